@@ -1,0 +1,1 @@
+"""Words both sides share: errors, units, clock, settings, messages. Imports nothing of ours."""

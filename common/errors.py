@@ -1,0 +1,58 @@
+"""The one tree of errors.
+
+Every message says what happened, what follows and what to do, in that order.
+
+    FairwindError
+    ├── SettingError         a setting or argument is missing, misspelt or out of range
+    ├── BrokerError          Redis cannot be reached, or refused us
+    ├── SignalError          a carbon signal knows nothing of a zone or a time
+    ├── WorkloadError        a workload is missing, not allowed, or raised
+    ├── UpdateError          the bytes of an update or a model are not what was promised
+    ├── TransportError       bytes in flight are missing or were altered
+    ├── LedgerError          the ledger is of another version, altered, or contradicts itself
+    └── FederationError      no such client or run, or not in a state that allows this
+
+All of them take their message as their only argument, so they cross process borders as
+``type(error)(*error.args)``.
+"""
+
+from __future__ import annotations
+
+
+class FairwindError(Exception):
+    """Base of every error a user of Fairwind may meet."""
+
+    def __str__(self) -> str:
+        return " ".join(str(part) for part in self.args)
+
+
+class SettingError(FairwindError):
+    """A setting or argument is missing, misspelt or out of range."""
+
+
+class BrokerError(FairwindError):
+    """Redis cannot be reached, or refused us."""
+
+
+class SignalError(FairwindError):
+    """A carbon signal knows nothing of a zone or a time."""
+
+
+class WorkloadError(FairwindError):
+    """A workload is missing, not allowed at this site, or raised."""
+
+
+class UpdateError(FairwindError):
+    """The bytes of an update or a model are not what was promised."""
+
+
+class TransportError(FairwindError):
+    """Bytes in flight are missing or were altered."""
+
+
+class LedgerError(FairwindError):
+    """The ledger is of another version, was altered, or contradicts itself."""
+
+
+class FederationError(FairwindError):
+    """No such client or run, or it is in a state that does not allow this."""

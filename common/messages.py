@@ -1,0 +1,127 @@
+"""What travels between coordinator and site: small, frozen, validated, and never a tensor."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from common.clock import GridClock
+
+Name = str
+"""A client id, run id or zone: letters, digits, dot, dash and underscore."""
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+Outcome = Literal["trained", "declined", "failed"]
+
+
+class Message(BaseModel):
+    """Base of everything that crosses a process border."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BlobRef(Message):
+    """A claim check: where bytes in flight wait, and what they must be."""
+
+    key: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,255}$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    nbytes: int = Field(ge=0)
+
+
+class Hyperparameters(Message):
+    """How a site trains: chosen once for a run and recorded in every assignment."""
+
+    epochs: int = Field(default=1, ge=1, le=10_000)
+    batch_size: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=0.1, gt=0, allow_inf_nan=False)
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    momentum: float = Field(default=0.0, ge=0, lt=1)
+    weight_decay: float = Field(default=0.0, ge=0)
+
+
+class Assignment(Message):
+    """One round's work for one client.
+
+    `valid_until` is on the grid clock, `issued_at` on the wall clock. The intensity is what the
+    gate saw for the site's zone; `None` if unknown.
+    """
+
+    run: str = Field(pattern=NAME_PATTERN)
+    round: int = Field(ge=1)
+    client: str = Field(pattern=NAME_PATTERN)
+    attempt: int = Field(ge=0)
+    workload: str
+    hyperparameters: Hyperparameters
+    model: BlobRef
+    seed: int = Field(ge=0, lt=2**63)
+    clock: GridClock
+    issued_at: AwareDatetime
+    valid_until: AwareDatetime
+    intensity_gco2eq_per_kwh: float | None
+
+
+class Reason(Message):
+    """Why something was not done: a code for machines, a sentence for people, its numbers."""
+
+    code: str = Field(max_length=40)
+    text: str = Field(max_length=600)
+
+
+class Energy(Message):
+    """What a task used at the wall: Wh (facility overhead included), how it was found, how sure."""
+
+    energy_wh: float = Field(ge=0, allow_inf_nan=False)
+    method: str = Field(max_length=40)
+    quality: Literal["measured", "modelled", "constant"]
+    pue: float = Field(ge=1)
+
+
+class Timings(Message):
+    """Where a task's wall seconds went at the site."""
+
+    queue_s: float = 0.0
+    pull_s: float = 0.0
+    train_s: float = 0.0
+    push_s: float = 0.0
+
+
+class Receipt(Message):
+    """A site's answer to one assignment. `update` is set if and only if it trained.
+
+    `started_at` and `ended_at` are on the wall clock and bound the time in which the energy was
+    used. `energy` is `None` where nothing was measured. `sent_at` is when the receipt left.
+    """
+
+    run: str = Field(pattern=NAME_PATTERN)
+    round: int = Field(ge=1)
+    client: str = Field(pattern=NAME_PATTERN)
+    attempt: int = Field(ge=0)
+    outcome: Outcome
+    update: BlobRef | None = None
+    num_examples: int = Field(default=0, ge=0, lt=2**40)
+    loss: float | None = None
+    metrics: dict[str, float] = Field(default_factory=dict, max_length=32)
+    num_held_out: int = Field(default=0, ge=0, lt=2**40)
+    energy: Energy | None = None
+    timings: Timings = Timings()
+    started_at: AwareDatetime
+    ended_at: AwareDatetime
+    sent_at: AwareDatetime
+    incarnation: str = Field(max_length=64)
+    reason: Reason | None = None
+
+
+class Heartbeat(Message):
+    """What a site's worker says of itself every few seconds. Never an event of the ledger.
+
+    `busy` names the assignment in work as ``run/round``; `incarnation` changes with every start.
+    """
+
+    client: str = Field(pattern=NAME_PATTERN)
+    incarnation: str = Field(max_length=64)
+    host: str = Field(max_length=255)
+    pid: int
+    at: AwareDatetime
+    busy: str | None = None
