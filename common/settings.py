@@ -1,0 +1,169 @@
+"""Every setting of Fairwind, read from environment variables that begin with ``FAIRWIND_``."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from common.clock import GridClock
+from common.errors import SettingError
+
+PREFIX = "FAIRWIND_"
+
+_NOT_OURS = {f"{PREFIX}DATA"}
+"""Names in our prefix that are read elsewhere: the folder of real traces, by tests and benchmarks."""
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(word.strip() for word in value.split(",") if word.strip())
+    return value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""A tuple written in the environment as words separated by commas."""
+
+
+class Settings(BaseSettings):
+    """Settings of one process. A name is the field's in capitals after ``FAIRWIND_``.
+
+    Durations in hours and minutes are on the grid clock, those in seconds on the wall clock.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    redis_url: str = Field(default="redis://127.0.0.1:6379/0", description="the broker")
+    home: Path = Field(
+        default=Path("~/.fairwind"), description="folder of the ledger, the blobs and the outbox"
+    )
+    ledger_url: str | None = Field(
+        default=None, description="SQLAlchemy URL of the ledger; SQLite inside home if unset"
+    )
+    transport: str = Field(
+        default="redis", description="where bytes wait in flight: redis, or folder:/a/shared/path"
+    )
+    transport_ttl_s: int = Field(
+        default=86_400, ge=60, description="bytes nobody fetched vanish after this, wall seconds"
+    )
+    max_update_bytes: int = Field(
+        default=8 * 2**30, ge=1, description="the largest update that is looked at, bytes"
+    )
+
+    signal: Literal["typical_day", "trace", "static"] = Field(
+        default="typical_day", description="where carbon intensities come from"
+    )
+    trace_path: Path | None = Field(default=None, description="the CSV that the trace signal reads")
+    static_gco2eq_per_kwh: dict[str, float] = Field(
+        default_factory=dict, description='the static signal\'s values, as JSON: {"FR": 56}'
+    )
+    threshold_gco2eq_per_kwh: float = Field(
+        default=200.0, ge=0, description="a gate opens at or below this intensity"
+    )
+    ceiling_gco2eq_per_kwh: float = Field(
+        default=1000.0, ge=0, description="no gate opens above this, exceptions included"
+    )
+    patience_h: float = Field(
+        default=72.0, gt=0, description="a client closed for longer may train once, grid hours"
+    )
+    dwell_min: float = Field(
+        default=30.0, ge=0, description="a gate keeps its state at least this long, grid minutes"
+    )
+    valid_h: float = Field(
+        default=1.0, gt=0, description="an assignment must be begun within this, grid hours"
+    )
+
+    tick_s: float = Field(default=5.0, gt=0, description="beat wakes the scheduler this often")
+    heartbeat_s: float = Field(default=5.0, gt=0, description="a worker says it lives this often")
+    silent_after_s: float = Field(
+        default=20.0, gt=0, description="a client not heard of for this long is silent"
+    )
+    max_attempts: int = Field(
+        default=5, ge=1, description="an assignment is issued at most this often in one round"
+    )
+
+    grid_speed: float = Field(default=1.0, gt=0, description="grid seconds per wall second")
+    grid_start: AwareDatetime | None = Field(
+        default=None, description="what the grid clock shows at wall_start"
+    )
+    wall_start: AwareDatetime | None = Field(
+        default=None, description="the wall time at which the grid clock shows grid_start"
+    )
+
+    workloads: Words = Field(
+        default=("digits", "breast_cancer"),
+        description="what this process may load: shipped names or import paths",
+    )
+    partition: Words = Field(
+        default=(), description="client ids among which the shipped workloads split their data"
+    )
+    threads: int = Field(default=1, ge=1, description="torch threads of one process")
+    site_ceiling_gco2eq_per_kwh: float | None = Field(
+        default=None, ge=0, description="this site declines work above this intensity"
+    )
+    site_windows: Words = Field(
+        default=(), description="this site trains only within these UTC hours, e.g. 22:00-06:00"
+    )
+    watts_per_core: float = Field(
+        default=4.0, gt=0, description="W of a busy core, where no meter can be read"
+    )
+    pue: float = Field(default=1.0, ge=1, description="power usage effectiveness of this site")
+
+    @property
+    def clock(self) -> GridClock:
+        """The grid clock these settings describe."""
+        if self.grid_start is None and self.wall_start is None:
+            return GridClock(speed=self.grid_speed)
+        if self.grid_start is None or self.wall_start is None:
+            msg = (
+                "Only one of FAIRWIND_GRID_START and FAIRWIND_WALL_START is set, so the grid clock "
+                "cannot be placed. Set both or neither."
+            )
+            raise SettingError(msg)
+        return GridClock(
+            wall_start=self.wall_start, grid_start=self.grid_start, speed=self.grid_speed
+        )
+
+    @property
+    def ledger(self) -> str:
+        """SQLAlchemy URL of the ledger."""
+        return self.ledger_url or f"sqlite:///{self.folder / 'ledger.sqlite'}"
+
+    @property
+    def folder(self) -> Path:
+        """`home`, absolute."""
+        return self.home.expanduser().absolute()
+
+
+@cache
+def load() -> Settings:
+    """Return this process's settings.
+
+    Raises:
+        SettingError: If a variable in our prefix is unknown (the nearest name is offered) or its
+            value does not fit.
+    """
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known | _NOT_OURS:
+            raise SettingError(_unknown(name, known))
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"{PREFIX}{first['loc'][0] if first['loc'] else ''}".upper()
+        msg = (
+            f"{name}={os.environ.get(name, '')!r} does not fit: {first['msg'].lower()}. "
+            f"Nothing was started. Correct it; `fairwind settings` lists what each setting takes."
+        )
+        raise SettingError(msg) from None
+
+
+def _unknown(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {near[0]}?" if near else "`fairwind settings` lists all names."
+    return f"There is no setting {name}, so it would have no effect. {hint}"
