@@ -102,6 +102,7 @@ class Receipt(Message):
     update: BlobRef | None = None
     num_examples: int = Field(default=0, ge=0, lt=2**40)
     loss: float | None = None
+    utility: float | None = None
     metrics: dict[str, float] = Field(default_factory=dict, max_length=32)
     num_held_out: int = Field(default=0, ge=0, lt=2**40)
     energy: Energy | None = None

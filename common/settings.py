@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,8 +17,9 @@ from common.errors import SettingError
 
 PREFIX = "FAIRWIND_"
 
-_NOT_OURS = {f"{PREFIX}DATA"}
-"""Names in our prefix that are read elsewhere: the folder of real traces, by tests and benchmarks."""
+_NOT_OURS = {f"{PREFIX}DATA", f"{PREFIX}FAILPOINT", f"{PREFIX}CLIENT"}
+"""Names in our prefix read elsewhere: the folder of real traces, the fault tests' failpoint, a worker's client."""
+
 
 def _split(value: object) -> object:
     if isinstance(value, str):
@@ -161,6 +163,11 @@ def load() -> Settings:
             f"Nothing was started. Correct it; `fairwind settings` lists what each setting takes."
         )
         raise SettingError(msg) from None
+
+
+def without_password(url: str) -> str:
+    """Return a URL as it may be shown: user and host, no password."""
+    return re.sub(r"(//[^:/@]*):[^@/]*@", r"\1:***@", url)
 
 
 def _unknown(name: str, known: set[str]) -> str:

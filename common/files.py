@@ -1,0 +1,29 @@
+"""Files that must survive a crash, and the digests that name them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a folder's list of files, is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_synced(partial: Path, target: Path) -> None:
+    """Move a complete file to its final name so that a crash leaves the old one or the new one."""
+    sync(partial)
+    partial.replace(target)
+    sync(target.parent)

@@ -1,0 +1,184 @@
+"""Local training: a plain loop over one client's data, the same bits warm or cold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
+
+from common.messages import Hyperparameters
+from models.batch import Batch, forward, shuffled
+from models.evaluation import evaluate
+from models.seed import seed_generators
+from models.update import State, delta_signature, load_state, make_delta
+from models.workload import Data, Workload, blamed, num_examples
+
+_MakeOptimizer = Callable[[list[nn.Parameter], Hyperparameters], Optimizer]
+
+OnEpoch = Callable[[int, int, float], None]
+"""Called after every epoch with its number from 1, the number of epochs, and its mean loss."""
+
+
+@dataclass(frozen=True)
+class LocalResult:
+    """What one assignment gave.
+
+    Attributes:
+        delta: What training changed.
+        num_examples: On how many examples.
+        loss: Mean training loss over the examples of the last epoch; NaN if training diverged.
+        utility: The client's statistical utility: num_examples * sqrt(mean of loss**2 over the
+            batches of the last epoch). Lai, Zhu, Madhyastha and Chowdhury, "Oort: Efficient
+            Federated Learning via Guided Participant Selection", OSDI 2021,
+            https://www.usenix.org/conference/osdi21/presentation/lai, equation 1, with batches
+            in place of single examples.
+        metrics: Of the base model on held-out data; empty if the coordinator tests.
+        num_held_out: On how many examples those are; 0 if the coordinator tests.
+    """
+
+    delta: State
+    num_examples: int
+    loss: float
+    utility: float
+    metrics: dict[str, float] = field(default_factory=dict)
+    num_held_out: int = 0
+
+
+class Trainer:
+    """A client's model and data, loaded once; every assignment starts from a clean slate."""
+
+    def __init__(self, workload: Workload, client_id: str) -> None:
+        """Load model and data.
+
+        Raises:
+            WorkloadError: If the workload raises, or has no examples for this client.
+            UpdateError: If the model has parameters that cannot be averaged.
+        """
+        self._workload = workload
+        seed_generators(0)  # buffers that are no part of the state may be drawn at random
+        with blamed(workload, "assignment"):
+            self._model = workload.model()
+            self._data = workload.train_data(client_id)
+            self._held_out = _held_out_data(workload, client_id)
+        self._num_examples = num_examples(workload, self._data)
+        self._signature = delta_signature(self._model)
+        self._buffers = {name: kept.clone() for name, kept in self._model.named_buffers()}
+
+    def train(
+        self,
+        base: State,
+        *,
+        hyperparameters: Hyperparameters,
+        seed: int,
+        on_epoch: OnEpoch = lambda _epoch, _epochs, _loss: None,
+    ) -> LocalResult:
+        """Train from a base model. The result depends on the arguments and the data alone.
+
+        A loss that is NaN or infinite is returned like any other: whether it counts is decided
+        where updates are admitted.
+
+        Args:
+            base: The pulled model's state; not changed.
+            hyperparameters: The run's.
+            seed: At least 0, below 2**63; derived from run, round and client.
+            on_epoch: Called after every epoch; what it raises ends the training.
+
+        Raises:
+            UpdateError: If the base is another model's.
+            WorkloadError: If the workload raises.
+        """
+        held_out = self._held_out
+        metrics = {} if held_out is None else self._score(base, held_out)
+        self._reset(base)
+        seed_generators(seed)
+        generator = torch.Generator().manual_seed(seed)
+        with blamed(self._workload, "assignment"):
+            optimizer = _make_optimizer(self._workload, self._model, hyperparameters)
+        loss = mean_square = math.nan
+        for epoch in range(1, hyperparameters.epochs + 1):
+            with blamed(self._workload, "assignment"):
+                loss, mean_square = self._train_epoch(
+                    optimizer, hyperparameters.batch_size, generator
+                )
+            on_epoch(epoch, hyperparameters.epochs, loss)
+        optimizer.zero_grad(set_to_none=True)
+        return LocalResult(
+            delta=make_delta(self._model, base, signature=self._signature),
+            num_examples=self._num_examples,
+            loss=loss,
+            utility=self._num_examples * math.sqrt(mean_square),
+            metrics=metrics,
+            num_held_out=0 if held_out is None else num_examples(self._workload, held_out),
+        )
+
+    def _train_epoch(
+        self, optimizer: Optimizer, batch_size: int, generator: torch.Generator
+    ) -> tuple[float, float]:
+        """Return the mean loss over the examples and the mean squared loss over the batches."""
+        step = getattr(self._workload, "training_step", self._default_step)
+        total = squares = 0.0
+        batches = 0
+        for batch in shuffled(self._data, batch_size, generator):
+            optimizer.zero_grad(set_to_none=True)
+            loss = step(self._model, batch)
+            loss.backward()
+            optimizer.step()
+            value = loss.item()
+            total += value * min(batch_size, self._num_examples - batches * batch_size)
+            squares += value * value
+            batches += 1
+        return total / self._num_examples, squares / batches
+
+    def _default_step(self, model: nn.Module, batch: Batch) -> Tensor:
+        return self._workload.loss(*forward(model, batch))
+
+    def _score(self, base: State, held_out: Data) -> dict[str, float]:
+        self._reset(base)
+        return evaluate(self._workload, self._model, base, held_out)
+
+    def _reset(self, base: State) -> None:
+        with torch.no_grad():
+            for name, buffer in self._model.named_buffers():
+                buffer.copy_(self._buffers[name])
+        load_state(self._model, base)
+        self._model.zero_grad(set_to_none=True)
+        self._model.train()
+
+
+def warm_up(threads: int) -> None:
+    """Fix the thread count, and pay at once for what the first optimizer of a process imports.
+
+    Args:
+        threads: Of torch in this process; another number may give other bits.
+    """
+    torch.set_num_threads(threads)
+    SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+
+
+def _held_out_data(workload: Workload, client_id: str) -> Data | None:
+    held_out_data = getattr(workload, "held_out_data", None)
+    if held_out_data is None or workload.test_data() is not None:
+        return None
+    data: Data = held_out_data(client_id)
+    return data
+
+
+def _make_optimizer(
+    workload: Workload, model: nn.Module, hyperparameters: Hyperparameters
+) -> Optimizer:
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    make: _MakeOptimizer = getattr(workload, "optimizer", _named_optimizer)
+    return make(parameters, hyperparameters)
+
+
+def _named_optimizer(parameters: list[nn.Parameter], hyperparameters: Hyperparameters) -> Optimizer:
+    rate, decay = hyperparameters.learning_rate, hyperparameters.weight_decay
+    if hyperparameters.optimizer == "sgd":
+        return SGD(parameters, lr=rate, momentum=hyperparameters.momentum, weight_decay=decay)
+    if hyperparameters.optimizer == "adam":
+        return Adam(parameters, lr=rate, weight_decay=decay, fused=True)
+    return AdamW(parameters, lr=rate, weight_decay=decay, fused=True)

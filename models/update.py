@@ -1,0 +1,238 @@
+"""An update: what a client's training changed. Its algebra, its bytes, and whether it counts.
+
+A delta holds every trainable parameter and every floating buffer, local minus base. Integer
+buffers and frozen parameters are absent, and a tensor with several names (tied weights) is in it
+once, under the first.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from common.errors import UpdateError
+from models.tensor_file import FLOATING_DTYPES, PIECE, PIECE_BYTES, TensorFile, TensorSpec
+
+State = dict[str, Tensor]
+"""Tensors by name: contiguous, on the CPU, none sharing memory with another."""
+
+Signature = Mapping[str, TensorSpec]
+"""What a delta must hold: names, dtypes and shapes. Read-only."""
+
+_ANOTHER_MODEL = "The site has another model: use the coordinator's workload there."
+
+
+def model_state(model: nn.Module) -> State:
+    """Return a copy of a model's parameters and persistent buffers, tied weights once."""
+    return {
+        name: tensor.detach().to("cpu", copy=True).contiguous()
+        for name, tensor in _named_tensors(model).items()
+    }
+
+
+def load_state(model: nn.Module, state: State) -> None:
+    """Set a model's parameters and persistent buffers, in place.
+
+    Raises:
+        UpdateError: If names, dtypes or shapes differ; the model is unchanged then.
+    """
+    own = _named_tensors(model)
+    difference = describe_difference(_specs(state), _specs(own))
+    if difference:
+        msg = f"The state {difference}, so it was not loaded. {_ANOTHER_MODEL}"
+        raise UpdateError(msg)
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(state[name])
+
+
+def trainable_parameters(model: nn.Module) -> frozenset[str]:
+    """Return the names of the parameters that training changes, tied weights once."""
+    return frozenset(
+        name
+        for name, tensor in _named_tensors(model).items()
+        if isinstance(tensor, nn.Parameter) and tensor.requires_grad
+    )
+
+
+def delta_signature(model: nn.Module) -> Signature:
+    """Return what a delta for this model holds.
+
+    Raises:
+        UpdateError: If a trainable parameter or a buffer has values that cannot be averaged.
+    """
+    signature = {}
+    for name, tensor in _named_tensors(model).items():
+        is_parameter = isinstance(tensor, nn.Parameter)
+        if not (tensor.requires_grad if is_parameter else tensor.is_floating_point()):
+            continue
+        if tensor.dtype not in FLOATING_DTYPES:
+            msg = (
+                f"The model's {name} is {_short(tensor.dtype)}, which cannot be averaged, so it "
+                f"cannot be trained here. Use float16, bfloat16, float32 or float64, or freeze it."
+            )
+            raise UpdateError(msg)
+        signature[name] = TensorSpec(tensor.dtype, tuple(tensor.shape))
+    return MappingProxyType(signature)
+
+
+def make_delta(model: nn.Module, base: State, *, signature: Signature) -> State:
+    """Return what training changed: the model's tensors minus those of the base.
+
+    Args:
+        model: The model after training.
+        base: The state it started from, a `model_state`.
+        signature: The model's `delta_signature`.
+    """
+    own = _named_tensors(model)
+    return {name: (own[name].detach().to("cpu") - base[name]).contiguous() for name in signature}
+
+
+def delta_nbytes(signature: Signature) -> int:
+    """Return an upper bound of the bytes of a delta; the header's slack is a few bytes a tensor."""
+    total = sum(spec.nbytes for spec in signature.values())
+    header = {
+        name: {"dtype": "BF16", "shape": spec.shape, "data_offsets": [total, total]}
+        for name, spec in signature.items()
+    }
+    length_field, padding = 8, 8
+    return length_field + len(json.dumps(header)) + padding + total
+
+
+def describe_difference(found: Signature, promised: Signature) -> str | None:
+    """Return the first difference between two signatures in words, or `None` if they agree."""
+    for name, spec in promised.items():
+        if name not in found:
+            return f"lacks {name}"
+        if found[name].dtype != spec.dtype:
+            return f"holds {_short(found[name].dtype)}, not {_short(spec.dtype)}, in {name}"
+        if found[name].shape != spec.shape:
+            return f"has shape {list(found[name].shape)}, not {list(spec.shape)}, in {name}"
+    extra = next((name for name in found if name not in promised), None)
+    return None if extra is None else f"holds {extra}, which the model has not"
+
+
+def write_state(state: State, path: Path) -> None:
+    """Write a state as safetensors, without a copy in memory. Equal states give equal bytes."""
+    safetensors.torch.save_file(state, path)
+
+
+def state_bytes(state: State) -> bytes:
+    """Return a state as safetensors, the bytes that `write_state` writes."""
+    return safetensors.torch.save(state)
+
+
+def read_state(path: Path) -> State:
+    """Read a state that `write_state` wrote.
+
+    The tensors are mapped from the file: memory fills as they are used, changing them does not
+    change the file, and the file must not be rewritten in place while they live.
+
+    Raises:
+        UpdateError: If the file is missing or is no whole safetensors file.
+    """
+    with _explained(path.name):
+        return safetensors.torch.load_file(path)
+
+
+def parse_state(data: bytes) -> State:
+    """Return the state whose safetensors bytes these are.
+
+    Raises:
+        UpdateError: If they are no whole safetensors.
+    """
+    with _explained(f"of {len(data)} bytes"):
+        return safetensors.torch.load(data)
+
+
+def check_update(path: Path, signature: Signature, *, norm_bound: float) -> float:
+    """Check an update and return its norm. Takes memory for one piece, whatever its size.
+
+    Args:
+        path: An existing safetensors file on our own disk, no longer written.
+        signature: What a delta of the model must hold.
+        norm_bound: The greatest L2 norm of all values together that is counted.
+
+    Returns:
+        The L2 norm over all values, at most `norm_bound`.
+
+    Raises:
+        UpdateError: If the file is too large or not whole; names, dtypes or shapes are not those
+            promised; a value is not finite; or the norm is above the bound.
+    """
+    size, limit = path.stat().st_size, delta_nbytes(signature)
+    if size > limit:  # before anything is parsed: a header may be as large as it likes
+        raise _refused(path, f"has {size} bytes where {limit} suffice", _ANOTHER_MODEL)
+    with TensorFile(path) as file:
+        difference = describe_difference(file.specs, signature)
+        if difference:
+            raise _refused(path, difference, _ANOTHER_MODEL)
+        squares = sum(_sum_of_squares(path, file, name) for name in signature)
+    norm = math.sqrt(squares)
+    if not norm <= norm_bound:
+        remedy = "Lower the learning rate or the epochs, or raise the run's norm bound."
+        raise _refused(path, f"has norm {norm:.6g}, above {norm_bound:.6g}", remedy)
+    return norm
+
+
+@contextmanager
+def _explained(which: str) -> Iterator[None]:
+    try:
+        yield
+    except (SafetensorError, OSError) as error:
+        msg = (
+            f"The state {which} is not whole safetensors ({error}), so it cannot be used. "
+            f"Fetch it again; if that fails, look for what altered its bytes."
+        )
+        raise UpdateError(msg) from error
+
+
+def _named_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Return the live parameters and persistent buffers, each once under its first name."""
+    seen: set[int] = set()
+    named = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        if isinstance(tensor, Tensor) and id(tensor) not in seen:
+            seen.add(id(tensor))
+            named[name] = tensor
+    return named
+
+
+def _specs(tensors: Mapping[str, Tensor]) -> Signature:
+    return {name: TensorSpec(t.dtype, tuple(t.shape)) for name, t in tensors.items()}
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _sum_of_squares(path: Path, file: TensorFile, name: str) -> float:
+    buffer = bytearray(PIECE_BYTES)
+    wide = torch.empty(PIECE, dtype=torch.float64)
+    total = 0.0
+    for piece in file.specs[name].pieces():
+        values = file.read(name, piece, buffer=buffer)
+        squares = _dot(wide[: len(values)].copy_(values))
+        # one pass does for both: squares of finite float32 values never overflow a float64
+        if not math.isfinite(squares) and not values.isfinite().all():
+            remedy = "Lower the learning rate, or look for missing values in the site's data."
+            raise _refused(path, f"holds NaN or infinity in {name}", remedy)
+        total += squares
+    return total
+
+
+def _dot(values: Tensor) -> float:
+    return torch.dot(values, values).item()
+
+
+def _refused(path: Path, fault: str, remedy: str) -> UpdateError:
+    return UpdateError(f"The update {path.name} {fault}, so it is not counted. {remedy}")

@@ -1,0 +1,89 @@
+"""A version: the global model after a round, a pure function of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from common.errors import UpdateError
+from models.aggregation import Contribution, weighted_mean
+from models.seed import seed_generators
+from models.server_optimizers import ServerOptimizer
+from models.update import Signature, State, model_state, read_state, write_state
+from models.workload import Workload, blamed
+
+
+def initial_version(workload: Workload, seed: int) -> State:
+    """Return the state of a new model; the same seed gives the same bits.
+
+    Raises:
+        WorkloadError: If the workload raises.
+    """
+    seed_generators(seed)
+    with blamed(workload, "first version"):
+        return model_state(workload.model())
+
+
+def make_version(
+    base_path: Path,
+    server_state_path: Path | None,
+    contributions: Sequence[Contribution],
+    *,
+    signature: Signature,
+    parameters: frozenset[str],
+    exponent: int,
+    optimizer: ServerOptimizer,
+    folder: Path,
+) -> tuple[Path, Path | None]:
+    """Make the next version from a base and the updates of a manifest, and write it.
+
+    Parameters go through the server optimizer; floating buffers, such as running statistics,
+    take the plain mean; all else stays the base's. Memory holds the base and the optimizer's
+    state once, and a few tensors of the largest shape. The bytes depend on the arguments alone,
+    not on the order of the contributions; the files' names are new at every call. The caller
+    flushes them to disk and moves them to where they belong, or removes them.
+
+    Args:
+        base_path: The base model.
+        server_state_path: The optimizer's tensors after the round before; `None` if it has none.
+        contributions: The manifest's updates.
+        signature: What each update holds.
+        parameters: The names of the trainable parameters among them.
+        exponent: The grid's, from `models.aggregation.grid_exponent`.
+        optimizer: Moves the parameters.
+        folder: Where to write.
+
+    Returns:
+        The paths of the new model and of the optimizer's new state; the latter `None` if it keeps
+        none.
+
+    Raises:
+        UpdateError: If a file is not what the signature says.
+    """
+    model = read_state(base_path)
+    server_state = {} if server_state_path is None else read_state(server_state_path)
+    _check_base(base_path, model, signature)
+    for name, mean_delta in weighted_mean(contributions, signature, exponent=exponent):
+        value = model[name]
+        if name in parameters:
+            value.copy_(optimizer.apply(name, value, mean_delta, server_state))
+        else:
+            value.copy_(mean_delta.add_(value))
+    return _write(model, folder), _write(server_state, folder) if server_state else None
+
+
+def _check_base(path: Path, model: State, signature: Signature) -> None:
+    for name, spec in signature.items():
+        if name not in model or (model[name].dtype, tuple(model[name].shape)) != spec:
+            msg = (
+                f"The base model {path.name} has no {name} like that of the updates, so no version "
+                f"was made. Use the workload with which the run was begun."
+            )
+            raise UpdateError(msg)
+
+
+def _write(state: State, folder: Path) -> Path:
+    path = folder / f"{uuid4().hex}.tmp"
+    write_state(state, path)
+    return path

@@ -1,0 +1,77 @@
+"""What a round emitted, and what the same work would have emitted without waiting for clean power.
+
+The baseline keeps the cohort and the Wh of every round and starts each round as soon as the
+previous baseline round ends (or when its schedule makes it due), under the same readings. What the
+choice of place saved is a separate figure: the same Wh at the mean of all zones at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.units import emitted_gco2eq
+from scheduler.round import Accepted
+
+Mean = Callable[[str, datetime, datetime], float | None]
+"""The mean intensity of a zone between two instants of the grid clock, `None` if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One round's figures; `None` where an intensity they need is unknown."""
+
+    energy_wh: float
+    gco2eq: float
+    baseline_gco2eq: float | None
+    baseline_ended: datetime
+    fleet_gco2eq: float | None
+
+
+def account(
+    accepted: Mapping[str, Accepted],
+    zones: Mapping[str, str],
+    *,
+    planned_at: datetime,
+    ended_at: datetime,
+    baseline_at: datetime,
+    mean: Mean,
+) -> Account:
+    """Add up a round. All times are on the grid clock.
+
+    Args:
+        accepted: The counted updates by client.
+        zones: The zone of every client of the federation.
+        planned_at: When the round was planned; `ended_at` when it was closed.
+        ended_at: See there.
+        baseline_at: When the baseline's round starts.
+        mean: Intensities.
+    """
+    shift = baseline_at - planned_at
+    baseline: float | None = 0.0
+    fleet: float | None = 0.0
+    for client, update in accepted.items():
+        energy, start, end = update.energy_wh or 0.0, update.started_at, update.ended_at
+        then = mean(zones[client], start + shift, end + shift)
+        everywhere = _fleet_mean([mean(zone, start, end) for zone in sorted(zones.values())])
+        baseline = _add(baseline, energy, then)
+        fleet = _add(fleet, energy, everywhere)
+    return Account(
+        energy_wh=sum(update.energy_wh or 0.0 for update in accepted.values()),
+        gco2eq=sum(update.gco2eq for update in accepted.values()),
+        baseline_gco2eq=baseline,
+        baseline_ended=baseline_at + (ended_at - planned_at),
+        fleet_gco2eq=fleet,
+    )
+
+
+def _fleet_mean(intensities: Sequence[float | None]) -> float | None:
+    known = [intensity for intensity in intensities if intensity is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _add(total: float | None, energy_wh: float, intensity: float | None) -> float | None:
+    if total is None or intensity is None:
+        return None
+    return total + emitted_gco2eq(energy_wh, intensity)

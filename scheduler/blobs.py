@@ -1,0 +1,69 @@
+"""Our own store of bytes: files named by their SHA-256, on disk before anyone is told of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from common.files import file_sha256, replace_synced
+
+
+class Blobs:
+    """A folder of immutable files, ``ab/abcdef...``, each named by the SHA-256 of its bytes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.incoming = folder / "incoming"
+        self.incoming.mkdir(parents=True, exist_ok=True)
+
+    def path(self, sha256: str) -> Path:
+        """Return where the blob of that name is or would be."""
+        return self._folder / sha256[:2] / sha256
+
+    def has(self, sha256: str) -> bool:
+        """Return whether the blob is here."""
+        return self.path(sha256).exists()
+
+    def receive(self, chunks: Iterable[bytes]) -> tuple[Path, str]:
+        """Write chunks to a file that is not yet a blob; return its path and SHA-256.
+
+        Memory stays at one chunk. Follow up with `keep` or unlink the file.
+        """
+        digest = hashlib.sha256()
+        descriptor, name = tempfile.mkstemp(dir=self.incoming)
+        try:
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
+                for chunk in chunks:
+                    digest.update(chunk)
+                    file.write(chunk)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        return Path(name), digest.hexdigest()
+
+    def keep(self, path: Path, sha256: str | None = None) -> str:
+        """Make a file of `incoming` a blob, synced to disk, and return its name.
+
+        Args:
+            path: The file; it is moved.
+            sha256: Its digest, where already known; it is computed otherwise.
+        """
+        name = sha256 or file_sha256(path)
+        target = self.path(name)
+        target.parent.mkdir(exist_ok=True)
+        replace_synced(path, target)
+        return name
+
+    def names(self) -> set[str]:
+        """Return the names of all blobs."""
+        return {path.name for path in self._folder.glob("??/*")}
+
+    def remove(self, sha256: str) -> int:
+        """Delete a blob and return how many bytes that freed."""
+        path = self.path(sha256)
+        nbytes = path.stat().st_size
+        path.unlink()
+        return nbytes

@@ -1,0 +1,55 @@
+"""The grid as a plan sees it: what holds in a zone now, and its last week."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.errors import SignalError
+from scheduler.carbon.reading import Reading, mean_gco2eq_per_kwh
+from scheduler.carbon.signal import Signal, reading_at
+from scheduler.gate import WEEK
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneNow:
+    """A zone at one instant: the reading that holds, if any, and those of the seven days before."""
+
+    reading: Reading | None
+    history: tuple[Reading, ...]
+    fault: str | None
+
+
+class Grid:
+    """Answers from a signal, asking it once per zone and slot."""
+
+    def __init__(self, signal: Signal) -> None:
+        self.signal = signal
+        self._now: dict[str, ZoneNow] = {}
+
+    def zone(self, zone: str, at: datetime) -> ZoneNow:
+        """Return a zone at the instant `at`; unknown is an answer, not an error."""
+        known = self._now.get(zone)
+        if known and known.reading and known.reading.start <= at < known.reading.end:
+            return known
+        self._now[zone] = self._ask(zone, at)
+        return self._now[zone]
+
+    def mean_gco2eq_per_kwh(self, zone: str, start: datetime, end: datetime) -> float | None:
+        """Return the mean intensity of a zone over an interval, or `None` if unknown."""
+        try:
+            later = max(end, start + datetime.resolution)
+            return mean_gco2eq_per_kwh(self.signal.readings(zone, start, later), start, end)
+        except SignalError:
+            return None
+
+    def _ask(self, zone: str, at: datetime) -> ZoneNow:
+        try:
+            reading = reading_at(self.signal, zone, at)
+        except SignalError as error:
+            return ZoneNow(None, (), str(error))
+        try:
+            history = self.signal.readings(zone, at - WEEK, at)
+        except SignalError:
+            history = []  # a trace that begins this week: the threshold alone decides
+        return ZoneNow(reading, tuple(history), None)

@@ -1,0 +1,330 @@
+"""The carbon gate of one client: whether its grid is clean enough to train now.
+
+A gate that only looked at an absolute threshold would shut some sites out for a month (Germany 2020
+at 200 gCO2eq/kWh: 36 days) and bias the model towards clean grids. So it also opens in the cleanest
+30 % of a zone's own week, and by patience for a client that was shut out too long; it closes later
+than it opens, and keeps its state for a while, so that it does not flutter. The ceiling is above
+all of that. All times are on the grid clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from common.settings import Settings
+from common.units import show_duration
+from scheduler.carbon.reading import Reading, comparable, refuse_naive
+
+State = Literal["open", "open_by_patience", "closed", "unknown"]
+
+Code = Literal[
+    "below_threshold",
+    "clean_for_zone",
+    "between",
+    "above_threshold",
+    "above_ceiling",
+    "dwell",
+    "patience_spent",
+    "patience_over_budget",
+    "no_reading",
+    "stale_reading",
+]
+"""Why a gate is in its state. The ledger keeps these: add to them, never rename one."""
+
+WEEK = timedelta(days=7)
+DAY = timedelta(days=1)
+
+_OPENS_AT_QUANTILE = 0.3
+_CLOSES_ABOVE_QUANTILE = 0.5
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The state of one client's gate.
+
+    Attributes:
+        state: `open`, `open_by_patience` (one exception), `closed` or `unknown`.
+        since: When this state began, on the grid clock.
+        reason: A stable code for machines; `explain` makes a sentence of it.
+        numbers: What the decision rested on, each name with its unit; no intensity if unknown.
+    """
+
+    state: State
+    since: datetime
+    reason: Code
+    numbers: Mapping[str, float]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the client may train, by whichever rule."""
+        return self.state in ("open", "open_by_patience")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the gate as JSON can hold it."""
+        return {
+            "state": self.state,
+            "since": self.since.isoformat(),
+            "reason": self.reason,
+            "numbers": dict(self.numbers),
+        }
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> Gate:
+        """Return the gate that `to_dict` made `body` of."""
+        since = datetime.fromisoformat(body["since"])
+        return cls(body["state"], since, body["reason"], dict(body["numbers"]))
+
+
+@dataclass(frozen=True)
+class GateRule:
+    """When gates open and close.
+
+    Attributes:
+        threshold_gco2eq_per_kwh: Open at or below this intensity.
+        ceiling_gco2eq_per_kwh: Never open above this one, whatever else holds.
+        patience: A client that waited this long may train once, grid time.
+        dwell: An open or closed gate keeps its state at least this long, grid time.
+    """
+
+    threshold_gco2eq_per_kwh: float
+    ceiling_gco2eq_per_kwh: float
+    patience: timedelta
+    dwell: timedelta
+
+    @classmethod
+    def of(cls, settings: Settings) -> GateRule:
+        """Return the rule that the settings describe."""
+        return cls(
+            threshold_gco2eq_per_kwh=settings.threshold_gco2eq_per_kwh,
+            ceiling_gco2eq_per_kwh=settings.ceiling_gco2eq_per_kwh,
+            patience=timedelta(hours=settings.patience_h),
+            dwell=timedelta(minutes=settings.dwell_min),
+        )
+
+
+def judge(
+    before: Gate | None,
+    now_reading: Reading | None,
+    history: Sequence[Reading],
+    *,
+    rule: GateRule,
+    now: datetime,
+    waiting_since: datetime,
+    patience_allowed: bool,
+) -> Gate:
+    """Return the gate of a client at `now`.
+
+    Args:
+        before: The gate as last judged; `None` at first.
+        now_reading: What holds in the client's zone at `now`; `None` if nothing is known, or only
+            figures that the threshold must not be compared to.
+        history: The zone's last seven days, in any order. Left out of it are other zones, what is
+            not comparable to `now_reading`, and what lies before those days or after `now`.
+        rule: When gates open and close.
+        now: The time on the grid clock, aware.
+        waiting_since: When the client last trained or its gate was last open, whichever is later.
+            A gate that turns unknown for a while, or was closed by the ceiling, starts no new wait.
+        patience_allowed: Whether the gram budget allows an exception.
+
+    Raises:
+        SignalError: If `now` is naive.
+    """
+    refuse_naive(now)
+    if now_reading is None or not now_reading.start <= now < now_reading.end:
+        reason: Code = "no_reading" if now_reading is None else "stale_reading"
+        return _gate(before, "unknown", reason, now, {})
+    numbers = _numbers(now_reading, history, rule, now)
+    state, reason = _by_grams(before, numbers)
+    if reason == "above_ceiling":
+        return _gate(before, state, reason, now, numbers)
+    # A gate that closes only now has waited for nothing yet.
+    waits = state == "closed" and (before is None or before.state != "open")
+    if before is not None and _dwells(before, rule, now):
+        if state != before.state:
+            state, reason = before.state, "dwell"
+            numbers |= _spans("changed_s", now - before.since, "dwell_s", rule.dwell)
+    elif waits and now - waiting_since >= rule.patience:
+        reason = "patience_spent" if patience_allowed else "patience_over_budget"
+        state = "open_by_patience" if patience_allowed else "closed"
+        numbers |= _spans("waited_s", now - waiting_since, "patience_s", rule.patience)
+    return _gate(before, state, reason, now, numbers)
+
+
+def explain(gate: Gate) -> str:
+    """Return why a gate is as it is, in one sentence a person can act on."""
+    return f"{gate.state.replace('_', ' ')}: {_SENTENCES[gate.reason](gate)}"
+
+
+def _gate(
+    before: Gate | None, state: State, reason: Code, now: datetime, numbers: Mapping[str, float]
+) -> Gate:
+    since = before.since if before is not None and before.state == state else now
+    return Gate(state=state, since=since, reason=reason, numbers=numbers)
+
+
+def _numbers(
+    now_reading: Reading, history: Sequence[Reading], rule: GateRule, now: datetime
+) -> dict[str, float]:
+    numbers = {
+        "intensity_gco2eq_per_kwh": now_reading.gco2eq_per_kwh,
+        "threshold_gco2eq_per_kwh": rule.threshold_gco2eq_per_kwh,
+        "ceiling_gco2eq_per_kwh": rule.ceiling_gco2eq_per_kwh,
+    }
+    earliest = now - WEEK
+    week = [
+        r
+        for r in history
+        if r.start <= now and r.end > earliest and r.zone == now_reading.zone
+        if comparable(r, now_reading)
+    ]
+    values = sorted(r.gco2eq_per_kwh for r in week)
+    # A flat week, such as a yearly mean gives, cannot tell a clean hour from a dirty one.
+    if sum((r.end - r.start for r in week), timedelta()) < DAY or values[0] == values[-1]:
+        return numbers
+    return numbers | {
+        "q30_gco2eq_per_kwh": _quantile(values, _OPENS_AT_QUANTILE),
+        "q50_gco2eq_per_kwh": _quantile(values, _CLOSES_ABOVE_QUANTILE),
+    }
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    position = share * (len(ordered) - 1)
+    below, above = ordered[math.floor(position)], ordered[math.ceil(position)]
+    return below + (above - below) * (position - math.floor(position))
+
+
+def _by_grams(before: Gate | None, numbers: Mapping[str, float]) -> tuple[State, Code]:
+    intensity = numbers["intensity_gco2eq_per_kwh"]
+    if intensity > numbers["ceiling_gco2eq_per_kwh"]:
+        return "closed", "above_ceiling"
+    if intensity <= numbers["threshold_gco2eq_per_kwh"]:
+        return "open", "below_threshold"
+    if intensity <= numbers.get("q30_gco2eq_per_kwh", -math.inf):
+        return "open", "clean_for_zone"
+    if intensity > numbers.get("q50_gco2eq_per_kwh", -math.inf):
+        return "closed", "above_threshold"
+    was_open = before is not None and before.state == "open"
+    return ("open" if was_open else "closed"), "between"
+
+
+def _dwells(before: Gate, rule: GateRule, now: datetime) -> bool:
+    # An exception ends as soon as it was used; a clock set back must not hold a gate for ever.
+    return before.state in {"open", "closed"} and timedelta(0) <= now - before.since < rule.dwell
+
+
+def _spans(name: str, span: timedelta, limit_name: str, limit: timedelta) -> dict[str, float]:
+    return {name: span.total_seconds(), limit_name: limit.total_seconds()}
+
+
+def _number(gate: Gate, name: str) -> str:
+    return _plain(gate.numbers[name])
+
+
+def _plain(gco2eq_per_kwh: float) -> str:
+    return f"{gco2eq_per_kwh:.1f}".removesuffix(".0")
+
+
+def _intensity(gate: Gate) -> str:
+    return f"{_number(gate, 'intensity_gco2eq_per_kwh')} gCO2eq/kWh"
+
+
+def _opens_at(gate: Gate) -> str:
+    numbers = gate.numbers
+    bound = max(numbers["threshold_gco2eq_per_kwh"], numbers.get("q30_gco2eq_per_kwh", 0.0))
+    bound = min(bound, numbers["ceiling_gco2eq_per_kwh"])
+    return f"opens at {_plain(bound)} or below"
+
+
+def _below_threshold(gate: Gate) -> str:
+    threshold = _number(gate, "threshold_gco2eq_per_kwh")
+    return f"{_intensity(gate)} is at or below the threshold of {threshold}"
+
+
+def _clean_for_zone(gate: Gate) -> str:
+    threshold = _number(gate, "threshold_gco2eq_per_kwh")
+    return (
+        f"{_intensity(gate)} is above the threshold of {threshold}, but among the cleanest 30 % of "
+        f"the zone's last seven days ({_number(gate, 'q30_gco2eq_per_kwh')} or below)"
+    )
+
+
+def _between(gate: Gate) -> str:
+    median = _number(gate, "q50_gco2eq_per_kwh")
+    if gate.state == "open":
+        return f"{_intensity(gate)} is at or below the zone's weekly median; closes above {median}"
+    return f"{_intensity(gate)} is not clean enough to open again; {_opens_at(gate)}"
+
+
+def _above_threshold(gate: Gate) -> str:
+    threshold = f"the threshold of {_number(gate, 'threshold_gco2eq_per_kwh')}"
+    if "q50_gco2eq_per_kwh" in gate.numbers:
+        threshold += f" and the zone's weekly median of {_number(gate, 'q50_gco2eq_per_kwh')}"
+    return f"{_intensity(gate)} is above {threshold}; {_opens_at(gate)}"
+
+
+def _above_ceiling(gate: Gate) -> str:
+    ceiling = _number(gate, "ceiling_gco2eq_per_kwh")
+    return (
+        f"{_intensity(gate)} is above the ceiling of {ceiling}, which no exception may cross; "
+        f"raise FAIRWIND_CEILING_GCO2EQ_PER_KWH or wait"
+    )
+
+
+def _dwell(gate: Gate) -> str:
+    changed_s, dwell_s = gate.numbers["changed_s"], gate.numbers["dwell_s"]
+    return (
+        f"at {_intensity(gate)} it would change, but it last did {show_duration(changed_s)} ago "
+        f"and keeps its state for {show_duration(dwell_s)}; judged anew in "
+        f"{show_duration(dwell_s - changed_s)}"
+    )
+
+
+def _patience_spent(gate: Gate) -> str:
+    return (
+        f"{_intensity(gate)} is too much to open, but the client has waited "
+        f"{_waited(gate)}, so it may train once"
+    )
+
+
+def _patience_over_budget(gate: Gate) -> str:
+    return (
+        f"the client has waited {_waited(gate)}, but {_intensity(gate)} is more than the gram "
+        f"budget allows for an exception; {_opens_at(gate)}, or when the budget is raised"
+    )
+
+
+def _waited(gate: Gate) -> str:
+    waited, patience = (show_duration(gate.numbers[name]) for name in ("waited_s", "patience_s"))
+    return f"{waited} (patience: {patience})"
+
+
+def _no_reading(_gate: Gate) -> str:
+    return (
+        "no comparable reading for the zone at this hour, so nothing is trained there; check the "
+        "client's zone and FAIRWIND_SIGNAL"
+    )
+
+
+def _stale_reading(_gate: Gate) -> str:
+    return (
+        "the newest reading for the zone does not hold at this hour, so nothing is trained there; "
+        "refresh the signal"
+    )
+
+
+_SENTENCES: dict[Code, Callable[[Gate], str]] = {
+    "below_threshold": _below_threshold,
+    "clean_for_zone": _clean_for_zone,
+    "between": _between,
+    "above_threshold": _above_threshold,
+    "above_ceiling": _above_ceiling,
+    "dwell": _dwell,
+    "patience_spent": _patience_spent,
+    "patience_over_budget": _patience_over_budget,
+    "no_reading": _no_reading,
+    "stale_reading": _stale_reading,
+}

@@ -1,0 +1,197 @@
+"""A plan: who trains in the next round, who does not, and why. Pure: a function of its arguments."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from common.units import show_mass
+from scheduler.client import Client
+from scheduler.gate import Gate, explain
+from scheduler.policies import find_policy
+from scheduler.policies.candidate import Candidate
+from scheduler.round import Round
+from scheduler.run import RunSpec
+from scheduler.score import Score, expected_gco2eq, score_clients
+
+MAX_FAILURES = 3
+"""A client whose last three assignments of a run failed is left out until its worker restarts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why one client is or is not invited: a code, its gate, its score and the grams expected.
+
+    Codes: ``invited``, ``not_sampled``, ``gate_closed``, ``gate_unknown``, ``silent``, ``busy``,
+    ``failing``, ``in_round``, ``over_budget``.
+    """
+
+    client: str
+    code: str
+    gate: Gate | None
+    score: Score | None
+    expected_gco2eq: float | None
+
+    @property
+    def invited(self) -> bool:
+        """Whether the client gets a task."""
+        return self.code == "invited"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The cohort of a round, or nobody and the reason why the round waits.
+
+    `target` is how many updates the round aims at; `expected_gco2eq` covers the cohort's clients
+    of which experience exists.
+    """
+
+    cohort: tuple[str, ...]
+    target: int
+    verdicts: tuple[Verdict, ...]
+    waiting: str | None
+    expected_gco2eq: float
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a plan is made from, apart from the run: all of it as of one instant.
+
+    Attributes:
+        clients: Everybody enrolled.
+        gates: By client id.
+        intensity: By client id, gCO2eq/kWh; `None` where unknown.
+        busy: Clients with an open assignment, of whichever run.
+        failures: Consecutive failures in this run, by client id.
+        remaining_gco2eq: What is left of the run's budget; `None` without one.
+    """
+
+    clients: Sequence[Client]
+    gates: Mapping[str, Gate]
+    intensity: Mapping[str, float | None]
+    busy: frozenset[str]
+    failures: Mapping[str, int]
+    remaining_gco2eq: float | None
+
+
+def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Round | None) -> Plan:
+    """Plan round `number` of a run, or who joins a round that is short of its quorum.
+
+    Args:
+        spec: What the run asks for.
+        situation: The federation at this instant.
+        number: The round's number, from 1.
+        so_far: The open round that needs more clients; `None` for a new one.
+
+    Returns:
+        The plan. It is a pure function of the arguments: the draw is seeded by run and round.
+    """
+    scores = score_clients(situation.clients, situation.intensity)
+    codes = {c.id: _code(c, situation, so_far) for c in situation.clients}
+    eligible = [c for c in situation.clients if codes[c.id] == "not_sampled"]
+    quorum, target = _aims(spec, eligible, so_far)
+    waiting = None
+    if len(eligible) < quorum:
+        waiting = "too_few"
+    else:
+        candidates = [Candidate(c.id, scores[c.id].value, c.updates > 0) for c in eligible]
+        wanted = min(len(eligible), math.ceil(target * (1 + spec.over_selection)))
+        attempt = len(so_far.cohort) if so_far else 0
+        rng = Random(derive_seed(spec.seed, spec.id, number, f"plan-{attempt}"))  # noqa: S311 - a draw, not a secret
+        for client in find_policy(spec.policy)(candidates, wanted, rng):
+            codes[client] = "invited"
+    verdicts = [
+        Verdict(
+            c.id, codes[c.id], situation.gates.get(c.id), scores[c.id],
+            expected_gco2eq(c, situation.intensity[c.id]),
+        )
+        for c in situation.clients
+    ]  # fmt: skip
+    return _within_budget(target, verdicts, waiting, situation.remaining_gco2eq)
+
+
+def _aims(spec: RunSpec, eligible: Sequence[Client], so_far: Round | None) -> tuple[int, int]:
+    """Return how many clients are needed at least, and how many are aimed at."""
+    if so_far is None:
+        return spec.quorum, spec.cohort or len(eligible)
+    missing = spec.quorum - len(so_far.accepted)
+    return 1, max(1, missing)
+
+
+def _code(client: Client, situation: Situation, so_far: Round | None) -> str:
+    gate = situation.gates.get(client.id)
+    part = so_far.cohort.get(client.id) if so_far else None
+    if not client.alive:
+        return "silent"
+    if part is not None and part.status not in ("declined", "given_up"):
+        return "in_round"
+    if client.id in situation.busy:
+        return "busy"
+    if situation.failures.get(client.id, 0) >= MAX_FAILURES:
+        return "failing"
+    if gate is None or gate.state == "unknown":
+        return "gate_unknown"
+    return "gate_closed" if gate.state == "closed" else "not_sampled"
+
+
+def _within_budget(
+    target: int, verdicts: list[Verdict], waiting: str | None, remaining: float | None
+) -> Plan:
+    expected = sum(v.expected_gco2eq or 0.0 for v in verdicts if v.invited)
+    if remaining is not None and expected > remaining:
+        verdicts = [
+            Verdict(v.client, "over_budget", v.gate, v.score, v.expected_gco2eq) if v.invited else v
+            for v in verdicts
+        ]
+        return Plan((), target, tuple(verdicts), "over_budget", expected)
+    cohort = tuple(v.client for v in verdicts if v.invited)
+    return Plan(cohort, min(target, len(cohort)), tuple(verdicts), waiting, expected)
+
+
+def derive_seed(run_seed: int, run: str, number: int, subject: str) -> int:
+    """Return a seed that depends on the run, the round and the subject alone, below 2**63."""
+    text = f"{run_seed}/{run}/{number}/{subject}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
+
+
+SENTENCES: Mapping[str, str] = {
+    "silent": "its worker has not been heard of; start it at the site",
+    "busy": "it still works on another assignment; it is asked again afterwards",
+    "failing": "its last three assignments failed; read the site's log and restart its worker",
+    "in_round": "it already has its part in this round",
+    "gate_unknown": "the carbon intensity of its zone is unknown, and unknown is not clean",
+    "over_budget": "what is left of the run's budget does not cover this round",
+    "too_few": "fewer clients are eligible than the quorum asks for",
+}
+
+
+def why(verdict: Verdict) -> str:
+    """Return one sentence that says why the client was or was not invited."""
+    if verdict.code in SENTENCES:
+        return SENTENCES[verdict.code]
+    gate = explain(verdict.gate) if verdict.gate else ""
+    if verdict.code == "gate_closed" or verdict.score is None:
+        return gate
+    cost = verdict.expected_gco2eq
+    grams = f", about {show_mass(cost)} an update" if cost is not None else ""
+    chance = "drawn" if verdict.invited else "not drawn this time"
+    return f"{gate}; {chance} with score {verdict.score.value:.2f}{grams}"
+
+
+def describe(verdict: Verdict) -> dict[str, Any]:
+    """Return the verdict as the ledger keeps it: codes and numbers, no sentences."""
+    score = verdict.score
+    return {
+        "client": verdict.client,
+        "code": verdict.code,
+        "gate": verdict.gate.to_dict() if verdict.gate else None,
+        "expected_gco2eq": verdict.expected_gco2eq,
+        "score": score.value if score else None,
+        "parts": {part.name: [part.value, part.normalised, part.weight] for part in score.parts}
+        if score
+        else {},
+    }

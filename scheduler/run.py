@@ -1,0 +1,90 @@
+"""A run: what a user asks for when a model is to be trained, fixed at its start."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from croniter import croniter
+from pydantic import Field, field_validator, model_validator
+
+from common.messages import NAME_PATTERN, Hyperparameters, Message
+
+
+class ServerOptimizer(Message):
+    """The rule that turns the mean update of a round into the next version."""
+
+    name: Literal["fedavg", "fedadam"] = "fedavg"
+    options: dict[str, float] = Field(default_factory=dict)
+
+
+class RunSpec(Message):
+    """Everything a run was asked to do; recorded whole in the ledger when it starts.
+
+    Attributes:
+        cohort: Updates a round aims at; `None` aims at every client whose gate is open.
+        over_selection: Share of clients invited beyond `cohort`, so stragglers can be left behind.
+        quorum: Updates a round needs at least, to start and to close.
+        deadline_s: Wall seconds after which a round closes with its quorum.
+        norm_bound: Largest L2 norm an update may have.
+        weight_cap: Largest number of examples that counts as an update's weight.
+        rounds, hours, grams: Budgets: rounds, grid hours, gCO2eq. The first one spent ends the run.
+        cron: Five cron fields on the grid clock (UTC); each occurrence makes one round due.
+            `None` makes a round due as soon as the one before has ended.
+        metric: What decides which version is the best; ``loss`` is minimised, others maximised.
+    """
+
+    id: str = Field(pattern=NAME_PATTERN)
+    workload: str
+    hyperparameters: Hyperparameters = Hyperparameters()
+    policy: str = "fairwind"
+    server_optimizer: ServerOptimizer = ServerOptimizer()
+    cohort: int | None = Field(default=None, ge=1)
+    over_selection: float = Field(default=0.0, ge=0, le=2)
+    quorum: int = Field(default=2, ge=1)
+    deadline_s: float = Field(default=600.0, gt=0)
+    norm_bound: float = Field(default=1000.0, gt=0, allow_inf_nan=False)
+    weight_cap: int = Field(default=1_000_000, ge=1)
+    rounds: int | None = Field(default=None, ge=1)
+    hours: float | None = Field(default=None, gt=0)
+    grams: float | None = Field(default=None, gt=0)
+    cron: str | None = None
+    metric: str = "accuracy"
+    seed: int = Field(default=0, ge=0, lt=2**31)
+
+    @field_validator("cron")
+    @classmethod
+    def _is_cron(cls, value: str | None) -> str | None:
+        if value is not None and not croniter.is_valid(value):
+            msg = f'{value!r} is no cron schedule: give five fields, e.g. "0 22 * * *"'
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _ends(self) -> RunSpec:
+        if self.rounds is None and self.hours is None and self.grams is None:
+            msg = "a run without rounds, hours or grams would never end: give at least one"
+            raise ValueError(msg)
+        if self.cohort is not None and self.quorum > self.cohort:
+            msg = (
+                f"the quorum of {self.quorum} is larger than the cohort of {self.cohort}, "
+                "so no round could close: lower the quorum"
+            )
+            raise ValueError(msg)
+        return self
+
+    def due(self, after: datetime) -> datetime:
+        """Return when the next round is due, given that the previous one was due at `after`.
+
+        Both are on the grid clock.
+        """
+        if self.cron is None:
+            return after
+        due: datetime = croniter(self.cron, after).get_next(datetime)
+        return due
+
+    def better(self, value: float, best: float | None) -> bool:
+        """Return whether `value` of the metric beats `best`."""
+        if best is None:
+            return True
+        return value < best if self.metric == "loss" else value > best

@@ -1,0 +1,272 @@
+"""The view: a run and its federation as a page or a terminal shows them, made from the ledger.
+
+Everything here is derived; times are epoch seconds on the grid clock unless named otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from common.clock import GridClock
+from common.units import show_duration
+from scheduler.client import Client
+from scheduler.event import Event
+from scheduler.federation import Federation, Run
+from scheduler.gate import explain
+from scheduler.plan import SENTENCES
+from scheduler.round import ClosedRound
+
+SHOWN_READINGS = 24 * 14
+"""At most this many slots of history are shown: two weeks of hours."""
+
+
+def view(
+    state: Federation, run_id: str | None, *, clock: GridClock, threshold: float, ceiling: float
+) -> dict[str, Any]:
+    """Return what there is to see of one run, or of the newest if none is named."""
+    run = state.runs.get(run_id) if run_id else _newest(state)
+    readings = state.grid[-1].body["readings"] if state.grid else {}
+    clients = [_client(c, run, readings) for c in state.clients.values() if not c.retired]
+    return {
+        "now": clock.now().timestamp(),
+        "clock_speed": clock.speed,
+        "verdict": verdict(state, run),
+        "why": _why(run),
+        "runs": [
+            {"id": r.id, "workload": r.spec.workload, "status": r.status}
+            for r in state.runs.values()
+        ],
+        "run": summary(run, clock) if run else None,
+        "threshold": threshold,
+        "ceiling": ceiling,
+        "zones": _zones(state, run),
+        "rounds": _rounds(run) if run else [],
+        "clients": clients,
+    }
+
+
+def summary(run: Run, clock: GridClock) -> dict[str, Any]:
+    """Return a run's figures: progress, score, emissions, and what waiting avoided."""
+    baseline = total(run, "baseline_gco2eq")
+    emitted = run.counted_gco2eq
+    avoided = None if baseline is None else baseline - emitted
+    last = run.closed[-1] if run.closed else None
+    metric = run.spec.metric
+    values = [c.metrics[metric] for c in run.closed if c.metrics and metric in c.metrics]
+    fleet = total(run, "fleet_gco2eq")
+    return {
+        "id": run.id,
+        "workload": run.spec.workload,
+        "policy": run.spec.policy,
+        "status": run.status,
+        "reason": run.end_reason,
+        "rounds_done": len(run.closed),
+        "rounds_total": run.spec.rounds,
+        "metric": metric,
+        "value": values[-1] if values else None,
+        "best": run.best_value,
+        "energy_wh": sum(closed.energy_wh for closed in run.closed),
+        "emitted_gco2eq": emitted,
+        "baseline_gco2eq": baseline,
+        "avoided_gco2eq": avoided,
+        "avoided_share": avoided / baseline if avoided is not None and baseline else None,
+        "place_gco2eq": None if fleet is None else fleet - emitted,
+        "uncounted_gco2eq": run.uncounted_gco2eq,
+        "uncounted_wh": run.uncounted_wh,
+        "delay_s": (last.ended - last.baseline_ended).total_seconds() if last else 0.0,
+        "started": run.grid_started_at.timestamp(),
+        "ended": run.grid_ended_at.timestamp() if run.grid_ended_at else None,
+        "version": run.version,
+        "best_version": run.best_version,
+        "wall_seconds": [closed.wall_seconds for closed in run.closed],
+    }
+
+
+def total(run: Run, figure: str) -> float | None:
+    """Return the sum of a figure over the closed rounds, `None` if any of them is unknown."""
+    values = [getattr(closed, figure) for closed in run.closed]
+    return None if any(value is None for value in values) else sum(values)
+
+
+def verdict(state: Federation, run: Run | None) -> str:
+    """Return in one sentence what happens now."""
+    if run is None:
+        return "No run yet. Start one with: fairwind run start digits --rounds 12"
+    if run.ended_at is not None:
+        return f"{run.id} has ended: {_END[run.end_reason or 'rounds']}."
+    if run.open_round is not None:
+        training = [part.client for part in run.open_round.open_assignments()]
+        closed = _named(state, "closed")
+        rest = (
+            f"; {_list(closed)} {_verb(closed, 'waits', 'wait')} for cleaner power"
+            if closed
+            else ""
+        )
+        if training:
+            return f"Training at {_list(training)}{rest}."
+        return f"Adding up what {_list(sorted(run.open_round.accepted))} learned{rest}."
+    if run.version is None:
+        return (
+            f"{run.id} waits for a coordinator: celery -A tasks worker -Q coordinator,aggregation"
+        )
+    opened = [c.id for c in state.clients.values() if c.alive and c.gate and c.gate.is_open]
+    if len(opened) < run.spec.quorum:
+        return (
+            f"Waiting for clean power: {len(opened)} of the {run.spec.quorum} clients a round needs "
+            f"{_verb(opened, 'is', 'are')} alive with an open gate."
+        )
+    return "Waiting until the next round is due."
+
+
+_END: Mapping[str, str] = {
+    "rounds": "all its rounds are done",
+    "hours": "its time is spent",
+    "grams": "its gram budget is spent",
+    "stopped": "it was stopped",
+    "failed": "its workload could not be used",
+}
+
+
+def _why(run: Run | None) -> str:
+    if run is None:
+        return ""
+    of = f" of {run.spec.rounds}" if run.spec.rounds else ""
+    number = len(run.closed) + (1 if run.open_round else 0)
+    text = f"Round {number}{of}, {run.spec.workload}, policy {run.spec.policy}."
+    if run.waiting is not None and run.ended_at is None and run.open_round is None:
+        codes = run.waiting["codes"]
+        text += " " + "; ".join(
+            f"{client}: {code.replace('_', ' ')}" for client, code in sorted(codes.items())
+        )
+    if run.end_reason:
+        text += (
+            f" Took {show_duration((run.ended_at - run.started_at).total_seconds())}."
+            if run.ended_at
+            else ""
+        )
+    return text
+
+
+def _newest(state: Federation) -> Run | None:
+    active = [run for run in state.runs.values() if run.ended_at is None]
+    runs = active or list(state.runs.values())
+    return runs[-1] if runs else None
+
+
+def _named(state: Federation, gate: str) -> list[str]:
+    return [c.id for c in state.clients.values() if c.alive and c.gate and c.gate.state == gate]
+
+
+def _list(names: list[str]) -> str:
+    if len(names) < 2:  # noqa: PLR2004 - two names are joined by "and"
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _verb(names: list[str], one: str, many: str) -> str:
+    return one if len(names) == 1 else many
+
+
+def _client(client: Client, run: Run | None, readings: Mapping[str, Any]) -> dict[str, Any]:
+    reading = readings.get(client.zone)
+    part = run.open_round.cohort.get(client.id) if run and run.open_round else None
+    rounds = sum(client.id in closed.cohort for closed in run.closed) if run else 0
+    return {
+        "client": client.id,
+        "zone": client.zone,
+        "intensity": reading["gco2eq_per_kwh"] if reading else None,
+        "gate": client.gate.state if client.gate else "unknown",
+        "state": _state(client, part.status if part else None),
+        "why": _reason(client, part.reason if part else None),
+        "energy_wh": client.energy_wh,
+        "gco2eq": client.gco2eq,
+        "rounds": rounds,
+        "latency_s": client.latency_s,
+        "expected_wh": client.energy_per_update_wh,
+    }
+
+
+def _state(client: Client, part: str | None) -> str:
+    if not client.alive:
+        return "silent" if client.incarnation else "never seen"
+    if part is not None:
+        return "training" if part == "open" else part.replace("_", " ")
+    return "idle" if client.gate and client.gate.is_open else "waiting"
+
+
+def _reason(client: Client, reason: Mapping[str, Any] | None) -> str:
+    if not client.alive:
+        return SENTENCES["silent"]
+    if reason is not None:
+        return str(reason["text"])
+    return explain(client.gate) if client.gate else "not judged yet"
+
+
+def _zones(state: Federation, run: Run | None) -> list[dict[str, Any]]:
+    clients: dict[str, list[str]] = {}
+    for client in state.clients.values():
+        clients.setdefault(client.zone, []).append(client.id)
+    return [
+        {"zone": zone, "clients": names, **_series(_shown(state, run), zone)}
+        for zone, names in sorted(clients.items())
+    ]
+
+
+def _shown(state: Federation, run: Run | None) -> list[Event]:
+    if run is None:
+        return state.grid[-SHOWN_READINGS:]
+    end = run.grid_ended_at
+    before = [e for e in state.grid if e.grid_at < run.grid_started_at][-1:]
+    during = [
+        e
+        for e in state.grid
+        if e.grid_at >= run.grid_started_at and (end is None or e.grid_at <= end)
+    ]
+    return [*before, *during[-SHOWN_READINGS:]]
+
+
+def _series(events: list[Event], zone: str) -> dict[str, Any]:
+    times: list[float] = []
+    values: list[float | None] = []
+    source = quality = None
+    for event in events:
+        reading = event.body["readings"].get(zone)
+        if reading is not None:
+            source, quality = reading["source"], reading["quality"]
+        start = datetime.fromisoformat(reading["start"]) if reading else event.grid_at
+        if times and start.timestamp() <= times[-1]:
+            continue
+        times.append(start.timestamp())
+        values.append(reading["gco2eq_per_kwh"] if reading else None)
+    return {"source": source, "quality": quality, "times": times, "values": values}
+
+
+def _rounds(run: Run) -> list[dict[str, Any]]:
+    rows = []
+    emitted, baseline = 0.0, 0.0
+    for closed in run.closed:
+        emitted += closed.gco2eq
+        baseline += closed.baseline_gco2eq or 0.0
+        rows.append(_round(closed, run.spec.metric, emitted, baseline))
+    return rows
+
+
+def _round(closed: ClosedRound, metric: str, emitted: float, baseline: float) -> dict[str, Any]:
+    return {
+        "round": closed.number,
+        "started": closed.started.timestamp(),
+        "ended": closed.ended.timestamp(),
+        "value": (closed.metrics or {}).get(metric),
+        "metrics": closed.metrics or {},
+        "gco2eq": closed.gco2eq,
+        "baseline_gco2eq": closed.baseline_gco2eq,
+        "cumulative_gco2eq": emitted,
+        "cumulative_baseline_gco2eq": baseline,
+        "energy_wh": closed.energy_wh,
+        "cohort": list(closed.cohort),
+        "version": closed.version,
+        "wall_s": closed.wall_seconds,
+        "phases": closed.phases,
+    }

@@ -1,0 +1,5 @@
+"""RUNS: the Celery application and the thin tasks that join scheduling and learning."""
+
+from tasks.app import app
+
+__all__ = ["app"]

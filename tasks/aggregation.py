@@ -1,0 +1,187 @@
+"""The task that takes receipts: check, store, sync, record, and only then forget the bytes."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from common.clock import wall_now
+from common.errors import TransportError, UpdateError
+from common.failpoints import failpoint
+from common.log import get_logger
+from common.messages import Receipt
+from common.units import emitted_gco2eq
+from models.update import check_update
+from scheduler.event import Draft
+from scheduler.federation import Federation
+from scheduler.receipt import Worth, worth
+from tasks.app import app
+from tasks.coordinator import Coordinator, coordinator
+from tasks.planning import reissue
+from tasks.queues import queue, send
+from tasks.rounds import RoundName
+from tasks.transport import altered, bounded
+
+_log = get_logger(__name__)
+
+
+@app.task(name="accept", pydantic=True, pydantic_strict=False, throws=(ValidationError,))
+def accept(receipt: Receipt) -> None:
+    """Take one receipt: count its update, or record why not."""
+    c = coordinator()
+    begun = time.perf_counter()
+    kind, more = _weigh(c, receipt)
+    if kind == "again":
+        reissue(c, receipt.run, [receipt.client], more["code"])
+        return
+    if kind == "unknown":
+        _log.warning("receipt.ignored", run=receipt.run, client=receipt.client)
+        return
+    with c.ledger.transaction() as tx:
+        kind = _still(tx.state, receipt, kind)
+        if kind == "update.accepted":
+            more["timings"]["accept_s"] = time.perf_counter() - begun
+        body = _facts(c, tx.state, receipt) | more
+        tx.append(
+            Draft(kind, run=receipt.run, round=receipt.round, client=receipt.client, body=body)
+        )
+    failpoint("update.recorded")
+    if receipt.update is not None:
+        c.transport.delete(receipt.update)
+    _log.info(kind, run=receipt.run, round=receipt.round, client=receipt.client)
+    _close_if_complete(c, receipt)
+
+
+def _weigh(c: Coordinator, receipt: Receipt) -> tuple[str, dict[str, Any]]:
+    """Return the kind of event a receipt makes, and what the event holds beyond the facts."""
+    state = c.ledger.state()
+    value: Worth = worth(state, receipt)
+    if value == "settle":
+        if receipt.reason is not None and receipt.reason.code == "model_missing":
+            return "again", {"code": "model_missing"}
+        return f"assignment.{receipt.outcome}", {}
+    if value != "count":
+        return "unknown" if value == "unknown" else f"update.{value}", {}
+    try:
+        return "update.accepted", _admit(c, state, receipt)
+    except TransportError as error:
+        _log.warning("update.not_received", client=receipt.client, reason=str(error))
+        return "again", {"code": "bytes_missing"}
+    except UpdateError as error:
+        _log.warning("update.refused", client=receipt.client, reason=str(error))
+        return "update.refused", {"reason": {"code": "admission", "text": str(error)}}
+
+
+def _still(state: Federation, receipt: Receipt, kind: str) -> str:
+    """Return `kind`, unless what another process recorded meanwhile makes it something else."""
+    value = worth(state, receipt)
+    if kind in ("update.accepted", "update.refused") and value != "count":
+        return f"update.{value}"
+    if kind.startswith("assignment.") and value != "settle":
+        return "update.late"
+    return kind
+
+
+def _admit(c: Coordinator, state: Federation, receipt: Receipt) -> dict[str, Any]:
+    """Receive an update's bytes, check them, and keep them as a blob.
+
+    Raises:
+        TransportError: If they are missing, or are not those the receipt speaks of.
+        UpdateError: If they are, but are not an update that counts.
+    """
+    ref, run = receipt.update, state.runs[receipt.run]
+    expected_key = f"update.{receipt.client}.{receipt.run}.{receipt.round}"
+    if ref is None or ref.key != expected_key:
+        msg = f"The receipt names no bytes of {receipt.client}'s own, so it is not counted."
+        raise UpdateError(msg)
+    limit = min(c.settings.max_update_bytes, c.workbench.update_nbytes(run.spec.workload))
+    if ref.nbytes > limit:
+        msg = (
+            f"The update of {receipt.client} has {ref.nbytes} bytes where the model allows {limit}, "
+            "so it was not fetched and is not counted. Train the model that was pulled."
+        )
+        raise UpdateError(msg)
+    num_examples = _counted_examples(state, receipt)
+    path, digest = c.blobs.receive(bounded(c.transport.chunks(ref), ref))
+    try:
+        if digest != ref.sha256:
+            raise TransportError(altered(ref))
+        norm = _check(c, path, run.spec.workload, run.spec.norm_bound)
+        failpoint("update.received")
+        c.blobs.keep(path, digest)
+        failpoint("update.stored")
+    finally:
+        path.unlink(missing_ok=True)
+    return {
+        "sha256": digest,
+        "nbytes": ref.nbytes,
+        "norm": norm,
+        "num_examples": num_examples,
+        "weight": min(num_examples, run.spec.weight_cap),
+        "timings": receipt.timings.model_dump(),
+        "latency_s": max(0.0, (wall_now() - _issued(state, receipt)).total_seconds()),
+    }
+
+
+def _check(c: Coordinator, path: Path, workload: str, norm_bound: float) -> float:
+    return check_update(path, c.workbench.signature(workload), norm_bound=norm_bound)
+
+
+def _counted_examples(state: Federation, receipt: Receipt) -> int:
+    limit = state.clients[receipt.client].num_examples
+    count = receipt.num_examples if limit is None else min(receipt.num_examples, limit)
+    if count < 1:
+        msg = (
+            f"{receipt.client} trained on no examples, so its update has no weight. Check its data."
+        )
+        raise UpdateError(msg)
+    return count
+
+
+def _issued(state: Federation, receipt: Receipt) -> datetime:
+    open_round = state.runs[receipt.run].open_round
+    part = open_round.cohort.get(receipt.client) if open_round else None
+    return part.issued_at if part else receipt.started_at
+
+
+def _facts(c: Coordinator, state: Federation, receipt: Receipt) -> dict[str, Any]:
+    """Return what every receipt's event holds: what was used, when, and what that emitted."""
+    grid_start, grid_end = c.clock.at(receipt.started_at), c.clock.at(receipt.ended_at)
+    zone = state.clients[receipt.client].zone
+    intensity = c.grid.mean_gco2eq_per_kwh(zone, grid_start, max(grid_start, grid_end))
+    energy = receipt.energy
+    known = energy is not None and intensity is not None
+    return {
+        "attempt": receipt.attempt,
+        "started_at": receipt.started_at.isoformat(),
+        "ended_at": receipt.ended_at.isoformat(),
+        "grid_started_at": grid_start.isoformat(),
+        "grid_ended_at": max(grid_start, grid_end).isoformat(),
+        "energy_wh": energy.energy_wh if energy else None,
+        "energy": energy.model_dump() if energy else None,
+        "intensity_gco2eq_per_kwh": intensity,
+        "gco2eq": emitted_gco2eq(energy.energy_wh, intensity) if known else None,  # type: ignore[union-attr,arg-type]
+        "signal": c.grid.signal.name,
+        "sha256": receipt.update.sha256 if receipt.update else None,
+        "loss": receipt.loss,
+        "utility": receipt.utility,
+        "metrics": receipt.metrics,
+        "num_held_out": receipt.num_held_out,
+        "reason": receipt.reason.model_dump() if receipt.reason else None,
+    }
+
+
+def _close_if_complete(c: Coordinator, receipt: Receipt) -> None:
+    run = c.ledger.state().runs[receipt.run]
+    open_round = run.open_round
+    if open_round is None or run.ended_at is not None:
+        return
+    if open_round.complete(run.spec.quorum, wall_now(), c.ledger.state().clients) or (
+        len(open_round.accepted) < run.spec.quorum and not open_round.open_assignments()
+    ):
+        name = RoundName(run=run.id, round=open_round.number)
+        send("close", queue("coordinator"), name, shown=f"{run.id}, round {open_round.number}")

@@ -1,0 +1,52 @@
+"""Our own connection to Redis, beside the one Celery keeps."""
+
+from __future__ import annotations
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from common.errors import BrokerError
+from common.settings import Settings
+
+
+def connect(settings: Settings) -> redis.Redis:
+    """Return a client of the broker. It connects when first used, and again when cut off.
+
+    Raises:
+        BrokerError: If the URL is not one of Redis.
+    """
+    try:
+        return redis.Redis.from_url(
+            settings.redis_url,
+            socket_timeout=30,
+            socket_connect_timeout=5,
+            socket_keepalive=True,
+            health_check_interval=25,
+            retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), 3),
+            retry_on_error=[redis.ConnectionError, redis.TimeoutError],
+        )
+    except ValueError as error:
+        msg = (
+            f"FAIRWIND_REDIS_URL is not a Redis address ({error}), so nothing can be sent. "
+            "Write it as redis://user:password@host:6379/0."
+        )
+        raise BrokerError(msg) from None
+
+
+def check_reachable(client: redis.Redis) -> None:
+    """Ask Redis for a sign of life.
+
+    Raises:
+        BrokerError: If it gives none.
+    """
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        kwargs = client.connection_pool.connection_kwargs
+        where = f"{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}"
+        msg = (
+            f"Redis at {where} does not answer ({type(error).__name__}: {error}), so no task can "
+            "be sent. Start it, or set FAIRWIND_REDIS_URL to where it runs."
+        )
+        raise BrokerError(msg) from None

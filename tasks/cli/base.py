@@ -1,0 +1,69 @@
+"""What all commands share: one line for an error, JSON on demand, the ledger, a wake-up call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from kombu.exceptions import OperationalError
+
+from common import settings as settings_
+from common.errors import FairwindError
+from scheduler.gate import GateRule
+from scheduler.ledger import Ledger, open_ledger
+
+
+class Clear(click.Group):
+    """A group whose commands answer our own errors with one line instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except FairwindError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=Clear, context_settings={"help_option_names": ["-h", "--help"]})
+def fairwind() -> None:
+    """Federated learning that runs where and when the electricity is clean."""
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def ledger_at_hand(*, create: bool = False) -> Ledger:
+    """Open the coordinator's ledger."""
+    ours = settings_.load()
+    return open_ledger(ours.ledger, ours.clock, create=create)
+
+
+def gate_rule() -> GateRule:
+    """Return when gates open and close, by this process's settings."""
+    return GateRule.of(settings_.load())
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    click.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under a header, columns aligned; the last one as wide as it likes."""
+    widths = [max(len(str(row[i])) for row in [header, *rows]) for i in range(len(header))]
+    for row in [header, *rows]:
+        line = "  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo(click.style(line.rstrip(), bold=row is header))
+
+
+def wake() -> bool:
+    """Ask the coordinator to look around now, and return whether that could be sent."""
+    from tasks.queues import queue, send  # noqa: PLC0415 - loads celery, few commands need it
+
+    try:
+        send("tick", queue("coordinator"))
+    except (OperationalError, OSError):
+        return False
+    return True

@@ -1,0 +1,86 @@
+"""Commands about clients: who takes part, and where."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from common import settings as settings_
+from common.errors import FederationError, SettingError
+from common.messages import NAME_PATTERN
+from common.units import show_energy, show_intensity, show_mass
+from scheduler.carbon import make_signal
+from scheduler.carbon.signal import unknown_zone
+from scheduler.event import Draft
+from scheduler.view import view
+from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, wake
+
+
+@click.command()
+@click.argument("client")
+@click.option("--zone", required=True, help="Electricity Maps zone id of its grid, e.g. FR.")
+@click.option("--examples", type=click.IntRange(min=1), help="At most this many examples count.")
+def enroll(client: str, zone: str, examples: int | None) -> None:
+    """Let a client take part, or change what is known of it."""
+    if not re.match(NAME_PATTERN, client):
+        msg = f"{client!r} is no client id. Use letters, digits, dots, dashes and underscores."
+        raise SettingError(msg)
+    signal = make_signal(settings_.load())
+    if zone not in signal.zones():
+        raise unknown_zone(signal.name, zone, signal.zones())
+    body = {"zone": zone, "num_examples": examples}
+    with ledger_at_hand(create=True).transaction() as tx:
+        tx.append(Draft("client.enrolled", client=client, body=body))
+    wake()
+    click.echo(
+        f"{client} is enrolled in {zone}. At the site: celery -A tasks worker -Q client.{client}"
+    )
+
+
+@click.command()
+@click.argument("client")
+def retire(client: str) -> None:
+    """Let a client take part no more. Its past stays in the ledger."""
+    with ledger_at_hand().transaction() as tx:
+        if client not in tx.state.clients or tx.state.clients[client].retired:
+            msg = f"No client {client!r} is enrolled. `fairwind clients` lists who is."
+            raise FederationError(msg)
+        tx.append(Draft("client.retired", client=client))
+    click.echo(f"{client} is retired.")
+
+
+@click.command()
+@as_json
+def clients(*, as_json: bool) -> None:
+    """List the clients: grid, gate, state, and what they used."""
+    ours = settings_.load()
+    seen = view(
+        ledger_at_hand().state(), None, clock=ours.clock,
+        threshold=ours.threshold_gco2eq_per_kwh, ceiling=ours.ceiling_gco2eq_per_kwh,
+    )["clients"]  # fmt: skip
+    if as_json:
+        print_json(seen)
+        return
+    print_table(
+        ["client", "zone", "intensity", "gate", "state", "energy", "emitted", "why"],
+        [
+            [
+                row["client"], row["zone"], show_intensity(row["intensity"]),
+                row["gate"].replace("_", " "), row["state"], show_energy(row["energy_wh"]),
+                show_mass(row["gco2eq"]), row["why"],
+            ]
+            for row in seen
+        ],
+    )  # fmt: skip
+
+
+@click.command()
+@as_json
+def zones(*, as_json: bool) -> None:
+    """List the zones the configured signal knows."""
+    names = make_signal(settings_.load()).zones()
+    if as_json:
+        print_json(names)
+    else:
+        click.echo("\n".join(names))

@@ -1,0 +1,8 @@
+"""The demonstration."""
+
+import click
+
+
+@click.command()
+def demo() -> None:
+    """X"""

@@ -1,0 +1,88 @@
+"""Commands about the ledger: read it, verify its chain, recompute every version from it."""
+
+from __future__ import annotations
+
+import click
+
+from common import settings as settings_
+from common.errors import LedgerError
+from scheduler.event import canonical
+from tasks.cli.base import as_json, ledger_at_hand, print_json
+
+
+@click.group()
+def ledger() -> None:
+    """Read, verify and replay the ledger."""
+
+
+@ledger.command()
+@click.option("--run", help="Only events of this run.")
+@click.option("--last", type=click.IntRange(min=1), help="Only the last so many.")
+@as_json
+def show(run: str | None, last: int | None, *, as_json: bool) -> None:
+    """Print the events, oldest first."""
+    events = list(ledger_at_hand().events(run=run))[-(last or 0) :]
+    if as_json:
+        print_json(
+            [
+                {
+                    "seq": e.seq, "at": e.at.isoformat(), "grid_at": e.grid_at.isoformat(),
+                    "kind": e.kind, "run": e.run, "round": e.round, "client": e.client,
+                    "body": e.body, "hash": e.hash,
+                }
+                for e in events
+            ]
+        )  # fmt: skip
+        return
+    for e in events:
+        where = " ".join(
+            part for part in (e.run, f"round {e.round}" if e.round else "", e.client) if part
+        )
+        body = canonical(e.body)
+        shown = body if len(body) <= 100 else body[:97] + "..."  # noqa: PLR2004 - fits a terminal
+        click.echo(f"{e.seq:>6}  {e.at:%Y-%m-%d %H:%M:%S}  {e.kind:<20}  {where:<32}  {shown}")
+
+
+@ledger.command()
+@as_json
+def verify(*, as_json: bool) -> None:
+    """Recompute the chain of hashes: was anything altered?"""
+    found = ledger_at_hand().verify()
+    if as_json:
+        print_json({"events": found.events, "head": found.head, "broken_at": found.broken_at})
+    if found.broken_at is not None:
+        msg = (
+            f"Event {found.broken_at} of the ledger is not what was written, so nothing from it on "
+            "can be trusted. Restore a back-up."
+        )
+        raise LedgerError(msg)
+    if not as_json:
+        click.echo(f"{found.events} events, all as written; head {found.head[:16]}.")
+
+
+@ledger.command()
+@click.option("--run", help="Only this run.")
+@as_json
+def replay(run: str | None, *, as_json: bool) -> None:
+    """Recompute every version from its manifest: same bytes?"""
+    from tasks.replay import replay_run  # noqa: PLC0415 - loads torch, this command alone needs it
+
+    ours = settings_.load()
+    state = ledger_at_hand().state()
+    runs = [r for r in state.runs.values() if run in (None, r.id)]
+    results = [line for r in runs for line in replay_run(r, ours)]
+    if as_json:
+        print_json([vars(line) for line in results])
+    else:
+        for line in results:
+            mark = "same" if line.same else line.fault
+            click.echo(f"{line.run}  round {line.round}  {line.version[:16]}  {mark}")
+    wrong = [line for line in results if not line.same]
+    if wrong:
+        msg = (
+            f"{len(wrong)} of {len(results)} versions could not be recomputed, so their origin is "
+            "not proven. Restore the blobs from a back-up, or run the release that made them."
+        )
+        raise LedgerError(msg)
+    if not as_json:
+        click.echo(f"{len(results)} versions recomputed, all the same.")

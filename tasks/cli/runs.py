@@ -1,0 +1,329 @@
+"""Commands about runs: start, stop, watch, and what would happen now."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from common import settings as settings_
+from common.errors import FederationError, SettingError
+from common.messages import Hyperparameters
+from common.units import show_duration, show_intensity, show_mass, show_share
+from scheduler.carbon import make_signal
+from scheduler.carbon.grid import Grid
+from scheduler.event import Draft
+from scheduler.federation import Federation, Run
+from scheduler.ledger import Ledger
+from scheduler.plan import SENTENCES, plan_round, why
+from scheduler.policies import POLICIES, find_policy
+from scheduler.run import RunSpec, ServerOptimizer
+from scheduler.situation import take_in
+from scheduler.view import summary, view
+from tasks.cli.base import as_json, gate_rule, ledger_at_hand, print_json, print_table, wake
+
+_OPENS_WITHIN_S = 15.0
+
+
+@click.group()
+def run() -> None:
+    """Start, stop and look at runs."""
+
+
+def _training_options(command: Any) -> Any:
+    for option in reversed([
+        click.option("--epochs", default=1, show_default=True, help="Local epochs a round."),
+        click.option("--batch-size", default=32, show_default=True),
+        click.option("--learning-rate", default=0.1, show_default=True),
+        click.option("--optimizer", default="sgd", show_default=True, help="sgd, adam or adamw."),
+        click.option("--momentum", default=0.0, show_default=True),
+        click.option("--weight-decay", default=0.0, show_default=True),
+    ]):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _run_options(command: Any) -> Any:
+    for option in reversed([
+        click.option("--id", "run_id", help="Name of the run; made from the workload if left out."),
+        click.option("--rounds", type=int, help="End after this many rounds."),
+        click.option("--hours", type=float, help="End after this many hours on the grid clock."),
+        click.option("--grams", type=float, help="End when this many gCO2eq are spent."),
+        click.option("--cron", help='When rounds are due, e.g. "0 22 * * *" (UTC, grid clock).'),
+        click.option("--policy", default="fairwind", show_default=True, help=", ".join(POLICIES)),
+        click.option("--server-optimizer", default="fedavg", show_default=True, help="fedavg, fedadam."),
+        click.option("--server-option", multiple=True, help="e.g. learning_rate=0.01; repeatable."),
+        click.option("--cohort", type=int, help="Updates a round aims at; all open clients if left out."),
+        click.option("--over-selection", default=0.0, show_default=True, help="Share invited beyond it."),
+        click.option("--quorum", default=2, show_default=True, help="Updates a round needs."),
+        click.option("--deadline", "deadline_s", default=600.0, show_default=True, help="Wall seconds."),
+        click.option("--norm-bound", default=1000.0, show_default=True, help="Largest L2 norm admitted."),
+        click.option("--weight-cap", default=1_000_000, show_default=True, help="Examples that count."),
+        click.option("--metric", default="accuracy", show_default=True, help="Decides the best version."),
+        click.option("--seed", default=0, show_default=True),
+    ]):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@run.command()
+@click.argument("workload")
+@_training_options
+@_run_options
+def start(
+    workload: str, run_id: str | None, server_option: tuple[str, ...], **options: Any
+) -> None:
+    """Start a run of WORKLOAD: a shipped name, or an import path of yours."""
+    if not any(options[budget] for budget in ("rounds", "hours", "grams")):
+        msg = "A run must know when to end: give --rounds, --hours or --grams."
+        raise SettingError(msg)
+    find_policy(options["policy"])
+    ledger = ledger_at_hand()
+    with ledger.transaction() as tx:
+        if not tx.state.clients:
+            msg = (
+                "Nobody is enrolled, so there is nobody to train. `fairwind enroll` adds a client."
+            )
+            raise FederationError(msg)
+        spec = _spec(workload, run_id or _new_id(tx.state, workload), server_option, options)
+        if spec.id in tx.state.runs:
+            msg = f"There is a run {spec.id!r} already, so none was started. Choose another --id."
+            raise FederationError(msg)
+        tx.append(Draft("run.started", run=spec.id, body={"spec": spec.model_dump(mode="json")}))
+    woken = wake()
+    _report_start(ledger, spec.id, woken=woken)
+
+
+def _spec(
+    workload: str, run_id: str, server_option: tuple[str, ...], options: dict[str, Any]
+) -> RunSpec:
+    try:
+        training = {name: options.pop(name) for name in Hyperparameters.model_fields}
+        server = ServerOptimizer.model_validate(
+            {"name": options.pop("server_optimizer"), "options": _pairs(server_option)}
+        )
+        return RunSpec(
+            id=run_id, workload=workload, hyperparameters=Hyperparameters(**training),
+            server_optimizer=server, **options,
+        )  # fmt: skip
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "--" + str(first["loc"][-1]).replace("_", "-") if first["loc"] else "The run"
+        text = first["msg"].removeprefix("Value error, ")
+        msg = f"{where} does not fit: {text}. No run was started."
+        raise SettingError(msg) from None
+
+
+def _pairs(options: tuple[str, ...]) -> dict[str, float]:
+    try:
+        return {name: float(value) for name, value in (o.split("=") for o in options)}
+    except ValueError:
+        msg = f"--server-option {' '.join(options)} is not name=number, e.g. learning_rate=0.01."
+        raise SettingError(msg) from None
+
+
+def _new_id(state: Federation, workload: str) -> str:
+    stem = workload.replace(":", "-")
+    number = 1
+    while f"{stem}-{number}" in state.runs:
+        number += 1
+    return f"{stem}-{number}"
+
+
+def _report_start(ledger: Ledger, run_id: str, *, woken: bool) -> None:
+    """Say what became of a new run: begun, impossible, or waiting for a coordinator."""
+    deadline = time.monotonic() + (_OPENS_WITHIN_S if woken else 0)
+    while time.monotonic() < deadline:
+        current = ledger.state().runs[run_id]
+        if current.ended_at is not None and current.end_reason == "failed":
+            texts = [e.body["text"] for e in ledger.events(run=run_id) if e.kind == "run.ended"]
+            raise SettingError(texts[0])
+        if current.version is not None:
+            click.echo(
+                f"{run_id} has begun: {current.num_params} parameters. Watch: fairwind status"
+            )
+            return
+        time.sleep(0.05)
+    click.echo(
+        f"{run_id} waits in the ledger, because no coordinator has answered. It begins when one "
+        "runs: celery -A tasks worker -Q coordinator,aggregation"
+    )
+
+
+@run.command()
+@click.argument("run_id")
+def stop(run_id: str) -> None:
+    """End a run now. Its last and its best version are kept."""
+    with ledger_at_hand().transaction() as tx:
+        current = _find(tx.state, run_id)
+        if current.ended_at is not None:
+            msg = f"{run_id} has ended already, so there is nothing to stop."
+            raise FederationError(msg)
+        tx.append(Draft("run.stop_requested", run=run_id))
+    note = "" if wake() else " No coordinator can be reached; it ends when one starts."
+    click.echo(f"{run_id} is asked to stop.{note}")
+
+
+@run.command(name="list")
+@as_json
+def list_runs(*, as_json: bool) -> None:
+    """List all runs."""
+    clock = settings_.load().clock
+    rows = [summary(r, clock) for r in ledger_at_hand().state().runs.values()]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ["run", "workload", "status", "rounds", "score", "emitted", "avoided"],
+        [
+            [
+                r["id"], r["workload"], r["status"], f"{r['rounds_done']}/{r['rounds_total'] or '-'}",
+                show_score(r), show_mass(r["emitted_gco2eq"]), show_avoided(r),
+            ]
+            for r in rows
+        ],
+    )  # fmt: skip
+
+
+@run.command()
+@click.argument("run_id")
+@as_json
+def show(run_id: str, *, as_json: bool) -> None:
+    """Show one run: its rounds, its figures, and where its model is."""
+    ours = settings_.load()
+    state = ledger_at_hand().state()
+    current = _find(state, run_id)
+    seen = view(
+        state, run_id, clock=ours.clock, threshold=ours.threshold_gco2eq_per_kwh,
+        ceiling=ours.ceiling_gco2eq_per_kwh,
+    )  # fmt: skip
+    if as_json:
+        spec = current.spec.model_dump(mode="json")
+        print_json({"spec": spec, "run": seen["run"], "rounds": seen["rounds"]})
+        return
+    print_status(seen)
+    print_table(
+        ["round", current.spec.metric, "emitted", "run now", "took", "clients"],
+        [
+            [
+                str(r["round"]), _number(r["value"]), show_mass(r["gco2eq"]),
+                "unknown" if r["baseline_gco2eq"] is None else show_mass(r["baseline_gco2eq"]),
+                show_duration(r["wall_s"]), ", ".join(r["cohort"]),
+            ]
+            for r in seen["rounds"]
+        ],
+    )  # fmt: skip
+    if current.ended_at is not None:
+        click.echo(
+            f"Models       {ours.folder / 'runs' / run_id}/best.safetensors, last.safetensors"
+        )
+
+
+@click.command()
+@click.option("--run", "run_id", help="Which run; the newest if left out.")
+@as_json
+def status(run_id: str | None, *, as_json: bool) -> None:
+    """Say in three lines how things stand."""
+    ours = settings_.load()
+    state = ledger_at_hand().state()
+    if run_id is not None:
+        _find(state, run_id)
+    seen = view(
+        state, run_id, clock=ours.clock, threshold=ours.threshold_gco2eq_per_kwh,
+        ceiling=ours.ceiling_gco2eq_per_kwh,
+    )  # fmt: skip
+    if as_json:
+        print_json(seen)
+    else:
+        print_status(seen)
+
+
+def print_status(seen: dict[str, Any]) -> None:
+    """Print a view's verdict and its run's figures."""
+    click.echo(click.style(seen["verdict"], bold=True))
+    current = seen["run"]
+    if current is None:
+        return
+    of = f"/{current['rounds_total']}" if current["rounds_total"] else ""
+    baseline = current["baseline_gco2eq"]
+    run_now = "unknown" if baseline is None else show_mass(baseline)
+    click.echo(
+        f"Round {current['rounds_done']}{of}  {show_score(current)}  "
+        f"{show_mass(current['emitted_gco2eq'])}  (run now: {run_now})"
+    )
+    click.echo(f"Avoided      {show_avoided(current)}")
+
+
+def show_score(current: dict[str, Any]) -> str:
+    """Return a run's metric with its name."""
+    value = current["value"]
+    if value is None:
+        return f"{current['metric']} unknown"
+    shown = f"{100 * value:.1f} %" if current["metric"] == "accuracy" else f"{value:.4g}"
+    return f"{current['metric']} {shown}"
+
+
+def show_avoided(current: dict[str, Any]) -> str:
+    """Return what a run avoided by waiting, and for what delay."""
+    avoided, share = current["avoided_gco2eq"], current["avoided_share"]
+    if avoided is None or share is None:
+        return "unknown"
+    delay = show_duration(max(0.0, current["delay_s"]))
+    sign = "-" if avoided < 0 else ""
+    return (
+        f"{show_share(share)} = {sign}{show_mass(abs(avoided))}, "
+        f"for a delay of {delay} on the grid clock"
+    )
+
+
+@click.command()
+@click.option("--run", "run_id", help="Plan for this run; a round of all open clients if left out.")
+@as_json
+def plan(run_id: str | None, *, as_json: bool) -> None:
+    """Say who would train if a round were due now, and why. Nothing is started."""
+    ours = settings_.load()
+    state = ledger_at_hand().state()
+    current = _find(state, run_id) if run_id else None
+    spec = current.spec if current else RunSpec(id="plan", workload="any", rounds=1)
+    grid = Grid(make_signal(ours))
+    situation = take_in(state, current, grid, gate_rule(), ours.clock.now())
+    number = len(current.closed) + 1 if current else 1
+    made = plan_round(spec, situation, number=number, so_far=None)
+    rows = [
+        {
+            "client": v.client, "invited": v.invited, "code": v.code, "why": why(v),
+            "intensity_gco2eq_per_kwh": situation.intensity[v.client],
+            "score": v.score.value if v.score else None, "expected_gco2eq": v.expected_gco2eq,
+            "parts": {p.name: p.value for p in v.score.parts} if v.score else {},
+        }
+        for v in made.verdicts
+    ]  # fmt: skip
+    if as_json:
+        print_json({"waiting": made.waiting, "cohort": list(made.cohort), "verdicts": rows})
+        return
+    if made.waiting:
+        click.echo(click.style(f"No round would start: {SENTENCES[made.waiting]}.", bold=True))
+    print_table(
+        ["client", "trains", "intensity", "score", "why"],
+        [
+            [
+                r["client"], "yes" if r["invited"] else "no",
+                show_intensity(r["intensity_gco2eq_per_kwh"]), f"{r['score']:.2f}", r["why"],
+            ]
+            for r in rows
+        ],
+    )  # fmt: skip
+
+
+def _find(state: Federation, run_id: str) -> Run:
+    if run_id not in state.runs:
+        known = ", ".join(state.runs) or "none yet"
+        msg = f"There is no run {run_id!r}. There are: {known}."
+        raise FederationError(msg)
+    return state.runs[run_id]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

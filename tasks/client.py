@@ -1,0 +1,56 @@
+"""The task that runs at a site: train, and answer with a receipt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+
+from common import settings
+from common.errors import TransportError
+from common.failpoints import failpoint
+from common.log import get_logger
+from common.messages import Assignment, Receipt
+from models.training import warm_up
+from tasks.app import app
+from tasks.queues import queue, send
+from tasks.site import Site
+from tasks.transport import make_transport
+
+_log = get_logger(__name__)
+
+_sites: dict[str, Site] = {}
+
+
+def start_site(client: str, incarnation: str) -> None:
+    """Make this process ready to train for a client: torch loaded, threads fixed, site built."""
+    ours = settings.load()
+    warm_up(ours.threads)
+    _sites[client] = Site(client, incarnation, ours, make_transport(ours))
+
+
+@app.task(name="train", bind=True, pydantic=True, pydantic_strict=False)
+def train(self: Any, assignment: Assignment) -> None:
+    """Answer one assignment of this site's client."""
+    site = _sites[assignment.client]
+
+    def progress(epoch: int, epochs: int, loss: float) -> None:
+        failpoint("site.training")
+        self.send_event("task-progress", result=f"epoch {epoch}/{epochs}  loss {loss:.4f}")
+
+    try:
+        receipt = site.answer(assignment, progress)
+        send("accept", queue("aggregation"), receipt, shown=show(receipt))
+    except (TransportError, redis.RedisError, OSError) as error:
+        # The answer is in the outbox: it is offered again when the assignment is.
+        _log.warning("receipt.not_sent", run=assignment.run, reason=str(error))
+        return
+    _log.info(
+        f"assignment.{receipt.outcome}", run=receipt.run, round=receipt.round,
+        reason=receipt.reason.text if receipt.reason else None,
+    )  # fmt: skip
+
+
+def show(receipt: Receipt) -> str:
+    """Return what Flower shows of a receipt."""
+    return f"{receipt.client} {receipt.outcome} for {receipt.run}, round {receipt.round}"

@@ -1,0 +1,59 @@
+"""The coordinator: everything one of its processes needs, opened once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import redis
+
+from common import settings as settings_
+from common.clock import GridClock
+from common.settings import Settings
+from scheduler.blobs import Blobs
+from scheduler.carbon import make_signal
+from scheduler.carbon.grid import Grid
+from scheduler.gate import GateRule
+from scheduler.ledger import Ledger, open_ledger
+from tasks.broker import connect
+from tasks.transport import Transport, make_transport
+from tasks.workbench import Workbench
+
+
+@dataclass(frozen=True)
+class Coordinator:
+    """The tools of the tasks that decide and add up. All state is in the ledger and the blobs."""
+
+    settings: Settings
+    clock: GridClock
+    ledger: Ledger
+    blobs: Blobs
+    grid: Grid
+    broker: redis.Redis
+    transport: Transport
+    workbench: Workbench
+
+    @property
+    def gate_rule(self) -> GateRule:
+        """When gates open and close."""
+        return GateRule.of(self.settings)
+
+
+@cache
+def coordinator() -> Coordinator:
+    """Return this process's coordinator, built from its settings when first asked for.
+
+    Raises:
+        FairwindError: If a setting, the signal or the ledger does not allow it.
+    """
+    settings = settings_.load()
+    return Coordinator(
+        settings=settings,
+        clock=settings.clock,
+        ledger=open_ledger(settings.ledger, settings.clock),
+        blobs=Blobs(settings.folder / "blobs"),
+        grid=Grid(make_signal(settings)),
+        broker=connect(settings),
+        transport=make_transport(settings),
+        workbench=Workbench(settings.workloads),
+    )

@@ -1,0 +1,46 @@
+"""What makes a Celery worker the coordinator: the ledger at hand, and a look around at its start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import signals
+
+from common import settings
+from tasks.broker import check_reachable
+from tasks.coordinator import coordinator
+from tasks.queues import private_keys, queue, send
+
+
+def prepare(instance: Any, conf: Any, queues: list[str]) -> None:
+    """Turn a worker that is about to start into a coordinator.
+
+    Raises:
+        FairwindError: If a setting, Redis, the signal or the ledger does not allow it.
+    """
+    private_keys(conf, "-".join(queues))
+    if conf.worker_concurrency is None:
+        conf.worker_concurrency = 1
+    if instance.hostname.startswith("celery@"):
+        instance.hostname = instance.hostname.replace("celery@", "coordinator@", 1)
+    here = coordinator()
+    check_reachable(here.broker)
+    here.ledger.close()
+    import tasks.aggregation  # noqa: PLC0415 - loads torch, in the coordinator alone
+    import tasks.rounds  # noqa: F401, PLC0415
+
+    # A child must not share its parent's connections.
+    coordinator.cache_clear()
+    signals.worker_process_init.connect(_warm_up, weak=False)
+    signals.worker_ready.connect(_look_around, weak=False)
+
+
+def _warm_up(**_: Any) -> None:
+    import torch  # noqa: PLC0415 - the coordinator's process alone
+
+    torch.set_num_threads(settings.load().threads)
+    coordinator().ledger.state()
+
+
+def _look_around(**_: Any) -> None:
+    send("tick", queue("coordinator"))

@@ -1,0 +1,199 @@
+"""A federation on one machine, for the demonstration, the tests and the benchmarks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from common.errors import FairwindError
+from common.settings import PREFIX
+from tasks.local.processes import Processes
+from tasks.local.redis_server import NAME as REDIS
+from tasks.local.redis_server import RedisServer
+
+PROJECT = Path(__file__).resolve().parents[2]
+"""The folder from which `tasks` and `celeryconfig` are imported."""
+
+COORDINATOR = "coordinator"
+BEAT = "beat"
+FLOWER = "flower"
+
+_POLL_S = 0.05
+
+T = TypeVar("T")
+
+
+class LocalFederation:
+    """Redis, coordinator, beat, Flower and sites as processes of this machine.
+
+    A context manager: entering starts Redis, leaving stops everything. All files stay in `folder`:
+    ``home`` is the coordinator's, ``sites/<client>`` a site's, ``logs`` holds what each process
+    said. Settings of the calling process do not reach the federation, except FAIRWIND_DATA.
+
+    Attributes:
+        folder: Where everything is kept, absolute.
+        zones: The zone of each client, by client id.
+        processes: What runs, under "redis", "coordinator", "beat", "flower" and "site-<client>".
+        redis: The server of its own; `None` if one was given.
+        redis_url: The broker.
+        env: The environment of the coordinator's processes and of `fairwind`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        zones: Mapping[str, str],
+        *,
+        settings: Mapping[str, str] | None = None,
+        redis_url: str | None = None,
+    ) -> None:
+        """Describe a federation; nothing is started yet.
+
+        Args:
+            folder: Where everything is kept. It need not exist.
+            zones: The zone of each client, by client id. Enrolling them is the caller's.
+            settings: Further environment variables for all processes, FAIRWIND_* or others.
+            redis_url: A running server to use instead of starting one.
+        """
+        self.folder = folder.absolute()
+        self.zones = dict(zones)
+        self.processes = Processes(self.folder / "logs")
+        self.redis: RedisServer | None = None
+        self.redis_url = redis_url or ""
+        self._settings = dict(settings or {})
+
+    def __enter__(self) -> Self:
+        """Start Redis, unless a URL was given."""
+        with ExitStack() as stack:
+            stack.enter_context(self.processes)
+            if not self.redis_url:
+                self.redis = RedisServer(self.processes)
+                self.redis_url = self.redis.redis_url
+            stack.callback(self._stop_users_of_redis)
+            self._stack = stack.pop_all()
+        self.env = self._environment()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop everything, Redis last: workers that lose their broker do not end in order."""
+        self._stack.__exit__(kind, error, trace)
+
+    def start_coordinator(self) -> None:
+        """Start the worker that plans, accepts and aggregates."""
+        self._start_celery(
+            COORDINATOR, "worker", "-Q", "coordinator,aggregation", "--loglevel", "INFO"
+        )
+
+    def start_beat(self) -> None:
+        """Start the process that wakes the scheduler."""
+        self._start_celery(BEAT, "beat", "--schedule", str(self.folder / "celerybeat-schedule"))
+
+    def start_flower(self, port: int) -> None:
+        """Start Celery Flower on a port of this machine."""
+        self._start_celery(FLOWER, "flower", f"--port={port}", "--address=127.0.0.1")
+
+    def start_site(self, client_id: str, **env: str) -> None:
+        """Start the worker of a client.
+
+        Args:
+            client_id: Whose worker.
+            **env: Further environment variables for this site alone.
+        """
+        home = {f"{PREFIX}HOME": str(self.folder / "sites" / client_id)}
+        self._start_celery(
+            site_name(client_id), "worker", "-Q", f"client.{client_id}", env={**home, **env}
+        )
+
+    def fairwind(self, *args: str, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
+        """Run a `fairwind` command on the coordinator's host and return how it ended.
+
+        Args:
+            *args: The words after ``fairwind``.
+            timeout_s: The command is killed after so many wall seconds.
+
+        Raises:
+            subprocess.TimeoutExpired: If it was killed.
+        """
+        return subprocess.run(
+            [sys.executable, "-m", "tasks.cli", *args],
+            env=self.env,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def wait_for(self, predicate: Callable[[], T | None], timeout_s: float, what: str) -> T:
+        """Ask until the answer is truthy, and return it.
+
+        Args:
+            predicate: Asked about every 0.05 s.
+            timeout_s: How long to go on, wall seconds.
+            what: What is waited for, to complete "waited 5 s for ...".
+
+        Raises:
+            FairwindError: If time runs out, or a process ends meanwhile that nobody stopped.
+        """
+        until = time.monotonic() + timeout_s
+        while True:
+            if answer := predicate():
+                return answer
+            self.processes.check()
+            if time.monotonic() > until:
+                raise FairwindError(self._too_late(timeout_s, what))
+            time.sleep(_POLL_S)
+
+    def _stop_users_of_redis(self) -> None:
+        self.processes.stop(*(name for name in reversed(self.processes.names) if name != REDIS))
+
+    def _start_celery(self, name: str, *args: str, env: Mapping[str, str] | None = None) -> None:
+        command = [sys.executable, "-m", "celery", "-A", "tasks", *args]
+        self.processes.start(name, command, env={**self.env, **(env or {})}, cwd=self.folder)
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(PREFIX) or name == f"{PREFIX}DATA"
+        }
+        paths = [str(PROJECT), *filter(None, [inherited.get("PYTHONPATH")])]
+        return {
+            **inherited,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "PYTHONUNBUFFERED": "1",
+            "OMP_NUM_THREADS": "1",
+            f"{PREFIX}REDIS_URL": self.redis_url,
+            f"{PREFIX}HOME": str(self.folder / "home"),
+            f"{PREFIX}PARTITION": ",".join(self.zones),
+            **self._settings,
+        }
+
+    def _too_late(self, timeout_s: float, what: str) -> str:
+        logs = "\n".join(
+            f"  {name}:\n{self.processes.tail(name)}"
+            for name in self.processes.names
+            if name != REDIS
+        )
+        return (
+            f"Waited {timeout_s:g} s for {what}, in vain. All processes still run; the logs in "
+            f"{self.processes.folder} may say why. Their ends:\n{logs or '  (no process)'}"
+        )
+
+
+def site_name(client_id: str) -> str:
+    """Return the name of a client's worker among the processes."""
+    return f"site-{client_id}"

@@ -1,0 +1,177 @@
+"""Named child processes of which none is ever left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
+
+from common.errors import FairwindError, SettingError
+from tasks.local import guard
+
+_TAIL_LINES = 15
+
+
+class Processes:
+    """Child processes by name, each in its own session, with its output in a file of its own.
+
+    A context manager. Whatever runs at its end is stopped, last started first, be it left in the
+    ordinary way, by an exception, Ctrl-C or SIGTERM. Should this process itself be killed, a guard
+    kills the children and their children. Do not share one between threads.
+
+    Attributes:
+        folder: Where each process's output is kept, as ``<name>.log``.
+        grace_s: How long a process may take to end after SIGTERM, wall seconds.
+    """
+
+    def __init__(self, folder: Path, *, grace_s: float = 10.0) -> None:
+        self.folder = folder
+        self.grace_s = grace_s
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        """Start the guard, and let SIGTERM unwind like Ctrl-C where nobody else handles it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        guards_end, self._lifeline = os.pipe()
+        self._guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", guard.__file__], stdin=guards_end, start_new_session=True
+        )
+        os.close(guards_end)
+        self._unwinds = _sigterm_is_ours()
+        if self._unwinds:
+            signal.signal(signal.SIGTERM, _unwind)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop every process."""
+        try:
+            self.stop_all()
+        finally:
+            # Were stop_all() cut short, the guard would now kill the rest.
+            os.close(self._lifeline)
+            self._guard.wait()
+            if self._unwinds:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the processes that were started and not stopped, in the order of their start."""
+        return tuple(self._running)
+
+    def start(
+        self, name: str, command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None
+    ) -> None:
+        """Start a process under a name that is free.
+
+        A later process of the same name appends to the log of the earlier one.
+
+        Args:
+            name: Also names the log, so it must be fit for a file's name.
+            command: Program and arguments; no shell is involved.
+            env: The whole environment of the process.
+            cwd: Its working folder; `folder` if not given.
+
+        Raises:
+            SettingError: If a process of that name has not been stopped.
+        """
+        if name in self._running:
+            msg = (
+                f"There is already a process {name!r}, so no second one was started. Stop it first."
+            )
+            raise SettingError(msg)
+        with self._log_path(name).open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=env,
+                cwd=cwd or self.folder,
+                start_new_session=True,
+            )
+        self._tell_guard("+", process)
+        self._running[name] = process
+
+    def stop_all(self) -> None:
+        """Stop every process, last started first, each before the next is asked."""
+        for name in reversed(self.names):
+            self.stop(name)
+
+    def stop(self, *names: str) -> None:
+        """Ask processes to end, all at once, and kill those that take too long."""
+        for name in names:
+            # Only the process itself: a pool's children die of a SIGTERM their parent could use.
+            self._running[name].terminate()
+        until = time.monotonic() + self.grace_s
+        for name in names:
+            with suppress(subprocess.TimeoutExpired):
+                self._running[name].wait(max(0.0, until - time.monotonic()))
+            self.kill(name)
+
+    def kill(self, name: str) -> None:
+        """Kill a process and all of its children at once, as a power cut would."""
+        process = self._running[name]
+        guard.kill_group(process.pid)
+        process.wait()
+        self._tell_guard("-", process)
+        del self._running[name]
+
+    def alive(self, name: str) -> bool:
+        """Return whether the process of this name runs."""
+        process = self._running.get(name)
+        return process is not None and process.poll() is None
+
+    def check(self) -> None:
+        """Do nothing if all is well.
+
+        Raises:
+            FairwindError: If a process ended that was neither stopped nor killed from here.
+        """
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                msg = (
+                    f"The process {name!r} ended with status {process.returncode}, so nothing "
+                    f"more can be expected of it. Its log {self._log_path(name)} ends:\n"
+                    f"{self.tail(name)}"
+                )
+                raise FairwindError(msg)
+
+    def log(self, name: str) -> str:
+        """Return all that processes of this name have written, output and errors together."""
+        path = self._log_path(name)
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def tail(self, name: str) -> str:
+        """Return the last lines of a log, indented."""
+        lines = self.log(name).splitlines()[-_TAIL_LINES:]
+        return "\n".join(f"    {line}" for line in lines) or "    (nothing)"
+
+    def _log_path(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    def _tell_guard(self, sign: str, process: subprocess.Popen[bytes]) -> None:
+        # Stopping must go on even if somebody killed the guard.
+        with suppress(BrokenPipeError):
+            os.write(self._lifeline, f"{sign}{process.pid}\n".encode())
+
+
+def _sigterm_is_ours() -> bool:
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    return in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def _unwind(signum: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + signum)

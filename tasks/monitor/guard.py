@@ -1,0 +1,64 @@
+"""Keep Flower to this machine unless whoever opens it also asks visitors who they are.
+
+Flower listens on every interface by default, shows without a question what every task does and
+lets anyone shut workers down. `restrict` turns both defaults round.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from ipaddress import ip_address
+
+from tornado.options import OptionParser
+
+LOOPBACK = "127.0.0.1"
+
+
+def restrict(options: OptionParser) -> None:
+    """Make loopback the default address, and check the address once every option is parsed.
+
+    Flower runs its configuration file between two passes over the command line, and tornado calls
+    parse callbacks after the second one, so the check sees what Flower will really use. An
+    `--address` from the command line or the environment is already set here and stays.
+    """
+    if not options.address and not options.unix_socket:
+        options.address = LOOPBACK
+    options.add_parse_callback(lambda: _refuse_if_open(options))
+
+
+def _refuse_if_open(options: OptionParser) -> None:
+    """Exit with one line if other machines could reach Flower without saying who they are."""
+    if options.unix_socket or is_loopback(options.address) or authenticates(options):
+        return
+    where = options.address or "every network interface"
+    sys.exit(
+        f"Flower was told to listen on {where} without authentication, so anyone who reaches this "
+        "machine could read every task and shut workers down; it was not started. Add "
+        "--basic-auth=NAME:PASSWORD (or --auth with an OAuth provider), or drop --address to "
+        f"listen on {LOOPBACK} only."
+    )
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether everything that `address` stands for is on this machine.
+
+    The empty address stands for every interface; a name that does not resolve is not trusted.
+    """
+    if not address:
+        return False
+    try:
+        found = socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return bool(found) and all(ip_address(entry[4][0]).is_loopback for entry in found)
+
+
+def authenticates(options: OptionParser) -> bool:
+    """Return whether these options make Flower ask every visitor for credentials.
+
+    An empty entry of `--basic-auth` would let in whoever sends empty credentials, and
+    `--auth_provider` alone asks nobody, so neither counts.
+    """
+    basic_auth: list[str] = options.basic_auth or []
+    return bool(options.auth) or (bool(basic_auth) and all(basic_auth))

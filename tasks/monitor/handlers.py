@@ -1,0 +1,117 @@
+"""The page's addresses: the page itself, its data once, its data as it changes, its assets."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, StaticFileHandler, authenticated
+
+from common.messages import NAME_PATTERN
+from tasks.monitor.feed import Feed
+
+if TYPE_CHECKING:
+    # Flower carries no types; its handler is one of tornado's, with authentication added.
+    from tornado.web import RequestHandler as BaseHandler
+else:
+    from flower.views import BaseHandler
+
+STATIC: Final = Path(__file__).parent / "static"
+
+HEARTBEAT_S: Final = 15.0
+"""Proxies cut a connection that is silent for about a minute; wall seconds."""
+
+RETRY_MS: Final = 2000
+"""How long a browser waits before it connects again; wall milliseconds."""
+
+_POLICY: Final = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+)
+"""Nothing is loaded from, or sent to, another host. jQuery, in Flower's pages, sets styles."""
+
+
+class Asset(StaticFileHandler):
+    """Our scripts and styles; a browser asks each time whether its copy still holds."""
+
+    def set_extra_headers(self, path: str) -> None:
+        """Let no old script meet a new page after an upgrade."""
+        del path
+        self.set_header("Cache-Control", "no-cache")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+
+class RoundsView(BaseHandler):
+    """The page, empty: its script fills it."""
+
+    @authenticated
+    def get(self) -> None:
+        """Send the page."""
+        self.set_header("Content-Security-Policy", _POLICY)
+        self.render("rounds.html")
+
+
+class _FeedHandler(BaseHandler):
+    """What both addresses that send a view have in common."""
+
+    def initialize(self, feed: Feed) -> None:
+        """Take the feed that every page shares."""
+        self.feed = feed
+
+    @property
+    def run(self) -> str | None:
+        """The run that was asked for; `None` leaves the choice to the ledger.
+
+        Raises:
+            HTTPError: 400 if it cannot be the name of a run.
+        """
+        run = self.get_query_argument("run", "") or None
+        if run is not None and not re.fullmatch(NAME_PATTERN, run):
+            raise HTTPError(400, "no run can have this name")
+        return run
+
+
+class RoundsData(_FeedHandler):
+    """The view as JSON, once."""
+
+    @authenticated
+    async def get(self) -> None:
+        """Send the view of the run in the query, or of the latest one."""
+        text = await self.feed.snapshot(self.run)
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        self.write(text)
+
+
+class RoundsEvents(_FeedHandler):
+    """The view as server-sent events: whole when a page connects, again whenever it changes."""
+
+    _open = True
+
+    @authenticated
+    async def get(self) -> None:
+        """Send views until the page is closed."""
+        self.set_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Accel-Buffering", "no")  # else nginx collects events before it sends
+        with self.feed.subscribe(self.run) as self.mailbox:
+            try:
+                await self._send(f"retry: {RETRY_MS}\n\n")
+                while self._open:
+                    text = await self.mailbox.take(HEARTBEAT_S)
+                    await self._send(": still here\n\n" if text is None else f"data: {text}\n\n")
+            except StreamClosedError:
+                return
+
+    async def _send(self, text: str) -> None:
+        self.write(text)
+        await self.flush()
+
+    def on_connection_close(self) -> None:
+        """Stop at once when the browser goes, not at the next heartbeat."""
+        self._open = False
+        if hasattr(self, "mailbox"):
+            self.mailbox.wake()
+        super().on_connection_close()

@@ -1,0 +1,43 @@
+"""Put the Rounds page into Flower, before Flower is made."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final
+
+from tornado.options import options
+from tornado.routing import URLSpec
+
+from tasks.monitor.feed import Feed
+from tasks.monitor.guard import restrict
+from tasks.monitor.handlers import STATIC, Asset, RoundsData, RoundsEvents, RoundsView
+from tasks.monitor.overlay import OverlayLoader
+from tasks.monitor.source import LedgerSource
+
+PAGE: Final = "rounds"
+
+
+def install(feed: Feed | None = None) -> None:
+    """Add page, tab and feed to Flower, and keep Flower on this machine by default.
+
+    Call it from ``flowerconfig.py``. A second call changes nothing.
+
+    Args:
+        feed: Where the page's view comes from; the ledger that our settings name if `None`.
+    """
+    urls = import_module("flower.urls")
+    if any(getattr(handler, "name", None) == PAGE for handler in urls.handlers):
+        return
+    restrict(options)
+    urls.settings["template_loader"] = OverlayLoader(urls.settings["template_path"])
+    urls.handlers[:0] = handlers(feed or Feed(LedgerSource()))
+
+
+def handlers(feed: Feed) -> list[URLSpec]:
+    """Return the page's addresses. Flower puts its own prefix before each."""
+    return [
+        URLSpec(r"/rounds", RoundsView, name=PAGE),
+        URLSpec(r"/rounds/data", RoundsData, {"feed": feed}, name="rounds_data"),
+        URLSpec(r"/rounds/events", RoundsEvents, {"feed": feed}, name="rounds_events"),
+        URLSpec(r"/rounds/static/(.*)", Asset, {"path": str(STATIC)}, name="rounds_static"),
+    ]

@@ -1,0 +1,126 @@
+// The run in figures: progress, metric, emissions, and what was avoided against run-now.
+
+import { byId, keyed, known, make, put, showPairs } from "./dom.js";
+import * as format from "./format.js";
+import { zoneColour } from "./plot.js";
+
+const MOST_SEGMENTS = 60;
+
+/** Renew all cards from `view`, and how the run ended if it has. */
+export function showCards(view) {
+  const { run } = view;
+  showOutcome(run);
+  if (!run) return;
+  showRound(view, run);
+  put("metric-name", format.title(run.metric));
+  put("metric", format.score(run.value, run.metric));
+  showSpark(view.rounds.map((round) => round.value).filter(known));
+  showPairs("metric-split", [["Best so far", known(run.best) ? format.score(run.best, run.metric) : "not evaluated yet"]]);
+  showFigure("emitted", run.emitted_gco2eq);
+  showParts(view);
+  showPairs("emitted-split", [
+    ["Energy", format.wattHours(run.energy_wh)],
+    ["Lost or late", run.uncounted_gco2eq > 0 ? format.grams(run.uncounted_gco2eq) : null],
+  ]);
+  showAvoided(run);
+}
+
+function showOutcome(run) {
+  const ended = run?.status === "ended";
+  const best = ended && known(run.best) ? format.score(run.best, run.metric) : null;
+  const model = ended ? run.model ?? run.best_version ?? run.version : null;
+  byId("outcome").hidden = !(best || model);
+  showPairs("outcome", [[`Best ${run?.metric ?? "value"}`, best], ["The model", model]]);
+}
+
+/** Write a figure large with its unit small behind it. */
+function showFigure(id, gco2eq) {
+  const [number, unit] = format.grams(gco2eq).split(" ");
+  byId(id).replaceChildren(number, ...(unit ? [make("span", "metric-unit", unit)] : []));
+}
+
+function showRound(view, run) {
+  const open = openRound(view, run);
+  put("round", format.count(run.rounds_done));
+  put("round-of", known(run.rounds_total) ? `of ${format.count(run.rounds_total)}` : "");
+  showSegments(run, Boolean(open));
+  const sites = open?.cohort.length;
+  const place = sites ? ` at ${sites} ${sites === 1 ? "site" : "sites"}` : "";
+  showPairs("round-split", [
+    ["Now", open ? `round ${open.round}${place}` : stillness(run)],
+    ["Policy", run.policy],
+  ]);
+}
+
+/** The round under way; where the view lists closed rounds only, who trains tells its sites. */
+function openRound(view, run) {
+  const listed = view.rounds.findLast((round) => !known(round.ended));
+  if (listed) return { round: listed.round, cohort: listed.cohort ?? [] };
+  if (run.status !== "running") return null;
+  const training = view.clients.filter((client) => client.state === "training");
+  return { round: (run.rounds_done ?? 0) + 1, cohort: training };
+}
+
+function stillness(run) {
+  const until = known(run.waiting_until) ? ` until ${format.moment(run.waiting_until)} UTC` : "";
+  return run.status === "waiting" ? `waiting${until}` : run.status;
+}
+
+function showSegments(run, live) {
+  const total = known(run.rounds_total) ? run.rounds_total : 0;
+  const cells = Math.min(total, MOST_SEGMENTS);
+  const done = total ? Math.floor(((run.rounds_done ?? 0) / total) * cells) : 0;
+  byId("segments").hidden = !cells;
+  keyed(byId("segments"), Array.from({ length: cells }, (_, i) => i), (i) => i, () => make("i"), (cell, i) => {
+    cell.className = i < done ? "done" : live && i === done ? "live" : "";
+  });
+}
+
+/** What each client emitted, as parts of one bar in the colours of their zones. */
+export function showParts(view) {
+  const emitters = view.clients.filter((client) => client.gco2eq > 0);
+  const sum = emitters.reduce((total, client) => total + client.gco2eq, 0);
+  const whole = (view.run?.emitted_gco2eq ?? 0) + (view.run?.uncounted_gco2eq ?? 0);
+  // Clients count all their runs: only parts that add up to this run's whole are its parts.
+  byId("emitted-parts").hidden = !(sum > 0 && Math.abs(sum - whole) <= 0.02 * whole);
+  const zones = view.zones.map((zone) => zone.zone);
+  keyed(byId("emitted-parts"), emitters, (client) => client.client, () => make("i"), (part, client) => {
+    const index = zones.indexOf(client.zone);
+    part.style.flexGrow = client.gco2eq / sum;
+    part.style.background = index < 0 ? "" : zoneColour(index);
+    part.title = `${client.client} ${format.grams(client.gco2eq)}`;
+  });
+}
+
+function showSpark(values) {
+  const svg = byId("spark");
+  svg.toggleAttribute("hidden", values.length < 2);
+  if (values.length < 2) return;
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const points = values.map((value, i) =>
+    [(i / (values.length - 1)) * 100, 22 - ((value - low) / (high - low || 1)) * 20]);
+  let line = svg.querySelector("polyline");
+  if (!line) {
+    for (const name of ["polygon", "polyline"]) {
+      line = svg.appendChild(document.createElementNS("http://www.w3.org/2000/svg", name));
+    }
+  }
+  line.setAttribute("points", points.join(" "));
+  svg.querySelector("polygon").setAttribute("points", `0,24 ${points.join(" ")} 100,24`);
+}
+
+function showAvoided(run) {
+  const more = run.avoided_gco2eq < 0;
+  put("avoided-name", more ? "Added, against run-now" : "Avoided, against run-now");
+  put("avoided", format.share(known(run.avoided_share) ? Math.abs(run.avoided_share) : null));
+  put("avoided-of", known(run.avoided_share) && known(run.avoided_gco2eq) ? format.grams(Math.abs(run.avoided_gco2eq)) : "");
+  const top = Math.max(run.emitted_gco2eq ?? 0, run.baseline_gco2eq ?? 0);
+  byId("versus").hidden = !(top > 0);
+  byId("versus-with").style.width = `${(100 * (run.emitted_gco2eq ?? 0)) / (top || 1)}%`;
+  byId("versus-now").style.width = `${(100 * (run.baseline_gco2eq ?? 0)) / (top || 1)}%`;
+  showPairs("avoided-split", [
+    ["Run-now", run.baseline_gco2eq > 0 ? format.grams(run.baseline_gco2eq) : null],
+    ["Later by", run.delay_s > 0 ? `${format.duration(run.delay_s)}, grid clock` : null],
+    ["Saved by place", known(run.place_gco2eq) ? format.grams(run.place_gco2eq) : null],
+  ]);
+}

@@ -1,0 +1,216 @@
+// Carbon intensity over time: a line a zone, the threshold, and the rounds as bands.
+
+import { known } from "./dom.js";
+import { day, hour, intensity } from "./format.js";
+import { HEIGHT, axis, css, follow, font, glider, zoneColour, zoneDash } from "./plot.js";
+
+const LABEL_WIDTH = 66;
+const LABEL_HEIGHT = 14;
+const MOST_LABELS = 10;
+const READING_S = 5400; // a reading stands for an hour, and may arrive half an hour late
+
+function timeLabels(plot, splits) {
+  let last = "";
+  return splits.map((at) => {
+    const label = day(at);
+    const text = label === last ? hour(at) : `${hour(at)}\n${label}`;
+    last = label;
+    return text;
+  });
+}
+
+/** A zone's line; its newest reading holds until the grid clock's now. */
+function upToNow({ times, values }, now) {
+  const since = (now ?? 0) - times.at(-1);
+  if (since <= 0 || since > READING_S) return [times, values];
+  return [[...times, now], [...values, values.at(-1)]];
+}
+
+/** Carbon intensity of every zone over the run; `onHover` gets the index under the cursor. */
+export class IntensityChart {
+  constructor(host, onHover) {
+    this.host = host;
+    this.onHover = onHover;
+    this.key = null;
+    this.glide = glider(() => this.plot);
+    follow(host, () => this.plot);
+  }
+
+  update(view) {
+    this.view = view;
+    const zones = view.zones.filter((zone) => zone.times?.length);
+    this.zones = zones;
+    if (!zones.length) return;
+    const lines = zones.map((zone) => upToNow(zone, view.run?.ended ?? view.now));
+    const data = lines.length > 1 ? window.uPlot.join(lines) : lines[0];
+    const key = zones.map((zone) => zone.zone).join();
+    const anew = key !== this.key;
+    if (anew) this.build(zones, data, key);
+    else this.plot.setData(data, false);
+    const over = view.run?.status === "ended";
+    const max = Math.max(data[0].at(-1), (over ? view.run.ended : view.now) ?? 0);
+    this.glide({ min: data[0][0], max: Math.max(max, data[0][0] + 3600) }, { atOnce: anew });
+  }
+
+  build(zones, data, key) {
+    this.plot?.destroy();
+    this.key = key;
+    this.plot = new window.uPlot({
+      width: this.host.clientWidth || 600,
+      height: HEIGHT,
+      padding: [18, (u) => (this.labelled(u) ? LABEL_WIDTH : 12), 0, 0],
+      legend: { show: false },
+      focus: { alpha: 0.22 },
+      cursor: { drag: { x: false, y: false }, focus: { prox: 18 }, points: { size: 7 }, y: false },
+      tzDate: (at) => window.uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
+      scales: { x: { time: true, auto: false }, y: { range: (_, _low, high) => this.range(high) } },
+      axes: [
+        axis({ values: timeLabels, space: 72, size: 42 }),
+        axis({ size: 46, values: (_, splits) => splits.map(intensity) }),
+      ],
+      series: [{}, ...zones.map((zone, i) => ({
+        label: zone.zone,
+        stroke: () => zoneColour(i),
+        width: 2,
+        dash: zoneDash(i),
+        points: { show: false },
+      }))],
+      hooks: {
+        drawClear: [(u) => this.behind(u)],
+        draw: [(u) => this.front(u)],
+        setCursor: [(u) => this.onHover(u.cursor.idx ?? null, u.data)],
+      },
+    }, data, this.host);
+  }
+
+  range(high) {
+    return [0, Math.max(high ?? 0, (this.view.threshold ?? 0) * 1.25, 50) * 1.04];
+  }
+
+  /** What lies behind the lines: the clean side of the threshold, and the rounds. */
+  behind(u) {
+    const { ctx, bbox } = u;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, 0, bbox.width, bbox.top + bbox.height);
+    ctx.clip();
+    if (known(this.view.threshold)) {
+      const y = u.valToPos(this.view.threshold, "y", true);
+      ctx.fillStyle = css("--clean");
+      ctx.fillRect(bbox.left, y, bbox.width, bbox.top + bbox.height - y);
+    }
+    let free = 0;
+    for (const round of this.view.rounds) free = this.band(u, round, free);
+    ctx.restore();
+  }
+
+  band(u, round, free) {
+    if (!known(round.started)) return free;
+    const { ctx, bbox } = u;
+    const px = devicePixelRatio;
+    const left = u.valToPos(round.started, "x", true);
+    const right = Math.max(u.valToPos(round.ended ?? this.view.now, "x", true), left + 2 * px);
+    ctx.fillStyle = css(known(round.ended) ? "--band" : "--band-live");
+    ctx.fillRect(left, bbox.top, right - left, bbox.height);
+    ctx.fillStyle = css("--band-edge");
+    ctx.fillRect(left, bbox.top - 3 * px, right - left, 3 * px);
+    const middle = (left + right) / 2;
+    if (middle - 8 * px < free) return free;
+    ctx.font = font(10.5, 600);
+    ctx.textAlign = "center";
+    ctx.textBaseline = "bottom";
+    ctx.fillStyle = css("--ink-soft");
+    ctx.fillText(String(round.round), middle, bbox.top - 4 * px);
+    return middle + 10 * px;
+  }
+
+  front(u) {
+    const { ctx, bbox } = u;
+    const px = devicePixelRatio;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    this.forecast(u);
+    if (known(this.view.threshold)) {
+      const y = Math.round(u.valToPos(this.view.threshold, "y", true));
+      ctx.strokeStyle = css("--ink");
+      ctx.lineWidth = 1.25 * px;
+      ctx.setLineDash([6 * px, 4 * px]);
+      ctx.beginPath();
+      ctx.moveTo(bbox.left, y);
+      ctx.lineTo(bbox.left + bbox.width, y);
+      ctx.stroke();
+      this.tag(ctx, `threshold ${intensity(this.view.threshold)}`, bbox.left + 6 * px, y - 9 * px);
+    }
+    ctx.restore();
+    if (this.labelled(u)) this.labels(u);
+  }
+
+  labelled(u) {
+    return u.width >= 560 && this.zones.length <= MOST_LABELS;
+  }
+
+  /** Write each zone's name at the end of its line, pushed apart where lines are close. */
+  labels(u) {
+    const { ctx, bbox } = u;
+    const px = devicePixelRatio;
+    const ends = this.zones
+      .map((zone, i) => ({ name: zone.zone, i, y: u.valToPos(zone.values.findLast(known) ?? 0, "y", true) }))
+      .sort((a, b) => b.y - a.y);
+    let floor = bbox.top + bbox.height;
+    for (const end of ends) {
+      end.at = Math.min(end.y, floor);
+      floor = end.at - LABEL_HEIGHT * px;
+    }
+    ctx.save();
+    ctx.font = font(11.5, 650);
+    ctx.textAlign = "left";
+    ctx.textBaseline = "middle";
+    for (const { name, i, y, at } of ends) {
+      const x = bbox.left + bbox.width;
+      ctx.strokeStyle = ctx.fillStyle = zoneColour(i);
+      ctx.lineWidth = px;
+      ctx.beginPath();
+      ctx.moveTo(x + px, y);
+      ctx.lineTo(x + 8 * px, at);
+      ctx.stroke();
+      ctx.fillText(name, x + 11 * px, at, (LABEL_WIDTH - 12) * px);
+    }
+    ctx.restore();
+  }
+
+  /** Pale whatever lies ahead of the grid clock. */
+  forecast(u) {
+    const { ctx, bbox } = u;
+    const x = u.valToPos(this.view.now ?? Infinity, "x", true);
+    if (!(x < bbox.left + bbox.width - 2)) return;
+    ctx.fillStyle = css("--veil");
+    ctx.fillRect(x, bbox.top, bbox.left + bbox.width - x, bbox.height);
+    ctx.fillStyle = css("--ink-soft");
+    ctx.fillRect(x, bbox.top, devicePixelRatio, bbox.height);
+    this.tag(ctx, "forecast", x + 6 * devicePixelRatio, bbox.top + 10 * devicePixelRatio);
+  }
+
+  tag(ctx, text, x, y) {
+    ctx.font = font(11, 600);
+    ctx.textAlign = "left";
+    ctx.textBaseline = "middle";
+    ctx.lineJoin = "round";
+    ctx.setLineDash([]);
+    ctx.lineWidth = 4 * devicePixelRatio;
+    ctx.strokeStyle = css("--panel");
+    ctx.strokeText(text, x, y);
+    ctx.fillStyle = css("--ink");
+    ctx.fillText(text, x, y);
+  }
+
+  /** Bring one zone forward; `null` lets all be equal again. */
+  focus(index) {
+    this.plot?.setSeries(index === null ? null : index + 1, { focus: index !== null });
+  }
+
+  redraw() {
+    this.plot?.redraw(false, true);
+  }
+}

@@ -1,0 +1,193 @@
+// The Rounds page: takes views from the feed and hands them to the parts of the page.
+
+import { showCards, showParts } from "./cards.js";
+import { byId, keyed, known, make, put } from "./dom.js";
+import * as format from "./format.js";
+import { GramChart } from "./gram_chart.js";
+import { IntensityChart } from "./intensity_chart.js";
+import { zoneColour } from "./plot.js";
+import { showClients, showRounds } from "./tables.js";
+
+const RETRY_MS = 3000;
+
+const page = byId("rounds");
+
+let view = null;
+let receivedAt = 0;
+let source = null;
+let retry = 0;
+let chosen = new URLSearchParams(location.search).get("run");
+
+// ---- the head
+
+function showHead() {
+  const { run } = view;
+  put("verdict", run ? view.verdict : "No run yet.");
+  put("why", view.why);
+  put("run-name", run ? `${run.id} · ${run.workload ?? ""}`.replace(/ · $/, "") : "Rounds");
+  const status = byId("run-status");
+  status.hidden = !run;
+  status.dataset.status = run?.status ?? "";
+  put(status, run?.status ?? "");
+  byId("empty").hidden = Boolean(run);
+  byId("cards").hidden = !run;
+  byId("body").hidden = !run && !view.zones.length && !view.clients.length;
+  document.title = run && known(run.rounds_done)
+    ? `${run.rounds_done}${known(run.rounds_total) ? `/${run.rounds_total}` : ""} ${run.id} · Rounds · Flower`
+    : "Rounds · Flower";
+  showChoice();
+}
+
+function showChoice() {
+  const select = byId("run-select");
+  byId("run-choice").hidden = view.runs.length < 2;
+  keyed(select, view.runs, (run) => run.id, () => make("option"), (option, run) => {
+    option.value = run.id;
+    put(option, `${run.id} (${run.status})`);
+  });
+  if (document.activeElement !== select) select.value = view.run?.id ?? "";
+}
+
+function tick() {
+  if (!view || !known(view.now)) return;
+  const speed = known(view.clock_speed) ? view.clock_speed : 1;
+  const ahead = Math.min(10, (performance.now() - receivedAt) / 1000) * speed;
+  byId("grid-clock").hidden = false;
+  const pace = speed === 1 ? "" : ` · ${format.count(speed)}×`;
+  put("grid-clock", `${format.moment(view.now + ahead)} UTC${pace}`);
+}
+
+// ---- the charts
+
+const cursor = { idx: null, data: null, round: null };
+const gridChart = new IntensityChart(byId("grid-chart"), (idx, data) => {
+  Object.assign(cursor, { idx, data });
+  showZones();
+});
+const gramChart = new GramChart(byId("gram-chart"), (round) => {
+  cursor.round = round;
+  showSchedules();
+});
+
+const newest = (zone) => {
+  const upTo = zone.times.findLastIndex((at) => at <= (view.now ?? Infinity));
+  return zone.values.slice(0, upTo + 1).findLast(known) ?? null;
+};
+
+/** The legend: what every zone's power emits now, or at the time under the cursor. */
+function showZones() {
+  const { idx, data } = cursor;
+  const zones = view.zones.filter((zone) => zone.times?.length);
+  keyed(byId("grid-legend"), zones, (zone) => zone.zone, (zone, index) => {
+    const item = make("li");
+    item.append(make("i", "swatch"), make("b", "", zone.zone), make("span", "legend-who"), make("span", "legend-value"));
+    item.addEventListener("pointerenter", () => gridChart.focus(index));
+    item.addEventListener("pointerleave", () => gridChart.focus(null));
+    return item;
+  }, (item, zone, index) => {
+    const [swatch, , who, value] = item.children;
+    swatch.style.background = zoneColour(index);
+    put(who, (zone.clients ?? []).join(", "));
+    put(value, format.intensity(idx === null ? newest(zone) : data[index + 1]?.[idx]));
+    item.title = [zone.source, zone.quality].filter(Boolean).join(", ").replaceAll("_", " ");
+  });
+}
+
+function describeZones() {
+  const zones = view.zones.filter((zone) => zone.times?.length);
+  const now = zones.map((zone) => `${zone.zone} ${format.intensity(newest(zone))}`).join(", ");
+  put("grid-text", zones.length
+    ? `Line chart of carbon intensity in gCO₂eq per kWh. Now: ${now}. The threshold is ${format.intensity(view.threshold)}.`
+    : "No carbon intensity is known yet.");
+}
+
+function showSchedules() {
+  const hovered = cursor.round;
+  const round = hovered ?? view.rounds.findLast((each) => known(each.value));
+  const rows = round ? [
+    ["with", "With Fairwind", round.cumulative_gco2eq],
+    ["now", "Run now", round.cumulative_baseline_gco2eq],
+  ] : [];
+  keyed(byId("gram-legend"), rows, ([key]) => key, ([key, name]) => {
+    const item = make("li");
+    item.append(make("i", `swatch swatch-${key}`), make("b", "", name), make("span", "legend-value"));
+    return item;
+  }, (item, [, , value]) => put(item.lastChild, format.grams(value)));
+  const metric = view.run?.metric;
+  const heard = hovered ? `round ${hovered.round}: ${format.score(hovered.value, metric)}` : "";
+  put("gram-note", round ? heard || `against cumulative ${gramChart.scale.unit}` : "");
+}
+
+function showCharts() {
+  gridChart.update(view);
+  showZones();
+  describeZones();
+  const { run } = view;
+  const name = format.title(run?.metric ?? "accuracy");
+  put("gram-title", `${name} per gram`);
+  byId("gram-panel").hidden = !run;
+  const drawn = Boolean(run) && gramChart.update(view);
+  byId("gram-chart").hidden = !drawn;
+  byId("gram-none").hidden = drawn;
+  showSchedules();
+  put("gram-text", run && known(run.value)
+    ? `Line chart of ${name} against emissions. ${format.score(run.value, run.metric)} took ${format.grams(run.emitted_gco2eq)} with Fairwind; run-now would take ${format.grams(run.baseline_gco2eq)}.`
+    : "");
+}
+
+// ---- the feed
+
+function live(kind, text) {
+  byId("live-dot").className = `status-dot ${kind ? `status-dot-${kind}` : ""}`;
+  put("live-text", text);
+}
+
+function showProblem(sentence) {
+  live("error", "Trying again");
+  page.classList.toggle("stale", Boolean(view));
+  put("verdict", view ? "This page is out of date." : "There is nothing to show yet.");
+  put("why", sentence);
+}
+
+function show(message) {
+  if (message.problem) return showProblem(message.problem);
+  const lists = ["runs", "zones", "rounds", "clients"].map((name) => [name, message[name] ?? []]);
+  view = { ...message, ...Object.fromEntries(lists) };
+  receivedAt = performance.now();
+  page.classList.remove("stale");
+  live("live", "Live");
+  for (const part of [showHead, tick, showCards, showCharts, showClients, showRounds]) part(view);
+}
+
+function connect() {
+  disconnect();
+  const query = chosen ? `?run=${encodeURIComponent(chosen)}` : "";
+  source = new EventSource(page.dataset.events + query);
+  source.onmessage = (event) => show(JSON.parse(event.data));
+  source.onerror = () => {
+    live("error", "Reconnecting…");
+    // A browser gives up for good after an answer that is no stream, such as a login page.
+    if (source.readyState === EventSource.CLOSED) retry = setTimeout(connect, RETRY_MS);
+  };
+}
+
+function disconnect() {
+  clearTimeout(retry);
+  source?.close();
+}
+
+byId("run-select").addEventListener("change", (event) => {
+  chosen = event.target.value;
+  history.replaceState(null, "", `?run=${encodeURIComponent(chosen)}`);
+  event.target.blur();
+  connect();
+});
+// A hidden page costs nothing: it takes the whole view again when it is looked at.
+document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
+new MutationObserver(() => {
+  gridChart.redraw();
+  gramChart.redraw();
+  if (view) [showZones, showParts].forEach((part) => part(view));
+}).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
+setInterval(tick, 250);
+connect();

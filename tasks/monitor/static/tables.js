@@ -1,0 +1,91 @@
+// The tables: every client with its gate and why, and every round.
+
+import { byId, keyed, known, make, put } from "./dom.js";
+import * as format from "./format.js";
+
+const GATES = { open: "open", open_by_patience: "open (patience)", closed: "closed", unknown: "unknown" };
+const CLIENT_COLUMNS = ["client", "zone", "intensity", "gate", "state", "why", "rounds", "energy", "grams"];
+
+function clientRow() {
+  const row = make("tr");
+  row.setAttribute("role", "row");
+  for (const name of CLIENT_COLUMNS) {
+    const cell = make(name === "client" ? "th" : "td", `cell-${name}`);
+    cell.setAttribute("role", name === "client" ? "rowheader" : "cell");
+    if (name === "client") cell.scope = "row";
+    row.append(cell);
+  }
+  const cells = row.children;
+  cells[2].append(make("span", "chip"), make("span", "gauge"));
+  cells[2].lastChild.append(make("i"), make("b"));
+  cells[2].lastChild.setAttribute("aria-hidden", "true");
+  for (const cell of [cells[3], cells[4]]) cell.append(make("i", "mark"), make("span"));
+  return row;
+}
+
+function showIntensity(cell, value, threshold, top) {
+  const [chip, gauge] = cell.children;
+  const colour = format.chip(value, threshold);
+  put(chip, format.intensity(value));
+  chip.style.background = colour?.paper ?? "";
+  chip.style.color = colour?.ink ?? "";
+  gauge.hidden = !colour;
+  gauge.firstChild.style.width = `${Math.min(100, (100 * (value ?? 0)) / top)}%`;
+  gauge.firstChild.style.background = colour?.paper ?? "";
+  gauge.lastChild.style.left = `${Math.min(100, (100 * (threshold ?? 0)) / top)}%`;
+}
+
+/** Renew the table of clients; each column shares one unit. */
+export function showClients(view) {
+  const { clients, threshold } = view;
+  const energy = format.scaleFor(clients.map((client) => client.energy_wh), "Wh");
+  const mass = format.scaleFor(clients.map((client) => client.gco2eq), "gCO₂eq");
+  const top = Math.max(100, (threshold ?? 0) * 2, ...clients.map((client) => client.intensity ?? 0));
+  put("energy-unit", energy.unit);
+  put("gram-unit", mass.unit);
+  keyed(byId("clients"), clients, (client) => client.client, clientRow, (row, client) => {
+    const [name, zone, intensity, gate, state, why, rounds, used, emitted] = row.children;
+    put(name, client.client);
+    put(zone, client.zone ?? "–");
+    showIntensity(intensity, client.intensity, threshold, top);
+    gate.dataset.gate = client.gate ?? "unknown";
+    put(gate.lastChild, GATES[client.gate] ?? client.gate ?? "unknown");
+    state.dataset.state = client.state ?? "";
+    put(state.lastChild, client.state ?? "–");
+    put(why, client.why);
+    put(rounds, format.count(client.rounds));
+    put(used, energy.of(client.energy_wh));
+    used.dataset.unit = energy.unit;
+    put(emitted, mass.of(client.gco2eq));
+    emitted.dataset.unit = mass.unit;
+  });
+  const training = clients.filter((client) => client.state === "training").length;
+  put("clients-note", clients.length ? `${training} of ${clients.length} training` : "None enrolled yet");
+}
+
+function roundRow() {
+  const row = make("tr");
+  row.append(make("th"), make("td"), make("td"), make("td"));
+  row.append(...Array.from({ length: 4 }, () => make("td", "number")));
+  row.firstChild.scope = "row";
+  return row;
+}
+
+/** Renew the table of rounds, newest first. */
+export function showRounds(view) {
+  const rounds = view.rounds.toReversed();
+  byId("rounds-details").hidden = !rounds.length;
+  const metric = view.run?.metric;
+  const energy = format.scaleFor(rounds.map((round) => round.energy_wh), "Wh");
+  const mass = format.scaleFor(rounds.flatMap((r) => [r.gco2eq, r.baseline_gco2eq]), "gCO₂eq");
+  put("rounds-metric", format.title(metric));
+  put("rounds-energy-unit", energy.unit);
+  put("rounds-gram-unit", mass.unit);
+  put("rounds-now-unit", mass.unit);
+  keyed(byId("rounds-rows"), rounds, (round) => round.round, roundRow, (row, round) => {
+    const took = known(round.ended) ? format.duration(round.ended - round.started) : "under way";
+    [round.round, format.moment(round.started), took, (round.cohort ?? []).join(", "),
+      format.score(round.value, metric), energy.of(round.energy_wh), mass.of(round.gco2eq),
+      mass.of(round.baseline_gco2eq)].forEach((text, i) => put(row.children[i], text));
+  });
+}

@@ -1,0 +1,188 @@
+"""Planning: turn the ledger's state into plans and plans into assignments on the clients' queues."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from kombu.exceptions import OperationalError
+
+from common.failpoints import failpoint
+from common.log import get_logger
+from common.messages import Assignment, BlobRef, Heartbeat
+from models.aggregation import grid_exponent
+from scheduler.event import Draft
+from scheduler.federation import Federation, Run
+from scheduler.plan import Plan, derive_seed, describe, plan_round
+from scheduler.round import AssignmentState, Round, lost
+from scheduler.situation import take_in
+from tasks.coordinator import Coordinator
+from tasks.queues import client_queue, send
+from tasks.roles import SITE_PREFIX
+
+_log = get_logger(__name__)
+
+dispatch_seconds: dict[tuple[str, int], float] = {}
+"""How long this process took to put each open round's assignments on the queues, wall seconds."""
+
+
+def plan_due_rounds(c: Coordinator) -> None:
+    """Plan every round that is due, runs that waited longest first, and send its assignments."""
+    for run in c.ledger.state().active_runs():
+        begun = time.perf_counter()
+        invited = _plan(c, run.id)
+        if invited:
+            _dispatch(c, run.id, invited)
+            open_round = c.ledger.state().runs[run.id].open_round
+            if open_round:
+                dispatch_seconds[run.id, open_round.number] = time.perf_counter() - begun
+
+
+def _plan(c: Coordinator, run_id: str) -> list[str]:
+    """Plan one run's next round, or more clients for its open one, if either is due."""
+    state = c.ledger.state()
+    if not _due(c, state.runs[run_id]):
+        return []
+    with c.ledger.transaction() as tx:
+        run = tx.state.runs[run_id]
+        if not _due(c, run):
+            return []
+        number = run.open_round.number if run.open_round else len(run.closed) + 1
+        plan = plan_round(
+            run.spec,
+            take_in(tx.state, run, c.grid, c.gate_rule, tx.grid_at),
+            number=number,
+            so_far=run.open_round,
+        )
+        if not plan.cohort:
+            _wait(tx, run, plan)
+            return []
+        body = _planned(c, tx.state, run, plan)
+        tx.append(Draft("round.planned", run=run_id, round=number, body=body))
+    failpoint("round.planned")
+    _log.info("round.planned", run=run_id, round=number, cohort=",".join(plan.cohort))
+    return list(plan.cohort)
+
+
+def _due(c: Coordinator, run: Run) -> bool:
+    if run.version is None or run.ended_at or run.stop_requested or run.complete:
+        return False
+    if run.open_round is not None:
+        short = len(run.open_round.accepted) < run.spec.quorum
+        return (
+            short
+            and run.open_round.manifest is None
+            and not run.open_round.hopeful(
+                {name for name, client in c.ledger.state().clients.items() if client.alive}
+            )
+        )
+    return run.due_at is not None and c.clock.now() >= run.due_at
+
+
+def _wait(tx: Any, run: Run, plan: Plan) -> None:
+    """Record why the round waits, once per change of the reasons."""
+    body = {"reason": plan.waiting, "codes": {v.client: v.code for v in plan.verdicts}}
+    if run.waiting != body:
+        tx.append(Draft("run.waiting", run=run.id, round=len(run.closed) + 1, body=body))
+
+
+def _planned(c: Coordinator, state: Federation, run: Run, plan: Plan) -> dict[str, Any]:
+    spec = run.spec
+    total_weight = spec.weight_cap * max(1, len(state.clients))
+    valid_until = c.clock.now() + timedelta(hours=c.settings.valid_h)
+    return {
+        "base_version": run.version,
+        "cohort": list(plan.cohort),
+        "target": plan.target,
+        "deadline_s": spec.deadline_s,
+        "valid_until": valid_until.isoformat(),
+        "exponent": grid_exponent(spec.norm_bound, total_weight),
+        "expected_gco2eq": plan.expected_gco2eq,
+        "verdicts": [describe(verdict) for verdict in plan.verdicts],
+    }
+
+
+def reissue_lost(c: Coordinator, beats: Mapping[str, Heartbeat]) -> None:
+    """Issue again what was lost with a process or with Redis, or give it up after too many tries."""
+    for run in c.ledger.state().active_runs():
+        if run.open_round is None or run.open_round.manifest is not None:
+            continue
+        parts = [
+            part for part in run.open_round.open_assignments() if _is_lost(c, run, part, beats)
+        ]
+        reissue(c, run.id, [part.client for part in parts], "lost")
+
+
+def _is_lost(
+    c: Coordinator, run: Run, part: AssignmentState, beats: Mapping[str, Heartbeat]
+) -> bool:
+    beat = beats.get(part.client)
+    if beat is None or not lost(part, beat, f"{run.id}/{run.open_round and run.open_round.number}"):
+        return False
+    return not c.broker.llen(SITE_PREFIX + part.client) and not c.broker.llen("aggregation")
+
+
+def reissue(c: Coordinator, run_id: str, clients: Iterable[str], code: str) -> None:
+    """Issue open assignments again, up to the settings' number of attempts."""
+    again = []
+    with c.ledger.transaction() as tx:
+        run = tx.state.runs[run_id]
+        for client in clients:
+            part = run.open_round.cohort.get(client) if run.open_round else None
+            if run.open_round is None or part is None or part.status != "open":
+                continue
+            spent = part.attempt + 1 >= c.settings.max_attempts
+            kind = "assignment.given_up" if spent else "assignment.reissued"
+            body: dict[str, Any] = {"attempt": part.attempt + 1, "code": code}
+            if spent:
+                text = f"It was issued {part.attempt + 1} times and never answered."
+                body = {
+                    "code": "lost_too_often",
+                    "reason": {"code": "lost_too_often", "text": text},
+                }
+            tx.append(
+                Draft(kind, run=run_id, round=run.open_round.number, client=client, body=body)
+            )
+            if not spent:
+                again.append(client)
+    for client in again:
+        _log.warning("assignment.reissued", run=run_id, client=client, reason=code)
+    _dispatch(c, run_id, again)
+
+
+def _dispatch(c: Coordinator, run_id: str, clients: Iterable[str]) -> None:
+    """Put the assignments of these clients on their queues. What fails is issued again later."""
+    state = c.ledger.state()
+    run = state.runs[run_id]
+    if run.open_round is None or not clients:
+        return
+    try:
+        model = offer_model(c, run.open_round.base_version)
+        for client in clients:
+            assignment = _assignment(c, state, run, run.open_round, client, model)
+            send("train", client_queue(client), assignment, shown=f"{run_id}/{assignment.round}")
+    except (OperationalError, OSError) as error:
+        _log.error("assignment.not_sent", run=run_id, reason=str(error))
+
+
+def offer_model(c: Coordinator, version: str) -> BlobRef:
+    """Make sure that a version's bytes wait in the transport, and return their claim check."""
+    path = c.blobs.path(version)
+    ref = BlobRef(key=f"model.{version}", sha256=version, nbytes=path.stat().st_size)
+    return ref if c.transport.has(ref) else c.transport.put(ref.key, path, version)
+
+
+def _assignment(
+    c: Coordinator, state: Federation, run: Run, round_: Round, client: str, model: BlobRef
+) -> Assignment:
+    part = round_.cohort[client]
+    reading = c.grid.zone(state.clients[client].zone, c.clock.now()).reading
+    return Assignment(
+        run=run.id, round=round_.number, client=client, attempt=part.attempt,
+        workload=run.spec.workload, hyperparameters=run.spec.hyperparameters, model=model,
+        seed=derive_seed(run.spec.seed, run.id, round_.number, client), clock=c.clock,
+        issued_at=part.issued_at, valid_until=round_.valid_until,
+        intensity_gco2eq_per_kwh=reading.gco2eq_per_kwh if reading else None,
+    )  # fmt: skip

@@ -1,0 +1,110 @@
+"""Presence: how a site's worker says that it lives, and how the coordinator sees who does."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterable
+
+import psutil
+import redis
+from pydantic import ValidationError
+
+from common.clock import wall_now
+from common.errors import FederationError
+from common.messages import Heartbeat
+from common.settings import Settings
+
+
+def presence_key(client: str) -> str:
+    """Return the Redis key under which a client's worker says that it lives."""
+    return f"fairwind:client:{client}"
+
+
+class Presence:
+    """One worker's sign of life: a key in Redis that expires unless it is renewed."""
+
+    def __init__(self, broker: redis.Redis, settings: Settings, client: str) -> None:
+        self._broker = broker
+        self._ttl_s = max(1, round(settings.silent_after_s))
+        self.client = client
+        self.incarnation = uuid.uuid4().hex
+
+    def claim(self) -> None:
+        """Take the client's place, waiting for that of a worker that died to fall free.
+
+        Raises:
+            FederationError: If another worker of the same client lives.
+        """
+        seen: Heartbeat | None = None
+        give_up = time.monotonic() + 2 * self._ttl_s
+        while not self._broker.set(
+            presence_key(self.client), self._beat(None), nx=True, ex=self._ttl_s
+        ):
+            holder = self._holder()
+            if holder is None or _is_dead(holder):
+                self._broker.delete(presence_key(self.client))
+                continue
+            if (seen is not None and holder.at > seen.at) or time.monotonic() > give_up:
+                raise FederationError(_taken(holder))
+            seen = seen or holder
+            time.sleep(0.2)
+
+    def renew(self, busy: str | None) -> None:
+        """Say that this worker lives, and what it works on."""
+        self._broker.set(presence_key(self.client), self._beat(busy), ex=self._ttl_s)
+
+    def leave(self) -> None:
+        """Say that this worker is gone, unless another has taken its place."""
+        holder = self._holder()
+        if holder is not None and holder.incarnation == self.incarnation:
+            self._broker.delete(presence_key(self.client))
+
+    def heartbeat(self, busy: str | None) -> Heartbeat:
+        """Return what this worker says of itself now."""
+        return Heartbeat(
+            client=self.client, incarnation=self.incarnation, host=socket.gethostname(),
+            pid=os.getpid(), at=wall_now(), busy=busy,
+        )  # fmt: skip
+
+    def _beat(self, busy: str | None) -> str:
+        return self.heartbeat(busy).model_dump_json()
+
+    def _holder(self) -> Heartbeat | None:
+        return _parse(self._broker.get(presence_key(self.client)))
+
+
+def read_heartbeats(broker: redis.Redis, clients: Iterable[str]) -> dict[str, Heartbeat]:
+    """Return the heartbeat of every client that has one now."""
+    names = list(clients)
+    if not names:
+        return {}
+    values = broker.mget([presence_key(name) for name in names])
+    beats = {name: _parse(value) for name, value in zip(names, values, strict=True)}
+    return {name: beat for name, beat in beats.items() if beat is not None and beat.client == name}
+
+
+def _parse(value: object) -> Heartbeat | None:
+    if not isinstance(value, bytes):
+        return None
+    try:
+        return Heartbeat.model_validate_json(value)
+    except ValidationError:
+        return None
+
+
+def _is_dead(holder: Heartbeat) -> bool:
+    """Return whether the holder is known to have died: it ran here, and its process is gone."""
+    if holder.host != socket.gethostname():
+        return False
+    return holder.pid == os.getpid() or not psutil.pid_exists(holder.pid)
+
+
+def _taken(holder: Heartbeat) -> str:
+    return (
+        f"Client {holder.client} already has a worker (process {holder.pid} on {holder.host}), so "
+        "this one was not started: two would train the same data twice. Stop the other first, or "
+        "serve another client."
+    )

@@ -1,0 +1,93 @@
+"""What makes a Celery worker a site: one queue, one task at a time, a name and a heartbeat."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import redis
+from celery import bootsteps, signals
+from celery.worker import state as worker_state
+
+from common import settings
+from common.errors import SettingError
+from common.log import get_logger
+from common.messages import NAME_PATTERN
+from tasks.app import app
+from tasks.broker import check_reachable, connect
+from tasks.presence import Presence
+from tasks.queues import client_queue, private_keys, queue, send
+
+_log = get_logger(__name__)
+
+
+def prepare(instance: Any, conf: Any, client: str) -> None:
+    """Turn a worker that is about to start into the site of `client`.
+
+    Raises:
+        SettingError: If the client id is malformed or no task could be trained.
+        BrokerError: If Redis does not answer.
+        FederationError: If the client already has a worker.
+    """
+    if not re.match(NAME_PATTERN, client):
+        msg = (
+            f"{client!r} is no client id, so no worker was started. Use letters, digits, dots, "
+            "dashes and underscores, 64 at most."
+        )
+        raise SettingError(msg)
+    conf.task_queues = [client_queue(client)]
+    conf.worker_concurrency = 1
+    private_keys(conf, client)
+    if instance.hostname.startswith("celery@"):
+        instance.hostname = f"train@{client}"
+    broker = connect(settings.load())
+    check_reachable(broker)
+    presence = HeartbeatStep.presence = Presence(broker, settings.load(), client)
+    presence.claim()
+    app.steps["consumer"].add(HeartbeatStep)
+    from tasks.client import start_site  # noqa: PLC0415 - loads torch, in a site's process alone
+
+    def start_child(**_: Any) -> None:
+        start_site(client, presence.incarnation)
+
+    signals.worker_process_init.connect(start_child, weak=False)
+
+
+class HeartbeatStep(bootsteps.StartStopStep):
+    """Says hello when the worker is connected, and renews its presence until it leaves."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+    presence: Presence
+
+    def __init__(self, consumer: Any, **_: Any) -> None:
+        self._timer: Any = None
+        consumer.presence = self.presence
+
+    def start(self, consumer: Any) -> None:
+        """Announce this incarnation, and beat from now on."""
+        self._beat()
+        hello = self.presence.heartbeat(None)
+        send("hello", queue("coordinator"), hello, shown=f"{hello.client} has joined")
+        period = settings.load().heartbeat_s
+        self._timer = consumer.timer.call_repeatedly(period, self._beat, priority=10)
+
+    def stop(self, consumer: Any) -> None:  # noqa: ARG002 - the signature of a bootstep
+        """Stop beating: the connection is lost or the worker ends."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def shutdown(self, consumer: Any) -> None:
+        """Leave the client's place to the next worker."""
+        self.stop(consumer)
+        try:
+            self.presence.leave()
+        except redis.RedisError:
+            _log.warning("presence.not_withdrawn", client=self.presence.client)
+
+    def _beat(self) -> None:
+        names = [request.argsrepr for request in worker_state.active_requests]
+        try:
+            self.presence.renew(names[0] if names else None)
+        except redis.RedisError as error:
+            _log.warning("heartbeat.not_sent", reason=str(error))

@@ -1,0 +1,168 @@
+"""Bytes in flight, by claim check: a message carries a `BlobRef`, the bytes wait elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import redis
+
+from common.errors import SettingError, TransportError
+from common.messages import BlobRef
+from common.settings import Settings
+from tasks.broker import connect
+
+CHUNK = 4 << 20
+"""Bytes per Redis value: large enough to be fast, small enough for Redis' memory."""
+
+
+class Transport(Protocol):
+    """Where bytes wait between the one who sends and the one who fetches."""
+
+    def put(self, key: str, path: Path, sha256: str) -> BlobRef:
+        """Offer a file's bytes under a key, replacing what was there."""
+
+    def chunks(self, ref: BlobRef) -> Iterator[bytes]:
+        """Yield the bytes of `ref` in pieces. Raises `TransportError` if any are missing."""
+
+    def has(self, ref: BlobRef) -> bool:
+        """Return whether all bytes of `ref` are still there."""
+
+    def delete(self, ref: BlobRef) -> None:
+        """Forget the bytes of `ref`, if they are there."""
+
+
+class RedisTransport:
+    """Bytes as expiring 4 MB values beside the queues. Works wherever the broker does."""
+
+    def __init__(self, client: redis.Redis, ttl_s: int) -> None:
+        self._redis = client
+        self._ttl_s = ttl_s
+
+    def put(self, key: str, path: Path, sha256: str) -> BlobRef:
+        nbytes = 0
+        with path.open("rb", buffering=0) as file:
+            for index, chunk in enumerate(iter(lambda: file.read(CHUNK), b"")):
+                self._redis.set(_redis_key(key, index), chunk, ex=self._ttl_s)
+                nbytes += len(chunk)
+        return BlobRef(key=key, sha256=sha256, nbytes=nbytes)
+
+    def chunks(self, ref: BlobRef) -> Iterator[bytes]:
+        for name in _redis_keys(ref):
+            chunk = self._redis.get(name)
+            if not isinstance(chunk, bytes):
+                raise TransportError(_missing(ref))
+            yield chunk
+
+    def has(self, ref: BlobRef) -> bool:
+        names = _redis_keys(ref)
+        return self._redis.exists(*names) == len(names)
+
+    def delete(self, ref: BlobRef) -> None:
+        self._redis.unlink(*_redis_keys(ref))
+
+
+class FolderTransport:
+    """Bytes as files in a folder that coordinator and sites share, e.g. on one host or by NFS."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def put(self, key: str, path: Path, sha256: str) -> BlobRef:
+        target = self._path(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+        partial.write_bytes(b"")
+        with path.open("rb") as source, partial.open("wb") as sink:
+            while chunk := source.read(CHUNK):
+                sink.write(chunk)
+        partial.replace(target)
+        return BlobRef(key=key, sha256=sha256, nbytes=target.stat().st_size)
+
+    def chunks(self, ref: BlobRef) -> Iterator[bytes]:
+        try:
+            with self._path(ref.key).open("rb") as file:
+                while chunk := file.read(CHUNK):
+                    yield chunk
+        except FileNotFoundError:
+            raise TransportError(_missing(ref)) from None
+
+    def has(self, ref: BlobRef) -> bool:
+        return self._path(ref.key).exists()
+
+    def delete(self, ref: BlobRef) -> None:
+        self._path(ref.key).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        path = (self._folder / key).resolve()
+        if not path.is_relative_to(self._folder.resolve()):
+            msg = f"The key {key!r} leaves the transport folder, so it is not followed."
+            raise TransportError(msg)
+        return path
+
+
+def make_transport(settings: Settings) -> Transport:
+    """Return the transport the settings name.
+
+    Raises:
+        SettingError: If `FAIRWIND_TRANSPORT` is neither ``redis`` nor ``folder:/path``.
+    """
+    kind, _, path = settings.transport.partition(":")
+    if kind == "redis" and not path:
+        return RedisTransport(connect(settings), settings.transport_ttl_s)
+    if kind == "folder" and path:
+        return FolderTransport(Path(path))
+    msg = (
+        f"FAIRWIND_TRANSPORT={settings.transport!r} is no transport, so no bytes could travel. "
+        "Set it to redis, or to folder:/a/path that coordinator and sites share."
+    )
+    raise SettingError(msg)
+
+
+def verified(transport: Transport, ref: BlobRef) -> bytes:
+    """Return the bytes of `ref`, checked against its SHA-256.
+
+    Raises:
+        TransportError: If bytes are missing or altered.
+    """
+    data = b"".join(transport.chunks(ref))
+    if hashlib.sha256(data).hexdigest() != ref.sha256:
+        raise TransportError(altered(ref))
+    return data
+
+
+def bounded(chunks: Iterable[bytes], ref: BlobRef) -> Iterator[bytes]:
+    """Pass chunks through, and stop with an error where more come than `ref` promised."""
+    total = 0
+    for chunk in chunks:
+        total += len(chunk)
+        if total > ref.nbytes:
+            raise TransportError(altered(ref))
+        yield chunk
+
+
+def altered(ref: BlobRef) -> str:
+    """Return the sentence for bytes that are not what was promised."""
+    return (
+        f"The bytes under {ref.key} are not the {ref.nbytes} that were promised, so they are not "
+        "used. They are asked for again; if it happens often, check the network and Redis."
+    )
+
+
+def _missing(ref: BlobRef) -> str:
+    return (
+        f"The bytes under {ref.key} are gone, because Redis lost them or they expired, so they "
+        "cannot be used. They are asked for again."
+    )
+
+
+def _redis_key(key: str, index: int) -> str:
+    return f"fairwind:blob:{key}:{index}"
+
+
+def _redis_keys(ref: BlobRef) -> list[str]:
+    return [_redis_key(ref.key, index) for index in range(max(1, -(-ref.nbytes // CHUNK)))]

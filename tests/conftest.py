@@ -1,0 +1,68 @@
+"""What all tests share. Tests in `unit` need no Redis and no worker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from common import settings
+from common.errors import SettingError
+
+for _name in [name for name in os.environ if name.startswith(settings.PREFIX)]:
+    # Before `tasks` is imported: its Celery app reads the settings once.
+    if _name != f"{settings.PREFIX}DATA":
+        del os.environ[_name]
+
+from tasks.local.federation import LocalFederation
+from tasks.local.processes import Processes
+from tasks.local.redis_server import RedisServer
+
+_TESTS = Path(__file__).parent
+_MARKED_FOLDERS = ("integration", "e2e")
+
+# A deadline would measure how busy the machine is.
+hypothesis.settings.register_profile("fairwind", deadline=None)
+hypothesis.settings.load_profile("fairwind")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for folder in _MARKED_FOLDERS:
+            if item.path.is_relative_to(_TESTS / folder):
+                item.add_marker(folder)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_settings() -> Iterator[None]:
+    settings.load.cache_clear()
+    yield
+    settings.load.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A server for all tests of the session. Who kills it restarts it."""
+    with Processes(tmp_path_factory.mktemp("redis")) as processes:
+        try:
+            server = RedisServer(processes)
+        except SettingError as error:
+            pytest.skip(str(error))
+        yield server
+
+
+@pytest.fixture
+def federation_folder(tmp_path: Path) -> Path:
+    """Where a federation of one test keeps its files."""
+    return tmp_path / "federation"
+
+
+@pytest.fixture
+def federation(federation_folder: Path) -> Iterator[LocalFederation]:
+    """A federation of three clients in three zones, with a Redis of its own and no workers yet."""
+    zones = {"north": "NO-NO1", "west": "FR", "east": "PL"}
+    with LocalFederation(federation_folder, zones) as started:
+        yield started

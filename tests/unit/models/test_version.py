@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from torch import nn
+
+from common.errors import UpdateError
+from models.aggregation import Contribution, grid_exponent
+from models.server_optimizers import make_server_optimizer
+from models.update import (
+    State,
+    delta_signature,
+    model_state,
+    read_state,
+    trainable_parameters,
+    write_state,
+)
+from models.version import initial_version, make_version
+
+if TYPE_CHECKING:
+    from .conftest import Tied
+
+
+class Round:
+    """A base and two updates on disk: all deltas 1 with weight 1 and all 2 with weight 3."""
+
+    def __init__(self, model: nn.Module, folder: Path) -> None:
+        self.folder = folder
+        self.signature = delta_signature(model)
+        self.parameters = trainable_parameters(model)
+        self.base = model_state(model)
+        write_state(self.base, folder / "base")
+        for number in (1, 2):
+            delta = {
+                n: torch.full(s.shape, number, dtype=s.dtype) for n, s in self.signature.items()
+            }
+            write_state(delta, folder / f"delta{number}")
+        self.contributions = [
+            Contribution(folder / "delta1", 1),
+            Contribution(folder / "delta2", 3),
+        ]
+
+    def close(self, optimizer: str, server_state: Path | None = None) -> tuple[Path, Path | None]:
+        return make_version(
+            self.folder / "base",
+            server_state,
+            self.contributions,
+            signature=self.signature,
+            parameters=self.parameters,
+            exponent=grid_exponent(100.0, 4),
+            optimizer=make_server_optimizer(optimizer),
+            folder=self.folder,
+        )
+
+
+def test_fedavg_adds_the_mean_and_keeps_the_rest(tied_model: Tied, tmp_path: Path) -> None:
+    done = Round(tied_model, tmp_path)
+    path, server_state = done.close("fedavg")
+    new = read_state(path)
+    assert server_state is None
+    assert new.keys() == done.base.keys()
+    for name, value in done.base.items():
+        expected = (value.float() + 1.75).to(value.dtype) if name in done.signature else value
+        assert torch.equal(new[name], expected), name
+
+
+def test_buffers_take_the_plain_mean_under_fedadam(tied_model: Tied, tmp_path: Path) -> None:
+    done = Round(tied_model, tmp_path)
+    path, server_path = done.close("fedadam")
+    new = read_state(path)
+    assert torch.equal(new["norm.running_mean"], done.base["norm.running_mean"] + 1.75)
+    assert not torch.equal(new["decoder.bias"], done.base["decoder.bias"] + 1.75)
+    assert server_path is not None
+    assert "m.decoder.bias" in read_state(server_path)
+    assert "m.norm.running_mean" not in read_state(server_path)
+
+
+@pytest.mark.parametrize("optimizer", ["fedavg", "fedadam"])
+def test_version_is_the_same_bytes_again_and_in_any_order(
+    tied_model: Tied, tmp_path: Path, optimizer: str
+) -> None:
+    done = Round(tied_model, tmp_path)
+    first = done.close(optimizer)
+    done.contributions.reverse()
+    for path, again in zip(first, done.close(optimizer), strict=True):
+        if path is not None and again is not None:
+            assert path != again
+            assert path.read_bytes() == again.read_bytes()
+
+
+def test_server_state_carries_over(tied_model: Tied, tmp_path: Path) -> None:
+    done = Round(tied_model, tmp_path)
+    _, first = done.close("fedadam")
+    assert first is not None
+    kept = first.read_bytes()
+    _, second = done.close("fedadam", first)
+    assert second is not None
+    # m1 = 0.1 * 1.75 = 0.175; m2 = 0.9 * 0.175 + 0.175 = 0.3325
+    assert read_state(second)["m.decoder.bias"].tolist() == pytest.approx([0.3325] * 3)
+    assert first.read_bytes() == kept
+
+
+def test_inputs_stay_as_they_were(tied_model: Tied, tmp_path: Path) -> None:
+    done = Round(tied_model, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    done.close("fedadam")
+    assert all(path.read_bytes() == kept for path, kept in before.items())
+
+
+def test_another_models_base_is_refused(tied_model: Tied, tmp_path: Path) -> None:
+    done = Round(tied_model, tmp_path)
+    write_state({"x": torch.zeros(1)}, tmp_path / "base")
+    with pytest.raises(UpdateError, match="no version was made"):
+        done.close("fedavg")
+
+
+def test_first_version_depends_on_its_seed_alone(make_workload: Any) -> None:
+    def first(seed: int) -> State:
+        torch.randn(3)
+        return initial_version(make_workload(), seed)
+
+    assert torch.equal(first(1)["0.weight"], first(1)["0.weight"])
+    assert not torch.equal(first(1)["0.weight"], first(2)["0.weight"])
