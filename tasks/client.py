@@ -40,6 +40,7 @@ def train(self: Any, assignment: Assignment) -> None:
 
     try:
         receipt = site.answer(assignment, progress)
+        failpoint("site.offered")
         send("accept", queue("aggregation"), receipt, shown=show(receipt))
     except (TransportError, redis.RedisError, OSError) as error:
         # The answer is in the outbox: it is offered again when the assignment is.

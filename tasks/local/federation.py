@@ -90,11 +90,14 @@ class LocalFederation:
         """Stop everything, Redis last: workers that lose their broker do not end in order."""
         self._stack.__exit__(kind, error, trace)
 
-    def start_coordinator(self) -> None:
-        """Start the worker that plans, accepts and aggregates."""
-        self._start_celery(
-            COORDINATOR, "worker", "-Q", "coordinator,aggregation", "--loglevel", "INFO"
-        )
+    def start_coordinator(self, **env: str) -> None:
+        """Start the worker that plans, accepts and aggregates.
+
+        Args:
+            **env: Further environment variables for it alone.
+        """
+        queues = "coordinator,aggregation"
+        self._start_celery(COORDINATOR, "worker", "-Q", queues, "--loglevel", "INFO", env=env)
 
     def start_beat(self) -> None:
         """Start the process that wakes the scheduler."""
