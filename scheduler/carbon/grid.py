@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from common.errors import SignalError
 from scheduler.carbon.reading import Reading, mean_gco2eq_per_kwh
 from scheduler.carbon.signal import Signal, reading_at
-from scheduler.gate import WEEK
+from scheduler.gate import DAY, WEEK
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +52,13 @@ class Grid:
         try:
             history = self.signal.readings(zone, at - WEEK, at)
         except SignalError:
-            history = []  # a trace that begins this week: the threshold alone decides
+            history = self._whole_days(zone, reading.end)
         return ZoneNow(reading, tuple(history), None)
+
+    def _whole_days(self, zone: str, end: datetime) -> list[Reading]:
+        """Return the days of the week before `end` that have no gap, e.g. of a trace just begun."""
+        known = []
+        for day in range(WEEK // DAY, 0, -1):
+            with suppress(SignalError):
+                known += self.signal.readings(zone, end - day * DAY, end - (day - 1) * DAY)
+        return known

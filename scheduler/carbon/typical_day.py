@@ -24,7 +24,6 @@ from scheduler.carbon.weather import Floats, weather
 
 _TABLE = Path(__file__).with_suffix(".csv")
 
-_SLOT_MIDDLE_H = 0.5
 _LEAST_SHARE_OF_MEAN = 0.05
 
 _DECIMALS = 2
@@ -99,7 +98,7 @@ def _shape(f: Figures, s: float) -> Floats:
         f: The zone's figures.
         s: The season's angle, 2 pi times the day of the year over 365.
     """
-    w = 2 * np.pi * (np.arange(24) + _SLOT_MIDDLE_H) / 24  # (24,)
+    w = 2 * np.pi * np.arange(24) / 24  # (24,); the table was fitted at the start of each hour
     cos_w, sin_w, cos_2w, sin_2w = np.cos(w), np.sin(w), np.cos(2 * w), np.sin(2 * w)
     daily: Floats = (
         f.day_cos * cos_w + f.day_sin * sin_w + f.halfday_cos * cos_2w + f.halfday_sin * sin_2w

@@ -303,8 +303,8 @@ def test_closing_later_than_opening_never_adds_changes(values, threshold):
 
 
 def test_closing_later_than_opening_saves_changes_on_a_real_shape():
-    readings = TypicalDay().readings("DE", NOW - 60 * DAY, NOW)
-    kept, forgetful = _changes(readings, replace(RULE, dwell=timedelta(0), patience=99 * DAY))
+    readings = TypicalDay().readings("DE", NOW - 120 * DAY, NOW)
+    kept, forgetful = _changes(readings, replace(RULE, dwell=timedelta(0), patience=999 * DAY))
     assert 0 < kept < 0.8 * forgetful
 
 

@@ -36,13 +36,13 @@ def test_seasons_raise_and_lower_the_whole_day():
     assert _shape(figures, QUARTER) == pytest.approx(np.full(24, 0.9))
 
 
-def test_an_hour_is_taken_at_its_middle():
-    # w = 2 pi * 0.5 / 24 = 7.5 degrees: cos 7.5 = 0.991445, sin 7.5 = 0.130526,
-    # cos 15 = 0.965926, sin 15 = 0.258819.
+def test_an_hour_is_taken_at_its_start():
+    # w = 2 pi * 1 / 24 = 15 degrees: cos 15 = 0.965926, sin 15 = 0.258819,
+    # cos 30 = 0.866025, sin 30 = 0.5. At midnight w = 0, so both cosines are 1, both sines 0.
     day = replace(FLAT, day_cos=0.1, day_sin=0.2)
-    assert _shape(day, 0.3)[0] == pytest.approx(1 + 0.0991445 + 0.0261052, abs=1e-6)
+    assert _shape(day, 0.3)[:2] == pytest.approx([1.1, 1 + 0.0965926 + 0.0517638], abs=1e-6)
     halfday = replace(FLAT, halfday_cos=0.1, halfday_sin=0.2)
-    assert _shape(halfday, 0.3)[0] == pytest.approx(1 + 0.0965926 + 0.0517638, abs=1e-6)
+    assert _shape(halfday, 0.3)[:2] == pytest.approx([1.1, 1 + 0.0866025 + 0.1], abs=1e-6)
 
 
 def test_the_day_changes_with_the_season():
@@ -53,9 +53,11 @@ def test_the_day_changes_with_the_season():
         season_x_halfday_cos=0.3,
         season_x_halfday_sin=0.4,
     )
-    worked = 0.0991445 + 0.0261052 + 0.2897777 + 0.1035276
-    assert _shape(figures, YEAR_END)[0] == pytest.approx(1 + worked, abs=1e-6)
-    assert _shape(figures, QUARTER)[0] == pytest.approx(1)
+    # At 1 h, with the cosines and sines above: 0.1 * 0.965926 + 0.2 * 0.258819
+    # + 0.3 * 0.866025 + 0.4 * 0.5.
+    worked = 0.0965926 + 0.0517638 + 0.2598076 + 0.2
+    assert _shape(figures, YEAR_END)[1] == pytest.approx(1 + worked, abs=1e-6)
+    assert _shape(figures, QUARTER)[1] == pytest.approx(1)
 
 
 def test_midsummer_noon_is_the_cleanest_time_in_california():
@@ -85,10 +87,21 @@ def test_a_reading_does_not_depend_on_what_else_is_asked_for(offset, hours):
     assert many[48:] == TypicalDay().readings("DE", start, start + timedelta(hours=hours))
 
 
+def test_a_reading_is_the_mean_times_shape_and_weather():
+    # Germany, 1 July, midnight: the 182nd day, so s = 2 pi * 182 / 365 = 179.507 degrees with
+    # cos s = -0.999963 and sin s = 0.008607; w = 0, so both cosines are 1 and both sines 0.
+    # Season: 1 - 0.999963 * 0.008 - 0.008607 * 0.052 = 0.991553. Day: 0.1203 - 0.0537 = 0.0666.
+    # Both: -0.999963 * (-0.1276 + 0.0169) = 0.110696. Together 1.168849, and the weather on top.
+    hour = int(JULY.timestamp()) // 3600
+    drawn_share = weather("DE", hour, 1, std=0.2457, phi=0.9922)[0]
+    worked = 481.5 * (1.168849 + drawn_share)
+    assert reading_at(TypicalDay(), "DE", JULY).gco2eq_per_kwh == pytest.approx(worked, abs=0.006)
+
+
 def test_the_grid_is_the_same_in_every_release():
     # Pinned, not worked out: a changed value would change the past of every demonstration.
     readings = TypicalDay().readings("DE", JULY, JULY + timedelta(hours=3))
-    assert [r.gco2eq_per_kwh for r in readings] == [699.54, 705.97, 694.69]
+    assert [r.gco2eq_per_kwh for r in readings] == [698.41, 705.42, 696.67]
 
 
 def test_another_process_sees_the_same_grid():
