@@ -26,14 +26,14 @@ class GridClock(BaseModel):
         speed: Grid seconds per wall second, positive.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     wall_start: AwareDatetime = _EPOCH
     grid_start: AwareDatetime = _EPOCH
     speed: float = Field(default=1.0, gt=0)
 
     def at(self, wall: datetime) -> datetime:
-        """Return what the grid clock shows when the wall clock shows `wall`.
+        """Return what the grid clock shows when the wall clock shows `wall`, in UTC.
 
         Raises:
             ValueError: If `wall` is naive.
@@ -41,7 +41,7 @@ class GridClock(BaseModel):
         if wall.tzinfo is None:
             msg = "a naive time has no place on a clock: give it a time zone, e.g. UTC"
             raise ValueError(msg)
-        return self.grid_start + (wall - self.wall_start) * self.speed
+        return (self.grid_start + (wall - self.wall_start) * self.speed).astimezone(UTC)
 
     def now(self) -> datetime:
         """Return what the grid clock shows now."""

@@ -19,7 +19,7 @@ Outcome = Literal["trained", "declined", "failed"]
 class Message(BaseModel):
     """Base of everything that crosses a process border."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class BlobRef(Message):
@@ -117,7 +117,8 @@ class Receipt(Message):
 class Heartbeat(Message):
     """What a site's worker says of itself every few seconds. Never an event of the ledger.
 
-    `busy` names the assignment in work as ``run/round``; `incarnation` changes with every start.
+    `ready` is false while the worker still loads; `busy` names the assignment in work as
+    ``run/round``; `incarnation` changes with every start.
     """
 
     client: str = Field(pattern=NAME_PATTERN)
@@ -125,4 +126,5 @@ class Heartbeat(Message):
     host: str = Field(max_length=255)
     pid: int
     at: AwareDatetime
+    ready: bool = True
     busy: str | None = None

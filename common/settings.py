@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from common.clock import GridClock
 from common.errors import SettingError
@@ -37,7 +37,9 @@ class Settings(BaseSettings):
     Durations in hours and minutes are on the grid clock, those in seconds on the wall clock.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", allow_inf_nan=False
+    )
 
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", description="the broker")
     home: Path = Field(
@@ -119,7 +121,13 @@ class Settings(BaseSettings):
     def clock(self) -> GridClock:
         """The grid clock these settings describe."""
         if self.grid_start is None and self.wall_start is None:
-            return GridClock(speed=self.grid_speed)
+            if self.grid_speed != 1:
+                msg = (
+                    f"FAIRWIND_GRID_SPEED is {self.grid_speed:g}, but not from when on, so the "
+                    "grid clock cannot be placed. Set FAIRWIND_GRID_START and FAIRWIND_WALL_START."
+                )
+                raise SettingError(msg)
+            return GridClock()
         if self.grid_start is None or self.wall_start is None:
             msg = (
                 "Only one of FAIRWIND_GRID_START and FAIRWIND_WALL_START is set, so the grid clock "
@@ -163,11 +171,21 @@ def load() -> Settings:
             f"Nothing was started. Correct it; `fairwind settings` lists what each setting takes."
         )
         raise SettingError(msg) from None
+    except SettingsError as error:
+        # pydantic-settings parses JSON before pydantic sees it, and names the field in its text.
+        field = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "")
+        name = f"{PREFIX}{field}".upper()
+        msg = (
+            f"{name}={os.environ.get(name, '')!r} does not fit: it is not JSON. Nothing was "
+            f"started. Correct it; `fairwind settings` lists what each setting takes."
+        )
+        raise SettingError(msg) from None
 
 
 def without_password(url: str) -> str:
     """Return a URL as it may be shown: user and host, no password."""
-    return re.sub(r"(//[^:/@]*):[^@/]*@", r"\1:***@", url)
+    hidden = re.sub(r"(//[^:/@]*):.*@", r"\1:***@", url)
+    return re.sub(r"(password=)[^&]*", r"\1***", hidden)
 
 
 def _unknown(name: str, known: set[str]) -> str:

@@ -20,7 +20,11 @@ Mean = Callable[[str, datetime, datetime], float | None]
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One round's figures; `None` where an intensity they need is unknown."""
+    """One round's figures.
+
+    Energy and emissions cover what is known. The others are `None` where anything they need is
+    unknown: a difference to a sum with gaps would pass for grams avoided.
+    """
 
     energy_wh: float
     gco2eq: float
@@ -52,14 +56,15 @@ def account(
     baseline: float | None = 0.0
     fleet: float | None = 0.0
     for client, update in accepted.items():
-        energy, start, end = update.energy_wh or 0.0, update.started_at, update.ended_at
+        energy = None if update.gco2eq is None else update.energy_wh
+        start, end = update.started_at, update.ended_at
         then = mean(zones[client], start + shift, end + shift)
         everywhere = _fleet_mean([mean(zone, start, end) for zone in sorted(zones.values())])
         baseline = _add(baseline, energy, then)
         fleet = _add(fleet, energy, everywhere)
     return Account(
         energy_wh=sum(update.energy_wh or 0.0 for update in accepted.values()),
-        gco2eq=sum(update.gco2eq for update in accepted.values()),
+        gco2eq=sum(update.gco2eq or 0.0 for update in accepted.values()),
         baseline_gco2eq=baseline,
         baseline_ended=baseline_at + (ended_at - planned_at),
         fleet_gco2eq=fleet,
@@ -71,7 +76,7 @@ def _fleet_mean(intensities: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _add(total: float | None, energy_wh: float, intensity: float | None) -> float | None:
-    if total is None or intensity is None:
+def _add(total: float | None, energy_wh: float | None, intensity: float | None) -> float | None:
+    if total is None or energy_wh is None or intensity is None:
         return None
     return total + emitted_gco2eq(energy_wh, intensity)

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from common.files import file_sha256, replace_synced
+from common.files import file_sha256, replace_synced, sync
 
 
 class Blobs:
@@ -53,7 +53,9 @@ class Blobs:
         """
         name = sha256 or file_sha256(path)
         target = self.path(name)
-        target.parent.mkdir(exist_ok=True)
+        if not target.parent.exists():
+            target.parent.mkdir(exist_ok=True)
+            sync(self._folder)
         replace_synced(path, target)
         return name
 

@@ -48,7 +48,7 @@ class Client:
         self.updates += 1
         self.waiting_since = grid_at
         self.energy_wh += accepted.energy_wh or 0.0
-        self.gco2eq += accepted.gco2eq
+        self.gco2eq += accepted.gco2eq or 0.0
         self.energy_per_update_wh = _smooth(self.energy_per_update_wh, accepted.energy_wh)
         self.latency_s = _smooth(self.latency_s, accepted.latency_s)
         self.utility = _smooth(self.utility, accepted.utility)

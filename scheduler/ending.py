@@ -18,12 +18,10 @@ def end_reason(run: Run, grid_now: datetime) -> str | None:
         return "stopped"
     if spec.hours is not None and grid_now >= run.grid_started_at + timedelta(hours=spec.hours):
         return "hours"
+    if run.waiting is not None and run.waiting["reason"] == "over_budget":
+        return "grams"  # also where a round is short of its quorum, which it could never reach
     if run.open_round is not None:
         return None
     if run.complete:
         return "rounds" if run.closed[-1].metrics is not None or not run.scored_here else None
-    if spec.grams is not None and run.spent_gco2eq >= spec.grams:
-        return "grams"
-    if run.waiting is not None and run.waiting["reason"] == "over_budget":
-        return "grams"
-    return None
+    return "grams" if spec.grams is not None and run.spent_gco2eq >= spec.grams else None

@@ -19,8 +19,10 @@ class Run:
     """A run in progress or ended.
 
     `version` and `server_state` are SHA-256 names of blobs; `version` is `None` until the
-    coordinator has made the first one. `scored_here` says that the coordinator has test data. `due_at` is when the next round is due, `baseline_at` when
-    the same work would have been there without waiting for clean power; both on the grid clock.
+    coordinator has made the first one. `scored_here` says that the coordinator has test data.
+    `due_at` is when the next round is due, `baseline_at` when the same work would have been there
+    without waiting for clean power; both on the grid clock. `booked` names work whose energy is
+    booked: round, client and when it began.
     """
 
     spec: RunSpec
@@ -66,7 +68,7 @@ class Run:
     def spent_gco2eq(self) -> float:
         """All known emissions: closed rounds, the open one, and work that did not count."""
         open_round = self.open_round
-        now = sum(a.gco2eq for a in open_round.accepted.values()) if open_round else 0.0
+        now = sum(a.gco2eq or 0.0 for a in open_round.accepted.values()) if open_round else 0.0
         return self.counted_gco2eq + now + self.uncounted_gco2eq
 
     @property
@@ -188,6 +190,12 @@ def _run_ended(self: Federation, event: Event) -> None:
     run.ended_at, run.grid_ended_at = event.at, event.grid_at
     run.end_reason = event.body["reason"]
     run.waiting = None
+    if run.open_round is not None:
+        # A round cut off makes no version: its work was spent, but does not count.
+        for accepted in run.open_round.accepted.values():
+            run.uncounted_wh += accepted.energy_wh or 0.0
+            run.uncounted_gco2eq += accepted.gco2eq or 0.0
+        run.open_round = None
 
 
 def _round_planned(self: Federation, event: Event) -> None:
@@ -249,11 +257,10 @@ def _settled(status: str) -> Callable[[Federation, Event], None]:
 
 
 def _update_accepted(self: Federation, event: Event) -> None:
-    run, body = self.runs[event.run], event.body
-    round_ = run.open_round
+    run, round_ = self.runs[event.run], _open_round(self, event)
     if round_ is None:
         return
-    accepted = Accepted.from_body(body)
+    accepted = Accepted.from_body(event.body)
     _first_time(run, event)
     round_.accepted[event.client] = accepted
     round_.cohort[event.client].status = "accepted"
@@ -267,10 +274,10 @@ def _round_committed(self: Federation, event: Event) -> None:
 
 
 def _round_closed(self: Federation, event: Event) -> None:
-    run = self.runs[event.run]
-    if run.open_round is None:
+    run, round_ = self.runs[event.run], _open_round(self, event)
+    if round_ is None:
         return
-    closed = ClosedRound.from_event(event, run.open_round)
+    closed = ClosedRound.from_event(event, round_)
     run.closed.append(closed)
     run.version, run.server_state = closed.version, event.body["server_state"]
     run.baseline_at = run.spec.due(closed.baseline_ended)

@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection, Engine, make_url
 
 from common.clock import GridClock, wall_now
 from common.errors import LedgerError, SettingError
+from common.settings import without_password
 from scheduler.event import GENESIS, Draft, Event, canonical, chain_hash, stamp
 from scheduler.federation import Federation
 
@@ -101,14 +102,15 @@ class Transaction:
             self.state.apply(event)
 
     def _sealed(self, draft: Draft) -> Event:
-        seq, prev = self.state.seq + 1, self.state.head
+        seq, prev, body = self.state.seq + 1, self.state.head, canonical(draft.body)
         digest = chain_hash(
             prev, seq, stamp(self.at), stamp(self.grid_at), draft.kind, draft.run, draft.round,
-            draft.client, canonical(draft.body),
+            draft.client, body,
         )  # fmt: skip
+        # The body as every later reader will see it: a tuple, for one, comes back as a list.
         return Event(
             seq, self.at, self.grid_at, draft.kind, draft.run, draft.round, draft.client,
-            draft.body, prev, digest,
+            json.loads(body), prev, digest,
         )  # fmt: skip
 
 
@@ -127,11 +129,13 @@ class Ledger:
 
         What was appended is on disk when the block ends; an exception takes all of it back.
         """
-        with self._lock, self._engine.begin() as connection:
-            self._catch_up(connection)
+        with self._lock:
             try:
-                yield Transaction(connection, self._state, self._clock)
+                with self._engine.begin() as connection:
+                    self._catch_up(connection)
+                    yield Transaction(connection, self._state, self._clock)
             except BaseException:
+                # Even a commit may fail: what was folded in is not in the database.
                 self._state = Federation()
                 raise
 
@@ -206,7 +210,7 @@ def open_ledger(url: str, clock: GridClock, *, create: bool = True) -> Ledger:
             "(`fairwind enroll`), or point FAIRWIND_HOME at the coordinator's folder."
         )
         raise LedgerError(msg)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     engine = sa.create_engine(url, connect_args={"check_same_thread": False})
     sa_event.listen(engine, "connect", _on_connect)
     sa_event.listen(engine, "begin", _on_begin)
@@ -214,13 +218,28 @@ def open_ledger(url: str, clock: GridClock, *, create: bool = True) -> Ledger:
         with engine.begin() as connection:
             _metadata.create_all(connection)
             _check_version(connection, path)
+    except LedgerError:
+        engine.dispose()
+        raise
     except sa.exc.DatabaseError as error:
+        engine.dispose()
         msg = (
             f"The ledger {path} cannot be opened: {error.orig}. Nothing was changed. Check that "
             "it is an SQLite file on a local disk that you may write, or restore a back-up."
         )
         raise LedgerError(msg) from error
     return Ledger(engine, clock)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = (
+            f"The ledger's folder {folder} cannot be made ({error.strerror}), so there is no "
+            "ledger. Let FAIRWIND_HOME name a folder on a local disk that you may write."
+        )
+        raise LedgerError(msg) from error
 
 
 def _sqlite_path(url: str) -> Path:
@@ -230,7 +249,7 @@ def _sqlite_path(url: str) -> Path:
         parsed = None
     if parsed is None or parsed.get_backend_name() != "sqlite" or not parsed.database:
         msg = (
-            f"FAIRWIND_LEDGER_URL={url!r} is not an SQLite file, the only ledger this version "
+            f"FAIRWIND_LEDGER_URL={without_password(url)!r} is not an SQLite file, the only ledger this version "
             "keeps. Nothing was started. Write sqlite:////absolute/path/ledger.sqlite."
         )
         raise SettingError(msg)

@@ -1,4 +1,4 @@
-"""A plan: who trains in the next round, who does not, and why. Pure: a function of its arguments."""
+"""A plan: who trains in the next round, who does not, and why: a pure function of values."""
 
 from __future__ import annotations
 

@@ -35,13 +35,13 @@ class AssignmentState:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An update that counts: its bytes, its weight, and what it cost."""
+    """An update that counts: its bytes, its weight, and what it cost; `None` where unknown."""
 
     sha256: str
     weight: int
     num_examples: int
     energy_wh: float | None
-    gco2eq: float
+    gco2eq: float | None
     started_at: datetime
     ended_at: datetime
     latency_s: float
@@ -58,7 +58,7 @@ class Accepted:
             weight=body["weight"],
             num_examples=body["num_examples"],
             energy_wh=body["energy_wh"],
-            gco2eq=body["gco2eq"] or 0.0,
+            gco2eq=body["gco2eq"],
             started_at=datetime.fromisoformat(body["grid_started_at"]),
             ended_at=datetime.fromisoformat(body["grid_ended_at"]),
             latency_s=body["latency_s"],

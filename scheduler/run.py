@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
-from croniter import croniter
+from croniter import CroniterError, croniter
 from pydantic import Field, field_validator, model_validator
 
 from common.messages import NAME_PATTERN, Hyperparameters, Message
+
+
+_YEAR_S = 366 * 86_400.0
+_CENTURY_H = 100 * 366 * 24.0
+"""Bounds on spans of time, well before a sum of dates leaves the calendar."""
+
+_CRON_FIELDS = 5
 
 
 class ServerOptimizer(Message):
@@ -42,11 +49,11 @@ class RunSpec(Message):
     cohort: int | None = Field(default=None, ge=1)
     over_selection: float = Field(default=0.0, ge=0, le=2)
     quorum: int = Field(default=2, ge=1)
-    deadline_s: float = Field(default=600.0, gt=0)
-    norm_bound: float = Field(default=1000.0, gt=0, allow_inf_nan=False)
-    weight_cap: int = Field(default=1_000_000, ge=1)
+    deadline_s: float = Field(default=600.0, gt=0, le=_YEAR_S)
+    norm_bound: float = Field(default=1000.0, gt=0)
+    weight_cap: int = Field(default=1_000_000, ge=1, lt=2**40)
     rounds: int | None = Field(default=None, ge=1)
-    hours: float | None = Field(default=None, gt=0)
+    hours: float | None = Field(default=None, gt=0, le=_CENTURY_H)
     grams: float | None = Field(default=None, gt=0)
     cron: str | None = None
     metric: str = "accuracy"
@@ -55,8 +62,8 @@ class RunSpec(Message):
     @field_validator("cron")
     @classmethod
     def _is_cron(cls, value: str | None) -> str | None:
-        if value is not None and not croniter.is_valid(value):
-            msg = f'{value!r} is no cron schedule: give five fields, e.g. "0 22 * * *"'
+        if value is not None and not _comes_due(value):
+            msg = f'{value!r} never comes due: give five cron fields, e.g. "0 22 * * *"'
             raise ValueError(msg)
         return value
 
@@ -88,3 +95,15 @@ class RunSpec(Message):
         if best is None:
             return True
         return value < best if self.metric == "loss" else value > best
+
+
+def _comes_due(cron: str) -> bool:
+    # croniter also takes random fields, which would make each reader's schedule its own, and
+    # days that no month has.
+    if len(cron.split()) != _CRON_FIELDS or any(letter in cron.upper() for letter in "RH"):
+        return False
+    try:
+        croniter(cron, datetime(2000, 1, 1, tzinfo=UTC)).get_next(datetime)
+    except (CroniterError, ValueError):
+        return False
+    return True

@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Any
 
 from common.clock import GridClock
+from common.errors import FederationError
 from common.units import show_duration
 from scheduler.client import Client
 from scheduler.event import Event
 from scheduler.federation import Federation, Run
 from scheduler.gate import explain
 from scheduler.plan import SENTENCES
-from scheduler.round import ClosedRound
+from scheduler.round import ClosedRound, Round
 
 SHOWN_READINGS = 24 * 14
 """At most this many slots of history are shown: two weeks of hours."""
@@ -25,8 +26,12 @@ SHOWN_READINGS = 24 * 14
 def view(
     state: Federation, run_id: str | None, *, clock: GridClock, threshold: float, ceiling: float
 ) -> dict[str, Any]:
-    """Return what there is to see of one run, or of the newest if none is named."""
-    run = state.runs.get(run_id) if run_id else _newest(state)
+    """Return what there is to see of one run, or of the newest if none is named.
+
+    Raises:
+        FederationError: If the run that is named does not exist.
+    """
+    run = find_run(state, run_id) if run_id else _newest(state)
     readings = state.grid[-1].body["readings"] if state.grid else {}
     clients = [_client(c, run, readings) for c in state.clients.values() if not c.retired]
     return {
@@ -38,7 +43,7 @@ def view(
             {"id": r.id, "workload": r.spec.workload, "status": r.status}
             for r in state.runs.values()
         ],
-        "run": summary(run, clock) if run else None,
+        "run": summary(run) if run else None,
         "threshold": threshold,
         "ceiling": ceiling,
         "zones": _zones(state, run),
@@ -47,7 +52,20 @@ def view(
     }
 
 
-def summary(run: Run, clock: GridClock) -> dict[str, Any]:
+def find_run(state: Federation, run_id: str) -> Run:
+    """Return a run by its name.
+
+    Raises:
+        FederationError: If there is none.
+    """
+    if run_id not in state.runs:
+        known = ", ".join(state.runs) or "none yet"
+        msg = f"There is no run {run_id!r}, so there is nothing to show. There are: {known}."
+        raise FederationError(msg)
+    return state.runs[run_id]
+
+
+def summary(run: Run) -> dict[str, Any]:
     """Return a run's figures: progress, score, emissions, and what waiting avoided."""
     baseline = total(run, "baseline_gco2eq")
     emitted = run.counted_gco2eq
@@ -245,15 +263,20 @@ def _series(events: list[Event], zone: str) -> dict[str, Any]:
 
 def _rounds(run: Run) -> list[dict[str, Any]]:
     rows = []
-    emitted, baseline = 0.0, 0.0
+    emitted = 0.0
+    baseline: float | None = 0.0
     for closed in run.closed:
         emitted += closed.gco2eq
-        baseline += closed.baseline_gco2eq or 0.0
+        baseline = _plus(baseline, closed.baseline_gco2eq)
         rows.append(_round(closed, run.spec.metric, emitted, baseline))
+    if run.open_round is not None and run.ended_at is None:
+        rows.append(_open(run.open_round))
     return rows
 
 
-def _round(closed: ClosedRound, metric: str, emitted: float, baseline: float) -> dict[str, Any]:
+def _round(
+    closed: ClosedRound, metric: str, emitted: float, baseline: float | None
+) -> dict[str, Any]:
     return {
         "round": closed.number,
         "started": closed.started.timestamp(),
@@ -270,3 +293,23 @@ def _round(closed: ClosedRound, metric: str, emitted: float, baseline: float) ->
         "wall_s": closed.wall_seconds,
         "phases": closed.phases,
     }
+
+
+def _open(open_round: Round) -> dict[str, Any]:
+    """Return the round under way: its end and its figures are not known yet."""
+    unknown = dict.fromkeys(
+        ("ended", "value", "gco2eq", "baseline_gco2eq", "cumulative_gco2eq",
+         "cumulative_baseline_gco2eq", "energy_wh", "version", "wall_s")
+    )  # fmt: skip
+    return {
+        "round": open_round.number,
+        "started": open_round.grid_planned_at.timestamp(),
+        "cohort": sorted(open_round.cohort),
+        "metrics": {},
+        "phases": {},
+        **unknown,
+    }
+
+
+def _plus(total: float | None, value: float | None) -> float | None:
+    return None if total is None or value is None else total + value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import redis
+from kombu.exceptions import OperationalError
 
 from common import settings
 from common.errors import TransportError
@@ -26,7 +27,8 @@ def start_site(client: str, incarnation: str) -> None:
     """Make this process ready to train for a client: torch loaded, threads fixed, site built."""
     ours = settings.load()
     warm_up(ours.threads)
-    _sites[client] = Site(client, incarnation, ours, make_transport(ours))
+    site = _sites[client] = Site(client, incarnation, ours, make_transport(ours))
+    site.warm_up()
 
 
 @app.task(name="train", bind=True, pydantic=True, pydantic_strict=False)
@@ -42,7 +44,7 @@ def train(self: Any, assignment: Assignment) -> None:
         receipt = site.answer(assignment, progress)
         failpoint("site.offered")
         send("accept", queue("aggregation"), receipt, shown=show(receipt))
-    except (TransportError, redis.RedisError, OSError) as error:
+    except (TransportError, redis.RedisError, OperationalError, OSError) as error:
         # The answer is in the outbox: it is offered again when the assignment is.
         _log.warning("receipt.not_sent", run=assignment.run, reason=str(error))
         return

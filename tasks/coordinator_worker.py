@@ -39,6 +39,7 @@ def _warm_up(**_: Any) -> None:
     import torch  # noqa: PLC0415 - the coordinator's process alone
 
     torch.set_num_threads(settings.load().threads)
+    coordinator().workbench.warm_up()
     coordinator().ledger.state()
 
 

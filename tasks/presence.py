@@ -41,7 +41,7 @@ class Presence:
         seen: Heartbeat | None = None
         give_up = time.monotonic() + 2 * self._ttl_s
         while not self._broker.set(
-            presence_key(self.client), self._beat(None), nx=True, ex=self._ttl_s
+            presence_key(self.client), self._beat(None, ready=False), nx=True, ex=self._ttl_s
         ):
             holder = self._holder()
             if holder is None or _is_dead(holder):
@@ -52,9 +52,9 @@ class Presence:
             seen = seen or holder
             time.sleep(0.2)
 
-    def renew(self, busy: str | None) -> None:
+    def renew(self, busy: str | None, *, ready: bool = True) -> None:
         """Say that this worker lives, and what it works on."""
-        self._broker.set(presence_key(self.client), self._beat(busy), ex=self._ttl_s)
+        self._broker.set(presence_key(self.client), self._beat(busy, ready=ready), ex=self._ttl_s)
 
     def leave(self) -> None:
         """Say that this worker is gone, unless another has taken its place."""
@@ -62,28 +62,32 @@ class Presence:
         if holder is not None and holder.incarnation == self.incarnation:
             self._broker.delete(presence_key(self.client))
 
-    def heartbeat(self, busy: str | None) -> Heartbeat:
+    def heartbeat(self, busy: str | None, *, ready: bool = True) -> Heartbeat:
         """Return what this worker says of itself now."""
         return Heartbeat(
             client=self.client, incarnation=self.incarnation, host=socket.gethostname(),
-            pid=os.getpid(), at=wall_now(), busy=busy,
+            pid=os.getpid(), at=wall_now(), ready=ready, busy=busy,
         )  # fmt: skip
 
-    def _beat(self, busy: str | None) -> str:
-        return self.heartbeat(busy).model_dump_json()
+    def _beat(self, busy: str | None, *, ready: bool) -> str:
+        return self.heartbeat(busy, ready=ready).model_dump_json()
 
     def _holder(self) -> Heartbeat | None:
         return _parse(self._broker.get(presence_key(self.client)))
 
 
 def read_heartbeats(broker: redis.Redis, clients: Iterable[str]) -> dict[str, Heartbeat]:
-    """Return the heartbeat of every client that has one now."""
+    """Return the heartbeat of every client whose worker is ready for work."""
     names = list(clients)
     if not names:
         return {}
     values = broker.mget([presence_key(name) for name in names])
     beats = {name: _parse(value) for name, value in zip(names, values, strict=True)}
-    return {name: beat for name, beat in beats.items() if beat is not None and beat.client == name}
+    return {
+        name: beat
+        for name, beat in beats.items()
+        if beat is not None and beat.client == name and beat.ready
+    }
 
 
 def _parse(value: object) -> Heartbeat | None:

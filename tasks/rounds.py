@@ -68,10 +68,10 @@ def hello(heartbeat: Heartbeat) -> None:
                 "pid": heartbeat.pid,
             }
             tx.append(Draft("client.joined", client=heartbeat.client, body=body))
+    now = watch(c).get(heartbeat.client)
     run = c.ledger.state().working_for(heartbeat.client)
-    if run and not c.broker.llen(SITE_PREFIX + heartbeat.client):
+    if run and not (now and now.busy) and not c.broker.llen(SITE_PREFIX + heartbeat.client):
         reissue(c, run.id, [heartbeat.client], "worker_restarted")
-    watch(c)
     _carry_on(c)
 
 

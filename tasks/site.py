@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -40,6 +41,12 @@ class Site:
         self._transport = transport
         self._outbox = Outbox(settings.folder / "outbox" / client)
         self._trainers: dict[str, Trainer] = {}
+
+    def warm_up(self) -> None:
+        """Load what this site may train. What cannot be loaded is told when it is asked for."""
+        for workload in self._settings.workloads:
+            with suppress(FairwindError):
+                self._trainer(workload)
 
     def answer(self, assignment: Assignment, progress: Progress) -> Receipt:
         """Answer an assignment: from the outbox, by declining, or by training.

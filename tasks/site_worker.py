@@ -47,6 +47,8 @@ def prepare(instance: Any, conf: Any, client: str) -> None:
     app.steps["consumer"].add(HeartbeatStep)
     from tasks.client import start_site  # noqa: PLC0415 - loads torch, in a site's process alone
 
+    presence.renew(None, ready=False)  # loading torch takes seconds
+
     def start_child(**_: Any) -> None:
         start_site(client, presence.incarnation)
 
@@ -86,8 +88,19 @@ class HeartbeatStep(bootsteps.StartStopStep):
             _log.warning("presence.not_withdrawn", client=self.presence.client)
 
     def _beat(self) -> None:
-        names = [request.argsrepr for request in worker_state.active_requests]
-        try:
-            self.presence.renew(names[0] if names else None)
-        except redis.RedisError as error:
-            _log.warning("heartbeat.not_sent", reason=str(error))
+        # Reserved, not only active: from the moment a task is taken off the queue it is in work.
+        names = [request.argsrepr for request in worker_state.reserved_requests]
+        _say(self.presence, names[0] if names else None)
+
+
+@signals.task_received.connect
+def _say_busy(request: Any, **_: Any) -> None:
+    """Tell at once: an assignment that is in no queue and in no heartbeat would count as lost."""
+    _say(HeartbeatStep.presence, request.argsrepr)
+
+
+def _say(presence: Presence, busy: str | None) -> None:
+    try:
+        presence.renew(busy)
+    except redis.RedisError as error:
+        _log.warning("heartbeat.not_sent", reason=str(error))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import nn
 
+from common.errors import FairwindError
 from models.evaluation import evaluate
 from models.update import (
     Signature,
@@ -18,7 +20,7 @@ from models.update import (
     trainable_parameters,
 )
 from models.version import initial_version
-from models.workload import Data, Workload, load_workload
+from models.workload import Data, Workload, blamed, load_workload
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,12 @@ class Workbench:
     def __init__(self, allowed: Sequence[str]) -> None:
         self._allowed = allowed
         self._benches: dict[str, _Bench] = {}
+
+    def warm_up(self) -> None:
+        """Load what is allowed here. What cannot be loaded is told when a run asks for it."""
+        for workload in self._allowed:
+            with suppress(FairwindError):
+                self._bench(workload)
 
     def signature(self, workload: str) -> Signature:
         """Return names, dtypes and shapes of what every update of this workload must hold."""
@@ -67,9 +75,9 @@ class Workbench:
     def _bench(self, name: str) -> _Bench:
         if name not in self._benches:
             workload = load_workload(name, allowed=self._allowed)
-            model = workload.model()
+            with blamed(workload, "run"):
+                model, test_data = workload.model(), workload.test_data()
             self._benches[name] = _Bench(
-                workload, model, delta_signature(model), trainable_parameters(model),
-                workload.test_data(),
-            )  # fmt: skip
+                workload, model, delta_signature(model), trainable_parameters(model), test_data
+            )
         return self._benches[name]

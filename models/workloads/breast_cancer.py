@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from models.workloads.partition import client_rows
+from models.workloads.partition import client_rows, hold_out
 
 loss = nn.functional.binary_cross_entropy_with_logits
 
@@ -50,13 +50,13 @@ def metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
 @cache
 def _split() -> tuple[TensorDataset, TensorDataset]:
     from sklearn.datasets import load_breast_cancer  # noqa: PLC0415
-    from sklearn.model_selection import train_test_split  # noqa: PLC0415
 
     measures, labels = load_breast_cancer(return_X_y=True)
-    parts = train_test_split(measures, labels, test_size=0.2, stratify=labels, random_state=0)
-    train_x, test_x, train_y, test_y = (torch.from_numpy(part) for part in parts)
-    mean, deviation = train_x.mean(dim=0), train_x.std(dim=0)
-    return (
-        TensorDataset(((train_x - mean) / deviation).float(), train_y.float()),
-        TensorDataset(((test_x - mean) / deviation).float(), test_y.float()),
-    )
+    train, test = hold_out(torch.from_numpy(measures), torch.from_numpy(labels))
+    mean, deviation = train.tensors[0].mean(dim=0), train.tensors[0].std(dim=0)
+    return _standardised(train, mean, deviation), _standardised(test, mean, deviation)
+
+
+def _standardised(data: TensorDataset, mean: Tensor, deviation: Tensor) -> TensorDataset:
+    measures, labels = data.tensors
+    return TensorDataset(((measures - mean) / deviation).float(), labels.float())

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from models.workloads.partition import client_rows
+from models.workloads.partition import client_rows, hold_out
 
 loss = nn.functional.cross_entropy
 
@@ -46,9 +46,6 @@ def metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
 @cache
 def _split() -> tuple[TensorDataset, TensorDataset]:
     from sklearn.datasets import load_digits  # noqa: PLC0415 - a second of import time
-    from sklearn.model_selection import train_test_split  # noqa: PLC0415
 
     pixels, labels = load_digits(return_X_y=True)
-    parts = train_test_split(pixels / 16, labels, test_size=0.2, stratify=labels, random_state=0)
-    train_x, test_x, train_y, test_y = (torch.from_numpy(part) for part in parts)
-    return TensorDataset(train_x.float(), train_y), TensorDataset(test_x.float(), test_y)
+    return hold_out(torch.from_numpy(pixels / 16).float(), torch.from_numpy(labels))

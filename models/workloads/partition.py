@@ -5,6 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+import torch
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
 from common import settings
 from common.errors import WorkloadError
 
@@ -17,6 +21,26 @@ _ALPHA = 0.5
 
 _SMALLEST = 10
 """Examples the smallest client gets."""
+
+
+def hold_out(features: Tensor, labels: Tensor) -> tuple[TensorDataset, TensorDataset]:
+    """Split off every fifth example as test data, in the proportions of the classes.
+
+    Args:
+        features: `(num_examples, ...)`.
+        labels: The class of every example, `(num_examples,)`.
+
+    Returns:
+        Training and test data, the same at every call.
+    """
+    drawn = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    by_class = drawn[labels[drawn].argsort(stable=True)]
+    in_test = torch.zeros(len(labels), dtype=torch.bool)
+    in_test[by_class[::5]] = True
+    return (
+        TensorDataset(features[~in_test], labels[~in_test]),
+        TensorDataset(features[in_test], labels[in_test]),
+    )
 
 
 def client_rows(workload: str, labels: tuple[int, ...], client_id: str) -> NDArray[np.int64]:

@@ -11,18 +11,19 @@ from pydantic import ValidationError
 from common import settings as settings_
 from common.errors import FederationError, SettingError
 from common.messages import Hyperparameters
-from common.units import show_duration, show_intensity, show_mass, show_share
+from common.units import show_duration, show_intensity, show_mass
 from scheduler.carbon import make_signal
 from scheduler.carbon.grid import Grid
 from scheduler.event import Draft
-from scheduler.federation import Federation, Run
+from scheduler.federation import Federation
 from scheduler.ledger import Ledger
 from scheduler.plan import SENTENCES, plan_round, why
 from scheduler.policies import POLICIES, find_policy
 from scheduler.run import RunSpec, ServerOptimizer
 from scheduler.situation import take_in
-from scheduler.view import summary, view
+from scheduler.view import find_run, summary, view
 from tasks.cli.base import as_json, gate_rule, ledger_at_hand, print_json, print_table, wake
+from tasks.cli.figures import show_avoided, show_progress, show_score, show_value
 
 _OPENS_WITHIN_S = 15.0
 
@@ -157,7 +158,7 @@ def _report_start(ledger: Ledger, run_id: str, *, woken: bool) -> None:
 def stop(run_id: str) -> None:
     """End a run now. Its last and its best version are kept."""
     with ledger_at_hand().transaction() as tx:
-        current = _find(tx.state, run_id)
+        current = find_run(tx.state, run_id)
         if current.ended_at is not None:
             msg = f"{run_id} has ended already, so there is nothing to stop."
             raise FederationError(msg)
@@ -170,8 +171,7 @@ def stop(run_id: str) -> None:
 @as_json
 def list_runs(*, as_json: bool) -> None:
     """List all runs."""
-    clock = settings_.load().clock
-    rows = [summary(r, clock) for r in ledger_at_hand().state().runs.values()]
+    rows = [summary(r) for r in ledger_at_hand().state().runs.values()]
     if as_json:
         print_json(rows)
         return
@@ -194,7 +194,7 @@ def show(run_id: str, *, as_json: bool) -> None:
     """Show one run: its rounds, its figures, and where its model is."""
     ours = settings_.load()
     state = ledger_at_hand().state()
-    current = _find(state, run_id)
+    current = find_run(state, run_id)
     seen = view(
         state, run_id, clock=ours.clock, threshold=ours.threshold_gco2eq_per_kwh,
         ceiling=ours.ceiling_gco2eq_per_kwh,
@@ -208,11 +208,12 @@ def show(run_id: str, *, as_json: bool) -> None:
         ["round", current.spec.metric, "emitted", "run now", "took", "clients"],
         [
             [
-                str(r["round"]), _number(r["value"]), show_mass(r["gco2eq"]),
+                str(r["round"]), show_value(current.spec.metric, r["value"]), show_mass(r["gco2eq"]),
                 "unknown" if r["baseline_gco2eq"] is None else show_mass(r["baseline_gco2eq"]),
                 show_duration(r["wall_s"]), ", ".join(r["cohort"]),
             ]
             for r in seen["rounds"]
+            if r["ended"]
         ],
     )  # fmt: skip
     if current.ended_at is not None:
@@ -229,7 +230,7 @@ def status(run_id: str | None, *, as_json: bool) -> None:
     ours = settings_.load()
     state = ledger_at_hand().state()
     if run_id is not None:
-        _find(state, run_id)
+        find_run(state, run_id)
     seen = view(
         state, run_id, clock=ours.clock, threshold=ours.threshold_gco2eq_per_kwh,
         ceiling=ours.ceiling_gco2eq_per_kwh,
@@ -246,36 +247,8 @@ def print_status(seen: dict[str, Any]) -> None:
     current = seen["run"]
     if current is None:
         return
-    of = f"/{current['rounds_total']}" if current["rounds_total"] else ""
-    baseline = current["baseline_gco2eq"]
-    run_now = "unknown" if baseline is None else show_mass(baseline)
-    click.echo(
-        f"Round {current['rounds_done']}{of}  {show_score(current)}  "
-        f"{show_mass(current['emitted_gco2eq'])}  (run now: {run_now})"
-    )
+    click.echo(show_progress(current))
     click.echo(f"Avoided      {show_avoided(current)}")
-
-
-def show_score(current: dict[str, Any]) -> str:
-    """Return a run's metric with its name."""
-    value = current["value"]
-    if value is None:
-        return f"{current['metric']} unknown"
-    shown = f"{100 * value:.1f} %" if current["metric"] == "accuracy" else f"{value:.4g}"
-    return f"{current['metric']} {shown}"
-
-
-def show_avoided(current: dict[str, Any]) -> str:
-    """Return what a run avoided by waiting, and for what delay."""
-    avoided, share = current["avoided_gco2eq"], current["avoided_share"]
-    if avoided is None or share is None:
-        return "unknown"
-    delay = show_duration(max(0.0, current["delay_s"]))
-    sign = "-" if avoided < 0 else ""
-    return (
-        f"{show_share(share)} = {sign}{show_mass(abs(avoided))}, "
-        f"for a delay of {delay} on the grid clock"
-    )
 
 
 @click.command()
@@ -285,7 +258,7 @@ def plan(run_id: str | None, *, as_json: bool) -> None:
     """Say who would train if a round were due now, and why. Nothing is started."""
     ours = settings_.load()
     state = ledger_at_hand().state()
-    current = _find(state, run_id) if run_id else None
+    current = find_run(state, run_id) if run_id else None
     spec = current.spec if current else RunSpec(id="plan", workload="any", rounds=1)
     grid = Grid(make_signal(ours))
     situation = take_in(state, current, grid, gate_rule(), ours.clock.now())
@@ -315,15 +288,3 @@ def plan(run_id: str | None, *, as_json: bool) -> None:
             for r in rows
         ],
     )  # fmt: skip
-
-
-def _find(state: Federation, run_id: str) -> Run:
-    if run_id not in state.runs:
-        known = ", ".join(state.runs) or "none yet"
-        msg = f"There is no run {run_id!r}. There are: {known}."
-        raise FederationError(msg)
-    return state.runs[run_id]
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"

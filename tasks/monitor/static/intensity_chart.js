@@ -40,7 +40,7 @@ export class IntensityChart {
     this.view = view;
     const zones = view.zones.filter((zone) => zone.times?.length);
     this.zones = zones;
-    if (!zones.length) return;
+    if (!zones.length) return false;
     const lines = zones.map((zone) => upToNow(zone, view.run?.ended ?? view.now));
     const data = lines.length > 1 ? window.uPlot.join(lines) : lines[0];
     const key = zones.map((zone) => zone.zone).join();
@@ -50,6 +50,7 @@ export class IntensityChart {
     const over = view.run?.status === "ended";
     const max = Math.max(data[0].at(-1), (over ? view.run.ended : view.now) ?? 0);
     this.glide({ min: data[0][0], max: Math.max(max, data[0][0] + 3600) }, { atOnce: anew });
+    return true;
   }
 
   build(zones, data, key) {

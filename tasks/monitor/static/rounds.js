@@ -119,7 +119,9 @@ function showSchedules() {
 }
 
 function showCharts() {
-  gridChart.update(view);
+  const charted = gridChart.update(view);
+  byId("grid-chart").hidden = !charted;
+  byId("grid-none").hidden = charted;
   showZones();
   describeZones();
   const { run } = view;

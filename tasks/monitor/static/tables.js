@@ -19,7 +19,7 @@ function clientRow() {
   cells[2].append(make("span", "chip"), make("span", "gauge"));
   cells[2].lastChild.append(make("i"), make("b"));
   cells[2].lastChild.setAttribute("aria-hidden", "true");
-  for (const cell of [cells[3], cells[4]]) cell.append(make("i", "mark"), make("span"));
+  for (const cell of [cells[3], cells[4]]) cell.append(make("i", "dot"), make("span"));
   return row;
 }
 

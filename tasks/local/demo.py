@@ -1,0 +1,181 @@
+"""The demonstration: six sites in six grids train one model, while the grid clock runs fast."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import socket
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+import redis
+
+from common.clock import GridClock, wall_now
+from common.messages import Hyperparameters
+from common.settings import PREFIX
+from scheduler.event import Draft
+from scheduler.ledger import Ledger, open_ledger
+from scheduler.run import RunSpec
+from scheduler.view import summary
+from tasks.cli.figures import show_avoided, show_progress
+from tasks.local.federation import LocalFederation
+from tasks.local.narrator import Narrator, waiting
+from tasks.presence import read_heartbeats
+
+ZONES = {
+    "toronto": "CA-ON",
+    "madrid": "ES",
+    "berlin": "DE",
+    "athens": "GR",
+    "oakland": "US-CAL-CISO",
+    "sydney": "AU-NSW",
+}
+
+GRID_START = datetime(2026, 7, 12, 6, 0, tzinfo=UTC)
+"""A Sunday in July, when the sun makes some of these grids clean at noon and none at night."""
+
+GRID_SPEED = 4000.0
+"""Grid seconds per wall second: an hour passes in 0.9 s."""
+
+_LEAD_S = 7.0
+"""Wall seconds from the start of the coordinator until the grid clock shows `GRID_START`."""
+
+_RUN = "demo"
+_READY_WITHIN_S = 120.0
+_DONE_WITHIN_S = 180.0
+
+_SETTINGS = {
+    f"{PREFIX}WORKLOADS": "digits",
+    f"{PREFIX}TICK_S": "0.5",
+    f"{PREFIX}HEARTBEAT_S": "1",
+    f"{PREFIX}SILENT_AFTER_S": "10",
+}
+
+
+class Demo:
+    """One showing of the demonstration."""
+
+    def __init__(self, folder: Path, *, rounds: int, port: int) -> None:
+        self._folder = folder.absolute()
+        self._rounds = rounds
+        self._port = _free_port(port)
+
+    def play(self, *, keep: bool) -> None:
+        """Start a federation, train, say what happened, and stop everything.
+
+        Raises:
+            FairwindError: If a process does not start, dies, or the run does not end.
+        """
+        bold = click.style("Fairwind", bold=True)
+        click.echo(f"{bold}  six sites in six grids learn together to read handwritten digits")
+        shutil.rmtree(self._folder, ignore_errors=True)
+        url = os.environ.get(f"{PREFIX}REDIS_URL")
+        with LocalFederation(self._folder, ZONES, settings=_SETTINGS, redis_url=url) as federation:
+            click.echo(f"Watch     http://127.0.0.1:{self._port}/rounds  in half a minute")
+            click.echo(f"Elsewhere . {_shown(self._folder / 'env')} && fairwind status")
+            ledger, clock = self._start(federation)
+            self._train(federation, ledger, clock)
+            if keep:
+                click.echo("Everything stays up until Ctrl-C.")
+                signal.pause()
+
+    def _start(self, federation: LocalFederation) -> tuple[Ledger, GridClock]:
+        """Start the sites, then, with the grid clock set, everything else."""
+        for client in ZONES:
+            federation.start_site(client)
+        with waiting(f"Starting  {len(ZONES)} sites, a Celery worker each"):
+            broker = redis.Redis.from_url(federation.redis_url)
+            federation.wait_for(
+                lambda: len(read_heartbeats(broker, ZONES)) == len(ZONES),
+                _READY_WITHIN_S,
+                "the sites",
+            )
+        clock = _set_clock(federation)
+        _write_env(federation, self._folder / "env")
+        ledger = _enrolled(federation, clock)
+        federation.start_coordinator()
+        federation.start_beat()
+        federation.start_flower(self._port)
+        with waiting("Starting  coordinator, beat and Celery Flower"):
+            federation.wait_for(
+                lambda: all(client.alive for client in ledger.state().clients.values())
+                and clock.now() >= GRID_START,
+                _READY_WITHIN_S, "the coordinator",
+            )  # fmt: skip
+        return ledger, clock
+
+    def _train(self, federation: LocalFederation, ledger: Ledger, clock: GridClock) -> None:
+        click.echo(
+            f"Clock     an hour on the grid passes in {3600 / clock.speed:.1f} s here; "
+            f"intensities are modelled on 2022 (typical_day)\n"
+        )
+        spec = RunSpec(
+            id=_RUN, workload="digits", rounds=self._rounds, cron="0 */2 * * *", cohort=4, quorum=4,
+            hyperparameters=Hyperparameters(epochs=4), seed=1,
+        )  # fmt: skip
+        with ledger.transaction() as tx:
+            tx.append(Draft("run.started", run=_RUN, body={"spec": spec.model_dump(mode="json")}))
+        narrator = Narrator(ZONES, clock, self._rounds)
+
+        def ended() -> bool:
+            narrator.tell(ledger.state(), ledger.state().runs[_RUN])
+            return ledger.state().runs[_RUN].ended_at is not None
+
+        federation.wait_for(ended, _DONE_WITHIN_S, "the run to end")
+        current = summary(ledger.state().runs[_RUN])
+        click.echo()
+        click.echo(click.style(show_progress(current), bold=True))
+        click.echo(f"Avoided      {show_avoided(current)}")
+        click.echo(f"Watch        http://127.0.0.1:{self._port}/rounds      fairwind status")
+
+
+def _set_clock(federation: LocalFederation) -> GridClock:
+    """Place the grid clock, for this process and for those that are started from now on."""
+    clock = GridClock(
+        wall_start=wall_now() + timedelta(seconds=_LEAD_S), grid_start=GRID_START, speed=GRID_SPEED
+    )
+    federation.env |= {
+        f"{PREFIX}WALL_START": clock.wall_start.isoformat(),
+        f"{PREFIX}GRID_START": clock.grid_start.isoformat(),
+        f"{PREFIX}GRID_SPEED": str(clock.speed),
+    }
+    return clock
+
+
+def _enrolled(federation: LocalFederation, clock: GridClock) -> Ledger:
+    ledger = open_ledger(f"sqlite:///{federation.folder / 'home' / 'ledger.sqlite'}", clock)
+    with ledger.transaction() as tx:
+        for client, zone in ZONES.items():
+            body = {"zone": zone, "num_examples": None}
+            tx.append(Draft("client.enrolled", client=client, body=body))
+    return ledger
+
+
+def _write_env(federation: LocalFederation, path: Path) -> None:
+    """Write what another terminal needs to speak to this federation."""
+    ours = {name: value for name, value in federation.env.items() if name.startswith(PREFIX)}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(ours.items())]
+    lines.append(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _free_port(wanted: int) -> int:
+    """Return the port wanted, or any free one if it is taken."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    return wanted
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

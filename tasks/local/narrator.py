@@ -1,0 +1,69 @@
+"""The narrator: tells a run as it happens, line by line, in a terminal or a log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import click
+
+from common.clock import GridClock
+from common.units import show_mass
+from scheduler.federation import Federation, Run
+from scheduler.round import ClosedRound
+from tasks.cli.figures import show_value
+
+_WIDTH = 12
+
+
+class Narrator:
+    """Tells what changed since it was last asked: gates that opened or closed, rounds that ended."""
+
+    def __init__(self, zones: Mapping[str, str], clock: GridClock, rounds: int) -> None:
+        self._zones = zones
+        self._clock = clock
+        self._rounds = rounds
+        self._gates: dict[str, bool] = {}
+        self._told = 0
+        names = "".join(name.rjust(_WIDTH) for name in zones)
+        click.echo(click.style(f"{'grid time':<11}{names}", bold=True))
+        click.echo(f"{'':<11}{''.join(zone.rjust(_WIDTH) for zone in zones.values())}   gCO2eq/kWh")
+
+    def tell(self, state: Federation, run: Run) -> None:
+        """Tell what is new in the ledger's state."""
+        gates = {c.id: bool(c.gate and c.gate.is_open) for c in state.clients.values()}
+        if gates != self._gates and state.grid:
+            self._gates = gates
+            click.echo(f"{self._clock.now():%a %H:%M}  {self._gate_line(state)}")
+        for closed in run.closed[self._told :]:
+            if closed.metrics is None:
+                break
+            self._told = closed.number
+            self._tell_round(closed, run.spec.metric)
+
+    def _gate_line(self, state: Federation) -> str:
+        readings = state.grid[-1].body["readings"]
+        cells = []
+        for name, zone in self._zones.items():
+            opened = self._gates[name]
+            value = f"{readings[zone]['gco2eq_per_kwh']:.0f}" if readings.get(zone) else "?"
+            cell = f"{value} {'open' if opened else 'shut'}".rjust(_WIDTH)
+            cells.append(click.style(cell, fg="green" if opened else "yellow"))
+        return "".join(cells)
+
+    def _tell_round(self, closed: ClosedRound, metric: str) -> None:
+        value = show_value(metric, (closed.metrics or {}).get(metric))
+        click.echo(
+            f"{closed.ended:%a %H:%M}  Round {closed.number:>2}/{self._rounds}  {metric} {value:<7}"
+            f" {show_mass(closed.gco2eq):>12}  trained at {', '.join(closed.cohort)}"
+        )
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say what is waited for, and, once it is there, how long that took."""
+    begun = time.monotonic()
+    click.echo(f"{what} ... ", nl=False)
+    yield
+    click.echo(f"ready in {time.monotonic() - begun:.0f} s")
