@@ -1,0 +1,164 @@
+"""A running federation as the tests drive it: its ledger at hand, its processes killed at will."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import redis
+
+from common.clock import GridClock
+from common.settings import Settings
+from scheduler.event import Draft, Event
+from scheduler.federation import Federation, Run
+from scheduler.ledger import open_ledger
+from tasks.local.federation import COORDINATOR, LocalFederation, site_name
+from tasks.replay import replay_run
+
+PATIENCE_S = 60.0
+"""How long a test waits for anything: only a broken federation ever takes so long."""
+
+QUICK = {
+    "FAIRWIND_TICK_S": "0.5",
+    "FAIRWIND_HEARTBEAT_S": "0.3",
+    "FAIRWIND_SILENT_AFTER_S": "3",
+    "FAIRWIND_SIGNAL": "static",
+}
+
+Env = Mapping[str, str]
+
+
+class Failpoint:
+    """A place at which one process stops. See `common.failpoints`."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self._marker = folder / f"at.{name}"
+        self.env = {"FAIRWIND_FAILPOINT": f"{name}={self._marker}"}
+
+    def reached(self) -> bool:
+        return self._marker.exists()
+
+    def release(self) -> None:
+        self._marker.with_name(f"{self._marker.name}.go").touch()
+
+
+class Fleet:
+    """A federation that runs, and what a test asks of it."""
+
+    def __init__(self, local: LocalFederation) -> None:
+        self.local = local
+        self.home = local.folder / "home"
+        self.ledger = open_ledger(f"sqlite:///{self.home / 'ledger.sqlite'}", GridClock())
+        self.redis = redis.Redis.from_url(local.redis_url)
+
+    def close(self) -> None:
+        self.ledger.close()
+        self.redis.close()
+
+    def state(self) -> Federation:
+        return self.ledger.state()
+
+    def run(self, run: str) -> Run:
+        return self.state().runs[run]
+
+    def log(self, name: str) -> str:
+        return self.local.processes.log(name)
+
+    def events(self, kind: str, run: str | None = None) -> list[Event]:
+        return [event for event in self.ledger.events(run=run) if event.kind == kind]
+
+    def enroll(self, client: str, zone: str) -> None:
+        """Enrol a client without the seconds that a command takes."""
+        with self.ledger.transaction() as tx:
+            body = {"zone": zone, "num_examples": None}
+            tx.append(Draft("client.enrolled", client=client, body=body))
+
+    def start_run(self, run: str, workload: str = "digits", **options: object) -> None:
+        given = {"policy": "all", "id": run, **options}
+        words = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+        done = self.local.fairwind("run", "start", workload, *words)
+        assert done.returncode == 0, done.stderr
+
+    def wait(self, predicate: Callable[[], object], what: str) -> None:
+        self.local.wait_for(predicate, PATIENCE_S, what)
+
+    def wait_event(self, kind: str, run: str, **fields: object) -> Event:
+        def found() -> Event | None:
+            for event in self.events(kind, run):
+                if all(getattr(event, name) == value for name, value in fields.items()):
+                    return event
+            return None
+
+        return self.local.wait_for(found, PATIENCE_S, f"{kind} in {run} with {fields}")
+
+    def wait_alive(self, *clients: str) -> None:
+        self.wait(
+            lambda: all(self.state().clients[client].alive for client in clients),
+            f"{', '.join(clients)} to be alive",
+        )
+
+    def wait_ended(self, run: str) -> Run:
+        self.wait(lambda: self.run(run).ended_at, f"the end of {run}")
+        return self.run(run)
+
+    def kill_site(self, client: str) -> None:
+        self.local.processes.kill(site_name(client))
+
+    def start_site(self, client: str, env: Env | None = None) -> None:
+        """Start a client's worker and return when the coordinator has met it."""
+        before = self.state().clients[client].incarnation
+        self.local.start_site(client, **(env or {}))
+        self.wait(
+            lambda: self.state().clients[client].incarnation != before, f"a new worker of {client}"
+        )
+
+    def kill_coordinator(self) -> None:
+        self.local.processes.kill(COORDINATOR)
+
+
+@contextmanager
+def running_fleet(
+    folder: Path,
+    zones: Mapping[str, str],
+    *,
+    settings: Env | None = None,
+    sites: Mapping[str, Env] | None = None,
+) -> Iterator[Fleet]:
+    """A coordinator, a beat and a site for every client, all of them up.
+
+    Args:
+        folder: Where the federation keeps its files.
+        zones: The zone of each client.
+        settings: For all processes, beside `QUICK`.
+        sites: For one site alone, by client id.
+    """
+    with (
+        LocalFederation(folder, zones, settings={**QUICK, **(settings or {})}) as local,
+        closing(Fleet(local)) as fleet,
+    ):
+        for client, zone in zones.items():
+            fleet.enroll(client, zone)
+        local.start_coordinator()
+        local.start_beat()
+        for client in zones:
+            local.start_site(client, **(sites or {}).get(client, {}))
+        fleet.wait_alive(*zones)
+        yield fleet
+
+
+def assert_accounted_for(fleet: Fleet, run: str) -> None:
+    """Check what holds whatever happened: nothing lost, nothing counted twice, all replayable."""
+    counted = Counter((event.round, event.client) for event in fleet.events("update.accepted", run))
+    assert max(counted.values()) == 1
+    closed = fleet.run(run).closed
+    summed = [(round_.number, line["client"]) for round_ in closed for line in round_.manifest]
+    assert sorted(summed) == sorted(counted)
+    assert fleet.ledger.verify().broken_at is None
+    assert [round_.number for round_ in closed] == list(range(1, len(closed) + 1))
+    workloads = tuple(fleet.local.env.get("FAIRWIND_WORKLOADS", "digits").split(","))
+    replayed = list(replay_run(fleet.run(run), Settings(home=fleet.home, workloads=workloads)))
+    assert [line.fault for line in replayed] == [""] * len(closed)
+    published = [event.body["version"] for event in fleet.events("round.closed", run)]
+    assert [line.version for line in replayed] == published
