@@ -63,7 +63,7 @@ for _verb in ("UPDATE", "DELETE"):
     sa_event.listen(
         _events,
         "after_create",
-        sa.DDL(
+        sa.DDL(  # type: ignore[no-untyped-call]
             f"CREATE TRIGGER no_{_verb.lower()} BEFORE {_verb} ON events "
             "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
         ),
@@ -186,7 +186,16 @@ class Ledger:
     def _catch_up(self, connection: Connection) -> None:
         query = sa.select(_events).where(_events.c.seq > self._state.seq).order_by(_events.c.seq)
         for row in connection.execute(query):
-            self._state.apply(_event(row))
+            try:
+                self._state.apply(_event(row))
+            except Exception as error:
+                self._state = Federation()
+                msg = (
+                    f"Event {row.seq} of the ledger ({row.kind}) cannot be understood "
+                    f"({type(error).__name__}: {error}), so nothing can be told from it on. "
+                    "See with `fairwind ledger verify` whether it was altered."
+                )
+                raise LedgerError(msg) from error
 
 
 def _event(row: sa.Row[tuple[object, ...]]) -> Event:

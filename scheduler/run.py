@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -9,7 +10,6 @@ from croniter import CroniterError, croniter
 from pydantic import Field, field_validator, model_validator
 
 from common.messages import NAME_PATTERN, Hyperparameters, Message
-
 
 _YEAR_S = 366 * 86_400.0
 _CENTURY_H = 100 * 366 * 24.0
@@ -100,7 +100,7 @@ class RunSpec(Message):
 def _comes_due(cron: str) -> bool:
     # croniter also takes random fields, which would make each reader's schedule its own, and
     # days that no month has.
-    if len(cron.split()) != _CRON_FIELDS or any(letter in cron.upper() for letter in "RH"):
+    if len(cron.split()) != _CRON_FIELDS or re.search(r"(^|[\s,])[hr]", cron, re.IGNORECASE):
         return False
     try:
         croniter(cron, datetime(2000, 1, 1, tzinfo=UTC)).get_next(datetime)

@@ -1,0 +1,296 @@
+"""A federation told event by event: what tests of the scheduler share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from common.messages import BlobRef, Energy, Outcome, Receipt
+from scheduler.event import Draft, Event, canonical, chain_hash, stamp
+from scheduler.federation import Federation, Run
+from scheduler.gate import Gate, State
+from scheduler.receipt import worth
+from scheduler.round import AssignmentState, Round
+from scheduler.run import RunSpec
+
+NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+def sha(word: str) -> str:
+    """Return 64 hexadecimal digits that stand for some bytes."""
+    return word.encode().hex().ljust(64, "0")[:64]
+
+
+def spec(**changes: Any) -> RunSpec:
+    """Return a run of three rounds with a quorum of two."""
+    return RunSpec(**({"id": "r", "workload": "digits", "rounds": 3} | changes))
+
+
+def gate(state: State = "open", *, intensity: float = 50.0, since: datetime = NOON) -> Gate:
+    """Return a gate in this state, with the numbers that explain it."""
+    reason: Any = {
+        "open": "below_threshold",
+        "open_by_patience": "patience_spent",
+        "closed": "above_threshold",
+        "unknown": "no_reading",
+    }[state]
+    numbers = {
+        "intensity_gco2eq_per_kwh": intensity,
+        "threshold_gco2eq_per_kwh": 200.0,
+        "ceiling_gco2eq_per_kwh": 1000.0,
+    }
+    if state == "open_by_patience":
+        numbers |= {"waited_s": 300_000.0, "patience_s": 259_200.0}
+    return Gate(state, since, reason, {} if state == "unknown" else numbers)
+
+
+class Story:
+    """Folds events into a federation. Both clocks show `now`, which only `later` moves."""
+
+    def __init__(self, *clients: str) -> None:
+        self.state = Federation()
+        self.events: list[Event] = []
+        self.now = NOON
+        for client in clients:
+            self.enrol(client)
+            self.join(client)
+            self.gate(client)
+
+    def later(self, span: timedelta) -> None:
+        """Let time pass."""
+        self.now += span
+
+    def tell(
+        self, kind: str, *, run: str = "", number: int = 0, client: str = "", **body: Any
+    ) -> None:
+        """Let something happen now."""
+        self.write(Draft(kind, run=run, round=number, client=client, body=body))
+
+    def write(self, draft: Draft) -> None:
+        """Seal a draft as the ledger does, and fold it in."""
+        seq, prev, at = self.state.seq + 1, self.state.head, stamp(self.now)
+        where = (draft.kind, draft.run, draft.round, draft.client)
+        digest = chain_hash(prev, seq, at, at, *where, canonical(draft.body))
+        event = Event(seq, self.now, self.now, *where, draft.body, prev, digest)
+        self.events.append(event)
+        self.state.apply(event)
+
+    def enrol(self, client: str, zone: str = "FR", num_examples: int | None = None) -> None:
+        """Enrol a client."""
+        self.tell("client.enrolled", client=client, zone=zone, num_examples=num_examples)
+
+    def join(self, client: str, incarnation: str = "i1") -> None:
+        """Let a client's worker appear."""
+        self.tell("client.joined", client=client, incarnation=incarnation, host="h")
+
+    def gate(self, client: str, state: State = "open") -> None:
+        """Let a client's gate be judged."""
+        self.tell("gate.changed", client=client, **gate(state, since=self.now).to_dict())
+
+    def start(self, asked: RunSpec | None = None) -> Run:
+        """Start a run and make its first version."""
+        asked = asked or spec()
+        self.tell("run.started", run=asked.id, spec=asked.model_dump(mode="json"))
+        self.tell(
+            "run.opened", run=asked.id, version=sha("v0"), num_params=10, scored_here=True
+        )  # fmt: skip
+        return self.state.runs[asked.id]
+
+    def plan(self, *cohort: str, run: str = "r", target: int | None = None) -> Round:
+        """Plan the next round, or invite more clients to the open one."""
+        now = self.state.runs[run]
+        number = now.open_round.number if now.open_round else len(now.closed) + 1
+        self.tell(
+            "round.planned",
+            run=run,
+            number=number,
+            cohort=list(cohort),
+            base_version=now.version,
+            target=target or len(cohort),
+            exponent=20,
+            deadline_s=now.spec.deadline_s,
+            valid_until=(self.now + HOUR).isoformat(),
+        )
+        assert now.open_round is not None
+        return now.open_round
+
+    def answer(self, client: str, word: str = "", **changes: Any) -> str:
+        """Let a receipt come in, and return what it was worth."""
+        receipt = self.receipt(client, word, **changes)
+        value = worth(self.state, receipt)
+        kinds = {"count": "update.accepted", "settle": f"assignment.{receipt.outcome}"}
+        if value != "unknown":
+            self.book(kinds.get(value, f"update.{value}"), receipt)
+        return value
+
+    def receipt(self, client: str, word: str = "", **changes: Any) -> Receipt:
+        """Return a client's receipt for the newest round of run r: five minutes and 2 Wh."""
+        run = self.state.runs.get("r")
+        number = (run.open_round.number if run.open_round else len(run.closed)) if run else 1
+        outcome = changes.get("outcome", "trained")
+        ref = BlobRef(key=f"update.{client}", sha256=sha(word or client), nbytes=8)
+        fields: dict[str, Any] = {
+            "run": "r",
+            "round": max(1, number),
+            "client": client,
+            "attempt": 0,
+            "outcome": outcome,
+            "update": ref if outcome == "trained" else None,
+            "num_examples": 100,
+            "energy": Energy(energy_wh=2.0, method="test", quality="measured", pue=1.0),
+            "started_at": self.now - 5 * MINUTE,
+            "ended_at": self.now,
+            "sent_at": self.now,
+            "incarnation": "i1",
+        }
+        return Receipt(**(fields | changes))
+
+    def book(self, kind: str, receipt: Receipt, intensity: float | None = 50.0) -> None:
+        """Record a receipt as an event of this kind."""
+        used = receipt.energy.energy_wh if receipt.energy else None
+        grams = None if used is None or intensity is None else used * intensity / 1000
+        self.tell(
+            kind,
+            run=receipt.run,
+            number=receipt.round,
+            client=receipt.client,
+            sha256=receipt.update.sha256 if receipt.update else None,
+            weight=receipt.num_examples,
+            num_examples=receipt.num_examples,
+            energy_wh=used,
+            gco2eq=grams,
+            started_at=receipt.started_at.isoformat(),
+            ended_at=receipt.ended_at.isoformat(),
+            grid_started_at=receipt.started_at.isoformat(),
+            grid_ended_at=receipt.ended_at.isoformat(),
+            latency_s=300.0,
+            utility=receipt.utility,
+            timings={},
+            metrics=receipt.metrics,
+            num_held_out=receipt.num_held_out,
+            reason=receipt.reason.model_dump() if receipt.reason else None,
+        )
+
+    def open_part(self, client: str) -> AssignmentState | None:
+        """Return a client's open assignment of run r, if it has one."""
+        open_round = self.state.runs["r"].open_round
+        part = open_round.cohort.get(client) if open_round else None
+        return part if part is not None and part.status == "open" else None
+
+    def commit(self, run: str = "r") -> None:
+        """Fix what counts in the open round."""
+        open_round = self.state.runs[run].open_round
+        assert open_round is not None
+        lines = [
+            {"client": name, "sha256": update.sha256, "weight": update.weight}
+            for name, update in sorted(open_round.accepted.items())
+        ]
+        self.tell("round.committed", run=run, number=open_round.number, manifest=lines)
+
+    def close(self, run: str = "r", version: str = "") -> None:
+        """Commit the open round and close it."""
+        now = self.state.runs[run]
+        open_round = now.open_round
+        assert open_round is not None
+        if open_round.manifest is None:
+            self.commit(run)
+        updates = open_round.accepted.values()
+        self.tell(
+            "round.closed",
+            run=run,
+            number=open_round.number,
+            version=sha(version or f"v{open_round.number}"),
+            server_state=None,
+            energy_wh=sum(u.energy_wh or 0.0 for u in updates),
+            gco2eq=sum(u.gco2eq or 0.0 for u in updates),
+            baseline_gco2eq=None,
+            baseline_started=stamp(now.baseline_at or self.now),
+            baseline_ended=stamp(now.baseline_at or self.now),
+            fleet_gco2eq=None,
+            phases={},
+        )
+
+
+def _answer(told: Story, client: str, number: int, outcome: Outcome = "trained") -> None:
+    # Few pieces of work a round, so that some are told of again and again.
+    began = told.now.replace(hour=number, minute=0)
+    told.answer(client, f"{client}{number}", outcome=outcome, started_at=began, utility=0.5)
+
+
+def _refuse(told: Story, client: str, number: int) -> None:
+    if told.open_part(client):
+        began = told.now.replace(hour=number, minute=0)
+        told.book("update.refused", told.receipt(client, started_at=began))
+
+
+def _settle(told: Story, kind: str, client: str, **body: Any) -> None:
+    run = told.state.runs["r"]
+    if told.open_part(client) and run.open_round:
+        told.tell(kind, run="r", number=run.open_round.number, client=client, **body)
+
+
+def _close(told: Story) -> None:
+    open_round = told.state.runs["r"].open_round
+    if open_round is not None and open_round.accepted:
+        told.close()
+
+
+def _plan(told: Story, number: int) -> None:
+    run = told.state.runs["r"]
+    if run.open_round is None and run.ended_at is None:
+        told.plan(*"abc"[:number])
+
+
+def _evaluate(told: Story, number: int) -> None:
+    if rounds := len(told.state.runs["r"].closed):
+        accuracy = {"accuracy": number / 3}
+        told.tell("round.evaluated", run="r", number=rounds, metrics=accuracy)
+
+
+HAPPENINGS: dict[str, Callable[[Story, str, int], None]] = {
+    "answer": _answer,
+    "answer again": _answer,
+    "fail": lambda told, client, n: _answer(told, client, n, "failed"),
+    "decline": lambda told, client, n: _answer(told, client, n, "declined"),
+    "refuse": _refuse,
+    "give up": lambda told, client, _: _settle(
+        told, "assignment.given_up", client, code="deadline"
+    ),
+    "reissue": lambda told, client, n: _settle(told, "assignment.reissued", client, attempt=n),
+    "fall silent": lambda told, client, _: told.tell("client.silent", client=client),
+    "join": lambda told, client, n: told.join(client, f"i{n}"),
+    "enrol": lambda told, client, n: told.enrol(client, "DE", n),
+    "retire": lambda told, client, _: told.tell("client.retired", client=client),
+    "gate": lambda told, client, n: told.gate(client, ("open", "closed", "unknown")[n - 1]),
+    "grid": lambda told, _, n: told.tell("grid.read", readings={"FR": n}),
+    "wait": lambda told, client, _: told.tell(
+        "run.waiting", run="r", reason="", codes={client: ""}
+    ),
+    "close": lambda told, *_: _close(told),
+    "plan": lambda told, _, n: _plan(told, n),
+    "evaluate": lambda told, _, n: _evaluate(told, n),
+    "end": lambda told, _, n: told.tell("run.ended", run="r", reason="stopped") if n > 2 else None,
+}
+"""What may happen to clients a, b and c and run r: each does nothing where it cannot happen."""
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(sorted(HAPPENINGS)), st.sampled_from(["a", "b", "c"]), st.integers(1, 3)
+    ),
+    max_size=40,
+)
+
+
+def history(steps: list[tuple[str, str, int]]) -> Story:
+    """Return the story of a federation in which these things happen, as far as they can."""
+    told = Story("a", "b", "c")
+    told.start(spec(rounds=99, cron="*/5 * * * *"))
+    for verb, client, number in steps:
+        told.later(MINUTE)
+        HAPPENINGS[verb](told, client, number)
+    return told
