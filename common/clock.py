@@ -1,4 +1,4 @@
-"""Two clocks: the wall clock for liveness and deadlines, the grid clock for everything about carbon."""
+"""Two clocks: the wall clock for liveness and deadlines, the grid clock for all about carbon."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ class GridClock(BaseModel):
         if wall.tzinfo is None:
             msg = "a naive time has no place on a clock: give it a time zone, e.g. UTC"
             raise ValueError(msg)
-        return (self.grid_start + (wall - self.wall_start) * self.speed).astimezone(UTC)
+        # In UTC from the start: within one time zone, Python's differences skip summer time.
+        passed = wall.astimezone(UTC) - self.wall_start.astimezone(UTC)
+        return self.grid_start.astimezone(UTC) + passed * self.speed
 
     def now(self) -> datetime:
         """Return what the grid clock shows now."""

@@ -18,7 +18,7 @@ from common.errors import SettingError
 PREFIX = "FAIRWIND_"
 
 _NOT_OURS = {f"{PREFIX}DATA", f"{PREFIX}FAILPOINT", f"{PREFIX}CLIENT"}
-"""Names in our prefix read elsewhere: the folder of real traces, the fault tests' failpoint, a worker's client."""
+"""Read elsewhere: the folder of real traces, the fault tests' failpoint, a worker's client."""
 
 
 def _split(value: object) -> object:
@@ -189,6 +189,8 @@ def without_password(url: str) -> str:
 
 
 def _unknown(name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean {near[0]}?" if near else "`fairwind settings` lists all names."
+    # Without the prefix, which would make all names alike.
+    bare = {other.removeprefix(PREFIX) for other in known}
+    near = difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1)
+    hint = f"Did you mean {PREFIX}{near[0]}?" if near else "`fairwind settings` lists all names."
     return f"There is no setting {name}, so it would have no effect. {hint}"

@@ -258,8 +258,8 @@ def _sqlite_path(url: str) -> Path:
         parsed = None
     if parsed is None or parsed.get_backend_name() != "sqlite" or not parsed.database:
         msg = (
-            f"FAIRWIND_LEDGER_URL={without_password(url)!r} is not an SQLite file, the only ledger this version "
-            "keeps. Nothing was started. Write sqlite:////absolute/path/ledger.sqlite."
+            f"FAIRWIND_LEDGER_URL={without_password(url)!r} is not an SQLite file, the only "
+            "ledger this version keeps. Nothing was started. Write sqlite:////absolute/path/ledger.sqlite."
         )
         raise SettingError(msg)
     return Path(parsed.database)
