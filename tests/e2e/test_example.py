@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -42,9 +43,7 @@ def heart(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The example's module, imported as a user would."""
     monkeypatch.syspath_prepend(str(EXAMPLE))
     before = set(sys.modules)
-    import heart  # noqa: PLC0415 - it is on the path in this fixture alone
-
-    yield heart
+    yield import_module("heart")
     for name in set(sys.modules) - before:
         if name.startswith("heart"):
             del sys.modules[name]
@@ -114,7 +113,8 @@ def _train(folder: Path) -> dict[str, Any]:
         started = federation.fairwind(*shown_command())
         assert started.returncode == 0, started.stderr
         federation.wait_for(lambda: _ended(federation), 60, "the end of the run")
-        return _json(federation, "run", "show", "heart-1")
+        shown: dict[str, Any] = _json(federation, "run", "show", "heart-1")
+        return shown
 
 
 def _json(federation: LocalFederation, *words: str) -> Any:

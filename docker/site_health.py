@@ -1,0 +1,28 @@
+"""Say whether this site's worker renews its sign of life in Redis: status 0, or 1 and a line."""  # noqa: INP001 - a script of the image, in no package
+
+from __future__ import annotations
+
+import os
+import sys
+
+import redis
+
+from common import settings
+from common.errors import FairwindError
+from tasks.broker import check_reachable, connect
+from tasks.presence import read_heartbeats
+
+
+def main() -> str | None:
+    """Return what is wrong, or `None`."""
+    client = os.environ.get("FAIRWIND_CLIENT", "")
+    try:
+        broker = connect(settings.load())
+        check_reachable(broker)
+        alive = read_heartbeats(broker, [client])
+    except (FairwindError, redis.RedisError) as error:
+        return str(error)
+    return None if client in alive else f"The worker of {client!r} has not been heard of."
+
+
+sys.exit(main())

@@ -1,0 +1,117 @@
+"""What the documentation names exists: files, headings, settings, commands and their options."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from common.settings import PREFIX, Settings
+from scheduler import event
+from tasks.cli import fairwind
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+PAGES = sorted(
+    page
+    for page in [PROJECT / "README.md", *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("docker/*.md")]
+    if page.exists() and not page.is_relative_to(PROJECT / "docs" / "study")
+)
+
+READ_ELSEWHERE = {"DATA", "FAILPOINT", "CLIENT"}
+"""Names in our prefix that are no settings; see `common.settings`."""
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(PROJECT))
+
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors a forge makes of a page's headings."""
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def commands(text: str) -> list[list[str]]:
+    """Return the words of every `fairwind ...` that a page shows, after "fairwind"."""
+    code = re.findall(r"```(?:bash|console|sh)\n(.*?)```", text, re.DOTALL)
+    lines = [line.lstrip("$ ") for block in code for line in block.splitlines()]
+    shown = [line for line in lines if line.startswith("fairwind ")]
+    shown += [line.partition("exec coordinator ")[2] for line in lines]
+    shown += re.findall(r"`(fairwind [^`\n]*)`", text)
+    return [line.split("#")[0].split()[1:] for line in shown if line.startswith("fairwind ")]
+
+
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text("utf-8")))
+    for link in links:
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path) if path else page
+        assert target.exists(), f"{name_of(page)} links to {link}"
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target), f"{name_of(page)} links to {link}"
+
+
+@every_page
+def test_settings_exist(page: Path) -> None:
+    known = {name.upper() for name in Settings.model_fields} | READ_ELSEWHERE
+    named = set(re.findall(rf"{PREFIX}([A-Z][A-Z0-9_]*[A-Z0-9])", page.read_text("utf-8")))
+    assert named <= known
+
+
+@every_page
+def test_commands_and_their_options_exist(page: Path) -> None:
+    for words in commands(page.read_text("utf-8")):
+        command: click.Command = fairwind
+        rest = list(words)
+        while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+            found = command.commands.get(rest[0])
+            assert found, f"fairwind {' '.join(words)}"
+            command, rest = found, rest[1:]
+        options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
+        for word in rest:
+            if word.startswith("--"):
+                assert word.partition("=")[0] in options, f"fairwind {' '.join(words)}"
+
+
+def test_site_table_says_what_the_settings_say() -> None:
+    text = (PROJECT / "docs" / "federation.md").read_text("utf-8")
+    table = text.partition("| variable | default |")[2].partition("\n\n")[0]
+    rows = re.findall(rf"^\| `{PREFIX}([A-Z_]+)` \| ([^|]+) \|", table, re.MULTILINE)
+    assert rows
+    for name, shown in rows:
+        default = Settings.model_fields[name.lower()].default
+        if default in (None, ()):
+            assert shown == "none"
+        elif isinstance(default, tuple):
+            assert shown.strip("`") == ",".join(default)
+        elif isinstance(default, int | float):
+            assert float(shown) == default
+        else:
+            assert shown.strip("`") == str(default)
+
+
+def test_architecture_names_every_kind_of_event() -> None:
+    text = (PROJECT / "docs" / "architecture.md").read_text("utf-8")
+    kinds = set(re.findall(r"^    (.*)$", event.__doc__ or "", re.MULTILINE))
+    for kind in " ".join(kinds).split():
+        assert f"`{kind}`" in text
+
+
+def test_every_decision_has_the_same_parts() -> None:
+    parts = ["Context", "Decision", "Consequences", "Alternatives", "Green impact"]
+    for page in sorted((PROJECT / "docs" / "adr").glob("*.md")):
+        assert re.findall(r"^## (.+)$", page.read_text("utf-8"), re.MULTILINE) == parts
