@@ -1,13 +1,18 @@
 """Blobs are named by their bytes and appear whole or not at all."""
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.blobs import Blobs
+
+REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -49,6 +54,28 @@ def test_bytes_that_break_off_leave_nothing_behind(blobs):
 
     with pytest.raises(ConnectionError):
         blobs.receive(broken())
+    assert list(blobs.incoming.iterdir()) == []
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from scheduler.blobs import Blobs
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    Blobs(Path(sys.argv[1])).receive([b"x" * 1500])
+except OSError:
+    print("refused")
+"""
+
+
+def test_a_disk_that_takes_only_a_part_is_an_error_not_a_shorter_blob(blobs, tmp_path):
+    # A raw write may write less than it was given, and say so only in what it returns.
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "blobs")]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout == "refused\n"
     assert list(blobs.incoming.iterdir()) == []
 
 
