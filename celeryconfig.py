@@ -1,8 +1,11 @@
-"""Every Celery setting, each with its reason. Values that differ by site come from `common.settings`."""
+"""Every Celery setting, each with its reason. What differs by site is in `common.settings`."""
 
 from __future__ import annotations
 
+import ssl as _ssl
 from typing import Any
+from urllib.parse import parse_qs as _parse_qs
+from urllib.parse import urlsplit as _urlsplit
 
 from kombu import Exchange as _Exchange
 from kombu import Queue as _Queue
@@ -23,6 +26,14 @@ broker_transport_options: dict[str, Any] = {
     "socket_keepalive": True,
     "health_check_interval": 25,
 }
+
+# kombu would encrypt without checking whom it talks to; Flower reads this and nothing else.
+if broker_url.startswith("rediss://"):
+    _query = _parse_qs(_urlsplit(broker_url).query)
+    broker_use_ssl = {
+        "ssl_cert_reqs": _ssl.CERT_REQUIRED,
+        "ssl_ca_certs": _query.get("ssl_ca_certs", [None])[0],
+    }
 
 # The ledger is the truth: no result backend, early acknowledgement, and what gets lost is
 # issued again from the ledger. See docs/adr/0003-early-acknowledgement.md.

@@ -114,6 +114,11 @@ class Receipt(Message):
     reason: Reason | None = None
 
 
+def update_key(work: Assignment | Receipt) -> str:
+    """Return the one key under which a client may offer its update of a round."""
+    return f"update.{work.client}.{work.run}.{work.round}"
+
+
 class Heartbeat(Message):
     """What a site's worker says of itself every few seconds. Never an event of the ledger.
 

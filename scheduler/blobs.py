@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from uuid import uuid4
 
-from common.files import file_sha256, replace_synced, sync
+from common.files import file_sha256, replace_synced, sync, write_chunks
 
 
 class Blobs:
@@ -32,17 +30,12 @@ class Blobs:
 
         Memory stays at one chunk. Follow up with `keep` or unlink the file.
         """
-        digest = hashlib.sha256()
-        descriptor, name = tempfile.mkstemp(dir=self.incoming)
+        path = self.incoming / uuid4().hex
         try:
-            with os.fdopen(descriptor, "wb", buffering=0) as file:
-                for chunk in chunks:
-                    digest.update(chunk)
-                    file.write(chunk)
+            return path, write_chunks(path, chunks)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             raise
-        return Path(name), digest.hexdigest()
 
     def keep(self, path: Path, sha256: str | None = None) -> str:
         """Make a file of `incoming` a blob, synced to disk, and return its name.

@@ -62,17 +62,11 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def chain_hash(
-    prev_hash: str,
-    seq: int,
-    at: str,
-    grid_at: str,
-    kind: str,
-    run: str,
-    round_: int,
-    client: str,
-    body: str,
-) -> str:
-    """Return the SHA-256 over an event's columns and the hash of the event before it."""
-    parts = (prev_hash, str(seq), at, grid_at, kind, run, str(round_), client, body)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+def chain_hash(prev_hash: str, *columns: str | int) -> str:
+    """Return the SHA-256 over an event's columns and the hash of the event before it.
+
+    Args:
+        prev_hash: The hash of the event before.
+        *columns: Number, both times, kind, run, round, client and body, as the table holds them.
+    """
+    return hashlib.sha256("\n".join([prev_hash, *map(str, columns)]).encode()).hexdigest()

@@ -12,7 +12,7 @@ Worth = Literal["count", "settle", "late", "duplicate", "conflicting", "unknown"
 run, round or client that was never asked; nothing is recorded but a line in the log."""
 
 
-def worth(state: Federation, receipt: Receipt) -> Worth:
+def worth(state: Federation, receipt: Receipt) -> Worth:  # noqa: PLR0911 - a return for each worth
     """Return what a receipt is worth as of `state`.
 
     An update counts once per run, round and client: the first wins. The same bytes again are a

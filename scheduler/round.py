@@ -152,7 +152,11 @@ def lost(part: AssignmentState, beat: Heartbeat, name: str) -> bool:
 
 @dataclass(slots=True)
 class ClosedRound:
-    """A round that made a version. Times are on the grid clock unless named `wall`."""
+    """A round that made a version. Times are on the grid clock unless named `wall`.
+
+    `held_out` is the clients' own score of the version they pulled, where the coordinator has no
+    test data.
+    """
 
     number: int
     version: str
@@ -166,6 +170,7 @@ class ClosedRound:
     baseline_started: datetime
     baseline_ended: datetime
     fleet_gco2eq: float | None
+    held_out: dict[str, float]
     phases: dict[str, float]
     base_version: str
     server_state: str | None
@@ -190,6 +195,7 @@ class ClosedRound:
             baseline_started=datetime.fromisoformat(body["baseline_started"]),
             baseline_ended=datetime.fromisoformat(body["baseline_ended"]),
             fleet_gco2eq=body["fleet_gco2eq"],
+            held_out=body["held_out"],
             phases=body["phases"],
             base_version=open_round.base_version,
             server_state=body["server_state"],

@@ -98,6 +98,7 @@ def summary(run: Run) -> dict[str, Any]:
         "ended": run.grid_ended_at.timestamp() if run.grid_ended_at else None,
         "version": run.version,
         "best_version": run.best_version,
+        "model": f"FAIRWIND_HOME/runs/{run.id}/best.safetensors" if run.ended_at else None,
         "wall_seconds": [closed.wall_seconds for closed in run.closed],
     }
 
@@ -129,13 +130,17 @@ def verdict(state: Federation, run: Run | None) -> str:
         return (
             f"{run.id} waits for a coordinator: celery -A tasks worker -Q coordinator,aggregation"
         )
+    return _waiting(state, run)
+
+
+def _waiting(state: Federation, run: Run) -> str:
     opened = [c.id for c in state.clients.values() if c.alive and c.gate and c.gate.is_open]
-    if len(opened) < run.spec.quorum:
-        return (
-            f"Waiting for clean power: {len(opened)} of the {run.spec.quorum} clients a round needs "
-            f"{_verb(opened, 'is', 'are')} alive with an open gate."
-        )
-    return "Waiting until the next round is due."
+    if len(opened) >= run.spec.quorum:
+        return "Waiting until the next round is due."
+    return (
+        f"Waiting for clean power: of the {run.spec.quorum} clients a round needs, {len(opened)} "
+        f"{_verb(opened, 'is', 'are')} alive with an open gate."
+    )
 
 
 _END: Mapping[str, str] = {

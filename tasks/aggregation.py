@@ -13,7 +13,7 @@ from common.clock import wall_now
 from common.errors import TransportError, UpdateError
 from common.failpoints import failpoint
 from common.log import get_logger
-from common.messages import Receipt
+from common.messages import Receipt, update_key
 from common.units import emitted_gco2eq
 from models.update import check_update
 from scheduler.event import Draft
@@ -50,7 +50,7 @@ def accept(receipt: Receipt) -> None:
             Draft(kind, run=receipt.run, round=receipt.round, client=receipt.client, body=body)
         )
     failpoint("update.recorded")
-    if receipt.update is not None:
+    if receipt.update is not None and receipt.update.key == update_key(receipt):
         c.transport.delete(receipt.update)
     _log.info(kind, run=receipt.run, round=receipt.round, client=receipt.client)
     _close_if_complete(c, receipt)
@@ -94,15 +94,14 @@ def _admit(c: Coordinator, state: Federation, receipt: Receipt) -> dict[str, Any
         UpdateError: If they are, but are not an update that counts.
     """
     ref, run = receipt.update, state.runs[receipt.run]
-    expected_key = f"update.{receipt.client}.{receipt.run}.{receipt.round}"
-    if ref is None or ref.key != expected_key:
+    if ref is None or ref.key != update_key(receipt):
         msg = f"The receipt names no bytes of {receipt.client}'s own, so it is not counted."
         raise UpdateError(msg)
     limit = min(c.settings.max_update_bytes, c.workbench.update_nbytes(run.spec.workload))
     if ref.nbytes > limit:
         msg = (
-            f"The update of {receipt.client} has {ref.nbytes} bytes where the model allows {limit}, "
-            "so it was not fetched and is not counted. Train the model that was pulled."
+            f"The update of {receipt.client} has {ref.nbytes} bytes where the model allows "
+            f"{limit}, so it was not fetched and is not counted. Train the model that was pulled."
         )
         raise UpdateError(msg)
     num_examples = _counted_examples(state, receipt)

@@ -6,16 +6,19 @@ of ``coordinator`` and ``aggregation`` decides and adds up. Beat, Flower and the
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import click
 from celery import Celery, signals
 
 from common import log
-from common.errors import FairwindError
+from common.errors import BrokerError, FairwindError
 from tasks.roles import COORDINATOR_QUEUES, SITE_PREFIX
 
 app = Celery("fairwind")
@@ -26,14 +29,38 @@ app.user_options["worker"].add(
 )
 
 
+# Flower looks for its configuration in the current folder only, and without ours it would listen
+# on every interface, open to everyone.
+if _flower := find_spec("flowerconfig"):
+    os.environ.setdefault("FLOWER_CONF", str(_flower.origin))
+
+
 def refuse(error: FairwindError) -> NoReturn:
     """End this process with one line instead of a traceback."""
     sys.stderr.write(f"fairwind: {error}\n")
     raise SystemExit(2)
 
 
+def _check_address(url: str) -> None:
+    """Raise before Celery does: it would answer a wrong address with a traceback."""
+    try:
+        parts = urlsplit(url)
+        fault = "" if parts.scheme in _SCHEMES and parts.port != 0 else "no redis:// or rediss://"
+    except ValueError as error:
+        fault = str(error)
+    if fault:
+        msg = (
+            f"FAIRWIND_REDIS_URL is not a Redis address ({fault}), so nothing can be sent. "
+            "Write it as redis://user:password@host:6379/0."
+        )
+        raise BrokerError(msg)
+
+
+_SCHEMES = ("redis", "rediss", "unix")
+
 try:
     app.config_from_object("celeryconfig", force=True)
+    _check_address(app.conf.broker_url)
 except FairwindError as _error:
     refuse(_error)
 
@@ -60,7 +87,7 @@ def _become(instance: Any, conf: Any, options: dict[str, Any], **_: Any) -> None
             refuse(FairwindError(_HOW_TO_START))
     except FairwindError as error:
         refuse(error)
-    except Exception:
+    except Exception:  # noqa: BLE001
         # Celery would swallow it and start a worker without tasks.
         traceback.print_exc()
         raise SystemExit(1) from None

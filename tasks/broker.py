@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import redis
+from redis._parsers import Encoder
 from redis.backoff import ExponentialBackoff
+from redis.connection import PythonRespSerializer
 from redis.retry import Retry
 
 from common.errors import BrokerError
 from common.settings import Settings
 
+_BULK: dict[str, Any] = {
+    "command_packer": PythonRespSerializer(6000, Encoder("utf-8", "strict", False).encode),  # type: ignore[no-untyped-call]  # noqa: FBT003
+    "socket_read_size": 1 << 20,
+}
 
-def connect(settings: Settings) -> redis.Redis:
+
+def connect(settings: Settings, *, bulk: bool = False) -> redis.Redis:
     """Return a client of the broker. It connects when first used, and again when cut off.
+
+    Args:
+        settings: Where it is.
+        bulk: For values of megabytes: sends them uncopied and reads them in large pieces. With
+            hiredis, whose packing copies, a 4 MB SET is seven times slower.
 
     Raises:
         BrokerError: If the URL is not one of Redis.
@@ -25,6 +39,7 @@ def connect(settings: Settings) -> redis.Redis:
             health_check_interval=25,
             retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), 3),
             retry_on_error=[redis.ConnectionError, redis.TimeoutError],
+            **(_BULK if bulk else {}),
         )
     except ValueError as error:
         msg = (

@@ -1,62 +1,28 @@
-"""Closing: commit a round's manifest, sum it into the next version, score it, and end runs."""
+"""Closing: commit a round's manifest and sum it into the next version."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 from common.clock import wall_now
-from common.errors import FairwindError
 from common.failpoints import failpoint
 from common.log import get_logger
 from common.units import show_mass
 from models.aggregation import Contribution
 from models.server_optimizers import make_server_optimizer
-from models.update import write_state
 from models.version import make_version
 from scheduler.accounting import account
 from scheduler.blobs import Blobs
-from scheduler.ending import end_reason
 from scheduler.event import Draft
 from scheduler.federation import Federation, Run
 from scheduler.round import ClosedRound, Round
 from scheduler.run import RunSpec
 from tasks.coordinator import Coordinator
-from tasks.planning import dispatch_seconds
+from tasks.planning import dispatch_seconds, model_ref
 from tasks.workbench import Workbench
 
 _log = get_logger(__name__)
-
-
-def open_new_runs(c: Coordinator) -> None:
-    """Make the first version of every run that has none; a workload that cannot ends its run."""
-    for run in c.ledger.state().active_runs():
-        if run.version is not None:
-            continue
-        try:
-            draft = _opened(c, run)
-        except FairwindError as error:
-            draft = Draft("run.ended", run=run.id, body=_end_body(run, "failed", str(error)))
-            _log.error("run.failed", run=run.id, reason=str(error))
-        with c.ledger.transaction() as tx:
-            current = tx.state.runs[run.id]
-            if current.version is None and current.ended_at is None:
-                tx.append(draft)
-
-
-def _opened(c: Coordinator, run: Run) -> Draft:
-    workload = run.spec.workload
-    make_server_optimizer(run.spec.server_optimizer.name, **run.spec.server_optimizer.options)
-    state = c.workbench.first_version(workload, run.spec.seed)
-    path = c.blobs.incoming / f"{run.id}.first"
-    write_state(state, path)
-    body = {
-        "version": c.blobs.keep(path),
-        "num_params": sum(tensor.numel() for tensor in state.values()),
-        "scored_here": c.workbench.has_test_data(workload),
-    }
-    return Draft("run.opened", run=run.id, body=body)
 
 
 def settle_open_rounds(c: Coordinator) -> None:
@@ -75,15 +41,9 @@ def _give_up(c: Coordinator, run_id: str) -> None:
         open_round = tx.state.runs[run_id].open_round
         for part in open_round.open_assignments() if open_round else []:
             body = {"code": "deadline", "reason": {"code": "deadline", "text": "No answer came."}}
-            tx.append(
-                Draft(
-                    "assignment.given_up",
-                    run=run_id,
-                    round=open_round.number if open_round else 0,
-                    client=part.client,
-                    body=body,
-                )  # fmt: skip
-            )
+            number = open_round.number if open_round else 0
+            draft = Draft("assignment.given_up", run_id, number, part.client, body)
+            tx.append(draft)
 
 
 def close_round(c: Coordinator, run_id: str) -> bool:
@@ -112,6 +72,7 @@ def close_round(c: Coordinator, run_id: str) -> bool:
         }
         body["phases"] |= _phases(run_id, round_) | {"close_s": time.perf_counter() - begun}
         tx.append(Draft("round.closed", run=run_id, round=round_.number, body=body))
+    c.transport.delete(model_ref(c.blobs, round_.base_version))
     _log.info(
         "round.closed", run=run_id, round=round_.number, version=version[:12],
         updates=len(round_.accepted), emitted=show_mass(body["gco2eq"]),
@@ -227,60 +188,3 @@ def _phases(run_id: str, round_: Round) -> dict[str, float | None]:
         phases[name] = max((u.timings.get(name, 0.0) for u in updates), default=0.0)
     phases["accept_total_s"] = sum(u.timings.get("accept_s", 0.0) for u in updates)
     return phases
-
-
-def score_versions(c: Coordinator) -> None:
-    """Score every version that has no score yet, where somebody can score it."""
-    for run in c.ledger.state().active_runs():
-        for closed in run.unevaluated():
-            begun = time.perf_counter()
-            metrics = _score(c, run, closed.number, closed.version)
-            if metrics is None:
-                continue
-            body = {"metrics": metrics, "evaluate_s": time.perf_counter() - begun}
-            with c.ledger.transaction() as tx:
-                tx.append(Draft("round.evaluated", run=run.id, round=closed.number, body=body))
-            _log.info("round.evaluated", run=run.id, round=closed.number, **metrics)
-
-
-def _score(c: Coordinator, run: Run, number: int, version: str) -> dict[str, float] | None:
-    """Return a version's score by our test data, or by the clients that pulled it afterwards."""
-    try:
-        if c.workbench.has_test_data(run.spec.workload):
-            return c.workbench.score(run.spec.workload, c.blobs.path(version))
-    except FairwindError as error:
-        _log.error("round.not_evaluated", run=run.id, round=number, reason=str(error))
-        return {}
-    later = [closed for closed in run.closed if closed.number == number + 1]
-    return later[0].held_out if later else None
-
-
-def end_finished_runs(c: Coordinator) -> None:
-    """End every run whose budget is spent or that was asked to stop; keep its best and its last."""
-    for run in c.ledger.state().active_runs():
-        reason = end_reason(run, c.clock.now())
-        if reason is None:
-            continue
-        export(c.blobs, c.settings.folder / "runs" / run.id, run)
-        with c.ledger.transaction() as tx:
-            current = tx.state.runs[run.id]
-            if current.ended_at is None:
-                tx.append(Draft("run.ended", run=run.id, body=_end_body(current, reason, "")))
-        _log.info("run.ended", run=run.id, reason=reason, rounds=len(run.closed))
-
-
-def _end_body(run: Run, reason: str, text: str) -> dict[str, Any]:
-    best = run.best_version or run.version
-    return {"reason": reason, "text": text, "last_version": run.version, "best_version": best}
-
-
-def export(blobs: Blobs, folder: Path, run: Run) -> None:
-    """Put a run's last and best version into a folder as safetensors files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, version in (("last", run.version), ("best", run.best_version or run.version)):
-        if version is None:
-            continue
-        partial = folder / f"{name}.part"
-        partial.unlink(missing_ok=True)
-        partial.hardlink_to(blobs.path(version))
-        partial.replace(folder / f"{name}.safetensors")

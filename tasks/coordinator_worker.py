@@ -1,4 +1,4 @@
-"""What makes a Celery worker the coordinator: the ledger at hand, and a look around at its start."""
+"""What makes a Celery worker the coordinator: the ledger at hand, a look around at its start."""
 
 from __future__ import annotations
 

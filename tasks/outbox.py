@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from common.files import replace_synced
-from common.messages import Assignment, Receipt
+from common.messages import Assignment, Message, Receipt
 
 
 class Outbox:
@@ -27,19 +28,24 @@ class Outbox:
         """Where the bytes of the last update are."""
         return self._folder / "update.safetensors"
 
+    @property
+    def base(self) -> Path:
+        """Where the pulled model is put while it is trained."""
+        return self._folder / "base.safetensors"
+
     def answer_to(self, assignment: Assignment) -> Receipt | None:
         """Return the receipt already written for this round, if there is one."""
         try:
-            receipt = Receipt.model_validate_json(self._receipt.read_bytes())
+            answer = _Answer.model_validate_json(self._receipt.read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
-        same = (receipt.run, receipt.round) == (assignment.run, assignment.round)
-        complete = receipt.outcome == "trained" and self.update.exists()
-        return receipt if same and complete else None
+        same = _work(answer.assignment) == _work(assignment)
+        return answer.receipt if same and self.update.exists() else None
 
-    def keep(self, receipt: Receipt) -> None:
-        """Replace the last receipt, synced to disk. The update's bytes must be there already."""
-        _write_synced(self._receipt, lambda path: path.write_text(receipt.model_dump_json()))
+    def keep(self, assignment: Assignment, receipt: Receipt) -> None:
+        """Replace the last answer, synced to disk. The update's bytes must be there already."""
+        answer = _Answer(assignment=assignment, receipt=receipt)
+        _write_synced(self._receipt, lambda path: path.write_text(answer.model_dump_json()))
 
     def keep_update(self, write: Callable[[Path], None]) -> None:
         """Replace the last update's bytes by what `write` puts at the path it is given."""
@@ -49,6 +55,20 @@ class Outbox:
     @property
     def _receipt(self) -> Path:
         return self._folder / "receipt.json"
+
+
+class _Answer(Message):
+    """What a trained receipt answers, and the receipt."""
+
+    assignment: Assignment
+    receipt: Receipt
+
+
+def _work(assignment: Assignment) -> dict[str, Any]:
+    """Return what makes two assignments the same work: all but when and how often it was issued."""
+    return assignment.model_dump(
+        exclude={"attempt", "issued_at", "valid_until", "clock", "intensity_gco2eq_per_kwh"}
+    )
 
 
 def _write_synced(target: Path, write: Callable[[Path], object]) -> None:

@@ -1,4 +1,4 @@
-"""Planning: turn the ledger's state into plans and plans into assignments on the clients' queues."""
+"""Planning: turn the ledger's state into plans, and plans into assignments on queues."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from common.failpoints import failpoint
 from common.log import get_logger
 from common.messages import Assignment, BlobRef, Heartbeat
 from models.aggregation import grid_exponent
+from scheduler.blobs import Blobs
 from scheduler.event import Draft
 from scheduler.federation import Federation, Run
 from scheduler.plan import Plan, derive_seed, describe, plan_round
-from scheduler.round import AssignmentState, Round, lost
+from scheduler.round import AssignmentState, lost
 from scheduler.situation import take_in
 from tasks.coordinator import Coordinator
 from tasks.queues import client_queue, send
@@ -105,7 +106,7 @@ def _planned(c: Coordinator, state: Federation, run: Run, plan: Plan) -> dict[st
 
 
 def reissue_lost(c: Coordinator, beats: Mapping[str, Heartbeat]) -> None:
-    """Issue again what was lost with a process or with Redis, or give it up after too many tries."""
+    """Issue again what was lost with a process or with Redis; give it up after too many tries."""
     for run in c.ledger.state().active_runs():
         if run.open_round is None or run.open_round.manifest is not None:
             continue
@@ -161,7 +162,7 @@ def _dispatch(c: Coordinator, run_id: str, clients: Iterable[str]) -> None:
     try:
         model = offer_model(c, run.open_round.base_version)
         for client in clients:
-            assignment = _assignment(c, state, run, run.open_round, client, model)
+            assignment = _assignment(c, run, client, zone=state.clients[client].zone, model=model)
             send("train", client_queue(client), assignment, shown=f"{run_id}/{assignment.round}")
     except (OperationalError, OSError) as error:
         _log.error("assignment.not_sent", run=run_id, reason=str(error))
@@ -169,16 +170,21 @@ def _dispatch(c: Coordinator, run_id: str, clients: Iterable[str]) -> None:
 
 def offer_model(c: Coordinator, version: str) -> BlobRef:
     """Make sure that a version's bytes wait in the transport, and return their claim check."""
-    path = c.blobs.path(version)
-    ref = BlobRef(key=f"model.{version}", sha256=version, nbytes=path.stat().st_size)
-    return ref if c.transport.has(ref) else c.transport.put(ref.key, path, version)
+    ref = model_ref(c.blobs, version)
+    return ref if c.transport.has(ref) else c.transport.put(ref.key, c.blobs.path(version), version)
 
 
-def _assignment(
-    c: Coordinator, state: Federation, run: Run, round_: Round, client: str, model: BlobRef
-) -> Assignment:
+def model_ref(blobs: Blobs, version: str) -> BlobRef:
+    """Return the claim check of a version."""
+    nbytes = blobs.path(version).stat().st_size
+    return BlobRef(key=f"model.{version}", sha256=version, nbytes=nbytes)
+
+
+def _assignment(c: Coordinator, run: Run, client: str, *, zone: str, model: BlobRef) -> Assignment:
+    round_ = run.open_round
+    assert round_ is not None  # noqa: S101 - assignments are of open rounds, for the type checker
     part = round_.cohort[client]
-    reading = c.grid.zone(state.clients[client].zone, c.clock.now()).reading
+    reading = c.grid.zone(zone, c.clock.now()).reading
     return Assignment(
         run=run.id, round=round_.number, client=client, attempt=part.attempt,
         workload=run.spec.workload, hyperparameters=run.spec.hyperparameters, model=model,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import redis
+
 from common import settings as settings_
 from common.errors import FairwindError
 from common.settings import Settings
@@ -155,6 +157,8 @@ def _guarded(
             yield from look(ours)
         except FairwindError as error:
             yield Finding("error", str(error))
+        except redis.RedisError as error:
+            yield Finding("error", f"Redis failed while it was asked ({error}). See to it first.")
 
     return guarded
 

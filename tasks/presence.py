@@ -23,12 +23,24 @@ def presence_key(client: str) -> str:
     return f"fairwind:client:{client}"
 
 
+_SWAP = """
+local now = redis.call('GET', KEYS[1])
+if now and now ~= ARGV[1] then return 0 end
+if ARGV[2] == '' then redis.call('DEL', KEYS[1])
+else redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3]) end
+return 1
+"""
+"""Replaces a value only if it is the one expected, or there is none: two never hold one place."""
+
+
 class Presence:
     """One worker's sign of life: a key in Redis that expires unless it is renewed."""
 
     def __init__(self, broker: redis.Redis, settings: Settings, client: str) -> None:
         self._broker = broker
+        self._swap = broker.register_script(_SWAP)
         self._ttl_s = max(1, round(settings.silent_after_s))
+        self._said = b""
         self.client = client
         self.incarnation = uuid.uuid4().hex
 
@@ -38,29 +50,40 @@ class Presence:
         Raises:
             FederationError: If another worker of the same client lives.
         """
-        seen: Heartbeat | None = None
+        first: Heartbeat | None = None
         give_up = time.monotonic() + 2 * self._ttl_s
-        while not self._broker.set(
-            presence_key(self.client), self._beat(None, ready=False), nx=True, ex=self._ttl_s
-        ):
-            holder = self._holder()
-            if holder is None or _is_dead(holder):
-                self._broker.delete(presence_key(self.client))
+        while not self._say(None, ready=False):
+            raw = self._broker.get(presence_key(self.client))
+            holder = _parse(raw)
+            if isinstance(raw, bytes) and (holder is None or _is_dead(holder)):
+                self._said = raw  # its place may be taken, by one of those who see this
                 continue
-            if (seen is not None and holder.at > seen.at) or time.monotonic() > give_up:
+            if holder is None:
+                continue
+            if (first is not None and holder.at > first.at) or time.monotonic() > give_up:
                 raise FederationError(_taken(holder))
-            seen = seen or holder
+            first = first or holder
             time.sleep(0.2)
 
-    def renew(self, busy: str | None, *, ready: bool = True) -> None:
-        """Say that this worker lives, and what it works on."""
-        self._broker.set(presence_key(self.client), self._beat(busy, ready=ready), ex=self._ttl_s)
+    def renew(self, busy: str | None, *, ready: bool = True) -> bool:
+        """Say that this worker lives, and what it works on.
+
+        Returns:
+            False if another worker has taken the client's place meanwhile.
+        """
+        return self._say(busy, ready=ready)
 
     def leave(self) -> None:
         """Say that this worker is gone, unless another has taken its place."""
-        holder = self._holder()
-        if holder is not None and holder.incarnation == self.incarnation:
-            self._broker.delete(presence_key(self.client))
+        self._swap(keys=[presence_key(self.client)], args=[self._said, b"", 1])
+
+    def _say(self, busy: str | None, *, ready: bool) -> bool:
+        """Replace what this worker said last, if it is still there or nothing is."""
+        text = self.heartbeat(busy, ready=ready).model_dump_json().encode()
+        taken = self._swap(keys=[presence_key(self.client)], args=[self._said, text, self._ttl_s])
+        if taken:
+            self._said = text
+        return bool(taken)
 
     def heartbeat(self, busy: str | None, *, ready: bool = True) -> Heartbeat:
         """Return what this worker says of itself now."""
@@ -68,12 +91,6 @@ class Presence:
             client=self.client, incarnation=self.incarnation, host=socket.gethostname(),
             pid=os.getpid(), at=wall_now(), ready=ready, busy=busy,
         )  # fmt: skip
-
-    def _beat(self, busy: str | None, *, ready: bool) -> str:
-        return self.heartbeat(busy, ready=ready).model_dump_json()
-
-    def _holder(self) -> Heartbeat | None:
-        return _parse(self._broker.get(presence_key(self.client)))
 
 
 def read_heartbeats(broker: redis.Redis, clients: Iterable[str]) -> dict[str, Heartbeat]:

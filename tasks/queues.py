@@ -33,7 +33,7 @@ def send(task: str, to: Queue, message: Message | None = None, *, shown: str = "
         shown: What Flower shows in place of the arguments.
     """
     args: tuple[Any, ...] = () if message is None else (message.model_dump(mode="json"),)
-    app.send_task(task, args=args, queue=to, argsrepr=shown or None, kwargsrepr="")
+    app.send_task(task, args=args, queue=to, argsrepr=shown or None, kwargsrepr="")  # type: ignore[arg-type] # a Queue is taken, too
 
 
 def private_keys(conf: Any, owner: str) -> None:

@@ -8,16 +8,12 @@ from common.log import get_logger
 from common.messages import NAME_PATTERN, Heartbeat, Message
 from scheduler.event import Draft
 from tasks.app import app
-from tasks.closing import (
-    close_round,
-    end_finished_runs,
-    open_new_runs,
-    score_versions,
-    settle_open_rounds,
-)
+from tasks.closing import close_round, settle_open_rounds
 from tasks.coordinator import Coordinator, coordinator
+from tasks.lifecycle import end_finished_runs, open_new_runs
 from tasks.planning import plan_due_rounds, reissue, reissue_lost
 from tasks.roles import SITE_PREFIX
+from tasks.scoring import score_versions
 from tasks.watch import watch
 
 _log = get_logger(__name__)

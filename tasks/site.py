@@ -10,18 +10,19 @@ from datetime import datetime
 from pathlib import Path
 
 from common.clock import wall_now
-from common.errors import FairwindError, SettingError, TransportError
+from common.errors import FairwindError, TransportError
 from common.failpoints import failpoint
 from common.files import file_sha256
 from common.log import get_logger
-from common.messages import Assignment, BlobRef, Energy, Reason, Receipt, Timings
+from common.messages import Assignment, BlobRef, Energy, Reason, Receipt, Timings, update_key
 from common.settings import Settings
 from models.energy import CpuMeter
 from models.training import LocalResult, Trainer
-from models.update import parse_state, write_state
+from models.update import read_state, write_state
 from models.workload import load_workload
 from tasks.outbox import Outbox
-from tasks.transport import Transport, verified
+from tasks.transport import Transport, fetch
+from tasks.wishes import declined
 
 _log = get_logger(__name__)
 
@@ -90,14 +91,15 @@ class Site:
             return answer.of("failed", reason=reason, energy=meter.energy)
         assert meter.energy is not None  # noqa: S101 - set on leaving the block, for the type checker
         receipt = answer.trained(result, update, timings, meter.energy)
-        self._outbox.keep(receipt)
+        self._outbox.keep(assignment, receipt)
         return receipt
 
     def _train(
         self, assignment: Assignment, queue_s: float, progress: Progress
     ) -> tuple[LocalResult, Timings]:
         begun = time.perf_counter()
-        base = parse_state(verified(self._transport, assignment.model))
+        fetch(self._transport, assignment.model, self._outbox.base)
+        base = read_state(self._outbox.base)
         pulled = time.perf_counter()
         trainer = self._trainer(assignment.workload)
         result = trainer.train(
@@ -116,7 +118,7 @@ class Site:
     def _describe(self, assignment: Assignment) -> BlobRef:
         path: Path = self._outbox.update
         return BlobRef(
-            key=f"update.{self._client}.{assignment.run}.{assignment.round}",
+            key=update_key(assignment),
             sha256=file_sha256(path),
             nbytes=path.stat().st_size,
         )
@@ -156,43 +158,6 @@ def _why_failed(error: Exception) -> Reason:
     if isinstance(error, FairwindError):
         return Reason(code="workload_failed", text=str(error)[:600])
     return Reason(code="site_failed", text=f"{type(error).__name__}: {error}"[:600])
-
-
-def declined(settings: Settings, assignment: Assignment, grid_at: datetime) -> Reason | None:
-    """Return why this site will not do the work at `grid_at`, or `None` if it will.
-
-    Raises:
-        SettingError: If the site's windows cannot be read.
-    """
-    if grid_at > assignment.valid_until:
-        text = (
-            f"The assignment was valid until {assignment.valid_until:%Y-%m-%d %H:%M} and it is "
-            f"{grid_at:%H:%M} UTC on the grid clock: the power it was meant for is gone."
-        )
-        return Reason(code="too_late", text=text)
-    ceiling, intensity = settings.site_ceiling_gco2eq_per_kwh, assignment.intensity_gco2eq_per_kwh
-    if ceiling is not None and (intensity is None or intensity > ceiling):
-        shown = "unknown" if intensity is None else f"{intensity:.0f} gCO2eq/kWh"
-        text = f"This site trains at {ceiling:.0f} gCO2eq/kWh or below, and its grid is at {shown}."
-        return Reason(code="above_site_ceiling", text=text)
-    windows = settings.site_windows
-    if windows and not any(_within(window, grid_at) for window in windows):
-        text = f"This site trains within {', '.join(windows)} UTC, and it is {grid_at:%H:%M}."
-        return Reason(code="outside_site_windows", text=text)
-    return None
-
-
-def _within(window: str, at: datetime) -> bool:
-    try:
-        first, last = (datetime.strptime(part, "%H:%M").time() for part in window.split("-"))  # noqa: DTZ007 - a time of day has no date to be aware of
-    except ValueError:
-        msg = (
-            f"FAIRWIND_SITE_WINDOWS holds {window!r}, which is no window, so it cannot be kept. "
-            "Write it as 22:00-06:00."
-        )
-        raise SettingError(msg) from None
-    now = at.time()
-    return first <= now < last if first <= last else now >= first or now < last
 
 
 def _finite(value: float) -> float | None:

@@ -17,6 +17,7 @@ from tasks.app import app
 from tasks.broker import check_reachable, connect
 from tasks.presence import Presence
 from tasks.queues import client_queue, private_keys, queue, send
+from tasks.wishes import check_windows
 
 _log = get_logger(__name__)
 
@@ -29,7 +30,7 @@ def prepare(instance: Any, conf: Any, client: str) -> None:
         BrokerError: If Redis does not answer.
         FederationError: If the client already has a worker.
     """
-    if not re.match(NAME_PATTERN, client):
+    if not re.fullmatch(NAME_PATTERN, client):
         msg = (
             f"{client!r} is no client id, so no worker was started. Use letters, digits, dots, "
             "dashes and underscores, 64 at most."
@@ -40,9 +41,11 @@ def prepare(instance: Any, conf: Any, client: str) -> None:
     private_keys(conf, client)
     if instance.hostname.startswith("celery@"):
         instance.hostname = f"train@{client}"
-    broker = connect(settings.load())
+    ours = settings.load()
+    check_windows(ours.site_windows)
+    broker = connect(ours)
     check_reachable(broker)
-    presence = HeartbeatStep.presence = Presence(broker, settings.load(), client)
+    presence = HeartbeatStep.presence = Presence(broker, ours, client)
     presence.claim()
     app.steps["consumer"].add(HeartbeatStep)
     from tasks.client import start_site  # noqa: PLC0415 - loads torch, in a site's process alone
@@ -101,6 +104,7 @@ def _say_busy(request: Any, **_: Any) -> None:
 
 def _say(presence: Presence, busy: str | None) -> None:
     try:
-        presence.renew(busy)
+        if not presence.renew(busy):
+            _log.error("presence.taken", client=presence.client, remedy="stop one of its workers")
     except redis.RedisError as error:
         _log.warning("heartbeat.not_sent", reason=str(error))

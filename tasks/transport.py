@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import shutil
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +12,7 @@ from typing import Protocol
 import redis
 
 from common.errors import SettingError, TransportError
+from common.files import write_chunks
 from common.messages import BlobRef
 from common.settings import Settings
 from tasks.broker import connect
@@ -43,14 +45,17 @@ class RedisTransport:
         self._ttl_s = ttl_s
 
     def put(self, key: str, path: Path, sha256: str) -> BlobRef:
-        nbytes = 0
-        with path.open("rb", buffering=0) as file:
-            for index, chunk in enumerate(iter(lambda: file.read(CHUNK), b"")):
+        """Offer a file's bytes; see `Transport.put`."""
+        nbytes = index = 0
+        with path.open("rb") as file:
+            while (chunk := file.read(CHUNK)) or index == 0:
                 self._redis.set(_redis_key(key, index), chunk, ex=self._ttl_s)
                 nbytes += len(chunk)
+                index += 1
         return BlobRef(key=key, sha256=sha256, nbytes=nbytes)
 
     def chunks(self, ref: BlobRef) -> Iterator[bytes]:
+        """Yield the bytes; see `Transport.chunks`."""
         for name in _redis_keys(ref):
             chunk = self._redis.get(name)
             if not isinstance(chunk, bytes):
@@ -58,32 +63,35 @@ class RedisTransport:
             yield chunk
 
     def has(self, ref: BlobRef) -> bool:
+        """Return whether all bytes are there."""
         names = _redis_keys(ref)
         return self._redis.exists(*names) == len(names)
 
     def delete(self, ref: BlobRef) -> None:
+        """Forget the bytes."""
         self._redis.unlink(*_redis_keys(ref))
 
 
 class FolderTransport:
     """Bytes as files in a folder that coordinator and sites share, e.g. on one host or by NFS."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ttl_s: int) -> None:
         self._folder = folder
+        self._ttl_s = ttl_s
         folder.mkdir(parents=True, exist_ok=True)
 
     def put(self, key: str, path: Path, sha256: str) -> BlobRef:
+        """Offer a file's bytes; see `Transport.put`."""
+        self._sweep()
         target = self._path(key)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f"{target.name}.{os.getpid()}.part")
-        partial.write_bytes(b"")
-        with path.open("rb") as source, partial.open("wb") as sink:
-            while chunk := source.read(CHUNK):
-                sink.write(chunk)
+        shutil.copyfile(path, partial)
         partial.replace(target)
         return BlobRef(key=key, sha256=sha256, nbytes=target.stat().st_size)
 
     def chunks(self, ref: BlobRef) -> Iterator[bytes]:
+        """Yield the bytes; see `Transport.chunks`."""
         try:
             with self._path(ref.key).open("rb") as file:
                 while chunk := file.read(CHUNK):
@@ -92,14 +100,23 @@ class FolderTransport:
             raise TransportError(_missing(ref)) from None
 
     def has(self, ref: BlobRef) -> bool:
+        """Return whether all bytes are there."""
         return self._path(ref.key).exists()
 
     def delete(self, ref: BlobRef) -> None:
+        """Forget the bytes."""
         self._path(ref.key).unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Remove what nobody fetched in time."""
+        oldest = time.time() - self._ttl_s
+        for path in self._folder.rglob("*"):
+            if path.is_file() and path.stat().st_mtime < oldest:
+                path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         path = (self._folder / key).resolve()
-        if not path.is_relative_to(self._folder.resolve()):
+        if self._folder.resolve() not in path.parents:
             msg = f"The key {key!r} leaves the transport folder, so it is not followed."
             raise TransportError(msg)
         return path
@@ -113,9 +130,9 @@ def make_transport(settings: Settings) -> Transport:
     """
     kind, _, path = settings.transport.partition(":")
     if kind == "redis" and not path:
-        return RedisTransport(connect(settings), settings.transport_ttl_s)
+        return RedisTransport(connect(settings, bulk=True), settings.transport_ttl_s)
     if kind == "folder" and path:
-        return FolderTransport(Path(path))
+        return FolderTransport(Path(path), settings.transport_ttl_s)
     msg = (
         f"FAIRWIND_TRANSPORT={settings.transport!r} is no transport, so no bytes could travel. "
         "Set it to redis, or to folder:/a/path that coordinator and sites share."
@@ -123,16 +140,14 @@ def make_transport(settings: Settings) -> Transport:
     raise SettingError(msg)
 
 
-def verified(transport: Transport, ref: BlobRef) -> bytes:
-    """Return the bytes of `ref`, checked against its SHA-256.
+def fetch(transport: Transport, ref: BlobRef, path: Path) -> None:
+    """Write the bytes of `ref` to a file, checked against its SHA-256.
 
     Raises:
         TransportError: If bytes are missing or altered.
     """
-    data = b"".join(transport.chunks(ref))
-    if hashlib.sha256(data).hexdigest() != ref.sha256:
+    if write_chunks(path, bounded(transport.chunks(ref), ref)) != ref.sha256:
         raise TransportError(altered(ref))
-    return data
 
 
 def bounded(chunks: Iterable[bytes], ref: BlobRef) -> Iterator[bytes]:

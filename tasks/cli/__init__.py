@@ -7,7 +7,8 @@ from tasks.cli.checks import check, settings
 from tasks.cli.clients import clients, enroll, retire, zones
 from tasks.cli.demo import demo
 from tasks.cli.ledgers import ledger
-from tasks.cli.runs import plan, run, status
+from tasks.cli.look import plan, status
+from tasks.cli.runs import run
 
 for _command in (
     enroll, retire, clients, zones, run, status, plan, ledger, settings, check, demo,

@@ -23,7 +23,7 @@ from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, wak
 @click.option("--examples", type=click.IntRange(min=1), help="At most this many examples count.")
 def enroll(client: str, zone: str, examples: int | None) -> None:
     """Let a client take part, or change what is known of it."""
-    if not re.match(NAME_PATTERN, client):
+    if not re.fullmatch(NAME_PATTERN, client):
         msg = f"{client!r} is no client id. Use letters, digits, dots, dashes and underscores."
         raise SettingError(msg)
     signal = make_signal(settings_.load())

@@ -30,4 +30,4 @@ def demo(*, rounds: int, keep: bool, port: int, folder: Path) -> None:
         raise SystemExit(130) from None
     except FairwindError as error:
         click.echo()
-        raise click.ClickException(f"{error}") from None
+        raise click.ClickException(str(error)) from None

@@ -11,19 +11,17 @@ from pydantic import ValidationError
 from common import settings as settings_
 from common.errors import FederationError, SettingError
 from common.messages import Hyperparameters
-from common.units import show_duration, show_intensity, show_mass
-from scheduler.carbon import make_signal
-from scheduler.carbon.grid import Grid
+from common.units import show_duration, show_mass
 from scheduler.event import Draft
 from scheduler.federation import Federation
 from scheduler.ledger import Ledger
-from scheduler.plan import SENTENCES, plan_round, why
-from scheduler.policies import POLICIES, find_policy
+from scheduler.policies import find_policy
 from scheduler.run import RunSpec, ServerOptimizer
-from scheduler.situation import take_in
 from scheduler.view import find_run, summary, view
-from tasks.cli.base import as_json, gate_rule, ledger_at_hand, print_json, print_table, wake
-from tasks.cli.figures import show_avoided, show_progress, show_score, show_value
+from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, wake
+from tasks.cli.figures import show_avoided, show_score, show_value
+from tasks.cli.look import print_status
+from tasks.cli.options import run_options, training_options
 
 _OPENS_WITHIN_S = 15.0
 
@@ -33,46 +31,10 @@ def run() -> None:
     """Start, stop and look at runs."""
 
 
-def _training_options(command: Any) -> Any:
-    for option in reversed([
-        click.option("--epochs", default=1, show_default=True, help="Local epochs a round."),
-        click.option("--batch-size", default=32, show_default=True),
-        click.option("--learning-rate", default=0.1, show_default=True),
-        click.option("--optimizer", default="sgd", show_default=True, help="sgd, adam or adamw."),
-        click.option("--momentum", default=0.0, show_default=True),
-        click.option("--weight-decay", default=0.0, show_default=True),
-    ]):  # fmt: skip
-        command = option(command)
-    return command
-
-
-def _run_options(command: Any) -> Any:
-    for option in reversed([
-        click.option("--id", "run_id", help="Name of the run; made from the workload if left out."),
-        click.option("--rounds", type=int, help="End after this many rounds."),
-        click.option("--hours", type=float, help="End after this many hours on the grid clock."),
-        click.option("--grams", type=float, help="End when this many gCO2eq are spent."),
-        click.option("--cron", help='When rounds are due, e.g. "0 22 * * *" (UTC, grid clock).'),
-        click.option("--policy", default="fairwind", show_default=True, help=", ".join(POLICIES)),
-        click.option("--server-optimizer", default="fedavg", show_default=True, help="fedavg, fedadam."),
-        click.option("--server-option", multiple=True, help="e.g. learning_rate=0.01; repeatable."),
-        click.option("--cohort", type=int, help="Updates a round aims at; all open clients if left out."),
-        click.option("--over-selection", default=0.0, show_default=True, help="Share invited beyond it."),
-        click.option("--quorum", default=2, show_default=True, help="Updates a round needs."),
-        click.option("--deadline", "deadline_s", default=600.0, show_default=True, help="Wall seconds."),
-        click.option("--norm-bound", default=1000.0, show_default=True, help="Largest L2 norm admitted."),
-        click.option("--weight-cap", default=1_000_000, show_default=True, help="Examples that count."),
-        click.option("--metric", default="accuracy", show_default=True, help="Decides the best version."),
-        click.option("--seed", default=0, show_default=True),
-    ]):  # fmt: skip
-        command = option(command)
-    return command
-
-
 @run.command()
 @click.argument("workload")
-@_training_options
-@_run_options
+@training_options
+@run_options
 def start(
     workload: str, run_id: str | None, server_option: tuple[str, ...], **options: Any
 ) -> None:
@@ -179,7 +141,8 @@ def list_runs(*, as_json: bool) -> None:
         ["run", "workload", "status", "rounds", "score", "emitted", "avoided"],
         [
             [
-                r["id"], r["workload"], r["status"], f"{r['rounds_done']}/{r['rounds_total'] or '-'}",
+                r["id"], r["workload"], r["status"],
+                f"{r['rounds_done']}/{r['rounds_total'] or '-'}",
                 show_score(r), show_mass(r["emitted_gco2eq"]), show_avoided(r),
             ]
             for r in rows
@@ -208,7 +171,8 @@ def show(run_id: str, *, as_json: bool) -> None:
         ["round", current.spec.metric, "emitted", "run now", "took", "clients"],
         [
             [
-                str(r["round"]), show_value(current.spec.metric, r["value"]), show_mass(r["gco2eq"]),
+                str(r["round"]), show_value(current.spec.metric, r["value"]),
+                show_mass(r["gco2eq"]),
                 "unknown" if r["baseline_gco2eq"] is None else show_mass(r["baseline_gco2eq"]),
                 show_duration(r["wall_s"]), ", ".join(r["cohort"]),
             ]
@@ -220,71 +184,3 @@ def show(run_id: str, *, as_json: bool) -> None:
         click.echo(
             f"Models       {ours.folder / 'runs' / run_id}/best.safetensors, last.safetensors"
         )
-
-
-@click.command()
-@click.option("--run", "run_id", help="Which run; the newest if left out.")
-@as_json
-def status(run_id: str | None, *, as_json: bool) -> None:
-    """Say in three lines how things stand."""
-    ours = settings_.load()
-    state = ledger_at_hand().state()
-    if run_id is not None:
-        find_run(state, run_id)
-    seen = view(
-        state, run_id, clock=ours.clock, threshold=ours.threshold_gco2eq_per_kwh,
-        ceiling=ours.ceiling_gco2eq_per_kwh,
-    )  # fmt: skip
-    if as_json:
-        print_json(seen)
-    else:
-        print_status(seen)
-
-
-def print_status(seen: dict[str, Any]) -> None:
-    """Print a view's verdict and its run's figures."""
-    click.echo(click.style(seen["verdict"], bold=True))
-    current = seen["run"]
-    if current is None:
-        return
-    click.echo(show_progress(current))
-    click.echo(f"Avoided      {show_avoided(current)}")
-
-
-@click.command()
-@click.option("--run", "run_id", help="Plan for this run; a round of all open clients if left out.")
-@as_json
-def plan(run_id: str | None, *, as_json: bool) -> None:
-    """Say who would train if a round were due now, and why. Nothing is started."""
-    ours = settings_.load()
-    state = ledger_at_hand().state()
-    current = find_run(state, run_id) if run_id else None
-    spec = current.spec if current else RunSpec(id="plan", workload="any", rounds=1)
-    grid = Grid(make_signal(ours))
-    situation = take_in(state, current, grid, gate_rule(), ours.clock.now())
-    number = len(current.closed) + 1 if current else 1
-    made = plan_round(spec, situation, number=number, so_far=None)
-    rows = [
-        {
-            "client": v.client, "invited": v.invited, "code": v.code, "why": why(v),
-            "intensity_gco2eq_per_kwh": situation.intensity[v.client],
-            "score": v.score.value if v.score else None, "expected_gco2eq": v.expected_gco2eq,
-            "parts": {p.name: p.value for p in v.score.parts} if v.score else {},
-        }
-        for v in made.verdicts
-    ]  # fmt: skip
-    if as_json:
-        print_json({"waiting": made.waiting, "cohort": list(made.cohort), "verdicts": rows})
-        return
-    if made.waiting:
-        click.echo(click.style(f"No round would start: {SENTENCES[made.waiting]}.", bold=True))
-    print_table(
-        ["client", "trains", "intensity", "score", "why"],
-        [
-            [
-                r["client"], "yes" if r["invited"] else "no",
-                show_intensity(r["intensity_gco2eq_per_kwh"]), f"{r['score']:.2f}", r["why"],
-            ]
-            for r in rows
-        ],
-    )  # fmt: skip

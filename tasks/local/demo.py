@@ -8,11 +8,11 @@ import shutil
 import signal
 import socket
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
+import httpx
 import redis
 
 from common.clock import GridClock, wall_now
@@ -127,11 +127,18 @@ class Demo:
             return ledger.state().runs[_RUN].ended_at is not None
 
         federation.wait_for(ended, _DONE_WITHIN_S, "the run to end")
+        federation.wait_for(self._page_answers, _READY_WITHIN_S, "the Rounds page")
         current = summary(ledger.state().runs[_RUN])
         click.echo()
         click.echo(click.style(show_progress(current), bold=True))
         click.echo(f"Avoided      {show_avoided(current)}")
         click.echo(f"Watch        http://127.0.0.1:{self._port}/rounds      fairwind status")
+
+    def _page_answers(self) -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{self._port}/rounds/data", timeout=5).is_success
+        except httpx.TransportError:
+            return False
 
 
 def _set_clock(federation: LocalFederation) -> GridClock:

@@ -105,8 +105,7 @@ class LocalFederation:
 
     def start_flower(self, port: int) -> None:
         """Start Celery Flower on a port of this machine."""
-        config = f"--conf={PROJECT / 'flowerconfig.py'}"
-        self._start_celery(FLOWER, "flower", config, f"--port={port}", "--address=127.0.0.1")
+        self._start_celery(FLOWER, "flower", f"--port={port}")
 
     def start_site(self, client_id: str, **env: str) -> None:
         """Start the worker of a client.

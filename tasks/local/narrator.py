@@ -18,7 +18,7 @@ _WIDTH = 12
 
 
 class Narrator:
-    """Tells what changed since it was last asked: gates that opened or closed, rounds that ended."""
+    """Tells what changed since it was last asked: gates that opened or closed, rounds."""
 
     def __init__(self, zones: Mapping[str, str], clock: GridClock, rounds: int) -> None:
         self._zones = zones

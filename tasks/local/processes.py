@@ -134,6 +134,10 @@ class Processes:
         process = self._running.get(name)
         return process is not None and process.poll() is None
 
+    def pid(self, name: str) -> int:
+        """Return the process id of a running process, the leader of its group."""
+        return self._running[name].pid
+
     def check(self) -> None:
         """Do nothing if all is well.
 

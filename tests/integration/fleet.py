@@ -114,6 +114,13 @@ class Fleet:
             lambda: self.state().clients[client].incarnation != before, f"a new worker of {client}"
         )
 
+    def start_by_name(self, client: str) -> None:
+        """Start a client's worker by the option ``--client``."""
+        self.local._start_celery(
+            site_name(client), "worker", "--client", client,
+            env={"FAIRWIND_HOME": str(self.local.folder / "sites" / client)},
+        )  # fmt: skip
+
     def kill_coordinator(self) -> None:
         self.local.processes.kill(COORDINATOR)
 

@@ -160,11 +160,37 @@ def test_redis_is_killed_and_comes_back_empty(fleet, tmp_path, monkeypatch):
     fleet.start_site("south", failpoint.env)
     start(fleet, "redis-killed")
     fleet.wait(failpoint.reached, "training")
-    assert fleet.local.redis is not None
     fleet.local.redis.kill()
     fleet.local.redis.restart()
     failpoint.release()
     assert_as_if_undisturbed(fleet, "redis-killed", tmp_path, monkeypatch)
+
+
+def test_redis_is_away_when_a_site_has_trained(fleet, tmp_path, monkeypatch):
+    failpoint = Failpoint("site.training", tmp_path)
+    fleet.kill_site("west")
+    fleet.start_site("west", failpoint.env)
+    start(fleet, "redis-away")
+    fleet.wait(failpoint.reached, "training")
+    fleet.local.redis.kill()
+    failpoint.release()
+    fleet.wait(lambda: "receipt.not_sent" in fleet.log("site-west"), "a receipt that cannot leave")
+    fleet.local.redis.restart()
+    assert_as_if_undisturbed(fleet, "redis-away", tmp_path, monkeypatch)
+    assert fleet.events("assignment.failed", "redis-away") == []
+
+
+def test_redis_is_away_when_the_coordinator_records_an_update(fleet, tmp_path, monkeypatch):
+    failpoint = Failpoint("update.stored", tmp_path)
+    fleet.kill_coordinator()
+    fleet.local.start_coordinator(**failpoint.env)
+    start(fleet, "redis-away-at-accept")
+    fleet.wait(failpoint.reached, "an update")
+    fleet.local.redis.kill()
+    failpoint.release()
+    fleet.wait_event("update.accepted", "redis-away-at-accept")
+    fleet.local.redis.restart()
+    assert_as_if_undisturbed(fleet, "redis-away-at-accept", tmp_path, monkeypatch)
 
 
 def test_redis_is_flushed_during_training(fleet, tmp_path, monkeypatch):
@@ -202,7 +228,9 @@ def test_a_run_that_does_not_wait_for_all_survives_the_death_of_a_site(fleet, tm
     assert_accounted_for(fleet, "not-all")
 
 
-def test_the_ledger_after_all_of_this_is_whole_and_replays(fleet):
+def test_after_all_of_this_the_logs_are_clear_and_the_ledger_is_whole(fleet):
+    for name in fleet.local.processes.names:
+        assert "Traceback" not in fleet.log(name), name
     verified = fleet.local.fairwind("ledger", "verify")
     assert verified.returncode == 0, verified.stderr
     replayed = fleet.local.fairwind("ledger", "replay")

@@ -1,8 +1,5 @@
 """Redis as a transport: the same promises, and bytes that expire."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from common.errors import TransportError
@@ -19,10 +16,6 @@ def transport(redis_client):
 
 class TestRedisTransport(TransportContract):
     """Values beside the queues."""
-
-    @pytest.mark.xfail(reason="RedisTransport.put sets no value for an empty file")
-    def test_nothing_is_something_that_can_be_sent(self, transport: Any, tmp_path: Path) -> None:
-        super().test_nothing_is_something_that_can_be_sent(transport, tmp_path)
 
 
 def test_bytes_expire_if_nobody_fetches_them(transport, redis_client, tmp_path):

@@ -52,7 +52,7 @@ class Moody(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.calls.add_(1)
-        noise = random.random() + np.random.rand() + torch.rand(1)
+        noise = random.random() + np.random.rand() + torch.rand(1)  # noqa: NPY002 - the legacy one
         return torch.add(self.norm(self.layer(x)) * self.calls, noise)
 
 

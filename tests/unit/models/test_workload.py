@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from common import settings as fairwind_settings
 from common.errors import WorkloadError
+from common.messages import Hyperparameters
+from models.evaluation import evaluate
 from models.training import Trainer
+from models.version import initial_version
 from models.workload import load_workload
 from models.workloads.partition import dirichlet_split
 
@@ -83,9 +86,6 @@ def test_missing_functions_are_listed(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["digits", "breast_cancer"])
 def test_shipped_workload_trains_and_is_measured(name: str, partition: tuple[str, ...]) -> None:
-    from common.messages import Hyperparameters
-    from models.evaluation import evaluate
-    from models.version import initial_version
 
     workload = load_workload(name, allowed=["digits", "breast_cancer"])
     base = initial_version(workload, 0)

@@ -41,7 +41,7 @@ def written(data: bytes) -> Callable[[Path], None]:
 
 def keep(outbox: Outbox, answer: Receipt, data: bytes = b"delta") -> None:
     outbox.keep_update(written(data))
-    outbox.keep(answer)
+    outbox.keep(assignment(round=answer.round), answer)
 
 
 @pytest.fixture
@@ -65,8 +65,18 @@ def test_another_attempt_at_the_same_round_is_answered(folder):
     assert Outbox(folder).answer_to(assignment(attempt=3)) == receipt()
 
 
-@pytest.mark.parametrize("changes", [{"round": 2}, {"run": "s"}])
-def test_another_round_or_run_is_not_answered(folder, changes):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"round": 2},
+        {"run": "s"},
+        {"seed": 8},
+        {"model": BlobRef(key="model.b", sha256="1" * 64, nbytes=5)},
+        {"hyperparameters": Hyperparameters(epochs=2)},
+        {"workload": "breast_cancer"},
+    ],
+)
+def test_other_work_is_not_answered(folder, changes):
     keep(Outbox(folder), receipt())
     assert Outbox(folder).answer_to(assignment(**changes)) is None
 

@@ -11,7 +11,7 @@ from common.clock import GridClock
 from common.errors import SettingError
 from common.messages import Assignment, BlobRef, Hyperparameters
 from common.settings import Settings
-from tasks.site import declined
+from tasks.wishes import declined
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 7, 8, tzinfo=UTC)

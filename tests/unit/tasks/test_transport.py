@@ -11,7 +11,7 @@ from tests.unit.tasks.transport_contract import TransportContract, put
 
 @pytest.fixture
 def transport(tmp_path):
-    return FolderTransport(tmp_path / "shared")
+    return FolderTransport(tmp_path / "shared", 600)
 
 
 class TestFolderTransport(TransportContract):
@@ -42,7 +42,7 @@ def test_a_link_out_of_the_folder_is_not_followed(transport, tmp_path):
 
 def test_two_processes_share_a_folder(transport, tmp_path):
     ref = put(transport, tmp_path, b"bytes")
-    assert FolderTransport(tmp_path / "shared").has(ref)
+    assert FolderTransport(tmp_path / "shared", 600).has(ref)
 
 
 def test_nothing_half_written_stays_beside_the_bytes(transport, tmp_path):

@@ -1,0 +1,97 @@
+"""Commands that look at now: `status`, and `plan`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from common import settings as settings_
+from common.units import show_intensity
+from scheduler.carbon import make_signal
+from scheduler.carbon.grid import Grid
+from scheduler.plan import SENTENCES, Verdict, plan_round, why
+from scheduler.run import RunSpec
+from scheduler.situation import take_in
+from scheduler.view import find_run, view
+from tasks.cli.base import as_json, gate_rule, ledger_at_hand, print_json, print_table
+from tasks.cli.figures import show_avoided, show_progress
+
+
+@click.command()
+@click.option("--run", "run_id", help="Which run; the newest if left out.")
+@as_json
+def status(run_id: str | None, *, as_json: bool) -> None:
+    """Say in three lines how things stand."""
+    ours = settings_.load()
+    state = ledger_at_hand().state()
+    if run_id is not None:
+        find_run(state, run_id)
+    seen = view(
+        state, run_id, clock=ours.clock, threshold=ours.threshold_gco2eq_per_kwh,
+        ceiling=ours.ceiling_gco2eq_per_kwh,
+    )  # fmt: skip
+    if as_json:
+        print_json(seen)
+    else:
+        print_status(seen)
+
+
+def print_status(seen: dict[str, Any]) -> None:
+    """Print a view's verdict and its run's figures."""
+    click.echo(click.style(seen["verdict"], bold=True))
+    current = seen["run"]
+    if current is None:
+        return
+    click.echo(show_progress(current))
+    click.echo(f"Avoided      {show_avoided(current)}")
+
+
+@click.command()
+@click.option("--run", "run_id", help="Plan for this run; a round of all open clients if left out.")
+@as_json
+def plan(run_id: str | None, *, as_json: bool) -> None:
+    """Say who would train if a round were due now, and why. Nothing is started."""
+    ours = settings_.load()
+    state = ledger_at_hand().state()
+    current = find_run(state, run_id) if run_id else None
+    spec = current.spec if current else RunSpec(id="plan", workload="any", rounds=1)
+    grid = Grid(make_signal(ours))
+    situation = take_in(state, current, grid, gate_rule(), ours.clock.now())
+    number = len(current.closed) + 1 if current else 1
+    made = plan_round(spec, situation, number=number, so_far=None)
+    if as_json:
+        verdicts = [_row(v, situation.intensity[v.client]) for v in made.verdicts]
+        print_json({"waiting": made.waiting, "cohort": list(made.cohort), "verdicts": verdicts})
+        return
+    if made.waiting:
+        click.echo(click.style(f"No round would start: {SENTENCES[made.waiting]}.", bold=True))
+    print_table(
+        ["client", "trains", "intensity", "score", "why"],
+        [
+            [
+                v.client,
+                "yes" if v.invited else "no",
+                show_intensity(situation.intensity[v.client]),
+                f"{v.score.value:.2f}" if v.score else "-",
+                why(v),
+            ]
+            for v in made.verdicts
+        ],
+    )
+
+
+def _row(verdict: Verdict, intensity: float | None) -> dict[str, Any]:
+    score = verdict.score
+    return {
+        "client": verdict.client,
+        "invited": verdict.invited,
+        "code": verdict.code,
+        "why": why(verdict),
+        "intensity_gco2eq_per_kwh": intensity,
+        "expected_gco2eq": verdict.expected_gco2eq,
+        "score": score.value if score else None,
+        "parts": [asdict(part) for part in score.parts] if score else [],
+        "unknown_parts": list(score.unknown) if score else [],
+    }

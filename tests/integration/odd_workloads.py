@@ -1,0 +1,74 @@
+"""Workloads that misbehave where the variable ODD is set, at one site, and nowhere else."""
+
+import os
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+_ODD = "ODD" in os.environ
+
+
+class Plain:
+    """Tells two clouds of points apart."""
+
+    loss = staticmethod(nn.functional.cross_entropy)
+
+    def model(self):
+        return nn.Linear(4, 2)
+
+    def train_data(self, client_id):
+        points = torch.randn(64, 4, generator=torch.Generator().manual_seed(len(client_id)))
+        return TensorDataset(points, (points[:, 0] > 0).long())
+
+    def test_data(self):
+        return self.train_data("test")
+
+    def metrics(self, logits, targets):
+        return {"accuracy": (logits.argmax(dim=1) == targets).float().mean().item()}
+
+
+class RaisesInModel(Plain):
+    def model(self):
+        if _ODD:
+            raise RuntimeError("no GPU here")
+        return super().model()
+
+
+class RaisesInData(Plain):
+    def train_data(self, client_id):
+        if _ODD:
+            raise FileNotFoundError("/data/patients.csv")
+        return super().train_data(client_id)
+
+
+class RaisesInLoss(Plain):
+    def loss(self, logits, targets):
+        if _ODD:
+            raise ValueError("targets of another shape")
+        return super().loss(logits, targets)
+
+
+class GivesNaN(Plain):
+    def loss(self, logits, targets):
+        return super().loss(logits, targets) * (float("nan") if _ODD else 1.0)
+
+
+class AnotherModel(Plain):
+    def model(self):
+        return nn.Linear(4, 3) if _ODD else super().model()
+
+
+class Waits(Plain):
+    """Trains, at the odd site, only once the file ``go`` lies in the working folder."""
+
+    def loss(self, logits, targets):
+        while _ODD and not Path("go").exists():
+            time.sleep(0.01)
+        return super().loss(logits, targets)
+
+
+model, data, loss = RaisesInModel(), RaisesInData(), RaisesInLoss()
+nan, another_model, waits = GivesNaN(), AnotherModel(), Waits()

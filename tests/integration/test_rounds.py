@@ -1,0 +1,180 @@
+"""Rounds across processes: who is asked, who is not, when it ends, and what is there afterwards."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import groupby
+
+import pytest
+import redis
+import safetensors.torch
+import torch
+
+from models.workloads import digits
+from scheduler.federation import Federation
+from tests.integration.fleet import Fleet, assert_accounted_for
+
+
+class Watcher:
+    """Everything that reached a Redis server while it watched, as Redis itself tells it."""
+
+    def __init__(self, url: str) -> None:
+        self.commands: list[str] = []
+        self._client = redis.Redis.from_url(url)
+        self._monitor = self._client.monitor().__enter__()
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._client.echo("the watcher goes home")
+        self._thread.join()
+        self._monitor.__exit__(None, None, None)
+        self._client.close()
+
+    def pushes_to(self, queue: str) -> list[str]:
+        return [
+            c for c in self.commands if c.split(" ")[:2] in (["LPUSH", queue], ["RPUSH", queue])
+        ]
+
+    def _listen(self) -> None:
+        for command in self._monitor.listen():
+            self.commands.append(command["command"])
+            if command["command"].startswith("ECHO the watcher"):
+                return
+
+
+@contextmanager
+def watching(fleet: Fleet) -> Iterator[Watcher]:
+    watcher = Watcher(fleet.local.redis_url)
+    try:
+        yield watcher
+    finally:
+        watcher.stop()
+
+
+def test_a_client_whose_gate_is_closed_receives_nothing(fleet):
+    fleet.wait_alive("coal")
+    with watching(fleet) as watcher:
+        fleet.start_run("closed-gate", rounds=3)
+        fleet.wait_ended("closed-gate")
+    assert len(watcher.pushes_to("client.north")) == 3
+    assert len(watcher.pushes_to("client.west")) == 3
+    assert watcher.pushes_to("client.coal") == []
+    assert fleet.redis.exists("client.coal") == 0
+    for planned in fleet.events("round.planned", "closed-gate"):
+        assert "coal" not in planned.body["cohort"]
+        codes = {verdict["client"]: verdict["code"] for verdict in planned.body["verdicts"]}
+        assert codes["coal"] == "gate_closed"
+    assert_accounted_for(fleet, "closed-gate")
+
+
+def test_a_site_above_its_own_ceiling_declines_and_the_ledger_says_why(fleet):
+    fleet.start_run("own-ceiling", rounds=1)
+    fleet.wait_ended("own-ceiling")
+    declined = fleet.wait_event("assignment.declined", "own-ceiling", client="modest")
+    assert declined.body["reason"]["code"] == "above_site_ceiling"
+    assert declined.body["reason"]["text"] == (
+        "This site trains at 120 gCO2eq/kWh or below, and its grid is at 150 gCO2eq/kWh."
+    )
+    assert "modest" not in fleet.run("own-ceiling").closed[0].cohort
+
+
+def test_the_saved_models_are_plain_pytorch_and_as_good_as_recorded(fleet):
+    fleet.start_run("saved", rounds=4)
+    ended = fleet.wait_ended("saved")
+    values = [closed.metrics["accuracy"] for closed in ended.closed]
+    for name, value in (("last", values[-1]), ("best", max(values))):
+        model = torch.nn.Sequential(
+            torch.nn.Linear(64, 128), torch.nn.ReLU(), torch.nn.Linear(128, 10)
+        )
+        path = fleet.home / "runs" / "saved" / f"{name}.safetensors"
+        model.load_state_dict(safetensors.torch.load_file(path))
+        images, labels = digits.test_data().tensors
+        accuracy = (model(images).argmax(dim=1) == labels).float().mean().item()
+        assert accuracy == pytest.approx(value, abs=1e-6)
+    assert ended.best_value == max(values)
+
+
+def test_a_run_ends_when_it_is_stopped(fleet):
+    fleet.start_run("stopped", rounds=100_000)
+    fleet.wait_event("round.closed", "stopped")
+    done = fleet.local.fairwind("run", "stop", "stopped")
+    assert done.stdout == "stopped is asked to stop.\n"
+    ended = fleet.wait_ended("stopped")
+    assert ended.end_reason == "stopped"
+    assert (fleet.home / "runs" / "stopped" / "last.safetensors").exists()
+    again = fleet.local.fairwind("run", "stop", "stopped")
+    assert (again.returncode, again.stderr) == (
+        1, "Error: stopped has ended already, so there is nothing to stop.\n",
+    )  # fmt: skip
+
+
+def test_a_run_ends_when_its_hours_are_spent(fleet):
+    hours = 2 / 3600
+    fleet.start_run("hours", hours=hours)
+    ended = fleet.wait_ended("hours")
+    assert ended.end_reason == "hours"
+    assert (ended.grid_ended_at - ended.grid_started_at).total_seconds() >= 3600 * hours
+    assert len(ended.closed) >= 1
+
+
+def test_a_run_ends_when_its_grams_are_spent(fleet):
+    fleet.start_run("grams", grams=2e-5)
+    ended = fleet.wait_ended("grams")
+    assert ended.end_reason == "grams"
+    assert len(ended.closed) >= 1
+    before_the_last = sum(closed.gco2eq for closed in ended.closed[:-1])
+    assert before_the_last < 2e-5
+    assert_accounted_for(fleet, "grams")
+
+
+def test_two_runs_at_once_share_the_clients(fleet):
+    pair = ("one-of-two", "other-of-two")
+    for run in pair:
+        fleet.start_run(run, rounds=100_000)
+    for run in pair:
+        fleet.wait(lambda run=run: len(fleet.run(run).closed) >= 4, f"four rounds of {run}")
+    closed = [e.run for e in fleet.ledger.events() if e.kind == "round.closed" and e.run in pair]
+    for run in pair:
+        fleet.local.fairwind("run", "stop", run)
+        fleet.wait_ended(run)
+    # From the moment there are two they take turns.
+    both = closed[closed.index("other-of-two") :]
+    longest = max(len(list(turns)) for _, turns in groupby(both))
+    assert longest <= 2
+    state = Federation()
+    for event in fleet.ledger.events():
+        state.apply(event)
+        open_for = Counter(part.client for part in state.open_assignments())
+        assert all(count == 1 for count in open_for.values()), event
+
+
+def test_a_run_with_a_server_optimizer_that_remembers_replays(fleet):
+    fleet.start_run(
+        "fedadam", rounds=3, server_optimizer="fedadam", server_option="learning_rate=0.03"
+    )
+    ended = fleet.wait_ended("fedadam")
+    assert all(closed.server_state for closed in ended.closed)
+    assert_accounted_for(fleet, "fedadam")
+
+
+def test_a_worker_may_be_named_by_its_client(fleet):
+    fleet.wait_alive("coal")
+    assert ".> client.coal" in fleet.log("site-coal")
+
+
+def test_fairwind_is_a_celery_command_too(fleet):
+    done = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "tasks", "fairwind", "run", "list", "--json"],
+        env=fleet.local.env, cwd=fleet.local.folder, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == fleet.local.fairwind("run", "list", "--json").stdout
+    assert {run["status"] for run in json.loads(done.stdout)} == {"ended"}
