@@ -212,6 +212,7 @@ class Story:
             baseline_started=stamp(now.baseline_at or self.now),
             baseline_ended=stamp(now.baseline_at or self.now),
             fleet_gco2eq=None,
+            held_out={},
             phases={},
         )
 
