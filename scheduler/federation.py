@@ -260,12 +260,17 @@ def _update_accepted(self: Federation, event: Event) -> None:
     run, round_ = self.runs[event.run], _open_round(self, event)
     if round_ is None:
         return
-    accepted = Accepted.from_body(event.body)
-    _first_time(run, event)
+    accepted, client = Accepted.from_body(event.body), self.clients[event.client]
+    if not _first_time(run, event):
+        # Booked as work that did not count, and it counts after all.
+        run.uncounted_wh -= accepted.energy_wh or 0.0
+        run.uncounted_gco2eq -= accepted.gco2eq or 0.0
+        client.energy_wh -= accepted.energy_wh or 0.0
+        client.gco2eq -= accepted.gco2eq or 0.0
     round_.accepted[event.client] = accepted
     round_.cohort[event.client].status = "accepted"
     run.failures.pop(event.client, None)
-    self.clients[event.client].learn(accepted, event.grid_at)
+    client.learn(accepted, event.grid_at)
 
 
 def _round_committed(self: Federation, event: Event) -> None:
