@@ -122,6 +122,7 @@ class Ledger:
         self._clock = clock
         self._state = Federation()
         self._lock = threading.RLock()
+        self._open_reader: Connection | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -141,14 +142,14 @@ class Ledger:
 
     def state(self) -> Federation:
         """Return the federation as of the last event. Read it, never change it."""
-        with self._lock, self._reading() as connection:
-            self._catch_up(connection)
+        with self._lock:
+            self._catch_up(self._reader)
             return self._state
 
     def latest_seq(self) -> int:
         """Return the number of the last event, 0 if there is none."""
-        with self._reading() as connection:
-            return int(connection.scalar(sa.select(sa.func.max(_events.c.seq))) or 0)
+        with self._lock:
+            return _last_seq(self._reader)
 
     def events(self, after: int = 0, run: str | None = None) -> Iterator[Event]:
         """Yield the events behind number `after` in order, of one run or of all."""
@@ -176,7 +177,18 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of the database."""
+        with self._lock:
+            if self._open_reader is not None:
+                self._open_reader.close()
+                self._open_reader = None
         self._engine.dispose()
+
+    @property
+    def _reader(self) -> Connection:
+        """A connection kept at hand for the question asked most: is there anything new?"""
+        if self._open_reader is None:
+            self._open_reader = self._engine.connect().execution_options(reading=True)
+        return self._open_reader
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -184,6 +196,8 @@ class Ledger:
             yield connection.execution_options(reading=True)
 
     def _catch_up(self, connection: Connection) -> None:
+        if _last_seq(connection) == self._state.seq:
+            return
         query = sa.select(_events).where(_events.c.seq > self._state.seq).order_by(_events.c.seq)
         for row in connection.execute(query):
             try:
@@ -196,6 +210,10 @@ class Ledger:
                     "See with `fairwind ledger verify` whether it was altered."
                 )
                 raise LedgerError(msg) from error
+
+
+def _last_seq(connection: Connection) -> int:
+    return int(connection.exec_driver_sql("SELECT max(seq) FROM events").scalar() or 0)
 
 
 def _event(row: sa.Row[tuple[object, ...]]) -> Event:
@@ -276,8 +294,9 @@ def _on_connect(connection: object, _record: object) -> None:
 
 
 def _on_begin(connection: Connection) -> None:
-    reading = connection.get_execution_options().get("reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    # A reader needs no transaction: each of its statements sees one state of the database.
+    if not connection.get_execution_options().get("reading", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _check_version(connection: Connection, path: Path) -> None:
