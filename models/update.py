@@ -1,4 +1,4 @@
-"""An update: what a client's training changed. Its algebra, its bytes, and whether it counts.
+"""An update: what a client's training changed. Its algebra, and whether it counts.
 
 A delta holds every trainable parameter and every floating buffer, local minus base. Integer
 buffers and frozen parameters are absent, and a tensor with several names (tied weights) is in it
@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from common.errors import UpdateError
@@ -121,39 +118,6 @@ def describe_difference(found: Signature, promised: Signature) -> str | None:
     return None if extra is None else f"holds {extra}, which the model has not"
 
 
-def write_state(state: State, path: Path) -> None:
-    """Write a state as safetensors, without a copy in memory. Equal states give equal bytes."""
-    safetensors.torch.save_file(state, path)
-
-
-def state_bytes(state: State) -> bytes:
-    """Return a state as safetensors, the bytes that `write_state` writes."""
-    return safetensors.torch.save(state)
-
-
-def read_state(path: Path) -> State:
-    """Read a state that `write_state` wrote.
-
-    The tensors are mapped from the file: memory fills as they are used, changing them does not
-    change the file, and the file must not be rewritten in place while they live.
-
-    Raises:
-        UpdateError: If the file is missing or is no whole safetensors file.
-    """
-    with _explained(path.name):
-        return safetensors.torch.load_file(path)
-
-
-def parse_state(data: bytes) -> State:
-    """Return the state whose safetensors bytes these are.
-
-    Raises:
-        UpdateError: If they are no whole safetensors.
-    """
-    with _explained(f"of {len(data)} bytes"):
-        return safetensors.torch.load(data)
-
-
 def check_update(path: Path, signature: Signature, *, norm_bound: float) -> float:
     """Check an update and return its norm. Takes memory for one piece, whatever its size.
 
@@ -182,18 +146,6 @@ def check_update(path: Path, signature: Signature, *, norm_bound: float) -> floa
         remedy = "Lower the learning rate or the epochs, or raise the run's norm bound."
         raise _refused(path, f"has norm {norm:.6g}, above {norm_bound:.6g}", remedy)
     return norm
-
-
-@contextmanager
-def _explained(which: str) -> Iterator[None]:
-    try:
-        yield
-    except (SafetensorError, OSError) as error:
-        msg = (
-            f"The state {which} is not whole safetensors ({error}), so it cannot be used. "
-            f"Fetch it again; if that fails, look for what altered its bytes."
-        )
-        raise UpdateError(msg) from error
 
 
 def _named_tensors(model: nn.Module) -> dict[str, Tensor]:

@@ -9,8 +9,9 @@ from uuid import uuid4
 from common.errors import UpdateError
 from models.aggregation import Contribution, weighted_mean
 from models.seed import seed_generators
+from models.serialization import read_state, write_state
 from models.server_optimizers import ServerOptimizer
-from models.update import Signature, State, model_state, read_state, write_state
+from models.update import Signature, State, model_state
 from models.workload import Workload, blamed
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from common.errors import FairwindError
 from common.log import get_logger
+from models.serialization import write_state
 from models.server_optimizers import make_server_optimizer
-from models.update import write_state
 from scheduler.blobs import Blobs
 from scheduler.ending import end_reason
 from scheduler.event import Draft

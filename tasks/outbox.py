@@ -1,4 +1,4 @@
-"""The outbox: a site's last answer, on disk until the next assignment shows that it was settled.
+"""The outbox: a site's last answer, kept until the next assignment shows that it was settled.
 
 A client has one open assignment at a time. So an assignment of another round means that the one
 before is settled, whatever became of it, and its answer may go.
@@ -12,12 +12,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from common.files import replace_synced
-from common.messages import Assignment, Message, Receipt
+from common.files import file_sha256
+from common.messages import Assignment, BlobRef, Message, Receipt
 
 
 class Outbox:
-    """One client's folder with its last receipt and, where it trained, the update's bytes."""
+    """One client's folder with its last trained answer and the update's bytes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -28,11 +28,6 @@ class Outbox:
         """Where the bytes of the last update are."""
         return self._folder / "update.safetensors"
 
-    @property
-    def base(self) -> Path:
-        """Where the pulled model is put while it is trained."""
-        return self._folder / "base.safetensors"
-
     def answer_to(self, assignment: Assignment) -> Receipt | None:
         """Return the receipt already written for this round, if there is one."""
         try:
@@ -40,17 +35,29 @@ class Outbox:
         except (FileNotFoundError, ValidationError):
             return None
         same = _work(answer.assignment) == _work(assignment)
-        return answer.receipt if same and self.update.exists() else None
+        return answer.receipt if same and self._holds(answer.receipt.update) else None
+
+    def _holds(self, ref: BlobRef | None) -> bool:
+        """Return whether the update's bytes are whole: they are not synced, and power may fail."""
+        return ref is not None and self.update.exists() and file_sha256(self.update) == ref.sha256
 
     def keep(self, assignment: Assignment, receipt: Receipt) -> None:
-        """Replace the last answer, synced to disk. The update's bytes must be there already."""
+        """Replace the last answer. The update's bytes must be there already."""
         answer = _Answer(assignment=assignment, receipt=receipt)
-        _write_synced(self._receipt, lambda path: path.write_text(answer.model_dump_json()))
+        partial = self._receipt.with_suffix(".part")
+        partial.write_text(answer.model_dump_json())
+        partial.replace(self._receipt)
 
     def keep_update(self, write: Callable[[Path], None]) -> None:
-        """Replace the last update's bytes by what `write` puts at the path it is given."""
+        """Replace the last update's bytes by what `write` puts at the path it is given.
+
+        They are not synced: that costs as much as training, a killed process loses nothing by it,
+        and after a power failure the same bytes are trained again.
+        """
         self._receipt.unlink(missing_ok=True)
-        _write_synced(self.update, write)
+        partial = self.update.with_suffix(".part")
+        write(partial)
+        partial.replace(self.update)
 
     @property
     def _receipt(self) -> Path:
@@ -69,9 +76,3 @@ def _work(assignment: Assignment) -> dict[str, Any]:
     return assignment.model_dump(
         exclude={"attempt", "issued_at", "valid_until", "clock", "intensity_gco2eq_per_kwh"}
     )
-
-
-def _write_synced(target: Path, write: Callable[[Path], object]) -> None:
-    partial = target.with_name(f"{target.name}.part")
-    write(partial)
-    replace_synced(partial, target)

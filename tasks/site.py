@@ -17,8 +17,8 @@ from common.log import get_logger
 from common.messages import Assignment, BlobRef, Energy, Reason, Receipt, Timings, update_key
 from common.settings import Settings
 from models.energy import CpuMeter
+from models.serialization import parse_state, write_state
 from models.training import LocalResult, Trainer
-from models.update import read_state, write_state
 from models.workload import load_workload
 from tasks.outbox import Outbox
 from tasks.transport import Transport, fetch
@@ -98,8 +98,7 @@ class Site:
         self, assignment: Assignment, queue_s: float, progress: Progress
     ) -> tuple[LocalResult, Timings]:
         begun = time.perf_counter()
-        fetch(self._transport, assignment.model, self._outbox.base)
-        base = read_state(self._outbox.base)
+        base = parse_state(fetch(self._transport, assignment.model))
         pulled = time.perf_counter()
         trainer = self._trainer(assignment.workload)
         result = trainer.train(

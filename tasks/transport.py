@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
@@ -12,7 +13,6 @@ from typing import Protocol
 import redis
 
 from common.errors import SettingError, TransportError
-from common.files import write_chunks
 from common.messages import BlobRef
 from common.settings import Settings
 from tasks.broker import connect
@@ -140,14 +140,20 @@ def make_transport(settings: Settings) -> Transport:
     raise SettingError(msg)
 
 
-def fetch(transport: Transport, ref: BlobRef, path: Path) -> None:
-    """Write the bytes of `ref` to a file, checked against its SHA-256.
+def fetch(transport: Transport, ref: BlobRef) -> bytearray:
+    """Return the bytes of `ref`, checked against its SHA-256.
 
     Raises:
         TransportError: If bytes are missing or altered.
     """
-    if write_chunks(path, bounded(transport.chunks(ref), ref)) != ref.sha256:
+    data, digest, filled = bytearray(ref.nbytes), hashlib.sha256(), 0
+    for chunk in bounded(transport.chunks(ref), ref):
+        digest.update(chunk)
+        data[filled : filled + len(chunk)] = chunk
+        filled += len(chunk)
+    if digest.hexdigest() != ref.sha256:
         raise TransportError(altered(ref))
+    return data
 
 
 def bounded(chunks: Iterable[bytes], ref: BlobRef) -> Iterator[bytes]:

@@ -11,14 +11,8 @@ from torch import nn
 
 from common.errors import FairwindError
 from models.evaluation import evaluate
-from models.update import (
-    Signature,
-    State,
-    delta_nbytes,
-    delta_signature,
-    read_state,
-    trainable_parameters,
-)
+from models.serialization import read_state
+from models.update import Signature, State, delta_nbytes, delta_signature, trainable_parameters
 from models.version import initial_version
 from models.workload import Data, Workload, blamed, load_workload
 

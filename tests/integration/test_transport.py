@@ -31,7 +31,7 @@ def test_one_lost_piece_is_bytes_that_are_gone(transport, redis_client, tmp_path
     redis_client.delete(sorted(redis_client.keys("*"))[chunk])
     assert not transport.has(ref)
     with pytest.raises(TransportError, match="gone"):
-        got(transport, ref, tmp_path)
+        got(transport, ref)
 
 
 def test_deleting_leaves_nothing_in_redis(transport, redis_client, tmp_path):

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from common.errors import SettingError, UpdateError
 from models.aggregation import Contribution, grid_exponent, weighted_mean
+from models.serialization import write_state
 from models.tensor_file import PIECE, TensorSpec
-from models.update import write_state
 
 Parts = list[tuple[list[float], int]]
 

@@ -10,10 +10,11 @@ import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save
 from torch import nn
 
 from common.errors import UpdateError
-from models import update
+from models import serialization, update
 from models.tensor_file import PIECE, TensorSpec
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def good_delta() -> update.State:
 
 
 def check(delta: update.State, folder: Path, norm_bound: float = 10.0) -> float:
-    update.write_state(delta, folder / "blob")
+    serialization.write_state(delta, folder / "blob")
     return update.check_update(folder / "blob", SIGNATURE, norm_bound=norm_bound)
 
 
@@ -124,16 +125,16 @@ def test_another_models_state_is_refused_whole(other: update.State, fault: str) 
 
 def test_equal_states_give_equal_bytes_in_any_order(tmp_path: Path) -> None:
     state = good_delta()
-    update.write_state(dict(reversed(state.items())), tmp_path / "blob")
-    assert (tmp_path / "blob").read_bytes() == update.state_bytes(state)
+    serialization.write_state(dict(reversed(state.items())), tmp_path / "blob")
+    assert (tmp_path / "blob").read_bytes() == save(state)
 
 
 def test_bytes_and_files_read_back_as_they_were(tmp_path: Path) -> None:
     state = good_delta() | {"steps": torch.tensor(3)}
-    update.write_state(state, tmp_path / "blob")
+    serialization.write_state(state, tmp_path / "blob")
     for read in (
-        update.read_state(tmp_path / "blob"),
-        update.parse_state(update.state_bytes(state)),
+        serialization.read_state(tmp_path / "blob"),
+        serialization.parse_state(bytearray(save(state))),
     ):
         assert read.keys() == state.keys()
         assert all(torch.equal(read[name], state[name]) for name in state)
@@ -141,15 +142,15 @@ def test_bytes_and_files_read_back_as_they_were(tmp_path: Path) -> None:
 
 def test_bytes_that_are_no_state_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UpdateError, match="of 7 bytes is not whole safetensors"):
-        update.parse_state(b"garbage")
+        serialization.parse_state(bytearray(b"garbage"))
     with pytest.raises(UpdateError, match="nowhere"):
-        update.read_state(tmp_path / "nowhere")
+        serialization.read_state(tmp_path / "nowhere")
 
 
 def test_size_bound_holds_for_awkward_names() -> None:
     state = {f'layer"{i}\u00e9.weight': torch.zeros(i, 3) for i in range(40)}
     signature = {name: TensorSpec(t.dtype, tuple(t.shape)) for name, t in state.items()}
-    assert len(update.state_bytes(state)) <= update.delta_nbytes(signature)
+    assert len(save(state)) <= update.delta_nbytes(signature)
 
 
 def test_good_update_is_admitted_with_its_norm(tmp_path: Path) -> None:
@@ -207,7 +208,7 @@ def test_no_altered_file_passes_as_another(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.mktemp("cut") / "blob"
-    whole = update.state_bytes(good_delta())
+    whole = save(good_delta())
     keep = data.draw(st.integers(0, len(whole) - 1))
     path.write_bytes(whole[:keep])
     with pytest.raises(UpdateError):
@@ -222,7 +223,7 @@ def test_garbage_is_refused(tmp_path: Path, junk: bytes) -> None:
 
 
 def test_trailing_bytes_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "blob").write_bytes(update.state_bytes(good_delta()) + b"\0")
+    (tmp_path / "blob").write_bytes(save(good_delta()) + b"\0")
     with pytest.raises(UpdateError, match="not counted"):
         update.check_update(tmp_path / "blob", SIGNATURE, norm_bound=10.0)
 

@@ -9,15 +9,9 @@ from torch import nn
 
 from common.errors import UpdateError
 from models.aggregation import Contribution, grid_exponent
+from models.serialization import read_state, write_state
 from models.server_optimizers import make_server_optimizer
-from models.update import (
-    State,
-    delta_signature,
-    model_state,
-    read_state,
-    trainable_parameters,
-    write_state,
-)
+from models.update import State, delta_signature, model_state, trainable_parameters
 from models.version import initial_version, make_version
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """The outbox answers a repeated assignment, whatever happened in between, and no other."""
 
+import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,9 +25,14 @@ def assignment(**changes: Any) -> Assignment:
     return Assignment(**(fields | changes))
 
 
-def receipt(**changes: Any) -> Receipt:
+def ref(data: bytes) -> BlobRef:
+    return BlobRef(key="update.a.r.1", sha256=hashlib.sha256(data).hexdigest(), nbytes=len(data))
+
+
+def receipt(data: bytes = b"delta", **changes: Any) -> Receipt:
     fields: dict[str, Any] = {
-        "run": "r", "round": 1, "client": "a", "attempt": 0, "outcome": "trained", "update": REF,
+        "run": "r", "round": 1, "client": "a", "attempt": 0, "outcome": "trained",
+        "update": ref(data),
         "started_at": NOON, "ended_at": NOON, "sent_at": NOON, "incarnation": "i",
     }  # fmt: skip
     return Receipt(**(fields | changes))
@@ -84,9 +90,9 @@ def test_other_work_is_not_answered(folder, changes):
 def test_the_next_answer_replaces_the_last(folder):
     outbox = Outbox(folder)
     keep(outbox, receipt())
-    keep(outbox, receipt(round=2), b"second")
+    keep(outbox, receipt(b"second", round=2), b"second")
     assert outbox.answer_to(assignment()) is None
-    assert outbox.answer_to(assignment(round=2)) == receipt(round=2)
+    assert outbox.answer_to(assignment(round=2)) == receipt(b"second", round=2)
     assert outbox.update.read_bytes() == b"second"
     assert sorted(path.name for path in folder.iterdir()) == [
         "receipt.json",
@@ -112,6 +118,13 @@ def test_bytes_that_break_off_leave_the_old_ones_but_no_answer_to_them(folder):
     with pytest.raises(OSError):  # noqa: PT011 - it has no text
         outbox.keep_update(full)
     assert outbox.update.read_bytes() == b"delta"
+    assert outbox.answer_to(assignment()) is None
+
+
+def test_bytes_torn_by_a_power_failure_are_no_answer(folder):
+    outbox = Outbox(folder)
+    keep(outbox, receipt())
+    outbox.update.write_bytes(b"del")
     assert outbox.answer_to(assignment()) is None
 
 
