@@ -24,7 +24,7 @@ from tasks.coordinator import Coordinator, coordinator
 from tasks.planning import reissue
 from tasks.queues import queue, send
 from tasks.rounds import RoundName
-from tasks.transport import altered, bounded
+from tasks.transport import altered, received
 
 _log = get_logger(__name__)
 
@@ -105,7 +105,7 @@ def _admit(c: Coordinator, state: Federation, receipt: Receipt) -> dict[str, Any
         )
         raise UpdateError(msg)
     num_examples = _counted_examples(state, receipt)
-    path, digest = c.blobs.receive(bounded(c.transport.chunks(ref), ref))
+    path, digest = c.blobs.receive(received(c.transport, ref))
     try:
         if digest != ref.sha256:
             raise TransportError(altered(ref))

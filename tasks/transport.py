@@ -6,7 +6,8 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -147,7 +148,7 @@ def fetch(transport: Transport, ref: BlobRef) -> bytearray:
         TransportError: If bytes are missing or altered.
     """
     data, digest, filled = bytearray(ref.nbytes), hashlib.sha256(), 0
-    for chunk in bounded(transport.chunks(ref), ref):
+    for chunk in received(transport, ref):
         digest.update(chunk)
         data[filled : filled + len(chunk)] = chunk
         filled += len(chunk)
@@ -156,14 +157,27 @@ def fetch(transport: Transport, ref: BlobRef) -> bytearray:
     return data
 
 
-def bounded(chunks: Iterable[bytes], ref: BlobRef) -> Iterator[bytes]:
-    """Pass chunks through, and stop with an error where more come than `ref` promised."""
+def received(transport: Transport, ref: BlobRef) -> Iterator[bytes]:
+    """Yield the bytes of `ref` in pieces, the next one on its way while one is looked at.
+
+    Raises:
+        TransportError: If bytes are missing, or more come than were promised.
+    """
     total = 0
-    for chunk in chunks:
+    chunks = transport.chunks(ref)
+    for chunk in _ahead(chunks) if ref.nbytes > CHUNK else chunks:
         total += len(chunk)
         if total > ref.nbytes:
             raise TransportError(altered(ref))
         yield chunk
+
+
+def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    with ThreadPoolExecutor(1) as thread:
+        pending = thread.submit(next, chunks, None)
+        while (chunk := pending.result()) is not None:
+            pending = thread.submit(next, chunks, None)
+            yield chunk
 
 
 def altered(ref: BlobRef) -> str:
