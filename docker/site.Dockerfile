@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # A site's image: one worker that serves the client named in FAIRWIND_CLIENT.
 # Build in the folder above: docker build -f docker/site.Dockerfile -t fairwind-site .
-# For a workload of your own: FROM fairwind-site, then COPY heart.py /work/ (the working folder).
+# For a workload of your own: FROM fairwind-site, then COPY heart.py /srv/fairwind/ (the working folder).
 
 FROM python:3.11-slim-bookworm AS build
 # The index of PyTorch's CPU wheels, or empty for pip's default, which on x86-64 brings CUDA.
@@ -24,11 +24,11 @@ RUN pip install -c constraints.txt .
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/fairwind /opt/fairwind
 RUN useradd --system --uid 10001 --home-dir /var/lib/fairwind --create-home fairwind \
-    && mkdir /work
+    && mkdir /srv/fairwind
 COPY docker/site_health.py /opt/fairwind/site_health.py
 USER 10001
 # Code lies in a folder that the worker cannot write, the outbox in one that it can.
-WORKDIR /work
+WORKDIR /srv/fairwind
 VOLUME /var/lib/fairwind
 ENV PATH=/opt/fairwind/bin:$PATH \
     FAIRWIND_HOME=/var/lib/fairwind \

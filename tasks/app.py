@@ -16,10 +16,14 @@ from urllib.parse import urlsplit
 
 import click
 from celery import Celery, signals
+from kombu.transport import TRANSPORT_ALIASES
 
 from common import log
 from common.errors import BrokerError, FairwindError
 from tasks.roles import COORDINATOR_QUEUES, SITE_PREFIX
+
+for _scheme in ("redis", "rediss"):
+    TRANSPORT_ALIASES[_scheme] = "tasks.wire:Transport"
 
 app = Celery("fairwind")
 app.user_options["worker"].add(
@@ -56,7 +60,7 @@ def _check_address(url: str) -> None:
         raise BrokerError(msg)
 
 
-_SCHEMES = ("redis", "rediss", "unix")
+_SCHEMES = ("redis", "rediss")
 
 try:
     app.config_from_object("celeryconfig", force=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from common import settings
 from tasks.local.redis_server import RedisServer
 from tests.integration.fleet import Fleet, running_fleet
 
+INTENSITIES = {"NO-NO1": 20, "FR": 50, "ES": 90, "DE": 150, "PL": 700}
 ODD_WORKLOADS = Path(__file__).parent / "odd_workloads.py"
 
 
@@ -44,7 +46,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         folder,
         {"north": "NO-NO1", "west": "FR", "odd": "ES", "modest": "DE"},
         settings={
-            "FAIRWIND_STATIC_GCO2EQ_PER_KWH": '{"NO-NO1": 20, "FR": 50, "ES": 90, "DE": 150, "PL": 700}',
+            "FAIRWIND_STATIC_GCO2EQ_PER_KWH": json.dumps(INTENSITIES),
             "FAIRWIND_WORKLOADS": ",".join(workloads),
         },
         sites={"odd": {"ODD": "1"}, "modest": {"FAIRWIND_SITE_CEILING_GCO2EQ_PER_KWH": "120"}},

@@ -9,12 +9,14 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 _ODD = "ODD" in os.environ
+_SAYS = ("this site is odd",)
 
 
 class Plain:
     """Tells two clouds of points apart."""
 
-    loss = staticmethod(nn.functional.cross_entropy)
+    def loss(self, logits, targets):
+        return nn.functional.cross_entropy(logits, targets)
 
     def model(self):
         return nn.Linear(4, 2)
@@ -33,21 +35,21 @@ class Plain:
 class RaisesInModel(Plain):
     def model(self):
         if _ODD:
-            raise RuntimeError("no GPU here")
+            raise RuntimeError(*_SAYS)
         return super().model()
 
 
 class RaisesInData(Plain):
     def train_data(self, client_id):
         if _ODD:
-            raise FileNotFoundError("/data/patients.csv")
+            raise FileNotFoundError(*_SAYS)
         return super().train_data(client_id)
 
 
 class RaisesInLoss(Plain):
     def loss(self, logits, targets):
         if _ODD:
-            raise ValueError("targets of another shape")
+            raise ValueError(*_SAYS)
         return super().loss(logits, targets)
 
 

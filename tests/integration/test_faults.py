@@ -9,9 +9,9 @@ import pytest
 
 from common import settings
 from models.aggregation import Contribution, grid_exponent
+from models.serialization import read_state, write_state
 from models.server_optimizers import make_server_optimizer
 from models.training import Trainer, warm_up
-from models.update import read_state, write_state
 from models.version import make_version
 from models.workload import load_workload
 from scheduler.blobs import Blobs

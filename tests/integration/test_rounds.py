@@ -27,7 +27,7 @@ class Watcher:
     def __init__(self, url: str) -> None:
         self.commands: list[str] = []
         self._client = redis.Redis.from_url(url)
-        self._monitor = self._client.monitor().__enter__()
+        self._monitor = self._client.monitor().__enter__()  # type: ignore[no-untyped-call]
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
 
