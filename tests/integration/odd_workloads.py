@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-call"
 """Workloads that misbehave where the variable ODD is set, at one site, and nowhere else."""
 
 import os
