@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -14,7 +15,7 @@ from scheduler.client import Client
 from scheduler.gate import Gate, explain
 from scheduler.policies import find_policy
 from scheduler.policies.candidate import Candidate
-from scheduler.round import Round
+from scheduler.round import AssignmentState, Round
 from scheduler.run import RunSpec
 from scheduler.score import Score, expected_gco2eq, score_clients
 
@@ -27,7 +28,7 @@ class Verdict:
     """Why one client is or is not invited: a code, its gate, its score and the grams expected.
 
     Codes: ``invited``, ``not_sampled``, ``gate_closed``, ``gate_unknown``, ``silent``, ``busy``,
-    ``failing``, ``in_round``, ``over_budget``.
+    ``failing``, ``failed``, ``declined``, ``in_round``, ``over_budget``.
     """
 
     client: str
@@ -62,6 +63,7 @@ class Situation:
     """What a plan is made from, apart from the run: all of it as of one instant.
 
     Attributes:
+        now: On the grid clock.
         clients: Everybody enrolled.
         gates: By client id.
         intensity: By client id, gCO2eq/kWh; `None` where unknown.
@@ -70,6 +72,7 @@ class Situation:
         remaining_gco2eq: What is left of the run's budget; `None` without one.
     """
 
+    now: datetime
     clients: Sequence[Client]
     gates: Mapping[str, Gate]
     intensity: Mapping[str, float | None]
@@ -127,8 +130,10 @@ def _code(client: Client, situation: Situation, so_far: Round | None) -> str:
     part = so_far.cohort.get(client.id) if so_far else None
     if not client.alive:
         return "silent"
-    if part is not None and part.status not in ("declined", "given_up"):
-        return "in_round"
+    if so_far is not None and part is not None:
+        code = _part_code(client, part, so_far, situation.now)
+        if code is not None:
+            return code
     if client.id in situation.busy:
         return "busy"
     if situation.failures.get(client.id, 0) >= MAX_FAILURES:
@@ -136,6 +141,20 @@ def _code(client: Client, situation: Situation, so_far: Round | None) -> str:
     if gate is None or gate.state == "unknown":
         return "gate_unknown"
     return "gate_closed" if gate.state == "closed" else "not_sampled"
+
+
+def _part_code(client: Client, part: AssignmentState, so_far: Round, now: datetime) -> str | None:
+    """Return why a client that has a part in the round is not asked again, or `None` if it is.
+
+    A site that declined for reasons of its own is asked again when the hour it was asked for is
+    over; one that failed, when its worker was restarted.
+    """
+    if part.status in ("open", "accepted"):
+        return "in_round"
+    if part.status in ("failed", "refused"):
+        return "failed" if part.incarnation == client.incarnation else None
+    meant_it = part.status == "declined" and (part.reason or {}).get("code") != "too_late"
+    return "declined" if meant_it and now <= so_far.valid_until else None
 
 
 def _within_budget(
@@ -162,6 +181,8 @@ SENTENCES: Mapping[str, str] = {
     "silent": "its worker has not been heard of; start it at the site",
     "busy": "it still works on another assignment; it is asked again afterwards",
     "failing": "its last three assignments failed; read the site's log and restart its worker",
+    "failed": "its work for this round failed; read the site's log and restart its worker",
+    "declined": "its site declined; it is asked again when this hour of the grid is over",
     "in_round": "it already has its part in this round",
     "gate_unknown": "the carbon intensity of its zone is unknown, and unknown is not clean",
     "over_budget": "what is left of the run's budget does not cover this round",

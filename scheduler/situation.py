@@ -21,6 +21,7 @@ def take_in(
     if run is not None and run.spec.grams is not None:
         remaining = run.spec.grams - run.spent_gco2eq
     return Situation(
+        now=now,
         clients=clients,
         gates=judge_gates(state, clients, grid, rule, now),
         intensity={client.id: _intensity(grid, client.zone, now) for client in clients},

@@ -28,6 +28,7 @@ def trained(name: str, energy_wh: float = 2.0) -> Client:
 def situation(*clients: Client, **changes: Any) -> Situation:
     """Return a situation in which everything allows everybody to train, but for `changes`."""
     fields: dict[str, Any] = {
+        "now": NOON,
         "clients": clients,
         "gates": {c.id: gate() for c in clients},
         "intensity": {c.id: 50.0 for c in clients},
@@ -136,12 +137,29 @@ def test_a_short_round_invites_only_who_may_be_asked_again():
     assert codes(made) == {
         "c0": "in_round",
         "c1": "in_round",
-        "c2": "invited",
-        "c3": "in_round",
-        "c4": "in_round",
+        "c2": "declined",
+        "c3": "failed",
+        "c4": "failed",
         "c5": "invited",
         "c6": "invited",
     }
+
+
+def test_a_site_that_declined_is_asked_again_when_its_hour_is_over():
+    later = situation(*some(2), now=NOON + 2 * HOUR)
+    assert codes(plan(later, open_round(c0="declined"), quorum=2))["c0"] == "invited"
+
+
+def test_a_site_that_was_only_asked_too_late_is_asked_at_once():
+    so_far = open_round(c0="declined")
+    so_far.cohort["c0"].reason = {"code": "too_late"}
+    assert codes(plan(situation(*some(2)), so_far, quorum=2))["c0"] == "invited"
+
+
+def test_a_site_that_failed_is_asked_again_once_its_worker_was_restarted():
+    mended = [client("c0", incarnation="i2"), client("c1")]
+    made = plan(situation(*mended), open_round(c0="failed", c1="refused"), quorum=2)
+    assert codes(made) == {"c0": "invited", "c1": "failed"}
 
 
 def test_a_short_round_invites_no_more_than_its_quorum_misses():
@@ -232,7 +250,9 @@ def test_only_clients_that_may_train_are_invited(now, asked, so_far):
         assert name not in now.busy
         assert now.failures.get(name, 0) < MAX_FAILURES
         if so_far is not None and name in so_far.cohort:
-            assert so_far.cohort[name].status in ("declined", "given_up")
+            part = so_far.cohort[name]
+            assert part.status not in ("open", "accepted")
+            assert part.status == "given_up" or part.incarnation != by_id[name].incarnation
 
 
 @given(now=situations, asked=asked_)
