@@ -14,6 +14,29 @@ _SHARED: list[structlog.typing.Processor] = [
 ]
 
 
+class _OneLineForConnections(logging.Filter):
+    """Says in one line that a server is away; a traceback of the library would say no more."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten the record if it is about a connection; keep it in any case."""
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if error is not None and _is_about_a_connection(error):
+            said = record.getMessage().splitlines()[0] if record.getMessage() else ""
+            record.msg, record.args = f"{said} ({type(error).__name__}: {error})", ()
+            record.exc_info = record.exc_text = None
+        return True
+
+
+def _is_about_a_connection(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return True
+    return any(cls.__name__ in _CONNECTION_ERRORS for cls in type(error).__mro__)
+
+
+_CONNECTION_ERRORS = {"ConnectionError", "TimeoutError", "OperationalError"}
+"""By name: redis' and kombu's, which this room does not import."""
+
+
 def configure(level: str | int = "INFO") -> None:
     """Send every log line of this process through one handler to stderr."""
     handler = logging.StreamHandler(sys.stderr)
@@ -29,6 +52,7 @@ def configure(level: str | int = "INFO") -> None:
             ],
         )
     )
+    handler.addFilter(_OneLineForConnections())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

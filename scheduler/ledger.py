@@ -49,6 +49,8 @@ _events = sa.Table(
     sa.Column("hash", sa.String(64), nullable=False),
 )
 
+_INSERT = sa.insert(_events)
+
 sa.Index(
     "counted_once",
     _events.c.run,
@@ -92,13 +94,13 @@ class Transaction:
         """Write `drafts` behind the last event and fold them into `state`."""
         for draft in drafts:
             event = self._sealed(draft)
-            self._connection.execute(
-                sa.insert(_events).values(
-                    seq=event.seq, at=stamp(event.at), grid_at=stamp(event.grid_at),
-                    kind=event.kind, run=event.run, round=event.round, client=event.client,
-                    body=canonical(event.body), prev_hash=event.prev_hash, hash=event.hash,
-                )
-            )  # fmt: skip
+            row = {
+                "seq": event.seq, "at": stamp(event.at), "grid_at": stamp(event.grid_at),
+                "kind": event.kind, "run": event.run, "round": event.round,
+                "client": event.client, "body": canonical(event.body),
+                "prev_hash": event.prev_hash, "hash": event.hash,
+            }  # fmt: skip
+            self._connection.execute(_INSERT, row)
             self.state.apply(event)
 
     def _sealed(self, draft: Draft) -> Event:

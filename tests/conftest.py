@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,9 @@ for _name in [name for name in os.environ if name.startswith(settings.PREFIX)]:
 from tasks.local.federation import LocalFederation
 from tasks.local.processes import Processes
 from tasks.local.redis_server import RedisServer
+
+# A shell that runs the tests in the background ignores Ctrl-C, and so would what they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _TESTS = Path(__file__).parent
 _MARKED_FOLDERS = ("integration", "e2e")
