@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from models.workloads.partition import client_rows, hold_out
+from models.workloads.tables import read_table
 
 loss = nn.functional.binary_cross_entropy_with_logits
 
@@ -49,10 +50,8 @@ def metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
 
 @cache
 def _split() -> tuple[TensorDataset, TensorDataset]:
-    from sklearn.datasets import load_breast_cancer  # noqa: PLC0415
-
-    measures, labels = load_breast_cancer(return_X_y=True)
-    train, test = hold_out(torch.from_numpy(measures), torch.from_numpy(labels))
+    table = read_table("breast_cancer.csv", header_lines=1)
+    train, test = hold_out(table[:, :-1], table[:, -1].long())
     mean, deviation = train.tensors[0].mean(dim=0), train.tensors[0].std(dim=0)
     return _standardised(train, mean, deviation), _standardised(test, mean, deviation)
 

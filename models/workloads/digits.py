@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from models.workloads.partition import client_rows, hold_out
+from models.workloads.tables import read_table
 
 loss = nn.functional.cross_entropy
 
@@ -45,7 +46,5 @@ def metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
 
 @cache
 def _split() -> tuple[TensorDataset, TensorDataset]:
-    from sklearn.datasets import load_digits  # noqa: PLC0415 - a second of import time
-
-    pixels, labels = load_digits(return_X_y=True)
-    return hold_out(torch.from_numpy(pixels / 16).float(), torch.from_numpy(labels))
+    table = read_table("digits.csv.gz", header_lines=0)
+    return hold_out((table[:, :-1] / 16).float(), table[:, -1].long())

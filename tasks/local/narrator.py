@@ -32,15 +32,15 @@ class Narrator:
 
     def tell(self, state: Federation, run: Run) -> None:
         """Tell what is new in the ledger's state."""
-        gates = {c.id: bool(c.gate and c.gate.is_open) for c in state.clients.values()}
-        if gates != self._gates and state.grid:
-            self._gates = gates
-            click.echo(f"{self._clock.now():%a %H:%M}  {self._gate_line(state)}")
         for closed in run.closed[self._told :]:
             if closed.metrics is None:
                 break
             self._told = closed.number
             self._tell_round(closed, run.spec.metric)
+        gates = {c.id: bool(c.gate and c.gate.is_open) for c in state.clients.values()}
+        if gates != self._gates and state.grid:
+            self._gates = gates
+            click.echo(f"{self._clock.now():%a %H:%M}  {self._gate_line(state)}")
 
     def _gate_line(self, state: Federation) -> str:
         readings = state.grid[-1].body["readings"]

@@ -1,0 +1,29 @@
+"""The tables that come with scikit-learn, read without importing it: that takes over a second."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from common.errors import WorkloadError
+
+
+def read_table(file: str, *, header_lines: int) -> Tensor:
+    """Return one of scikit-learn's data files as numbers, `(num_rows, num_columns)`, float64.
+
+    Raises:
+        WorkloadError: If scikit-learn is not installed.
+    """
+    spec = find_spec("sklearn")
+    if spec is None or not spec.submodule_search_locations:
+        msg = (
+            "scikit-learn is not installed, so its data sets cannot be trained on. "
+            "Run: pip install scikit-learn"
+        )
+        raise WorkloadError(msg)
+    path = Path(spec.submodule_search_locations[0]) / "datasets" / "data" / file
+    return torch.from_numpy(np.loadtxt(path, delimiter=",", skiprows=header_lines))
