@@ -39,11 +39,15 @@ def tick() -> None:
 
 @app.task(name="close", pydantic=True, pydantic_strict=False)
 def close(name: RoundName) -> None:
-    """Close a round that has all it waited for, and plan what comes next at once."""
+    """Close a round that has all it waited for, and plan what comes next at once.
+
+    Where the round is short of its quorum and nobody is left to answer, what comes next is to
+    invite others.
+    """
     c = coordinator()
-    if close_round(c, name.run):
-        watch(c)
-        _carry_on(c)
+    close_round(c, name.run)
+    watch(c)
+    _carry_on(c)
 
 
 @app.task(name="hello", pydantic=True, pydantic_strict=False)
