@@ -58,7 +58,14 @@ class RedisTransport:
     def chunks(self, ref: BlobRef) -> Iterator[bytes]:
         """Yield the bytes; see `Transport.chunks`."""
         for name in _redis_keys(ref):
-            chunk = self._redis.get(name)
+            try:
+                chunk = self._redis.get(name)
+            except redis.RedisError as error:
+                msg = (
+                    f"Redis failed while {ref.key} was fetched ({error}), so its bytes cannot be "
+                    "used. They are asked for again."
+                )
+                raise TransportError(msg) from error
             if not isinstance(chunk, bytes):
                 raise TransportError(_missing(ref))
             yield chunk

@@ -1,9 +1,10 @@
 """Redis as a transport: the same promises, and bytes that expire."""
 
 import pytest
+import redis
 
 from common.errors import TransportError
-from tasks.transport import CHUNK, RedisTransport
+from tasks.transport import CHUNK, FolderTransport, RedisTransport
 from tests.unit.tasks.transport_contract import TransportContract, content, got, put
 
 TTL_S = 90
@@ -32,6 +33,13 @@ def test_one_lost_piece_is_bytes_that_are_gone(transport, redis_client, tmp_path
     assert not transport.has(ref)
     with pytest.raises(TransportError, match="gone"):
         got(transport, ref)
+
+
+def test_a_redis_that_fails_is_bytes_that_cannot_be_had_now(tmp_path):
+    ref = put(FolderTransport(tmp_path / "shared", TTL_S), tmp_path, b"bytes")
+    nobody = redis.Redis(port=1, socket_connect_timeout=1)
+    with pytest.raises(TransportError, match="asked for again"):
+        got(RedisTransport(nobody, TTL_S), ref)
 
 
 def test_deleting_leaves_nothing_in_redis(transport, redis_client, tmp_path):
