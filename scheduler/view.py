@@ -116,21 +116,30 @@ def verdict(state: Federation, run: Run | None) -> str:
     if run.ended_at is not None:
         return f"{run.id} has ended: {_END[run.end_reason or 'rounds']}."
     if run.open_round is not None:
-        training = [part.client for part in run.open_round.open_assignments()]
-        closed = _named(state, "closed")
-        rest = (
-            f"; {_list(closed)} {_verb(closed, 'waits', 'wait')} for cleaner power"
-            if closed
-            else ""
-        )
-        if training:
-            return f"Training at {_list(training)}{rest}."
-        return f"Adding up what {_list(sorted(run.open_round.accepted))} learned{rest}."
+        return _under_way(state, run.open_round, run.spec.quorum)
     if run.version is None:
         return (
             f"{run.id} waits for a coordinator: celery -A tasks worker -Q coordinator,aggregation"
         )
     return _waiting(state, run)
+
+
+def _under_way(state: Federation, round_: Round, quorum: int) -> str:
+    training = [part.client for part in round_.open_assignments()]
+    if not training and len(round_.accepted) < quorum:
+        return (
+            f"Round {round_.number} has {len(round_.accepted)} of the {quorum} updates it needs, "
+            "and there is nobody to ask now. `fairwind clients` says why."
+        )
+    doing = (
+        f"Training at {_list(training)}"
+        if training
+        else f"Adding up what {_list(sorted(round_.accepted))} learned"
+    )
+    closed = _named(state, "closed")
+    if not closed:
+        return f"{doing}."
+    return f"{doing}; {_list(closed)} {_verb(closed, 'waits', 'wait')} for cleaner power."
 
 
 def _waiting(state: Federation, run: Run) -> str:
