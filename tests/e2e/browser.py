@@ -107,7 +107,7 @@ def chromium(folder: Path) -> Iterator[Page]:
         url = _page_socket(folder)
         socket = loop.run_until_complete(_connect(url))
         yield Page(loop, socket)
-        socket.close()
+        loop.run_until_complete(_close(socket))
     finally:
         loop.close()
         process.terminate()
@@ -116,6 +116,12 @@ def chromium(folder: Path) -> Iterator[Page]:
 
 async def _connect(url: str) -> WebSocketClientConnection:
     return await websocket_connect(url, max_message_size=64 << 20)
+
+
+async def _close(socket: WebSocketClientConnection) -> None:
+    # Outside a running loop, tornado would make one of its own and leave it open.
+    socket.close()
+    await asyncio.sleep(0.1)
 
 
 def _page_socket(folder: Path) -> str:
