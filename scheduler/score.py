@@ -1,7 +1,8 @@
 """A client's score: grams per update, latency, participation and utility, each part kept and shown.
 
-Composition after `reference` practice: Oort (Lai et al., OSDI 2021) for utility and latency,
-carbon and fairness beside them. A part that is unknown is left out and said so, never guessed.
+Utility and latency follow Oort: Lai, Zhu, Madhyastha and Chowdhury, "Oort: Efficient Federated
+Learning via Guided Participant Selection", OSDI 2021. Carbon and fairness stand beside them. A
+part that is unknown is left out and said so, never guessed.
 """
 
 from __future__ import annotations
