@@ -20,17 +20,29 @@ class _OneLineForConnections(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Shorten the record if it is about a connection; keep it in any case."""
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-        if error is not None and _is_about_a_connection(error):
+        library = record.name.startswith(("celery", "kombu"))
+        if error is not None and _is_about_a_connection(error, through_causes=library):
             said = record.getMessage().splitlines()[0] if record.getMessage() else ""
             record.msg, record.args = f"{said} ({type(error).__name__}: {error})", ()
             record.exc_info = record.exc_text = None
         return True
 
 
-def _is_about_a_connection(error: BaseException) -> bool:
-    if isinstance(error, OSError):
+def _is_about_a_connection(error: BaseException, *, through_causes: bool) -> bool:
+    """Return whether an error, or what led to it, is a lost connection.
+
+    A library that loses its server in the middle may fail over its own feet: what it logs then is
+    about the connection all the same.
+    """
+    names = {cls.__name__ for cls in type(error).__mro__}
+    if isinstance(error, OSError) or names & _CONNECTION_ERRORS:
         return True
-    return any(cls.__name__ in _CONNECTION_ERRORS for cls in type(error).__mro__)
+    before = error.__cause__ or error.__context__
+    return (
+        through_causes
+        and before is not None
+        and _is_about_a_connection(before, through_causes=True)
+    )
 
 
 _CONNECTION_ERRORS = {"ConnectionError", "TimeoutError", "OperationalError"}

@@ -43,5 +43,16 @@ def test_a_lost_connection_is_one_line(error):
     assert "gone" in said
 
 
+def test_what_the_library_stumbles_over_when_it_loses_a_connection_is_one_line():
+    script = SCRIPT.format(error="redis.ConnectionError('gone')").replace(
+        "except Exception:\n    logging",
+        "except Exception:\n  try:\n    None.connection_errors\n  except AttributeError:\n    logging",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_any_other_error_keeps_its_traceback():
     assert "Traceback" in said_of("ValueError('odd')")
