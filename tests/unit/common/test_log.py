@@ -12,6 +12,11 @@ import logging
 import kombu.exceptions, redis
 from common import log
 log.configure("INFO")
+def stumble(error):
+    try:
+        raise error
+    except Exception:
+        None.of_a_library_that_fell_over
 try:
     raise {error}
 except Exception:
@@ -34,24 +39,13 @@ def said_of(error: str) -> str:
         "redis.ConnectionError('gone')",
         "kombu.exceptions.OperationalError('gone')",
         "ConnectionRefusedError('gone')",
+        "stumble(redis.ConnectionError('gone'))",
     ],
 )
 def test_a_lost_connection_is_one_line(error):
     said = said_of(error)
     assert len(said.splitlines()) == 1
     assert "Message Error: tick" in said
-    assert "gone" in said
-
-
-def test_what_the_library_stumbles_over_when_it_loses_a_connection_is_one_line():
-    script = SCRIPT.format(error="redis.ConnectionError('gone')").replace(
-        "except Exception:\n    logging",
-        "except Exception:\n  try:\n    None.connection_errors\n  except AttributeError:\n    logging",
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_any_other_error_keeps_its_traceback():
