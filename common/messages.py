@@ -8,10 +8,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from common.clock import GridClock
 
-Name = str
-"""A client id, run id or zone: letters, digits, dot, dash and underscore."""
-
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""A client id or run id: letters, digits, dot, dash and underscore."""
 
 Outcome = Literal["trained", "declined", "failed"]
 

@@ -35,7 +35,6 @@ class Client:
     alive: bool = False
     gate: Gate | None = None
     waiting_since: datetime | None = None
-    last_chosen_at: datetime | None = None
     updates: int = 0
     energy_per_update_wh: float | None = None
     latency_s: float | None = None

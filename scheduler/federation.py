@@ -204,8 +204,6 @@ def _round_planned(self: Federation, event: Event) -> None:
     if run.open_round is None:
         run.open_round = Round.planned(event)
     run.open_round.invite(event, self.clients)
-    for name in event.body["cohort"]:
-        self.clients[name].last_chosen_at = event.grid_at
 
 
 def _open_round(self: Federation, event: Event) -> Round | None:

@@ -46,8 +46,8 @@ def _give_up(c: Coordinator, run_id: str) -> None:
             tx.append(draft)
 
 
-def close_round(c: Coordinator, run_id: str) -> bool:
-    """Close a run's open round if it is complete, and return whether it is closed now.
+def close_round(c: Coordinator, run_id: str) -> None:
+    """Close a run's open round if it is complete.
 
     Safe to run twice and at once: the manifest is committed once, the version is a pure function
     of it, and publishing the version is one transaction.
@@ -55,7 +55,7 @@ def close_round(c: Coordinator, run_id: str) -> bool:
     begun = time.perf_counter()
     round_ = _committed(c, run_id)
     if round_ is None:
-        return False
+        return
     failpoint("round.committed")
     run = c.ledger.state().runs[run_id]
     version, server_state = next_version(
@@ -65,7 +65,7 @@ def close_round(c: Coordinator, run_id: str) -> bool:
     with c.ledger.transaction() as tx:
         run = tx.state.runs[run_id]
         if run.open_round is None or run.open_round.number != round_.number:
-            return True
+            return
         body = _closed(c, tx.state, run, round_) | {
             "version": version,
             "server_state": server_state,
@@ -77,7 +77,6 @@ def close_round(c: Coordinator, run_id: str) -> bool:
         "round.closed", run=run_id, round=round_.number, version=version[:12],
         updates=len(round_.accepted), emitted=show_mass(body["gco2eq"]),
     )  # fmt: skip
-    return True
 
 
 def _committed(c: Coordinator, run_id: str) -> Round | None:

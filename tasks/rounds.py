@@ -6,7 +6,6 @@ from pydantic import Field
 
 from common.log import get_logger
 from common.messages import NAME_PATTERN, Heartbeat, Message
-from scheduler.event import Draft
 from tasks.app import app
 from tasks.closing import close_round, settle_open_rounds
 from tasks.coordinator import Coordinator, coordinator
@@ -14,7 +13,7 @@ from tasks.lifecycle import end_finished_runs, open_new_runs
 from tasks.planning import plan_due_rounds, reissue, reissue_lost
 from tasks.roles import SITE_PREFIX
 from tasks.scoring import score_versions
-from tasks.watch import watch
+from tasks.watch import presence_news, watch
 
 _log = get_logger(__name__)
 
@@ -61,13 +60,8 @@ def hello(heartbeat: Heartbeat) -> None:
         )  # fmt: skip
         return
     with c.ledger.transaction() as tx:
-        if tx.state.clients[heartbeat.client].incarnation != heartbeat.incarnation:
-            body = {
-                "incarnation": heartbeat.incarnation,
-                "host": heartbeat.host,
-                "pid": heartbeat.pid,
-            }
-            tx.append(Draft("client.joined", client=heartbeat.client, body=body))
+        greeted = {heartbeat.client: tx.state.clients[heartbeat.client]}
+        tx.append(*presence_news(greeted, {heartbeat.client: heartbeat}))
     now = watch(c).get(heartbeat.client)
     run = c.ledger.state().working_for(heartbeat.client)
     if run and not (now and now.busy) and not c.broker.llen(SITE_PREFIX + heartbeat.client):

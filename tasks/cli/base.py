@@ -11,8 +11,10 @@ from kombu.exceptions import OperationalError
 
 from common import settings as settings_
 from common.errors import FairwindError
+from scheduler.federation import Federation
 from scheduler.gate import GateRule
 from scheduler.ledger import Ledger, open_ledger
+from scheduler.view import view
 
 
 class Clear(click.Group):
@@ -38,6 +40,15 @@ def ledger_at_hand(*, create: bool = False) -> Ledger:
     """Open the coordinator's ledger."""
     ours = settings_.load()
     return open_ledger(ours.ledger, ours.clock, create=create)
+
+
+def view_at_hand(state: Federation, run_id: str | None) -> dict[str, Any]:
+    """Return what there is to see of a run, or of the newest, by this process's settings."""
+    ours = settings_.load()
+    return view(
+        state, run_id, clock=ours.clock, threshold=ours.threshold_gco2eq_per_kwh,
+        ceiling=ours.ceiling_gco2eq_per_kwh,
+    )  # fmt: skip
 
 
 def gate_rule() -> GateRule:

@@ -13,8 +13,7 @@ from common.units import show_energy, show_intensity, show_mass
 from scheduler.carbon import make_signal
 from scheduler.carbon.signal import unknown_zone
 from scheduler.event import Draft
-from scheduler.view import view
-from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, wake
+from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, view_at_hand, wake
 
 
 @click.command()
@@ -54,11 +53,7 @@ def retire(client: str) -> None:
 @as_json
 def clients(*, as_json: bool) -> None:
     """List the clients: grid, gate, state, and what they used."""
-    ours = settings_.load()
-    seen = view(
-        ledger_at_hand().state(), None, clock=ours.clock,
-        threshold=ours.threshold_gco2eq_per_kwh, ceiling=ours.ceiling_gco2eq_per_kwh,
-    )["clients"]  # fmt: skip
+    seen = view_at_hand(ledger_at_hand().state(), None)["clients"]
     if as_json:
         print_json(seen)
         return

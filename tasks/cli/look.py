@@ -14,8 +14,8 @@ from scheduler.carbon.grid import Grid
 from scheduler.plan import SENTENCES, Verdict, plan_round, why
 from scheduler.run import RunSpec
 from scheduler.situation import take_in
-from scheduler.view import find_run, view
-from tasks.cli.base import as_json, gate_rule, ledger_at_hand, print_json, print_table
+from scheduler.view import find_run
+from tasks.cli.base import as_json, gate_rule, ledger_at_hand, print_json, print_table, view_at_hand
 from tasks.cli.figures import show_avoided, show_progress
 
 
@@ -24,14 +24,7 @@ from tasks.cli.figures import show_avoided, show_progress
 @as_json
 def status(run_id: str | None, *, as_json: bool) -> None:
     """Say in three lines how things stand."""
-    ours = settings_.load()
-    state = ledger_at_hand().state()
-    if run_id is not None:
-        find_run(state, run_id)
-    seen = view(
-        state, run_id, clock=ours.clock, threshold=ours.threshold_gco2eq_per_kwh,
-        ceiling=ours.ceiling_gco2eq_per_kwh,
-    )  # fmt: skip
+    seen = view_at_hand(ledger_at_hand().state(), run_id)
     if as_json:
         print_json(seen)
     else:

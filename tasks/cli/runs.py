@@ -17,8 +17,8 @@ from scheduler.federation import Federation
 from scheduler.ledger import Ledger
 from scheduler.policies import find_policy
 from scheduler.run import RunSpec, ServerOptimizer
-from scheduler.view import find_run, summary, view
-from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, wake
+from scheduler.view import find_run, summary
+from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, view_at_hand, wake
 from tasks.cli.figures import show_avoided, show_score, show_value
 from tasks.cli.look import print_status
 from tasks.cli.options import run_options, training_options
@@ -158,10 +158,7 @@ def show(run_id: str, *, as_json: bool) -> None:
     ours = settings_.load()
     state = ledger_at_hand().state()
     current = find_run(state, run_id)
-    seen = view(
-        state, run_id, clock=ours.clock, threshold=ours.threshold_gco2eq_per_kwh,
-        ceiling=ours.ceiling_gco2eq_per_kwh,
-    )  # fmt: skip
+    seen = view_at_hand(state, run_id)
     if as_json:
         spec = current.spec.model_dump(mode="json")
         print_json({"spec": spec, "run": seen["run"], "rounds": seen["rounds"]})
