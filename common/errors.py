@@ -6,6 +6,8 @@ Every message says what happened, what follows and what to do, in that order.
     ├── SettingError         a setting or argument is missing, misspelt or out of range
     ├── BrokerError          Redis cannot be reached, or refused us
     ├── SignalError          a carbon signal knows nothing of a zone or a time
+    │   ├── SignalUnavailable   a live signal does not answer now; it is asked again later
+    │   └── SignalNotOffered    a live signal does not offer this to this key or zone
     ├── WorkloadError        a workload is missing, not allowed, or raised
     ├── UpdateError          the bytes of an update or a model are not what was promised
     ├── TransportError       bytes in flight are missing or were altered
@@ -36,6 +38,14 @@ class BrokerError(FairwindError):
 
 class SignalError(FairwindError):
     """A carbon signal knows nothing of a zone or a time."""
+
+
+class SignalUnavailable(SignalError):  # noqa: N818 - a state of the signal, said as one
+    """A live signal does not answer now; it is asked again later."""
+
+
+class SignalNotOffered(SignalError):  # noqa: N818
+    """A live signal does not offer this to this key or zone; it is not asked again soon."""
 
 
 class WorkloadError(FairwindError):

@@ -67,13 +67,37 @@ class Reason(Message):
     text: str = Field(max_length=600)
 
 
-class Energy(Message):
-    """What a task used at the wall: Wh (facility overhead included), how it was found, how sure."""
+EnergyQuality = Literal["measured", "shared", "modelled", "constant"]
+"""How an energy was found, surest first; `shared`: measured for a device, split among its users."""
 
+
+class EnergyPart(Message):
+    """What one kind of device used for a task, before facility overhead, in Wh."""
+
+    device: Literal["cpu", "gpu", "memory", "site"]
     energy_wh: float = Field(ge=0, allow_inf_nan=False)
     method: str = Field(max_length=40)
-    quality: Literal["measured", "modelled", "constant"]
+    quality: EnergyQuality
+
+
+class Energy(Message):
+    """What a task used at the wall, how that was found, and what stands beside it.
+
+    `energy_wh` is the sum of the parts times the PUE; its method names theirs, joined by ``+``, and
+    its quality is that of the least sure. Apart from it: `idle_wh`, what the site's reserved
+    hardware used since its last answer while it waited (PUE included), over `idle_s` wall seconds;
+    and `embodied_gco2eq`, the share of its manufacture by the SCI specification 1.1. Both are
+    `None` where the site does not say.
+    """
+
+    energy_wh: float = Field(ge=0, allow_inf_nan=False)
+    method: str = Field(max_length=80)
+    quality: EnergyQuality
     pue: float = Field(ge=1)
+    parts: tuple[EnergyPart, ...] = Field(default=(), max_length=8)
+    idle_wh: float | None = Field(default=None, ge=0)
+    idle_s: float | None = Field(default=None, ge=0)
+    embodied_gco2eq: float | None = Field(default=None, ge=0)
 
 
 class Timings(Message):

@@ -3,7 +3,8 @@
 Kinds, by subject::
 
     client.enrolled  client.retired  client.joined  client.silent
-    gate.changed     grid.read
+    gate.changed     grid.read        grid.settled
+    signal.fell_back signal.recovered
     run.started      run.opened      run.stop_requested   run.ended     run.waiting
     round.planned    round.committed round.closed         round.evaluated
     assignment.reissued  assignment.declined  assignment.failed  assignment.given_up

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from common.settings import Settings
 from common.units import show_duration
-from scheduler.carbon.reading import Reading, comparable, refuse_naive
+from scheduler.carbon.reading import FLOW_TRACED, Family, Reading, refuse_naive
 
 State = Literal["open", "open_by_patience", "closed", "unknown"]
 
@@ -30,8 +30,10 @@ Code = Literal[
     "dwell",
     "patience_spent",
     "patience_over_budget",
+    "patience_unknown",
     "no_reading",
     "stale_reading",
+    "other_family",
 ]
 """Why a gate is in its state. The ledger keeps these: add to them, never rename one."""
 
@@ -88,21 +90,28 @@ class GateRule:
         ceiling_gco2eq_per_kwh: Never open above this one, whatever else holds.
         patience: A client that waited this long may train once, grid time.
         dwell: An open or closed gate keeps its state at least this long, grid time.
+        family: What the threshold and the ceiling count; a reading of another one is not compared.
+        unknown_may_train: Whether patience also opens a gate whose grid is unknown. The ceiling
+            cannot be kept then.
     """
 
     threshold_gco2eq_per_kwh: float
     ceiling_gco2eq_per_kwh: float
     patience: timedelta
     dwell: timedelta
+    family: Family = FLOW_TRACED
+    unknown_may_train: bool = False
 
     @classmethod
-    def of(cls, settings: Settings) -> GateRule:
-        """Return the rule that the settings describe."""
+    def of(cls, settings: Settings, family: Family) -> GateRule:
+        """Return the rule that the settings describe, for readings of one family."""
         return cls(
             threshold_gco2eq_per_kwh=settings.threshold_gco2eq_per_kwh,
             ceiling_gco2eq_per_kwh=settings.ceiling_gco2eq_per_kwh,
             patience=timedelta(hours=settings.patience_h),
             dwell=timedelta(minutes=settings.dwell_min),
+            family=family,
+            unknown_may_train=settings.unknown_grid == "patience",
         )
 
 
@@ -120,10 +129,10 @@ def judge(
 
     Args:
         before: The gate as last judged; `None` at first.
-        now_reading: What holds in the client's zone at `now`; `None` if nothing is known, or only
-            figures that the threshold must not be compared to.
+        now_reading: What holds in the client's zone at `now`; `None` if nothing is known.
         history: The zone's last seven days, in any order. Left out of it are other zones, what is
-            not comparable to `now_reading`, and what lies before those days or after `now`.
+            of another family or source than `now_reading`, and what lies before those days or
+            after `now`.
         rule: When gates open and close.
         now: The time on the grid clock, aware.
         waiting_since: When the client last trained or its gate was last open, whichever is later.
@@ -134,9 +143,12 @@ def judge(
         SignalError: If `now` is naive.
     """
     refuse_naive(now)
-    if now_reading is None or not now_reading.start <= now < now_reading.end:
-        reason: Code = "no_reading" if now_reading is None else "stale_reading"
-        return _gate(before, "unknown", reason, now, {})
+    unfit = _unfit(now_reading, rule, now)
+    if now_reading is None or unfit is not None:
+        waited = _spans("waited_s", now - waiting_since, "patience_s", rule.patience)
+        if rule.unknown_may_train and patience_allowed and now - waiting_since >= rule.patience:
+            return _gate(before, "open_by_patience", "patience_unknown", now, waited)
+        return _gate(before, "unknown", unfit or "no_reading", now, {})
     numbers = _numbers(now_reading, history, rule, now)
     state, reason = _by_grams(before, numbers)
     if reason == "above_ceiling":
@@ -152,6 +164,15 @@ def judge(
         state = "open_by_patience" if patience_allowed else "closed"
         numbers |= _spans("waited_s", now - waiting_since, "patience_s", rule.patience)
     return _gate(before, state, reason, now, numbers)
+
+
+def _unfit(reading: Reading | None, rule: GateRule, now: datetime) -> Code | None:
+    """Return why a reading cannot be held against the threshold now, `None` if it can."""
+    if reading is None:
+        return "no_reading"
+    if not reading.start <= now < reading.end:
+        return "stale_reading"
+    return None if reading.family == rule.family else "other_family"
 
 
 def explain(gate: Gate) -> str:
@@ -179,7 +200,7 @@ def _numbers(
         r
         for r in history
         if r.start <= now and r.end > earliest and r.zone == now_reading.zone
-        if comparable(r, now_reading)
+        if (r.family, r.source) == (now_reading.family, now_reading.source)
     ]
     values = sorted(r.gco2eq_per_kwh for r in week)
     # A flat week, such as a yearly mean gives, cannot tell a clean hour from a dirty one.
@@ -302,10 +323,24 @@ def _waited(gate: Gate) -> str:
     return f"{waited} (patience: {patience})"
 
 
+def _patience_unknown(gate: Gate) -> str:
+    return (
+        f"the zone's carbon intensity is unknown, but the client has waited {_waited(gate)} and "
+        "FAIRWIND_UNKNOWN_GRID is patience, so it may train once, for an unknown amount of grams"
+    )
+
+
 def _no_reading(_gate: Gate) -> str:
     return (
-        "no comparable reading for the zone at this hour, so nothing is trained there; check the "
-        "client's zone and FAIRWIND_SIGNAL"
+        "no reading for the zone at this hour, so nothing is trained there; check the client's "
+        "zone and FAIRWIND_SIGNAL, and see `fairwind signal`"
+    )
+
+
+def _other_family(_gate: Gate) -> str:
+    return (
+        "only a figure of another kind is known for the zone (a fallback), which the threshold "
+        "must not be compared to, so nothing is trained there; see `fairwind signal`"
     )
 
 
@@ -325,6 +360,8 @@ _SENTENCES: dict[Code, Callable[[Gate], str]] = {
     "dwell": _dwell,
     "patience_spent": _patience_spent,
     "patience_over_budget": _patience_over_budget,
+    "patience_unknown": _patience_unknown,
     "no_reading": _no_reading,
     "stale_reading": _stale_reading,
+    "other_family": _other_family,
 }

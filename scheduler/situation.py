@@ -54,4 +54,4 @@ def _patience_allowed(state: Federation) -> bool:
 
 def _intensity(grid: Grid, zone: str, now: datetime) -> float | None:
     reading = grid.zone(zone, now).reading
-    return reading.gco2eq_per_kwh if reading else None
+    return reading.gco2eq_per_kwh if reading and reading.family == grid.family else None

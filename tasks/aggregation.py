@@ -151,9 +151,12 @@ def _facts(c: Coordinator, state: Federation, receipt: Receipt) -> dict[str, Any
     """Return what every receipt's event holds: what was used, when, and what that emitted."""
     grid_start, grid_end = c.clock.at(receipt.started_at), c.clock.at(receipt.ended_at)
     zone = state.clients[receipt.client].zone
-    intensity = c.grid.mean_gco2eq_per_kwh(zone, grid_start, max(grid_start, grid_end))
+    intensity = c.grid.mean(zone, grid_start, max(grid_start, grid_end))
     energy = receipt.energy
-    known = energy is not None and intensity is not None
+    grams = None
+    if energy is not None and intensity is not None:
+        grams = emitted_gco2eq(energy.energy_wh, intensity.gco2eq_per_kwh)
+    comparable = intensity is not None and intensity.family == c.grid.family
     return {
         "attempt": receipt.attempt,
         "started_at": receipt.started_at.isoformat(),
@@ -162,9 +165,10 @@ def _facts(c: Coordinator, state: Federation, receipt: Receipt) -> dict[str, Any
         "grid_ended_at": max(grid_start, grid_end).isoformat(),
         "energy_wh": energy.energy_wh if energy else None,
         "energy": energy.model_dump() if energy else None,
-        "intensity_gco2eq_per_kwh": intensity,
-        "gco2eq": emitted_gco2eq(energy.energy_wh, intensity) if known else None,  # type: ignore[union-attr,arg-type]
-        "signal": c.grid.signal.name,
+        "intensity": intensity.to_dict() if intensity else None,
+        "gco2eq": grams if comparable else None,
+        "gco2eq_apart": None if comparable else grams,
+        "nbytes": receipt.update.nbytes if receipt.update else 0,
         "sha256": receipt.update.sha256 if receipt.update else None,
         "loss": receipt.loss,
         "utility": receipt.utility,

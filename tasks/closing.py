@@ -152,7 +152,7 @@ def _closed(c: Coordinator, state: Federation, run: Run, round_: Round) -> dict[
     baseline_at = run.baseline_at or round_.grid_planned_at
     figures = account(
         round_.accepted, zones, planned_at=round_.grid_planned_at, ended_at=c.clock.now(),
-        baseline_at=baseline_at, mean=c.grid.mean_gco2eq_per_kwh,
+        baseline_at=baseline_at, mean=c.grid.comparable,
     )  # fmt: skip
     return {
         "energy_wh": figures.energy_wh,

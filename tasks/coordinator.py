@@ -11,7 +11,7 @@ from common import settings as settings_
 from common.clock import GridClock
 from common.settings import Settings
 from scheduler.blobs import Blobs
-from scheduler.carbon import make_signal
+from scheduler.carbon import federation_family, make_signal
 from scheduler.carbon.grid import Grid
 from scheduler.gate import GateRule
 from scheduler.ledger import Ledger, open_ledger
@@ -36,7 +36,7 @@ class Coordinator:
     @property
     def gate_rule(self) -> GateRule:
         """When gates open and close."""
-        return GateRule.of(self.settings)
+        return GateRule.of(self.settings, self.grid.family)
 
 
 @cache
@@ -52,7 +52,7 @@ def coordinator() -> Coordinator:
         clock=settings.clock,
         ledger=open_ledger(settings.ledger, settings.clock),
         blobs=Blobs(settings.folder / "blobs"),
-        grid=Grid(make_signal(settings)),
+        grid=Grid(make_signal(settings), federation_family(settings)),
         broker=connect(settings),
         transport=make_transport(settings),
         workbench=Workbench(settings.workloads),

@@ -94,12 +94,13 @@ def _ledger(ours: Settings) -> Iterator[Finding]:
         "ok",
         "The ledger is SQLite, which serves coordinators of one host; keep it on a local disk.",
     )
-    known = set(make_signal(ours).zones())
+    signal = make_signal(ours)
+    known = set(signal.zones())
     for client in state.clients.values():
         if client.zone not in known:
             yield Finding(
                 "warning",
-                f"{client.id} is enrolled in zone {client.zone}, which the signal {ours.signal} "
+                f"{client.id} is enrolled in zone {client.zone}, which the signal {signal.name} "
                 "does not know: its gate stays unknown and it never trains. Enrol it in a zone "
                 "of `fairwind zones`, or choose another signal.",
             )

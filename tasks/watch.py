@@ -59,16 +59,7 @@ def _grid_news(state: Federation, zones: Mapping[str, ZoneNow]) -> list[Draft]:
     readings: dict[str, Any] = {}
     for zone, now in sorted(zones.items()):
         reading = now.reading
-        readings[zone] = reading and {
-            "gco2eq_per_kwh": reading.gco2eq_per_kwh,
-            "start": reading.start.isoformat(),
-            "end": reading.end.isoformat(),
-            "source": reading.source,
-            "kind": reading.kind,
-            "scope": reading.scope,
-            "accounting": reading.accounting,
-            "quality": reading.quality,
-        }
+        readings[zone] = reading and reading.to_dict()
     if not readings or (state.grid and state.grid[-1].body["readings"] == readings):
         return []
     return [Draft("grid.read", body={"readings": readings})]

@@ -1,4 +1,4 @@
-"""Carbon intensities of electricity grids: one signal a module, chosen by a setting."""
+"""Carbon intensities of electricity grids: one source a module, chosen by a setting."""
 
 from __future__ import annotations
 
@@ -6,20 +6,38 @@ from collections.abc import Callable
 
 from common.errors import SettingError
 from common.settings import Settings
+from common.settings.carbon import Source
+from scheduler.carbon.reading import FLOW_TRACED, Family
 from scheduler.carbon.signal import Signal
 from scheduler.carbon.static import Static
 from scheduler.carbon.trace import Trace
 from scheduler.carbon.typical_day import TypicalDay, typical_days
 
 
-def make_signal(settings: Settings) -> Signal:
-    """Return the signal that the settings choose.
+def chain(settings: Settings, zone: str) -> tuple[Source, ...]:
+    """Return the names of the sources that are asked for a zone, best first."""
+    return settings.signal_by_zone.get(zone, settings.signal)
+
+
+def is_live(settings: Settings) -> bool:
+    """Return whether readings are fetched and cached: several sources, or one over the network."""
+    return bool(settings.signal_by_zone) or len(settings.signal) > 1 or settings.signal[0] in LIVE
+
+
+def federation_family(settings: Settings) -> Family:
+    """Return what the federation counts: the family of the first source in its chain."""
+    name = settings.signal[0]
+    return LIVE[name](settings) if name in LIVE else FLOW_TRACED
+
+
+def make_signal(settings: Settings, name: Source | None = None) -> Signal:
+    """Return a local signal: the one named, or the one that the settings choose.
 
     Raises:
         SettingError: If the trace is not named, cannot be read or is malformed, or a static
             intensity is implausible.
     """
-    return _FACTORIES[settings.signal](settings)
+    return LOCAL[name or settings.signal[0]](settings)
 
 
 def _typical_day(_settings: Settings) -> Signal:
@@ -41,8 +59,16 @@ def _static(settings: Settings) -> Signal:
     return Static(settings.static_gco2eq_per_kwh or means)
 
 
-_FACTORIES: dict[str, Callable[[Settings], Signal]] = {
+LOCAL: dict[Source, Callable[[Settings], Signal]] = {
     "typical_day": _typical_day,
     "trace": _trace,
     "static": _static,
 }
+"""Signals that need no network and answer for any hour."""
+
+LIVE: dict[Source, Callable[[Settings], Family]] = {
+    "electricity_maps": lambda s: Family("average", s.electricity_maps_scope, "consumption"),
+    "watttime": lambda _: Family("marginal", "direct", "production"),
+    "neso": lambda _: Family("average", "direct", "consumption"),
+}
+"""Providers over the network, and what their figures count."""

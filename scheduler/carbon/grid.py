@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from common.errors import SignalError
-from scheduler.carbon.reading import Reading, mean_gco2eq_per_kwh
+from scheduler.carbon.reading import FLOW_TRACED, Family, Mean, Reading, mean_over
 from scheduler.carbon.signal import Signal, reading_at
 from scheduler.gate import DAY, WEEK
 
@@ -22,10 +22,16 @@ class ZoneNow:
 
 
 class Grid:
-    """Answers from a signal, asking it once per zone and slot."""
+    """Answers from a signal, asking it once per zone and slot.
 
-    def __init__(self, signal: Signal) -> None:
+    Args:
+        signal: Where readings come from.
+        family: What the federation counts; figures of another family are labelled and kept apart.
+    """
+
+    def __init__(self, signal: Signal, family: Family = FLOW_TRACED) -> None:
         self.signal = signal
+        self.family = family
         self._now: dict[str, ZoneNow] = {}
 
     def zone(self, zone: str, at: datetime) -> ZoneNow:
@@ -36,13 +42,18 @@ class Grid:
         self._now[zone] = self._ask(zone, at)
         return self._now[zone]
 
-    def mean_gco2eq_per_kwh(self, zone: str, start: datetime, end: datetime) -> float | None:
+    def mean(self, zone: str, start: datetime, end: datetime) -> Mean | None:
         """Return the mean intensity of a zone over an interval, or `None` if unknown."""
         try:
             later = max(end, start + datetime.resolution)
-            return mean_gco2eq_per_kwh(self.signal.readings(zone, start, later), start, end)
+            return mean_over(self.signal.readings(zone, start, later), start, end)
         except SignalError:
             return None
+
+    def comparable(self, zone: str, start: datetime, end: datetime) -> float | None:
+        """Return the mean intensity in gCO2eq/kWh, or `None` if unknown or of another family."""
+        mean = self.mean(zone, start, end)
+        return mean.gco2eq_per_kwh if mean and mean.family == self.family else None
 
     def _ask(self, zone: str, at: datetime) -> ZoneNow:
         try:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal, Self
 
 from common.errors import SignalError
 
@@ -19,10 +19,35 @@ Scope = Literal["lifecycle", "direct"]
 Accounting = Literal["consumption", "production"]
 """With or without what flows over the zone's borders."""
 
-Quality = Literal["measured", "estimated", "forecast", "modelled"]
+Quality = Literal["measured", "estimated", "modelled", "forecast", "stale"]
+"""How a figure was found, surest first; `stale` is a past figure carried into the present."""
+
+SUREST_FIRST: Sequence[Quality] = ("measured", "estimated", "modelled", "forecast", "stale")
 
 MOST_GCO2EQ_PER_KWH = 2000.0
 """No grid is dirtier: coal emits at most 910 over its life cycle (IPCC AR5, 2014, annex III)."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Family:
+    """What a carbon intensity counts. Figures of different families are never compared or added."""
+
+    kind: Kind
+    scope: Scope
+    accounting: Accounting
+
+    def __str__(self) -> str:
+        return f"{self.kind}, {self.scope}, {self.accounting}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the family that `str` wrote."""
+        kind, scope, accounting = text.split(", ")
+        return cls(kind, scope, accounting)  # type: ignore[arg-type]
+
+
+FLOW_TRACED = Family("average", "lifecycle", "consumption")
+"""The family of Electricity Maps' default figures, and of every local signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +58,16 @@ class Reading:
         zone: Electricity Maps zone id.
         start: First instant it holds for, aware.
         end: First instant it no longer holds for, aware.
-        gco2eq_per_kwh: Carbon intensity, from 0 to 2000.
+        gco2eq_per_kwh: Carbon intensity, from 0 to 2000; of a forecast its median.
         source: The signal it came from.
-        kind: Average or marginal.
-        scope: Life-cycle or direct.
-        accounting: Of what the zone consumes or of what it produces.
+        family: What it counts.
         quality: How the figure was found.
+        method: How, in the source's own word or in ours (``persistence``); empty if not said.
         issued_at: When a forecast was issued, aware; `None` for anything else.
+        low_gco2eq_per_kwh: 10 % quantile of a forecast, if it has one.
+        high_gco2eq_per_kwh: 90 % quantile of a forecast, if it has one.
+        low_carbon_share: Share of renewable and nuclear power, from 0 to 1, if the source says it.
+        price_eur_per_mwh: Price of electricity, if the source says it; may be negative.
 
     Raises:
         SignalError: If a time is naive, the interval is empty, or the intensity is implausible.
@@ -50,11 +78,14 @@ class Reading:
     end: datetime
     gco2eq_per_kwh: float
     source: str
-    kind: Kind
-    scope: Scope
-    accounting: Accounting
+    family: Family
     quality: Quality
+    method: str = ""
     issued_at: datetime | None = None
+    low_gco2eq_per_kwh: float | None = None
+    high_gco2eq_per_kwh: float | None = None
+    low_carbon_share: float | None = None
+    price_eur_per_mwh: float | None = None
 
     def __post_init__(self) -> None:
         for time in (self.start, self.end, self.issued_at):
@@ -67,13 +98,97 @@ class Reading:
                 f"Correct the times at {self.source}."
             )
             raise SignalError(msg)
-        if fault := implausible(self.gco2eq_per_kwh):
-            msg = (
-                f"{self.source} says {self.gco2eq_per_kwh} gCO2eq/kWh for {self.zone} at "
-                f"{self.start.isoformat()}, which {fault}, so the reading is refused. "
-                f"Check its unit (gCO2eq/kWh) at {self.source}."
-            )
-            raise SignalError(msg)
+        for value in (self.gco2eq_per_kwh, self.low_gco2eq_per_kwh, self.high_gco2eq_per_kwh):
+            if value is not None and (fault := implausible(value)):
+                msg = (
+                    f"{self.source} says {value} gCO2eq/kWh for {self.zone} at "
+                    f"{self.start.isoformat()}, which {fault}, so the reading is refused. "
+                    f"Check its unit (gCO2eq/kWh) at {self.source}."
+                )
+                raise SignalError(msg)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the reading as JSON can hold it, without its zone and without what is unknown."""
+        body: dict[str, Any] = {
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "gco2eq_per_kwh": self.gco2eq_per_kwh,
+            "source": self.source,
+            "family": str(self.family),
+            "quality": self.quality,
+        }
+        if self.method:
+            body["method"] = self.method
+        if self.issued_at is not None:
+            body["issued_at"] = self.issued_at.isoformat()
+        more = {name: getattr(self, name) for name in _OPTIONAL}
+        return body | {name: value for name, value in more.items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, zone: str, body: Mapping[str, Any]) -> Self:
+        """Return the reading that `to_dict` made `body` of."""
+        issued = body.get("issued_at")
+        return cls(
+            zone=zone,
+            start=datetime.fromisoformat(body["start"]),
+            end=datetime.fromisoformat(body["end"]),
+            gco2eq_per_kwh=body["gco2eq_per_kwh"],
+            source=body["source"],
+            family=Family.parse(body["family"]),
+            quality=body["quality"],
+            method=body.get("method", ""),
+            issued_at=datetime.fromisoformat(issued) if issued else None,
+            **{name: body.get(name) for name in _OPTIONAL},
+        )
+
+
+_OPTIONAL = (
+    "low_gco2eq_per_kwh",
+    "high_gco2eq_per_kwh",
+    "low_carbon_share",
+    "price_eur_per_mwh",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """The mean carbon intensity of one zone over an interval, and what it rests on.
+
+    Attributes:
+        gco2eq_per_kwh: Weighted by time.
+        family: What it counts; the same for every reading in it.
+        quality: That of the least sure reading in it.
+        sources: The signals it came from, sorted.
+        issued_at: When the oldest forecast in it was issued; `None` if there is none.
+    """
+
+    gco2eq_per_kwh: float
+    family: Family
+    quality: Quality
+    sources: tuple[str, ...]
+    issued_at: datetime | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the mean as JSON can hold it."""
+        return {
+            "gco2eq_per_kwh": self.gco2eq_per_kwh,
+            "family": str(self.family),
+            "quality": self.quality,
+            "sources": list(self.sources),
+            "issued_at": self.issued_at.isoformat() if self.issued_at else None,
+        }
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> Self:
+        """Return the mean that `to_dict` made `body` of."""
+        issued = body["issued_at"]
+        return cls(
+            gco2eq_per_kwh=body["gco2eq_per_kwh"],
+            family=Family.parse(body["family"]),
+            quality=body["quality"],
+            sources=tuple(body["sources"]),
+            issued_at=datetime.fromisoformat(issued) if issued else None,
+        )
 
 
 def implausible(gco2eq_per_kwh: float) -> str | None:
@@ -101,12 +216,7 @@ def refuse_naive(time: datetime) -> None:
         raise SignalError(msg)
 
 
-def comparable(a: Reading, b: Reading) -> bool:
-    """Return whether two readings are of the same kind, scope and accounting."""
-    return (a.kind, a.scope, a.accounting) == (b.kind, b.scope, b.accounting)
-
-
-def mean_gco2eq_per_kwh(readings: Sequence[Reading], start: datetime, end: datetime) -> float:
+def mean_over(readings: Sequence[Reading], start: datetime, end: datetime) -> Mean:
     """Return the mean carbon intensity over `[start, end]`, weighted by time.
 
     If `start` equals `end`, this is the reading that covers `start`. Where readings overlap, the
@@ -117,12 +227,9 @@ def mean_gco2eq_per_kwh(readings: Sequence[Reading], start: datetime, end: datet
         start: Begin of the interval, aware.
         end: End of the interval, aware, not before `start`.
 
-    Returns:
-        The mean in gCO2eq/kWh.
-
     Raises:
         SignalError: If a time is naive, the interval is reversed or not covered without a gap, or
-            its readings are of more than one zone, kind, scope or accounting.
+            its readings are of more than one zone or family.
     """
     refuse_reversed(start, end)
     instant = start == end
@@ -138,7 +245,15 @@ def mean_gco2eq_per_kwh(readings: Sequence[Reading], start: datetime, end: datet
         covered = until
     if covered < last:
         raise SignalError(_gap(covered, start, end))
-    return inside[0].gco2eq_per_kwh if instant else grams / (end - start).total_seconds()
+    return Mean(
+        gco2eq_per_kwh=inside[0].gco2eq_per_kwh
+        if instant
+        else grams / (end - start).total_seconds(),
+        family=inside[0].family,
+        quality=max((r.quality for r in inside), key=SUREST_FIRST.index),
+        sources=tuple(sorted({r.source for r in inside})),
+        issued_at=min((r.issued_at for r in inside if r.issued_at), default=None),
+    )
 
 
 def refuse_reversed(start: datetime, end: datetime) -> None:
@@ -164,7 +279,7 @@ def _by_start(reading: Reading) -> datetime:
 def _refuse_mixture(readings: Sequence[Reading]) -> None:
     for reading in readings[1:]:
         first = readings[0]
-        if reading.zone != first.zone or not comparable(first, reading):
+        if reading.zone != first.zone or reading.family != first.family:
             msg = (
                 f"A mean over {_label(first)} and {_label(reading)} would mean nothing, "
                 f"so none is taken. Take all readings from one signal and one zone."
@@ -173,7 +288,7 @@ def _refuse_mixture(readings: Sequence[Reading]) -> None:
 
 
 def _label(reading: Reading) -> str:
-    return f"{reading.zone} ({reading.kind}, {reading.scope}, {reading.accounting})"
+    return f"{reading.zone} ({reading.family})"
 
 
 def _gap(missing: datetime, start: datetime, end: datetime) -> str:

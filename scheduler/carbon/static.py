@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from common.errors import SettingError
-from scheduler.carbon.reading import Reading, implausible
+from scheduler.carbon.reading import FLOW_TRACED, Reading, implausible
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping, unknown_zone
 
 
@@ -56,8 +56,6 @@ class Static:
             end=start + HOUR,
             gco2eq_per_kwh=self._means[zone],
             source=self.name,
-            kind="average",
-            scope="lifecycle",
-            accounting="consumption",
+            family=FLOW_TRACED,
             quality="modelled",
         )

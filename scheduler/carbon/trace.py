@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from common.errors import SignalError
-from scheduler.carbon.reading import Reading
+from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping, unknown_zone
 from scheduler.carbon.trace_file import read_trace
 
@@ -56,9 +56,7 @@ class Trace:
             end=start + HOUR,
             gco2eq_per_kwh=self._hours[zone][hour],
             source=self._source,
-            kind="average",
-            scope="lifecycle",
-            accounting="consumption",
+            family=FLOW_TRACED,
             quality="measured",
         )
         return reading

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scheduler.carbon.reading import Reading
+from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping, unknown_zone
 from scheduler.carbon.weather import Floats, weather
 
@@ -122,8 +122,6 @@ def _reading(zone: str, hour: int, gco2eq_per_kwh: float) -> Reading:
         end=start + HOUR,
         gco2eq_per_kwh=gco2eq_per_kwh,
         source=TypicalDay.name,
-        kind="average",
-        scope="lifecycle",
-        accounting="consumption",
+        family=FLOW_TRACED,
         quality="modelled",
     )

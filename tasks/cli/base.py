@@ -11,6 +11,7 @@ from kombu.exceptions import OperationalError
 
 from common import settings as settings_
 from common.errors import FairwindError
+from scheduler.carbon import federation_family
 from scheduler.federation import Federation
 from scheduler.gate import GateRule
 from scheduler.ledger import Ledger, open_ledger
@@ -53,7 +54,8 @@ def view_at_hand(state: Federation, run_id: str | None) -> dict[str, Any]:
 
 def gate_rule() -> GateRule:
     """Return when gates open and close, by this process's settings."""
-    return GateRule.of(settings_.load())
+    ours = settings_.load()
+    return GateRule.of(ours, federation_family(ours))
 
 
 def print_json(value: Any) -> None:

@@ -42,7 +42,7 @@ def test_the_defaults_are_settings(load):
 
 def test_a_variable_sets_its_field(load):
     ours = load(TICK_S="2.5", SIGNAL="static", HOME="/srv/fw", STATIC_GCO2EQ_PER_KWH='{"FR": 56}')
-    assert (ours.tick_s, ours.signal, ours.folder) == (2.5, "static", Path("/srv/fw"))
+    assert (ours.tick_s, ours.signal, ours.folder) == (2.5, ("static",), Path("/srv/fw"))
     assert ours.static_gco2eq_per_kwh == {"FR": 56.0}
     assert ours.ledger == "sqlite:////srv/fw/ledger.sqlite"
 

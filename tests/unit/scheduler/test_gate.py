@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import SignalError
-from scheduler.carbon.reading import Reading
+from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.carbon.typical_day import TypicalDay
 from scheduler.gate import _SENTENCES, Code, Gate, GateRule, State, explain, judge
 
@@ -35,9 +35,7 @@ def at(value: float, *, hours_ago: int = 0, **changes) -> Reading:
         "end": start + HOUR,
         "gco2eq_per_kwh": value,
         "source": "test",
-        "kind": "average",
-        "scope": "lifecycle",
-        "accounting": "consumption",
+        "family": FLOW_TRACED,
         "quality": "measured",
     }
     return Reading(**(fields | changes))
@@ -148,9 +146,9 @@ def test_with_less_than_a_day_of_history_the_threshold_decides_alone():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"kind": "marginal"}, {"scope": "direct"}, {"accounting": "production"}, {"zone": "FR"}],
+    [{"family": replace(FLOW_TRACED, kind="marginal")}, {"source": "static"}, {"zone": "FR"}],
 )
-def test_history_of_another_family_or_zone_is_left_out(changes):
+def test_history_of_another_family_source_or_zone_is_left_out(changes):
     other = [replace(r, **changes) for r in HISTORY]
     assert decide(None, 300.0, other).reason == "above_threshold"
 
@@ -398,8 +396,8 @@ def test_every_code_has_a_sentence():
         (
             decide(None, None),
             (
-                "unknown: no comparable reading for the zone at this hour, so nothing is trained "
-                "there; check the client's zone and FAIRWIND_SIGNAL"
+                "unknown: no reading for the zone at this hour, so nothing is trained "
+                "there; check the client's zone and FAIRWIND_SIGNAL, and see `fairwind signal`"
             ),
         ),
     ],

@@ -77,12 +77,12 @@ def test_a_gap_is_asked_for_again_when_the_hour_has_passed(tmp_path):
 def test_the_mean_weighs_hours_by_how_much_of_them_is_inside(tmp_path):
     grid = traced(tmp_path, {0: 100.0, 1: 200.0, 2: 300.0})
     # Half an hour at 100, a whole one at 200: (50 + 200) / 1.5.
-    mean = grid.mean_gco2eq_per_kwh("FR", START + HOUR / 2, START + 2 * HOUR)
+    mean = grid.comparable("FR", START + HOUR / 2, START + 2 * HOUR)
     assert mean == pytest.approx(250 / 1.5)
-    assert grid.mean_gco2eq_per_kwh("FR", START + HOUR, START + HOUR) == 200.0
+    assert grid.comparable("FR", START + HOUR, START + HOUR) == 200.0
 
 
 def test_the_mean_over_a_gap_is_unknown(tmp_path):
     grid = traced(tmp_path, {0: 100.0, 2: 300.0})
-    assert grid.mean_gco2eq_per_kwh("FR", START, START + 3 * HOUR) is None
-    assert grid.mean_gco2eq_per_kwh("DE", START, START + HOUR) is None
+    assert grid.comparable("FR", START, START + 3 * HOUR) is None
+    assert grid.comparable("DE", START, START + HOUR) is None

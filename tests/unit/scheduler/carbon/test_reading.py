@@ -1,5 +1,6 @@
 """A reading refuses what it cannot mean, and a mean refuses what it cannot cover."""
 
+import json
 import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import SignalError
-from scheduler.carbon.reading import Reading, comparable, mean_gco2eq_per_kwh
+from scheduler.carbon.reading import FLOW_TRACED, Family, Mean, Reading, mean_over
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+OTHER = Family("marginal", "direct", "production")
 
 
 def reading(start=NOON, value=100.0, **changes) -> Reading:
@@ -22,9 +24,7 @@ def reading(start=NOON, value=100.0, **changes) -> Reading:
         "end": start + HOUR,
         "gco2eq_per_kwh": value,
         "source": "test",
-        "kind": "average",
-        "scope": "lifecycle",
-        "accounting": "consumption",
+        "family": FLOW_TRACED,
         "quality": "measured",
     }
     return Reading(**(fields | changes))
@@ -56,59 +56,68 @@ def test_extreme_but_possible_intensity_is_taken(value):
 
 
 @pytest.mark.parametrize(
-    "change", [{"kind": "marginal"}, {"scope": "direct"}, {"accounting": "production"}]
+    "change",
+    [
+        {},
+        {"quality": "forecast", "issued_at": NOON, "method": "persistence"},
+        {"low_gco2eq_per_kwh": 80.0, "high_gco2eq_per_kwh": 120.0, "low_carbon_share": 0.4},
+        {"family": Family("marginal", "direct", "production"), "price_eur_per_mwh": -3.0},
+    ],
 )
-def test_figures_of_another_family_are_not_comparable(change):
-    assert not comparable(reading(), reading(**change))
+def test_a_reading_survives_its_way_through_json(change):
+    told = reading(**change)
+    assert Reading.from_dict("FR", json.loads(json.dumps(told.to_dict()))) == told
 
 
-def test_quality_source_and_time_do_not_hinder_comparison():
-    other = reading(NOON + HOUR, quality="forecast", source="other", issued_at=NOON)
-    assert comparable(reading(), other)
+def test_a_mean_names_its_least_sure_figure_and_all_sources():
+    hours = [reading(NOON), reading(NOON + HOUR, 400.0, quality="stale", source="other")]
+    mean = mean_over(hours, NOON, NOON + 2 * HOUR)
+    assert mean == Mean(250.0, FLOW_TRACED, "stale", ("other", "test"), None)
+    assert Mean.from_dict(json.loads(json.dumps(mean.to_dict()))) == mean
 
 
 def test_mean_is_weighted_by_time():
     # 30 min at 100 and 15 min at 400: (30 * 100 + 15 * 400) / 45 = 200.
     hours = [reading(NOON + HOUR, 400.0), reading(NOON, 100.0)]
     start, end = NOON + timedelta(minutes=30), NOON + timedelta(minutes=75)
-    assert mean_gco2eq_per_kwh(hours, start, end) == pytest.approx(200.0)
+    assert mean_over(hours, start, end).gco2eq_per_kwh == pytest.approx(200.0)
 
 
 def test_mean_at_an_instant_is_the_reading_that_covers_it():
     hours = [reading(NOON, 100.0), reading(NOON + HOUR, 400.0)]
-    assert mean_gco2eq_per_kwh(hours, NOON + HOUR, NOON + HOUR) == 400.0
-    assert mean_gco2eq_per_kwh(hours, NOON, NOON) == 100.0
+    assert mean_over(hours, NOON + HOUR, NOON + HOUR).gco2eq_per_kwh == 400.0
+    assert mean_over(hours, NOON, NOON).gco2eq_per_kwh == 100.0
 
 
 @pytest.mark.parametrize("end", [NOON + HOUR, NOON + 3 * HOUR, NOON + 4 * HOUR])
 def test_mean_over_a_time_not_covered_is_refused(end):
     hours = [reading(NOON), reading(NOON + 2 * HOUR)]
     with pytest.raises(SignalError, match="No reading covers"):
-        mean_gco2eq_per_kwh(hours, NOON - HOUR if end == NOON + HOUR else NOON, end)
+        mean_over(hours, NOON - HOUR if end == NOON + HOUR else NOON, end)
 
 
 def test_mean_of_nothing_is_unknown_not_zero():
     with pytest.raises(SignalError, match="unknown"):
-        mean_gco2eq_per_kwh([], NOON, NOON + HOUR)
+        mean_over([], NOON, NOON + HOUR)
 
 
 def test_mean_never_mixes_what_is_not_comparable():
-    for change in ({"kind": "marginal"}, {"zone": "DE"}):
+    for change in ({"family": OTHER}, {"zone": "DE"}):
         hours = [reading(NOON), reading(NOON + HOUR, **change)]
         with pytest.raises(SignalError, match="would mean nothing"):
-            mean_gco2eq_per_kwh(hours, NOON, NOON + 2 * HOUR)
+            mean_over(hours, NOON, NOON + 2 * HOUR)
 
 
 def test_mean_does_not_look_at_readings_outside_the_interval():
-    hours = [reading(NOON, 100.0), reading(NOON + HOUR, 400.0, kind="marginal")]
-    assert mean_gco2eq_per_kwh(hours, NOON, NOON + HOUR) == 100.0
+    hours = [reading(NOON, 100.0), reading(NOON + HOUR, 400.0, family=OTHER)]
+    assert mean_over(hours, NOON, NOON + HOUR).gco2eq_per_kwh == 100.0
 
 
 def test_mean_of_a_reversed_or_naive_interval_is_refused():
     with pytest.raises(SignalError, match="ends before it starts"):
-        mean_gco2eq_per_kwh([reading()], NOON + HOUR, NOON)
+        mean_over([reading()], NOON + HOUR, NOON)
     with pytest.raises(SignalError, match="no time zone"):
-        mean_gco2eq_per_kwh([reading()], NOON.replace(tzinfo=None), NOON + HOUR)
+        mean_over([reading()], NOON.replace(tzinfo=None), NOON + HOUR)
 
 
 @given(
@@ -119,5 +128,5 @@ def test_mean_lies_between_the_cleanest_and_the_dirtiest_hour(values, bounds):
     hours = [reading(NOON + i * HOUR, value) for i, value in enumerate(values)]
     span = len(values) * HOUR - timedelta.resolution
     start, end = (NOON + share * span for share in sorted(bounds))
-    mean = mean_gco2eq_per_kwh(hours, start, end)
+    mean = mean_over(hours, start, end).gco2eq_per_kwh
     assert min(values) - 1e-6 <= mean <= max(values) + 1e-6

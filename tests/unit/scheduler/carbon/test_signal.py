@@ -48,7 +48,7 @@ def test_an_empty_interval_has_no_readings(signal):
 
 def test_every_reading_says_what_it_is(signal):
     (reading,) = signal.readings("FR", JULY, JULY + HOUR)
-    assert (reading.kind, reading.scope, reading.accounting) == (
+    assert (reading.family.kind, reading.family.scope, reading.family.accounting) == (
         "average",
         "lifecycle",
         "consumption",

@@ -7,13 +7,14 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic import AwareDatetime, Field, ValidationError
+from pydantic_settings import SettingsConfigDict, SettingsError
 
 from common.clock import GridClock
 from common.errors import SettingError
+from common.settings.carbon import GateSettings, SignalSettings
+from common.settings.site import SiteSettings
 
 PREFIX = "FAIRWIND_"
 
@@ -21,17 +22,7 @@ _NOT_OURS = {f"{PREFIX}DATA", f"{PREFIX}FAILPOINT", f"{PREFIX}CLIENT"}
 """Read elsewhere: the folder of real traces, the fault tests' failpoint, a worker's client."""
 
 
-def _split(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(word.strip() for word in value.split(",") if word.strip())
-    return value
-
-
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-"""A tuple written in the environment as words separated by commas."""
-
-
-class Settings(BaseSettings):
+class Settings(SignalSettings, GateSettings, SiteSettings):
     """Settings of one process. A name is the field's in capitals after ``FAIRWIND_``.
 
     Durations in hours and minutes are on the grid clock, those in seconds on the wall clock.
@@ -58,29 +49,6 @@ class Settings(BaseSettings):
         default=8 * 2**30, ge=1, description="the largest update that is looked at, bytes"
     )
 
-    signal: Literal["typical_day", "trace", "static"] = Field(
-        default="typical_day", description="where carbon intensities come from"
-    )
-    trace_path: Path | None = Field(default=None, description="the CSV that the trace signal reads")
-    static_gco2eq_per_kwh: dict[str, float] = Field(
-        default_factory=dict, description='the static signal\'s values, as JSON: {"FR": 56}'
-    )
-    threshold_gco2eq_per_kwh: float = Field(
-        default=200.0, ge=0, description="a gate opens at or below this intensity"
-    )
-    ceiling_gco2eq_per_kwh: float = Field(
-        default=1000.0, ge=0, description="no gate opens above this, exceptions included"
-    )
-    patience_h: float = Field(
-        default=72.0, gt=0, description="a client closed for longer may train once, grid hours"
-    )
-    dwell_min: float = Field(
-        default=30.0, ge=0, description="a gate keeps its state at least this long, grid minutes"
-    )
-    valid_h: float = Field(
-        default=1.0, gt=0, description="an assignment must be begun within this, grid hours"
-    )
-
     tick_s: float = Field(default=5.0, gt=0, description="beat wakes the scheduler this often")
     heartbeat_s: float = Field(default=5.0, gt=0, description="a worker says it lives this often")
     silent_after_s: float = Field(
@@ -97,25 +65,6 @@ class Settings(BaseSettings):
     wall_start: AwareDatetime | None = Field(
         default=None, description="the wall time at which the grid clock shows grid_start"
     )
-
-    workloads: Words = Field(
-        default=("digits", "breast_cancer"),
-        description="what this process may load: shipped names or import paths",
-    )
-    partition: Words = Field(
-        default=(), description="client ids among which the shipped workloads split their data"
-    )
-    threads: int = Field(default=1, ge=1, description="torch threads of one process")
-    site_ceiling_gco2eq_per_kwh: float | None = Field(
-        default=None, ge=0, description="this site declines work above this intensity"
-    )
-    site_windows: Words = Field(
-        default=(), description="this site trains only within these UTC hours, e.g. 22:00-06:00"
-    )
-    watts_per_core: float = Field(
-        default=4.0, gt=0, description="W of a busy core, where no meter can be read"
-    )
-    pue: float = Field(default=1.0, ge=1, description="power usage effectiveness of this site")
 
     @property
     def clock(self) -> GridClock:

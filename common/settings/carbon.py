@@ -1,0 +1,108 @@
+"""Settings of the coordinator's carbon signals, gates and accounts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode
+
+from common.settings.words import split
+
+Source = Literal["typical_day", "trace", "static", "electricity_maps", "watttime", "neso"]
+"""The sources of carbon intensities there are; `scheduler.carbon` makes them."""
+
+Chain = Annotated[tuple[Source, ...], NoDecode, BeforeValidator(split), Field(min_length=1)]
+"""Sources, best first: the next is asked where those before it do not answer."""
+
+
+class SignalSettings(BaseSettings):
+    """Where carbon intensities come from."""
+
+    signal: Chain = Field(
+        default=("typical_day",),
+        description="where carbon intensities come from: one name, or several, best first",
+    )
+    signal_by_zone: dict[str, Chain] = Field(
+        default_factory=dict, description='another chain for some zones: {"GB": "neso,static"}'
+    )
+    trace_path: Path | None = Field(default=None, description="the CSV that the trace signal reads")
+    static_gco2eq_per_kwh: dict[str, float] = Field(
+        default_factory=dict, description='the static signal\'s values, as JSON: {"FR": 56}'
+    )
+    zone_coordinates: dict[str, tuple[float, float]] = Field(
+        default_factory=dict,
+        description='where zones lie that a provider does not know by name: {"X": [48.1, 11.6]}',
+    )
+    refresh_s: float = Field(
+        default=300.0, gt=0, description="live signals are asked for news this often"
+    )
+    stale_h: float = Field(
+        default=2.0,
+        ge=0,
+        description="a live signal's last figure is carried on for this long, grid hours",
+    )
+    settle_s: float = Field(
+        default=3600.0, gt=0, description="measured intensities are sought for past work this often"
+    )
+
+    electricity_maps_key: SecretStr | None = Field(
+        default=None, description="Electricity Maps: the auth-token"
+    )
+    electricity_maps_url: str = Field(
+        default="https://api.electricitymaps.com/v4", description="Electricity Maps: v4, or .../v3"
+    )
+    electricity_maps_scope: Literal["lifecycle", "direct"] = Field(
+        default="lifecycle", description="Electricity Maps: which emission factors"
+    )
+    electricity_maps_per_hour: int = Field(
+        default=50, ge=1, description="Electricity Maps: requests an hour that the plan allows"
+    )
+    watttime_user: str | None = Field(default=None, description="WattTime: user name")
+    watttime_password: SecretStr | None = Field(default=None, description="WattTime: password")
+    watttime_url: str = Field(default="https://api.watttime.org", description="WattTime: address")
+    watttime_regions: dict[str, str] = Field(
+        default_factory=dict,
+        description='WattTime: regions of zones, else by place: {"US-CAL-CISO": "CAISO_NORTH"}',
+    )
+    watttime_per_hour: int = Field(
+        default=3600, ge=1, description="WattTime: requests an hour that we allow ourselves"
+    )
+    neso_url: str = Field(
+        default="https://api.carbonintensity.org.uk", description="NESO Carbon Intensity: address"
+    )
+    neso_per_hour: int = Field(
+        default=120, ge=1, description="NESO: requests an hour that we allow ourselves"
+    )
+
+
+class GateSettings(BaseSettings):
+    """When a client's gate opens, and how clients are compared."""
+
+    threshold_gco2eq_per_kwh: float = Field(
+        default=200.0, ge=0, description="a gate opens at or below this intensity"
+    )
+    ceiling_gco2eq_per_kwh: float = Field(
+        default=1000.0, ge=0, description="no gate opens above this, exceptions included"
+    )
+    patience_h: float = Field(
+        default=72.0, gt=0, description="a client closed for longer may train once, grid hours"
+    )
+    dwell_min: float = Field(
+        default=30.0, ge=0, description="a gate keeps its state at least this long, grid minutes"
+    )
+    unknown_grid: Literal["wait", "patience"] = Field(
+        default="wait",
+        description="a client whose grid is unknown waits, or may train once its patience is spent",
+    )
+    valid_h: float = Field(
+        default=1.0, gt=0, description="an assignment must be begun within this, grid hours"
+    )
+    score_weights: dict[str, float] = Field(
+        default_factory=dict,
+        description='how much parts of the score count: {"latency": 0}; the others keep theirs',
+    )
+    network_kwh_per_gb: float = Field(
+        default=0.001, ge=0, description="electricity of the network, kWh per GB each way"
+    )

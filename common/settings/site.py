@@ -1,0 +1,63 @@
+"""Settings of one site: what it may train, when it will, and how its energy is measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+from common.settings.words import Words
+
+
+class SiteSettings(BaseSettings):
+    """What one site allows and measures."""
+
+    workloads: Words = Field(
+        default=("digits", "breast_cancer"),
+        description="what this process may load: shipped names or import paths",
+    )
+    partition: Words = Field(
+        default=(), description="client ids among which the shipped workloads split their data"
+    )
+    threads: int = Field(default=1, ge=1, description="torch threads of one process")
+    site_ceiling_gco2eq_per_kwh: float | None = Field(
+        default=None, ge=0, description="this site declines work above this intensity"
+    )
+    site_windows: Words = Field(
+        default=(), description="this site trains only within these UTC hours, e.g. 22:00-06:00"
+    )
+
+    meter: Literal["auto", "rapl", "cpu", "constant"] = Field(
+        default="auto",
+        description="how the energy of processors is found; auto: the best that can be read",
+    )
+    rapl_path: Path = Field(
+        default=Path("/sys/class/powercap"), description="where RAPL's counters are"
+    )
+    watts_per_core: float = Field(
+        default=4.0, gt=0, description="W of a busy core, where no meter can be read"
+    )
+    constant_w: float = Field(
+        default=0.0, ge=0, description="W of the whole site while it trains, for the constant meter"
+    )
+    gpu_meter: Literal["auto", "off"] = Field(
+        default="auto", description="whether the energy counters of NVIDIA GPUs are read"
+    )
+    memory_w_per_gb: float = Field(
+        default=0.0, ge=0, description="W per GB of memory in use; 0 leaves memory out"
+    )
+    idle_w: float = Field(
+        default=0.0, ge=0, description="W of hardware reserved for Fairwind while it waits"
+    )
+    pue: float = Field(default=1.0, ge=1, description="power usage effectiveness of this site")
+    embodied_kgco2eq: float | None = Field(
+        default=None, ge=0, description="emissions of making this site's hardware; unset: left out"
+    )
+    embodied_lifetime_h: float = Field(
+        default=35_040.0, gt=0, description="hours that hardware is in use for, four years"
+    )
+    embodied_share: float = Field(
+        default=1.0, gt=0, le=1, description="share of that hardware that is reserved for Fairwind"
+    )

@@ -1,0 +1,94 @@
+"""A booking: one piece of work, what it used, and what that emitted, as booked and as settled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from common.messages import Energy
+from common.units import emitted_gco2eq
+from scheduler.carbon.reading import Mean
+
+Outcome = Literal[
+    "counted", "late", "refused", "conflicting", "declined", "failed", "lost", "cut_off"
+]
+"""What became of the work: ``lost`` was never answered, ``cut_off`` fell into a round that made no
+version. Only ``counted`` work is in a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """One piece of work of one client. Times are on the grid clock.
+
+    Attributes:
+        run: The run's name.
+        round: Its number in the run.
+        client: Who did it.
+        zone: The client's zone when it was booked.
+        outcome: What became of it.
+        started_at: When the energy began to be used; `None` where it was never reported.
+        ended_at: When it was used up; `None` where it was never reported.
+        energy: What it used; `None` where it was never reported.
+        network_wh: What its bytes used on their way, both ways, modelled; `None` if unknown.
+        examples: Examples trained on, each as often as it was; 0 where nothing was trained.
+        booked: The carbon intensity as known when it was booked; `None` if unknown.
+        settled: The carbon intensity as measured since; `None` until then.
+        comparable: Whether the intensity is of the federation's family. Grams that are not are
+            never added to those that are.
+    """
+
+    run: str
+    round: int
+    client: str
+    zone: str
+    outcome: Outcome
+    started_at: datetime | None
+    ended_at: datetime | None
+    energy: Energy | None
+    network_wh: float | None
+    examples: int
+    booked: Mean | None
+    settled: Mean | None
+    comparable: bool
+
+    @property
+    def energy_wh(self) -> float | None:
+        """Electricity of the work itself at the wall, Wh."""
+        return self.energy.energy_wh if self.energy else None
+
+    @property
+    def best(self) -> Mean | None:
+        """The surest intensity there is: settled, else as booked."""
+        return self.settled or self.booked
+
+    @property
+    def gco2eq(self) -> float | None:
+        """Operational emissions as booked, gCO2eq; `None` if unknown."""
+        return _grams(self.energy_wh, self.booked)
+
+    @property
+    def settled_gco2eq(self) -> float | None:
+        """Operational emissions under the surest intensity, gCO2eq; `None` if unknown."""
+        return _grams(self.energy_wh, self.best)
+
+    @property
+    def idle_gco2eq(self) -> float | None:
+        """Emissions of reserved hardware that waited, gCO2eq; `None` if not said."""
+        return _grams(self.energy.idle_wh if self.energy else None, self.best)
+
+    @property
+    def network_gco2eq(self) -> float | None:
+        """Emissions of the bytes' way at the intensity of the client's zone, gCO2eq."""
+        return _grams(self.network_wh, self.best)
+
+    @property
+    def embodied_gco2eq(self) -> float | None:
+        """The work's share of making its hardware, gCO2eq; `None` if the site does not say."""
+        return self.energy.embodied_gco2eq if self.energy else None
+
+
+def _grams(energy_wh: float | None, intensity: Mean | None) -> float | None:
+    if energy_wh is None or intensity is None:
+        return None
+    return emitted_gco2eq(energy_wh, intensity.gco2eq_per_kwh)
