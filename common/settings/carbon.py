@@ -39,9 +39,9 @@ class SignalSettings(BaseSettings):
         default=300.0, gt=0, description="live signals are asked for news this often"
     )
     stale_h: float = Field(
-        default=2.0,
+        default=6.0,
         ge=0,
-        description="a live signal's last figure is carried on for this long, grid hours",
+        description="a silence of a live signal is bridged for this long, grid hours",
     )
     settle_s: float = Field(
         default=3600.0, gt=0, description="measured intensities are sought for past work this often"

@@ -9,7 +9,7 @@ from datetime import datetime
 from common.errors import SignalError
 from scheduler.carbon.reading import FLOW_TRACED, Family, Mean, Reading, mean_over
 from scheduler.carbon.signal import Signal, reading_at
-from scheduler.gate import DAY, WEEK
+from scheduler.gate import WEEK
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +60,11 @@ class Grid:
             reading = reading_at(self.signal, zone, at)
         except SignalError as error:
             return ZoneNow(None, (), str(error))
-        try:
+        history: list[Reading] = []
+        with suppress(SignalError):
             history = self.signal.readings(zone, at - WEEK, at)
-        except SignalError:
-            history = self._whole_days(zone, reading.end)
         return ZoneNow(reading, tuple(history), None)
 
-    def _whole_days(self, zone: str, end: datetime) -> list[Reading]:
-        """Return the days of the week before `end` that have no gap, e.g. of a trace just begun."""
-        known = []
-        for day in range(WEEK // DAY, 0, -1):
-            with suppress(SignalError):
-                known += self.signal.readings(zone, end - day * DAY, end - (day - 1) * DAY)
-        return known
+    def forget(self) -> None:
+        """Ask the signal anew: it has learned something."""
+        self._now.clear()

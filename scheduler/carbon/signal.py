@@ -26,9 +26,10 @@ class Signal(Protocol):
         """Return the ids of all zones it knows, sorted."""
 
     def readings(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
-        """Return every reading that overlaps `[start, end)`, in order and without a gap.
+        """Return every reading known that overlaps `[start, end)`, in order.
 
-        A live signal labels what lies in the future `forecast`; a local one says what it is.
+        Where nothing is known there is a gap. A live signal labels what lies in the future
+        `forecast`; a local one says what it is.
 
         Args:
             zone: Electricity Maps zone id.
@@ -36,8 +37,8 @@ class Signal(Protocol):
             end: End of the interval, aware, not before `start`.
 
         Raises:
-            SignalError: If the zone is unknown, a time is naive or not covered, or `end` is before
-                `start`.
+            SignalError: If the zone is unknown, nothing of the interval is known, a time is naive,
+                or `end` is before `start`.
         """
 
 
@@ -60,6 +61,11 @@ def hours_overlapping(start: datetime, end: datetime) -> range:
     if start == end:
         return range(0)
     return range((start - _EPOCH) // HOUR, -((_EPOCH - end) // HOUR))
+
+
+def hour_floor(time: datetime) -> datetime:
+    """Return when the UTC hour in which `time` lies begins."""
+    return _EPOCH + (time - _EPOCH) // HOUR * HOUR
 
 
 def hour_number(time: datetime) -> int:

@@ -38,17 +38,20 @@ class Trace:
         return tuple(sorted(self._hours))
 
     def readings(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
-        """Return every hour that overlaps `[start, end)`, in order; see `Signal.readings`."""
+        """Return every hour known that overlaps `[start, end)`; see `Signal.readings`."""
         if zone not in self._hours:
             raise unknown_zone(self.name, zone, self._hours)
-        return [
+        asked, known = hours_overlapping(start, end), self._hours[zone]
+        found = [
             self._made.get((zone, hour)) or self._make(zone, hour)
-            for hour in hours_overlapping(start, end)
+            for hour in asked
+            if hour in known
         ]
+        if asked and not found:
+            raise SignalError(self._not_covered(zone, asked[0]))
+        return found
 
     def _make(self, zone: str, hour: int) -> Reading:
-        if hour not in self._hours[zone]:
-            raise SignalError(self._not_covered(zone, hour))
         start = hour_start(hour)
         reading = self._made[zone, hour] = Reading(
             zone=zone,

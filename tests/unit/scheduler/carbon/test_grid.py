@@ -46,19 +46,20 @@ def test_an_hour_without_a_value_is_unknown_whatever_came_before(tmp_path):
     assert found.history == ()
 
 
-def test_a_gap_hides_its_own_day_and_not_the_week(tmp_path):
+def test_a_gap_hides_itself_and_not_the_week(tmp_path):
     hours = {hour: float(hour) for hour in range(200) if hour != 100}
-    found = traced(tmp_path, hours).zone("FR", START + 190 * HOUR)
+    found = traced(tmp_path, hours).zone("FR", START + 190.5 * HOUR)
     assert found.reading is not None
-    # Days end where the reading of hour 190 ends: [23, 47), [47, 71), ... The gap is in [95, 119).
-    kept = [*range(23, 95), *range(119, 191)]
+    # 190 - 168 = 22: the hour in which the week began is in it, too.
+    kept = [*range(22, 100), *range(101, 191)]
     assert [reading.gco2eq_per_kwh for reading in found.history] == kept
 
 
 def test_a_trace_that_began_two_days_ago_has_a_history_of_two_days(tmp_path):
     grid = traced(tmp_path, dict.fromkeys(range(60), 50.0))
-    assert len(grid.zone("FR", START + 52 * HOUR).history) == 48
-    assert len(grid.zone("FR", START + 52 * HOUR + HOUR / 2).history) == 48
+    assert len(grid.zone("FR", START + 52 * HOUR).history) == 52
+    grid.forget()
+    assert len(grid.zone("FR", START + 52 * HOUR + HOUR / 2).history) == 53
 
 
 def test_no_reading_is_in_the_history_twice(tmp_path):

@@ -57,7 +57,9 @@ def test_gzip_and_byte_order_mark_are_read(tmp_path):
 
 def test_a_gap_is_unknown_not_zero(tmp_path):
     with pytest.raises(SignalError, match=r"no value for NO-NO1 .*01:00:00\+00:00.*unknown"):
-        trace(tmp_path, WIDE).readings("NO-NO1", NEW_YEAR, NEW_YEAR + 3 * HOUR)
+        reading_at(trace(tmp_path, WIDE), "NO-NO1", NEW_YEAR + HOUR)
+    around = trace(tmp_path, WIDE).readings("NO-NO1", NEW_YEAR, NEW_YEAR + 3 * HOUR)
+    assert [reading.start for reading in around] == [NEW_YEAR, NEW_YEAR + 2 * HOUR]
 
 
 def test_a_time_outside_names_what_is_covered_and_which_setting_helps(tmp_path):
