@@ -11,10 +11,11 @@ from common import settings as settings_
 from common.clock import GridClock
 from common.settings import Settings
 from scheduler.blobs import Blobs
-from scheduler.carbon import federation_family, make_signal
+from scheduler.carbon import federation_family, is_live, make_signal
 from scheduler.carbon.grid import Grid
 from scheduler.gate import GateRule
 from scheduler.ledger import Ledger, open_ledger
+from tasks.almanacs import Almanacs
 from tasks.broker import connect
 from tasks.transport import Transport, make_transport
 from tasks.workbench import Workbench
@@ -22,13 +23,17 @@ from tasks.workbench import Workbench
 
 @dataclass(frozen=True)
 class Coordinator:
-    """The tools of the tasks that decide and add up. All state is in the ledger and the blobs."""
+    """The tools of the tasks that decide and add up. All state is in the ledger and the blobs.
+
+    `almanacs` is `None` where the grid is known without asking anybody.
+    """
 
     settings: Settings
     clock: GridClock
     ledger: Ledger
     blobs: Blobs
     grid: Grid
+    almanacs: Almanacs | None
     broker: redis.Redis
     transport: Transport
     workbench: Workbench
@@ -47,13 +52,16 @@ def coordinator() -> Coordinator:
         FairwindError: If a setting, the signal or the ledger does not allow it.
     """
     settings = settings_.load()
+    broker = connect(settings)
+    almanacs = Almanacs(broker) if is_live(settings) else None
     return Coordinator(
         settings=settings,
         clock=settings.clock,
         ledger=open_ledger(settings.ledger, settings.clock),
         blobs=Blobs(settings.folder / "blobs"),
-        grid=Grid(make_signal(settings), federation_family(settings)),
-        broker=connect(settings),
+        grid=Grid(almanacs or make_signal(settings), federation_family(settings)),
+        almanacs=almanacs,
+        broker=broker,
         transport=make_transport(settings),
         workbench=Workbench(settings.workloads),
     )
