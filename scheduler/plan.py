@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from common.units import show_mass
+from scheduler.carbon.reading import Reading
 from scheduler.client import Client
 from scheduler.gate import Gate, explain
 from scheduler.policies import find_policy
@@ -66,19 +67,22 @@ class Situation:
         now: On the grid clock.
         clients: Everybody enrolled.
         gates: By client id.
-        intensity: By client id, gCO2eq/kWh; `None` where unknown.
+        readings: By client id, what its grid says now; `None` where that is unknown or of another
+            family than the federation's.
         busy: Clients with an open assignment, of whichever run.
         failures: Consecutive failures in this run, by client id.
         remaining_gco2eq: What is left of the run's budget; `None` without one.
+        weights: How much each part of a score counts, as `score_weights` returns them.
     """
 
     now: datetime
     clients: Sequence[Client]
     gates: Mapping[str, Gate]
-    intensity: Mapping[str, float | None]
+    readings: Mapping[str, Reading | None]
     busy: frozenset[str]
     failures: Mapping[str, int]
     remaining_gco2eq: float | None
+    weights: Mapping[str, float]
 
 
 def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Round | None) -> Plan:
@@ -93,7 +97,7 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
     Returns:
         The plan. It is a pure function of the arguments: the draw is seeded by run and round.
     """
-    scores = score_clients(situation.clients, situation.intensity)
+    scores = score_clients(situation.clients, situation.readings, weights=situation.weights)
     codes = {c.id: _code(c, situation, so_far) for c in situation.clients}
     eligible = [c for c in situation.clients if codes[c.id] == "not_sampled"]
     quorum, target = _aims(spec, eligible, so_far)
@@ -110,7 +114,7 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
     verdicts = [
         Verdict(
             c.id, codes[c.id], situation.gates.get(c.id), scores[c.id],
-            expected_gco2eq(c, situation.intensity[c.id]),
+            expected_gco2eq(c, situation.readings[c.id]),
         )
         for c in situation.clients
     ]  # fmt: skip

@@ -1,40 +1,80 @@
-"""A client's score: grams per update, latency, participation and utility, each part kept and shown.
+"""A client's score: grams per update and what stands beside them, each part kept and shown.
 
 Utility and latency follow Oort: Lai, Zhu, Madhyastha and Chowdhury, "Oort: Efficient Federated
-Learning via Guided Participant Selection", OSDI 2021. Carbon and fairness stand beside them. A
-part that is unknown is left out and said so, never guessed.
+Learning via Guided Participant Selection", OSDI 2021. Carbon, fairness and the other parts stand
+beside them. What is unknown of a client is left out of its parts and named. In the total it counts
+as the fleet's median of that part: keeping a figure back lifts nobody above the middle and costs a
+newcomer nothing. Who is worse than the middle in a part can still gain by keeping it back, at most
+up to the middle; so `unknown` is shown wherever a score is. A part that nobody knows is left out
+for all, and a part with weight 0 is shown but moves nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import difflib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from common.errors import SettingError
 from common.units import emitted_gco2eq
+from scheduler.carbon.reading import Reading
 from scheduler.client import Client
 
 WEIGHTS: Mapping[str, float] = {
     "grams_per_update": 0.5,
+    "joule_per_sample": 0.0,
     "latency": 0.1,
-    "participation": 0.2,
-    "utility": 0.2,
+    "latency_spread": 0.0,
+    "low_carbon_share": 0.0,
+    "energy_price": 0.0,
+    "idle_share": 0.05,
+    "reliability": 0.05,
+    "participation": 0.15,
+    "utility": 0.15,
 }
-"""How much each part counts. Carbon first; the others keep a green-only choice from biasing."""
+"""How much each part counts if the settings say nothing else. Carbon first; participation and
+utility keep a green-only choice from biasing the model. Idle share and reliability stand for energy
+that grams per update do not show: hardware that waits, and work that was lost. The rest is shown
+but counts nothing: joules per sample and low-carbon share are in the grams already and would count
+twice, the spread of latency says little where a round waits for its quorum only, and a price is no
+emission."""
 
 UNITS: Mapping[str, str] = {
     "grams_per_update": "gCO2eq",
+    "joule_per_sample": "J",
     "latency": "s",
+    "latency_spread": "s",
+    "low_carbon_share": "",
+    "energy_price": "EUR/MWh",
+    "idle_share": "",
+    "reliability": "",
     "participation": "updates",
     "utility": "",
 }
 
-_MORE_IS_BETTER = {"utility"}
+EXPLAINED: Mapping[str, str] = {
+    "grams_per_update": "Emissions of one update: its usual energy at the grid's intensity now.",
+    "joule_per_sample": "Energy for one training example, facility overhead included.",
+    "latency": "Usual time from asking for an update to having it.",
+    "latency_spread": "How much that time varies: the smaller, the better rounds can be planned.",
+    "low_carbon_share": "Share of renewable and nuclear power in its grid now.",
+    "energy_price": "Price of electricity in its zone now.",
+    "idle_share": "Share of its energy used by reserved hardware that only waits.",
+    "reliability": "Share of its work that came in time, was sound and counted.",
+    "participation": "Updates it has contributed: the fewer, the more it is owed a turn.",
+    "utility": "How much the model still has to learn from its data, by its loss there.",
+}
+
+_MORE_IS_BETTER = {"low_carbon_share", "reliability", "utility"}
+
+Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One part of a score: the figure as observed, and its rank in the fleet from 0 to 1 (best)."""
 
     name: str
@@ -46,71 +86,153 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The weighted mean of the parts that are known, from 0 to 1; 0.5 where none is."""
+    """The weighted mean of all parts from 0 to 1, unknown ones at the fleet's middle.
+
+    Attributes:
+        value: The mean; 0.5 where nobody knows anything.
+        weights: By part, in the order of `figures`.
+        figures: What was observed, by part; `None` where unknown.
+        ranks: From 0 to 1 (best), by part; of an unknown one the fleet's median.
+    """
 
     value: float
-    parts: tuple[Part, ...]
-    unknown: tuple[str, ...]
+    weights: Mapping[str, float]
+    figures: tuple[float | None, ...]
+    ranks: tuple[float, ...]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts that are known, carbon first."""
+        rows = zip(self.weights.items(), self.figures, self.ranks, strict=True)
+        return tuple(
+            Part(name, figure, UNITS[name], rank, weight)
+            for (name, weight), figure, rank in rows
+            if figure is not None
+        )
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The parts of which nothing is known."""
+        rows = zip(self.weights, self.figures, strict=True)
+        return tuple(name for name, figure in rows if figure is None)
 
 
-def expected_gco2eq(client: Client, intensity_gco2eq_per_kwh: float | None) -> float | None:
+def explain_part(name: str) -> str:
+    """Return what a part of the score is, in one sentence.
+
+    >>> explain_part("energy_price")
+    'Price of electricity in its zone now.'
+    """
+    return EXPLAINED[name]
+
+
+def score_weights(chosen: Mapping[str, float]) -> dict[str, float]:
+    """Return the weight of every part: the defaults, but for those that were chosen.
+
+    Raises:
+        SettingError: If a part is unknown, a weight is negative, or none is above zero.
+    """
+    for name, weight in chosen.items():
+        if name not in WEIGHTS:
+            near = difflib.get_close_matches(name, WEIGHTS, n=1, cutoff=0.4)
+            hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(WEIGHTS)}."
+            msg = f"A score has no part {name!r}, so FAIRWIND_SCORE_WEIGHTS is not used. {hint}"
+            raise SettingError(msg)
+        if not weight >= 0:
+            msg = (
+                f"FAIRWIND_SCORE_WEIGHTS gives {name} the weight {weight:g}, which would turn good "
+                "into bad, so it is not used. Set 0 to leave the part out."
+            )
+            raise SettingError(msg)
+    weights = {**WEIGHTS, **chosen}
+    if not sum(weights.values()) > 0:
+        msg = (
+            "FAIRWIND_SCORE_WEIGHTS leaves every part of the score at 0, so clients could not be "
+            "told apart. Give one of them a weight."
+        )
+        raise SettingError(msg)
+    return weights
+
+
+def expected_gco2eq(client: Client, reading: Reading | None) -> float | None:
     """Return what the client's next update is expected to emit, or `None` before experience."""
-    if client.energy_per_update_wh is None or intensity_gco2eq_per_kwh is None:
+    if client.energy_per_update_wh is None or reading is None:
         return None
-    return emitted_gco2eq(client.energy_per_update_wh, intensity_gco2eq_per_kwh)
+    return emitted_gco2eq(client.energy_per_update_wh, reading.gco2eq_per_kwh)
 
 
 def score_clients(
-    clients: Sequence[Client], intensity: Mapping[str, float | None]
+    clients: Sequence[Client],
+    readings: Mapping[str, Reading | None],
+    *,
+    weights: Mapping[str, float] = WEIGHTS,
 ) -> dict[str, Score]:
     """Score every client against the others.
 
     Args:
         clients: Who is compared.
-        intensity: By client id, the carbon intensity of its zone now, gCO2eq/kWh.
+        readings: By client id, what its zone's grid says now, of one family; `None` if unknown.
+        weights: How much each part counts, as `score_weights` returns them.
 
     Returns:
-        By client id, the score with its parts. Each part is placed between the fleet's 5 % and
-        95 % quantile, so that one outlier does not flatten everybody else.
+        By client id, the score with its parts.
     """
-    observe: dict[str, Callable[[Client], float | None]] = {
-        "grams_per_update": lambda client: expected_gco2eq(client, intensity[client.id]),
-        "latency": lambda client: client.latency_s,
-        "participation": lambda client: float(client.updates),
-        "utility": lambda client: client.utility,
+    here = [readings[client.id] for client in clients]
+    figures: dict[str, Sequence[float | None]] = {
+        "grams_per_update": [expected_gco2eq(c, r) for c, r in zip(clients, here, strict=True)],
+        "joule_per_sample": [client.energy_per_example_j for client in clients],
+        "latency": [client.latency_s for client in clients],
+        "latency_spread": [client.latency_spread_s for client in clients],
+        "low_carbon_share": [r.low_carbon_share if r else None for r in here],
+        "energy_price": [r.price_eur_per_mwh if r else None for r in here],
+        "idle_share": [client.idle_share for client in clients],
+        "reliability": [client.reliability for client in clients],
+        "participation": [client.updates for client in clients],
+        "utility": [client.utility for client in clients],
     }
-    columns = {name: [see(client) for client in clients] for name, see in observe.items()}
-    ranks = {name: _normalise(values, name) for name, values in columns.items()}
-    return {
-        client.id: _compose(
-            {name: columns[name][i] for name in columns}, {name: ranks[name][i] for name in ranks}
-        )
-        for i, client in enumerate(clients)
-    }
+    scores = score_figures(figures, weights)
+    return {client.id: score for client, score in zip(clients, scores, strict=True)}
 
 
-def _normalise(values: Sequence[float | None], name: str) -> list[float]:
-    known = np.array([value for value in values if value is not None])
-    if known.size == 0:
-        return [0.5] * len(values)
-    low, high = np.quantile(known, [0.05, 0.95])
-    span = float(high - low)
+def score_figures(
+    figures: Mapping[str, Sequence[float | None]], weights: Mapping[str, float]
+) -> list[Score]:
+    """Return the scores of clients of which these figures are known, one a client.
 
-    def place(value: float | None) -> float:
-        if value is None or span <= 0:
-            return 0.5
-        share = min(1.0, max(0.0, (value - float(low)) / span))
-        return share if name in _MORE_IS_BETTER else 1.0 - share
+    Each figure is placed between the fleet's 5 % and 95 % quantile, so that one outlier does not
+    flatten everybody else.
 
-    return [place(value) for value in values]
-
-
-def _compose(values: Mapping[str, float | None], ranks: Mapping[str, float]) -> Score:
-    parts = tuple(
-        Part(name, value, UNITS[name], ranks[name], WEIGHTS[name])
-        for name, value in values.items()
-        if value is not None
+    Args:
+        figures: By part, one figure a client; `None` where unknown.
+        weights: How much each part counts; those of parts that are not in `figures` are not used.
+    """
+    columns = {name: np.array(values, dtype=np.float64) for name, values in figures.items()}
+    ranks = {name: _place(column, name) for name, column in columns.items()}
+    counted = {n: weights[n] for n, column in columns.items() if not np.isnan(column).all()}
+    total = sum(counted.values())
+    size = len(next(iter(columns.values())))
+    mean = np.full(size, 0.5)
+    if total > 0:
+        mean = np.sum([weight * ranks[name] for name, weight in counted.items()], axis=0) / total
+    used = {name: weights[name] for name in columns}
+    rows = zip(
+        mean.clip(0, 1).tolist(),
+        zip(*figures.values(), strict=True),
+        np.column_stack(list(ranks.values())).tolist(),
+        strict=True,
     )
-    total = sum(part.weight for part in parts)
-    value = sum(part.weight * part.normalised for part in parts) / total if total else 0.5
-    return Score(value, parts, tuple(name for name in values if values[name] is None))
+    return [Score(value, used, seen, tuple(places)) for value, seen, places in rows]
+
+
+def _place(column: Floats, name: str) -> Floats:
+    """Return every client's rank in one part, the unknown ones at the median of the others."""
+    known = column[~np.isnan(column)]
+    if known.size == 0:
+        return np.full(column.shape, 0.5)
+    low, high = np.quantile(known, [0.05, 0.95])
+    if not high - low > 0:
+        return np.full(column.shape, 0.5)
+    share = ((column - low) / (high - low)).clip(0, 1)
+    places: Floats = share if name in _MORE_IS_BETTER else 1 - share
+    places[np.isnan(places)] = np.nanmedian(places)
+    return places

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from scheduler.carbon.grid import Grid
+from scheduler.carbon.reading import Reading
 from scheduler.client import Client
 from scheduler.federation import Federation, Run
 from scheduler.gate import Gate, GateRule, judge
@@ -13,9 +14,18 @@ from scheduler.plan import Situation
 
 
 def take_in(
-    state: Federation, run: Run | None, grid: Grid, rule: GateRule, now: datetime
+    state: Federation,
+    run: Run | None,
+    grid: Grid,
+    rule: GateRule,
+    now: datetime,
+    *,
+    weights: Mapping[str, float],
 ) -> Situation:
-    """Return the situation at `now` (grid clock) for one run, or for none in particular."""
+    """Return the situation at `now` (grid clock) for one run, or for none in particular.
+
+    `weights` say how much each part of a score counts, as `score_weights` returns them.
+    """
     clients = [client for client in state.clients.values() if not client.retired]
     remaining = None
     if run is not None and run.spec.grams is not None:
@@ -24,10 +34,11 @@ def take_in(
         now=now,
         clients=clients,
         gates=judge_gates(state, clients, grid, rule, now),
-        intensity={client.id: _intensity(grid, client.zone, now) for client in clients},
+        readings={client.id: _comparable(grid, client.zone, now) for client in clients},
         busy=frozenset(part.client for part in state.open_assignments()),
         failures=run.failures if run else {},
         remaining_gco2eq=remaining,
+        weights=weights,
     )
 
 
@@ -52,6 +63,6 @@ def _patience_allowed(state: Federation) -> bool:
     return any(run.spec.grams is None or run.spent_gco2eq < run.spec.grams for run in runs)
 
 
-def _intensity(grid: Grid, zone: str, now: datetime) -> float | None:
+def _comparable(grid: Grid, zone: str, now: datetime) -> Reading | None:
     reading = grid.zone(zone, now).reading
-    return reading.gco2eq_per_kwh if reading and reading.family == grid.family else None
+    return reading if reading and reading.family == grid.family else None

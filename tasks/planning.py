@@ -18,6 +18,7 @@ from scheduler.event import Draft
 from scheduler.federation import Federation, Run
 from scheduler.plan import Plan, derive_seed, describe, plan_round
 from scheduler.round import AssignmentState, lost
+from scheduler.score import score_weights
 from scheduler.situation import take_in
 from tasks.coordinator import Coordinator
 from tasks.queues import client_queue, send
@@ -53,7 +54,14 @@ def _plan(c: Coordinator, run_id: str) -> list[str]:
         number = run.open_round.number if run.open_round else len(run.closed) + 1
         plan = plan_round(
             run.spec,
-            take_in(tx.state, run, c.grid, c.gate_rule, tx.grid_at),
+            take_in(
+                tx.state,
+                run,
+                c.grid,
+                c.gate_rule,
+                tx.grid_at,
+                weights=score_weights(c.settings.score_weights),
+            ),
             number=number,
             so_far=run.open_round,
         )

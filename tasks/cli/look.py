@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -11,8 +10,9 @@ from common import settings as settings_
 from common.units import show_intensity
 from scheduler.carbon import make_signal
 from scheduler.carbon.grid import Grid
-from scheduler.plan import SENTENCES, Verdict, plan_round, why
+from scheduler.plan import SENTENCES, Situation, Verdict, plan_round, why
 from scheduler.run import RunSpec
+from scheduler.score import explain_part, score_weights
 from scheduler.situation import take_in
 from scheduler.view import find_run
 from tasks.cli.base import as_json, gate_rule, ledger_at_hand, print_json, print_table, view_at_hand
@@ -51,11 +51,12 @@ def plan(run_id: str | None, *, as_json: bool) -> None:
     current = find_run(state, run_id) if run_id else None
     spec = current.spec if current else RunSpec(id="plan", workload="any", rounds=1)
     grid = Grid(make_signal(ours))
-    situation = take_in(state, current, grid, gate_rule(), ours.clock.now())
+    weights = score_weights(ours.score_weights)
+    situation = take_in(state, current, grid, gate_rule(), ours.clock.now(), weights=weights)
     number = len(current.closed) + 1 if current else 1
     made = plan_round(spec, situation, number=number, so_far=None)
     if as_json:
-        verdicts = [_row(v, situation.intensity[v.client]) for v in made.verdicts]
+        verdicts = [_row(v, _intensity(situation, v.client)) for v in made.verdicts]
         print_json({"waiting": made.waiting, "cohort": list(made.cohort), "verdicts": verdicts})
         return
     if made.waiting:
@@ -66,13 +67,18 @@ def plan(run_id: str | None, *, as_json: bool) -> None:
             [
                 v.client,
                 "yes" if v.invited else "no",
-                show_intensity(situation.intensity[v.client]),
+                show_intensity(_intensity(situation, v.client)),
                 f"{v.score.value:.2f}" if v.score else "-",
                 why(v),
             ]
             for v in made.verdicts
         ],
     )
+
+
+def _intensity(situation: Situation, client: str) -> float | None:
+    reading = situation.readings[client]
+    return reading.gco2eq_per_kwh if reading else None
 
 
 def _row(verdict: Verdict, intensity: float | None) -> dict[str, Any]:
@@ -85,6 +91,8 @@ def _row(verdict: Verdict, intensity: float | None) -> dict[str, Any]:
         "intensity_gco2eq_per_kwh": intensity,
         "expected_gco2eq": verdict.expected_gco2eq,
         "score": score.value if score else None,
-        "parts": [asdict(part) for part in score.parts] if score else [],
+        "parts": [part._asdict() | {"explained": explain_part(part.name)} for part in score.parts]
+        if score
+        else [],
         "unknown_parts": list(score.unknown) if score else [],
     }

@@ -8,17 +8,23 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.client import Client
 from scheduler.gate import State
 from scheduler.plan import MAX_FAILURES, Situation, derive_seed, describe, plan_round, why
 from scheduler.policies import POLICIES
 from scheduler.round import Accepted, AssignmentState, Round
+from scheduler.score import WEIGHTS
 from tests.unit.scheduler.story import HOUR, NOON, gate, sha, spec
 
 
 def client(name: str, **changes: Any) -> Client:
     fields: dict[str, Any] = {"alive": True, "incarnation": "i1"}
     return Client(name, "FR", **(fields | changes))
+
+
+def grid(intensity: float) -> Reading:
+    return Reading("FR", NOON, NOON + HOUR, intensity, "test", FLOW_TRACED, "measured")
 
 
 def trained(name: str, energy_wh: float = 2.0) -> Client:
@@ -31,10 +37,11 @@ def situation(*clients: Client, **changes: Any) -> Situation:
         "now": NOON,
         "clients": clients,
         "gates": {c.id: gate() for c in clients},
-        "intensity": {c.id: 50.0 for c in clients},
+        "readings": {c.id: grid(50.0) for c in clients},
         "busy": frozenset(),
         "failures": {},
         "remaining_gco2eq": None,
+        "weights": WEIGHTS,
     }
     return Situation(**(fields | changes))
 
@@ -208,7 +215,7 @@ situations = st.builds(
         gates={f"c{i}": gate(state) for i, state in enumerate(states)},
         busy=frozenset(f"c{i}" for i in busy),
         failures={f"c{i}": 3 for i in failures},
-        intensity={f"c{i}": x for i, x in enumerate(intensity)},
+        readings={f"c{i}": None if x is None else grid(x) for i, x in enumerate(intensity)},
         remaining_gco2eq=remaining,
     ),
     people=clients_,
