@@ -16,7 +16,7 @@ from common.files import file_sha256
 from common.log import get_logger
 from common.messages import Assignment, BlobRef, Energy, Reason, Receipt, Timings, update_key
 from common.settings import Settings
-from models.energy import CpuMeter
+from models.energy import make_meter
 from models.serialization import parse_state, write_state
 from models.training import LocalResult, Trainer
 from models.workload import load_workload
@@ -42,6 +42,7 @@ class Site:
         self._transport = transport
         self._outbox = Outbox(settings.folder / "outbox" / client)
         self._trainers: dict[str, Trainer] = {}
+        self._meter = make_meter(settings)
 
     def warm_up(self) -> None:
         """Load what this site may train. What cannot be loaded is told when it is asked for."""
@@ -79,18 +80,16 @@ class Site:
         reason = declined(self._settings, assignment, assignment.clock.at(started))
         if reason is not None:
             return answer.of("declined", reason=reason)
-        meter = CpuMeter(self._settings.watts_per_core, self._settings.pue)
         try:
-            with meter:
+            with self._meter:
                 result, timings = self._train(assignment, queue_s, progress)
                 self._outbox.keep_update(lambda path: write_state(result.delta, path))
                 update = self._describe(assignment)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong here, the coordinator must hear of it
             reason = _why_failed(error)
             _log.error("assignment.failed", round=_name(assignment), reason=reason.text)
-            return answer.of("failed", reason=reason, energy=meter.energy)
-        assert meter.energy is not None  # noqa: S101 - set on leaving the block, for the type checker
-        receipt = answer.trained(result, update, timings, meter.energy)
+            return answer.of("failed", reason=reason, energy=self._meter.energy)
+        receipt = answer.trained(result, update, timings, self._meter.energy)
         self._outbox.keep(assignment, receipt)
         return receipt
 
@@ -141,7 +140,7 @@ class _Answer:
         return Receipt.model_validate(fields)
 
     def trained(
-        self, result: LocalResult, update: BlobRef, timings: Timings, energy: Energy
+        self, result: LocalResult, update: BlobRef, timings: Timings, energy: Energy | None
     ) -> Receipt:
         return self.of(
             "trained", update=update, timings=timings, energy=energy,
