@@ -7,12 +7,12 @@ choice of place saved is a separate figure: the same Wh at the mean of all zones
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from common.units import emitted_gco2eq
-from scheduler.round import Accepted
+from scheduler.booking import Booking
 
 Mean = Callable[[str, datetime, datetime], float | None]
 """The mean intensity of a zone between two instants of the grid clock, `None` if unknown."""
@@ -34,8 +34,8 @@ class Account:
 
 
 def account(
-    accepted: Mapping[str, Accepted],
-    zones: Mapping[str, str],
+    bookings: Iterable[Booking],
+    zones: Collection[str],
     *,
     planned_at: datetime,
     ended_at: datetime,
@@ -45,26 +45,29 @@ def account(
     """Add up a round. All times are on the grid clock.
 
     Args:
-        accepted: The counted updates by client.
-        zones: The zone of every client of the federation.
+        bookings: Those of one round; what did not count is left out.
+        zones: The zone of every client of the federation; a zone of two clients weighs twice.
         planned_at: When the round was planned; `ended_at` when it was closed.
         ended_at: See there.
         baseline_at: When the baseline's round starts.
         mean: Intensities.
     """
     shift = baseline_at - planned_at
+    counted = [booking for booking in bookings if booking.outcome == "counted"]
     baseline: float | None = 0.0
     fleet: float | None = 0.0
-    for client, update in accepted.items():
-        energy = None if update.gco2eq is None else update.energy_wh
-        start, end = update.started_at, update.ended_at
-        then = mean(zones[client], start + shift, end + shift)
-        everywhere = _fleet_mean([mean(zone, start, end) for zone in sorted(zones.values())])
-        baseline = _add(baseline, energy, then)
+    for booking in counted:
+        start, end = booking.started_at, booking.ended_at
+        energy = None if booking.gco2eq is None else booking.energy_wh
+        if start is None or end is None or energy is None:
+            baseline = fleet = None
+            break
+        everywhere = _fleet_mean([mean(zone, start, end) for zone in sorted(zones)])
+        baseline = _add(baseline, energy, mean(booking.zone, start + shift, end + shift))
         fleet = _add(fleet, energy, everywhere)
     return Account(
-        energy_wh=sum(update.energy_wh or 0.0 for update in accepted.values()),
-        gco2eq=sum(update.gco2eq or 0.0 for update in accepted.values()),
+        energy_wh=sum(booking.energy_wh or 0.0 for booking in counted),
+        gco2eq=sum(booking.gco2eq or 0.0 for booking in counted),
         baseline_gco2eq=baseline,
         baseline_ended=baseline_at + (ended_at - planned_at),
         fleet_gco2eq=fleet,

@@ -11,10 +11,18 @@ from common.units import emitted_gco2eq
 from scheduler.carbon.reading import Mean
 
 Outcome = Literal[
-    "counted", "late", "refused", "conflicting", "declined", "failed", "lost", "cut_off"
+    "counted",
+    "late",
+    "refused",
+    "conflicting",
+    "duplicate",
+    "declined",
+    "failed",
+    "lost",
+    "cut_off",
 ]
 """What became of the work: ``lost`` was never answered, ``cut_off`` fell into a round that made no
-version. Only ``counted`` work is in a model."""
+version, ``duplicate`` made the same bytes a second time. Only ``counted`` work is in a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +41,10 @@ class Booking:
         network_wh: What its bytes used on their way, both ways, modelled; `None` if unknown.
         examples: Examples trained on, each as often as it was; 0 where nothing was trained.
         booked: The carbon intensity as known when it was booked; `None` if unknown.
-        settled: The carbon intensity as measured since; `None` until then.
-        comparable: Whether the intensity is of the federation's family. Grams that are not are
-            never added to those that are.
+        settled: The carbon intensity as measured since, always of the federation's family; `None`
+            until then.
+        comparable: Whether the booked intensity is known and of the federation's family. Grams of
+            another one are never added to those that are.
     """
 
     run: str
@@ -58,14 +67,24 @@ class Booking:
         return self.energy.energy_wh if self.energy else None
 
     @property
+    def idle_wh(self) -> float | None:
+        """Electricity of reserved hardware that waited, Wh; `None` if the site does not say."""
+        return self.energy.idle_wh if self.energy else None
+
+    @property
     def best(self) -> Mean | None:
-        """The surest intensity there is: settled, else as booked."""
-        return self.settled or self.booked
+        """The surest intensity of the federation's family: settled, else as booked."""
+        return self.settled or (self.booked if self.comparable else None)
 
     @property
     def gco2eq(self) -> float | None:
-        """Operational emissions as booked, gCO2eq; `None` if unknown."""
-        return _grams(self.energy_wh, self.booked)
+        """Operational emissions as booked, gCO2eq; `None` if unknown or of another family."""
+        return _grams(self.energy_wh, self.booked) if self.comparable else None
+
+    @property
+    def apart_gco2eq(self) -> float | None:
+        """Emissions known in another family alone, gCO2eq; `None` if there are none."""
+        return None if self.best else _grams(self.energy_wh, self.booked)
 
     @property
     def settled_gco2eq(self) -> float | None:
@@ -74,8 +93,8 @@ class Booking:
 
     @property
     def idle_gco2eq(self) -> float | None:
-        """Emissions of reserved hardware that waited, gCO2eq; `None` if not said."""
-        return _grams(self.energy.idle_wh if self.energy else None, self.best)
+        """Emissions of reserved hardware that waited, gCO2eq, at the work's intensity."""
+        return _grams(self.idle_wh, self.best)
 
     @property
     def network_gco2eq(self) -> float | None:

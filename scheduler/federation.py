@@ -2,98 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
+from scheduler.book import Book, Change
+from scheduler.booking import Outcome
+from scheduler.carbon.reading import Reading
 from scheduler.client import Client
 from scheduler.event import GENESIS, Event
 from scheduler.gate import Gate
 from scheduler.round import Accepted, AssignmentState, ClosedRound, Round
 from scheduler.run import RunSpec
+from scheduler.running import Run
+from scheduler.series import Series
 
-
-@dataclass(slots=True)
-class Run:
-    """A run in progress or ended.
-
-    `version` and `server_state` are SHA-256 names of blobs; `version` is `None` until the
-    coordinator has made the first one. `scored_here` says that the coordinator has test data.
-    `due_at` is when the next round is due, `baseline_at` when the same work would have been there
-    without waiting for clean power; both on the grid clock. `booked` names work whose energy is
-    booked: round, client and when it began.
-    """
-
-    spec: RunSpec
-    started_at: datetime
-    grid_started_at: datetime
-    version: str | None = None
-    server_state: str | None = None
-    num_params: int = 0
-    scored_here: bool = True
-    closed: list[ClosedRound] = field(default_factory=list)
-    open_round: Round | None = None
-    due_at: datetime | None = None
-    baseline_at: datetime | None = None
-    best_version: str | None = None
-    best_value: float | None = None
-    uncounted_wh: float = 0.0
-    uncounted_gco2eq: float = 0.0
-    booked: set[tuple[int, str, str]] = field(default_factory=set)
-    failures: dict[str, int] = field(default_factory=dict)
-    last_planned_seq: int = 0
-    waiting: dict[str, Any] | None = None
-    stop_requested: bool = False
-    ended_at: datetime | None = None
-    grid_ended_at: datetime | None = None
-    end_reason: str | None = None
-
-    @property
-    def id(self) -> str:
-        """The run's name."""
-        return self.spec.id
-
-    @property
-    def complete(self) -> bool:
-        """Whether all its rounds are closed; the last version may still want its score."""
-        return self.spec.rounds is not None and len(self.closed) >= self.spec.rounds
-
-    @property
-    def counted_gco2eq(self) -> float:
-        """Emissions of the updates in the closed rounds, gCO2eq."""
-        return sum(closed.gco2eq for closed in self.closed)
-
-    @property
-    def spent_gco2eq(self) -> float:
-        """All known emissions: closed rounds, the open one, and work that did not count."""
-        open_round = self.open_round
-        now = sum(a.gco2eq or 0.0 for a in open_round.accepted.values()) if open_round else 0.0
-        return self.counted_gco2eq + now + self.uncounted_gco2eq
-
-    @property
-    def status(self) -> str:
-        """``starting``, ``waiting``, ``running`` or ``ended``."""
-        if self.ended_at is not None:
-            return "ended"
-        if self.version is None:
-            return "starting"
-        return "running" if self.open_round is not None else "waiting"
-
-    def unevaluated(self) -> list[ClosedRound]:
-        """Return the closed rounds whose version has no score yet."""
-        return [closed for closed in self.closed[-2:] if closed.metrics is None]
+__all__ = ["Federation", "Run"]
 
 
 @dataclass(slots=True)
 class Federation:
-    """Everything the events so far say. Changed by `apply` alone."""
+    """Everything the events so far say. Changed by `apply` alone.
+
+    `grid` has what was told of each zone. `signals` says of each zone in which a signal ever fell
+    back which one was expected, which one speaks (`None`: none), since when and why.
+    """
 
     seq: int = 0
     head: str = GENESIS
     clients: dict[str, Client] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
-    grid: list[Event] = field(default_factory=list)
+    book: Book = field(default_factory=Book)
+    grid: dict[str, Series] = field(default_factory=dict)
+    signals: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
         """Fold one event in. Kinds this version does not know change nothing."""
@@ -159,7 +100,26 @@ def _gate_changed(self: Federation, event: Event) -> None:
 
 
 def _grid_read(self: Federation, event: Event) -> None:
-    self.grid.append(event)
+    for zone, body in event.body["readings"].items():
+        reading = Reading.from_dict(zone, body) if body else None
+        self.grid.setdefault(zone, Series()).tell(reading, event.grid_at)
+
+
+def _grid_settled(self: Federation, event: Event) -> None:
+    told = event.body["readings"].items()
+    readings = [Reading.from_dict(zone, body) for zone, bodies in told for body in bodies]
+    _enter(self, self.book.settle(readings))
+
+
+def _signal_fell_back(self: Federation, event: Event) -> None:
+    said = {name: event.body[name] for name in ("expected", "speaks", "why")}
+    self.signals[event.body["zone"]] = said | {"since": event.grid_at}
+
+
+def _signal_recovered(self: Federation, event: Event) -> None:
+    speaks = event.body["speaks"]
+    said = {"expected": speaks, "speaks": speaks, "why": "", "since": event.grid_at}
+    self.signals[event.body["zone"]] = said
 
 
 def _run_started(self: Federation, event: Event) -> None:
@@ -192,9 +152,8 @@ def _run_ended(self: Federation, event: Event) -> None:
     run.waiting = None
     if run.open_round is not None:
         # A round cut off makes no version: its work was spent, but does not count.
-        for accepted in run.open_round.accepted.values():
-            run.uncounted_wh += accepted.energy_wh or 0.0
-            run.uncounted_gco2eq += accepted.gco2eq or 0.0
+        _enter(self, self.book.cut_off(run.id, run.open_round.number))
+        _lose_open(self, run, run.open_round)
         run.open_round = None
 
 
@@ -204,6 +163,8 @@ def _round_planned(self: Federation, event: Event) -> None:
     if run.open_round is None:
         run.open_round = Round.planned(event)
     run.open_round.invite(event, self.clients)
+    for client in event.body["cohort"]:
+        self.clients[client].asked += 1
 
 
 def _open_round(self: Federation, event: Event) -> Round | None:
@@ -214,44 +175,72 @@ def _open_round(self: Federation, event: Event) -> Round | None:
 def _assignment_reissued(self: Federation, event: Event) -> None:
     if round_ := _open_round(self, event):
         state = round_.cohort[event.client]
-        state.status = "open"
+        _answer(self, state, "open")
         state.attempt, state.issued_at = event.body["attempt"], event.at
         state.incarnation = self.clients[event.client].incarnation
 
 
-def _book(self: Federation, event: Event) -> None:
-    """Book what work that did not count has used: once, and only where that is known."""
-    run, body = self.runs.get(event.run), event.body
-    if run is None or body.get("energy_wh") is None or not _first_time(run, event):
-        return
-    run.uncounted_wh += body["energy_wh"]
-    run.uncounted_gco2eq += body["gco2eq"] or 0.0
-    if client := self.clients.get(event.client):
-        client.energy_wh += body["energy_wh"]
-        client.gco2eq += body["gco2eq"] or 0.0
+def _answer(self: Federation, part: AssignmentState, status: str) -> None:
+    self.clients[part.client].answer(part.status, status)
+    part.status = status
 
 
-def _first_time(run: Run, event: Event) -> bool:
-    """Return whether the work of this event is not booked yet: an outbox may answer twice."""
-    work = (event.round, event.client, event.body["started_at"])
-    if work in run.booked:
-        return False
-    run.booked.add(work)
-    return True
+def _enter(self: Federation, changes: Iterable[Change]) -> None:
+    """Let the sums of runs and clients follow the book."""
+    for change in changes:
+        booking = change.after or change.before
+        if booking is not None:
+            self.runs[booking.run].tally.replace(*change)
+            self.clients[booking.client].tally.replace(*change)
 
 
-def _settled(status: str) -> Callable[[Federation, Event], None]:
+def _lose_open(self: Federation, run: Run, round_: Round) -> None:
+    """Book what was never answered, until it is."""
+    for part in round_.open_assignments():
+        zone = self.clients[part.client].zone
+        _enter(self, self.book.lost(run.id, round_.number, part.client, zone))
+
+
+def _booked(outcome: Outcome) -> Callable[[Federation, Event], None]:
     def handler(self: Federation, event: Event) -> None:
-        round_ = _open_round(self, event)
-        state = round_.cohort.get(event.client) if round_ else None
-        if state is not None and state.status == "open":
-            state.status, state.reason = status, event.body.get("reason")
-        if status in ("failed", "refused") or event.body.get("code") == "lost_too_often":
-            failures = self.runs[event.run].failures
-            failures[event.client] = failures.get(event.client, 0) + 1
-        _book(self, event)
+        zone = self.clients[event.client].zone
+        _enter(self, self.book.answered(event, outcome, zone))
 
     return handler
+
+
+def _settled(
+    status: Literal["declined", "failed", "refused"],
+) -> Callable[[Federation, Event], None]:
+    book = _booked(status)
+
+    def handler(self: Federation, event: Event) -> None:
+        _settle_part(self, event, status)
+        if status != "declined":
+            _count_failure(self.runs[event.run], event.client)
+        book(self, event)
+
+    return handler
+
+
+def _given_up(self: Federation, event: Event) -> None:
+    _settle_part(self, event, "given_up")
+    if event.body["code"] == "lost_too_often":
+        _count_failure(self.runs[event.run], event.client)
+    zone = self.clients[event.client].zone
+    _enter(self, self.book.lost(event.run, event.round, event.client, zone))
+
+
+def _settle_part(self: Federation, event: Event, status: str) -> None:
+    round_ = _open_round(self, event)
+    part = round_.cohort.get(event.client) if round_ else None
+    if part is not None and part.status == "open":
+        _answer(self, part, status)
+        part.reason = event.body.get("reason")
+
+
+def _count_failure(run: Run, client: str) -> None:
+    run.failures[client] = run.failures.get(client, 0) + 1
 
 
 def _update_accepted(self: Federation, event: Event) -> None:
@@ -259,16 +248,11 @@ def _update_accepted(self: Federation, event: Event) -> None:
     if round_ is None:
         return
     accepted, client = Accepted.from_body(event.body), self.clients[event.client]
-    if not _first_time(run, event):
-        # Booked as work that did not count, and it counts after all.
-        run.uncounted_wh -= accepted.energy_wh or 0.0
-        run.uncounted_gco2eq -= accepted.gco2eq or 0.0
-        client.energy_wh -= accepted.energy_wh or 0.0
-        client.gco2eq -= accepted.gco2eq or 0.0
+    _enter(self, self.book.answered(event, "counted", client.zone))
     round_.accepted[event.client] = accepted
-    round_.cohort[event.client].status = "accepted"
+    _answer(self, round_.cohort[event.client], "accepted")
     run.failures.pop(event.client, None)
-    client.learn(accepted, event.grid_at)
+    client.learn(accepted, event.grid_at, examples=event.body["examples"])
 
 
 def _round_committed(self: Federation, event: Event) -> None:
@@ -282,6 +266,12 @@ def _round_closed(self: Federation, event: Event) -> None:
         return
     closed = ClosedRound.from_event(event, round_)
     run.closed.append(closed)
+    _lose_open(self, run, round_)
+    for booking in self.book.of_round(run.id, closed.number):
+        if booking.outcome == "counted" and booking.started_at and booking.ended_at:
+            earlier = closed.baseline_started - closed.started
+            start, end = booking.started_at + earlier, booking.ended_at + earlier
+            self.book.want(booking.zone, start, end)
     run.version, run.server_state = closed.version, event.body["server_state"]
     run.baseline_at = run.spec.due(closed.baseline_ended)
     run.due_at = run.spec.due(run.due_at) if run.due_at and run.spec.cron else event.grid_at
@@ -305,6 +295,9 @@ _HANDLERS: dict[str, Callable[[Federation, Event], None]] = {
     "client.silent": _client_silent,
     "gate.changed": _gate_changed,
     "grid.read": _grid_read,
+    "grid.settled": _grid_settled,
+    "signal.fell_back": _signal_fell_back,
+    "signal.recovered": _signal_recovered,
     "run.started": _run_started,
     "run.opened": _run_opened,
     "run.waiting": _run_waiting,
@@ -314,11 +307,12 @@ _HANDLERS: dict[str, Callable[[Federation, Event], None]] = {
     "assignment.reissued": _assignment_reissued,
     "assignment.declined": _settled("declined"),
     "assignment.failed": _settled("failed"),
-    "assignment.given_up": _settled("given_up"),
+    "assignment.given_up": _given_up,
     "update.accepted": _update_accepted,
     "update.refused": _settled("refused"),
-    "update.late": _book,
-    "update.conflicting": _book,
+    "update.late": _booked("late"),
+    "update.duplicate": _booked("duplicate"),
+    "update.conflicting": _booked("conflicting"),
     "round.committed": _round_committed,
     "round.closed": _round_closed,
     "round.evaluated": _round_evaluated,

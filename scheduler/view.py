@@ -6,21 +6,17 @@ Everything here is derived; times are epoch seconds on the grid clock unless nam
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from common.clock import GridClock
 from common.errors import FederationError
 from common.units import show_duration
 from scheduler.client import Client
-from scheduler.event import Event
 from scheduler.federation import Federation, Run
 from scheduler.gate import explain
+from scheduler.grid_view import fallback, listed, notice, reading_now, zones_seen
 from scheduler.plan import SENTENCES
 from scheduler.round import ClosedRound, Round
-
-SHOWN_READINGS = 24 * 14
-"""At most this many slots of history are shown: two weeks of hours."""
 
 
 def view(
@@ -32,13 +28,13 @@ def view(
         FederationError: If the run that is named does not exist.
     """
     run = find_run(state, run_id) if run_id else _newest(state)
-    readings = state.grid[-1].body["readings"] if state.grid else {}
-    clients = [_client(c, run, readings) for c in state.clients.values() if not c.retired]
+    clients = [_client(c, run, state) for c in state.clients.values() if not c.retired]
     return {
         "now": clock.now().timestamp(),
         "clock_speed": clock.speed,
         "verdict": verdict(state, run),
         "why": _why(run),
+        "notice": notice(state),
         "runs": [
             {"id": r.id, "workload": r.spec.workload, "status": r.status}
             for r in state.runs.values()
@@ -46,7 +42,7 @@ def view(
         "run": summary(run) if run else None,
         "threshold": threshold,
         "ceiling": ceiling,
-        "zones": _zones(state, run),
+        "zones": zones_seen(state, run),
         "rounds": _rounds(run) if run else [],
         "clients": clients,
     }
@@ -93,6 +89,11 @@ def summary(run: Run) -> dict[str, Any]:
         "place_gco2eq": None if fleet is None else fleet - emitted,
         "uncounted_gco2eq": run.uncounted_gco2eq,
         "uncounted_wh": run.uncounted_wh,
+        "booked_gco2eq": run.tally.gco2eq,
+        "settled_gco2eq": run.tally.settled_gco2eq,
+        "unknown_wh": run.tally.unknown_wh,
+        "apart_gco2eq": run.tally.apart_gco2eq,
+        "unreported": run.tally.unreported,
         "delay_s": (last.ended - last.baseline_ended).total_seconds() if last else 0.0,
         "started": run.grid_started_at.timestamp(),
         "ended": run.grid_ended_at.timestamp() if run.grid_ended_at else None,
@@ -132,14 +133,14 @@ def _under_way(state: Federation, round_: Round, quorum: int) -> str:
             "and there is nobody to ask now. `fairwind clients` says why."
         )
     doing = (
-        f"Training at {_list(training)}"
+        f"Training at {listed(training)}"
         if training
-        else f"Adding up what {_list(sorted(round_.accepted))} learned"
+        else f"Adding up what {listed(sorted(round_.accepted))} learned"
     )
     closed = _named(state, "closed")
     if not closed:
         return f"{doing}."
-    return f"{doing}; {_list(closed)} {_verb(closed, 'waits', 'wait')} for cleaner power."
+    return f"{doing}; {listed(closed)} {_verb(closed, 'waits', 'wait')} for cleaner power."
 
 
 def _waiting(state: Federation, run: Run) -> str:
@@ -191,24 +192,20 @@ def _named(state: Federation, gate: str) -> list[str]:
     return [c.id for c in state.clients.values() if c.alive and c.gate and c.gate.state == gate]
 
 
-def _list(names: list[str]) -> str:
-    if len(names) < 2:  # noqa: PLR2004 - two names are joined by "and"
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def _verb(names: list[str], one: str, many: str) -> str:
     return one if len(names) == 1 else many
 
 
-def _client(client: Client, run: Run | None, readings: Mapping[str, Any]) -> dict[str, Any]:
-    reading = readings.get(client.zone)
+def _client(client: Client, run: Run | None, state: Federation) -> dict[str, Any]:
+    reading = reading_now(state, client.zone)
     part = run.open_round.cohort.get(client.id) if run and run.open_round else None
     rounds = sum(client.id in closed.cohort for closed in run.closed) if run else 0
     return {
         "client": client.id,
         "zone": client.zone,
         "intensity": reading["gco2eq_per_kwh"] if reading else None,
+        "reading": reading,
+        "signal": fallback(state, client.zone),
         "gate": client.gate.state if client.gate else "unknown",
         "state": _state(client, part.status if part else None),
         "why": _reason(client, part.reason if part else None),
@@ -234,45 +231,6 @@ def _reason(client: Client, reason: Mapping[str, Any] | None) -> str:
     if reason is not None:
         return str(reason["text"])
     return explain(client.gate) if client.gate else "not judged yet"
-
-
-def _zones(state: Federation, run: Run | None) -> list[dict[str, Any]]:
-    clients: dict[str, list[str]] = {}
-    for client in state.clients.values():
-        clients.setdefault(client.zone, []).append(client.id)
-    return [
-        {"zone": zone, "clients": names, **_series(_shown(state, run), zone)}
-        for zone, names in sorted(clients.items())
-    ]
-
-
-def _shown(state: Federation, run: Run | None) -> list[Event]:
-    if run is None:
-        return state.grid[-SHOWN_READINGS:]
-    end = run.grid_ended_at
-    before = [e for e in state.grid if e.grid_at < run.grid_started_at][-1:]
-    during = [
-        e
-        for e in state.grid
-        if e.grid_at >= run.grid_started_at and (end is None or e.grid_at <= end)
-    ]
-    return [*before, *during[-SHOWN_READINGS:]]
-
-
-def _series(events: list[Event], zone: str) -> dict[str, Any]:
-    times: list[float] = []
-    values: list[float | None] = []
-    source = quality = None
-    for event in events:
-        reading = event.body["readings"].get(zone)
-        if reading is not None:
-            source, quality = reading["source"], reading["quality"]
-        start = datetime.fromisoformat(reading["start"]) if reading else event.grid_at
-        if times and start.timestamp() <= times[-1]:
-            continue
-        times.append(start.timestamp())
-        values.append(reading["gco2eq_per_kwh"] if reading else None)
-    return {"source": source, "quality": quality, "times": times, "values": values}
 
 
 def _rounds(run: Run) -> list[dict[str, Any]]:

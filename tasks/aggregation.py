@@ -17,16 +17,19 @@ from common.messages import Receipt, update_key
 from common.units import emitted_gco2eq
 from models.update import check_update
 from scheduler.event import Draft
-from scheduler.federation import Federation
+from scheduler.federation import Federation, Run
 from scheduler.receipt import Worth, worth
 from tasks.app import app
 from tasks.coordinator import Coordinator, coordinator
-from tasks.planning import reissue
+from tasks.planning import model_ref, reissue
 from tasks.queues import queue, send
 from tasks.rounds import RoundName
 from tasks.transport import altered, received
 
 _log = get_logger(__name__)
+
+_WH_PER_B = 1e-6
+"""1 kWh per GB, as Wh per byte."""
 
 
 @app.task(name="accept", pydantic=True, pydantic_strict=False, throws=(ValidationError,))
@@ -157,6 +160,9 @@ def _facts(c: Coordinator, state: Federation, receipt: Receipt) -> dict[str, Any
     if energy is not None and intensity is not None:
         grams = emitted_gco2eq(energy.energy_wh, intensity.gco2eq_per_kwh)
     comparable = intensity is not None and intensity.family == c.grid.family
+    run = state.runs[receipt.run]
+    nbytes = receipt.update.nbytes if receipt.update else 0
+    pulled = _pulled_nbytes(c, run, receipt)
     return {
         "attempt": receipt.attempt,
         "started_at": receipt.started_at.isoformat(),
@@ -166,9 +172,13 @@ def _facts(c: Coordinator, state: Federation, receipt: Receipt) -> dict[str, Any
         "energy_wh": energy.energy_wh if energy else None,
         "energy": energy.model_dump() if energy else None,
         "intensity": intensity.to_dict() if intensity else None,
+        "comparable": comparable,
         "gco2eq": grams if comparable else None,
         "gco2eq_apart": None if comparable else grams,
-        "nbytes": receipt.update.nbytes if receipt.update else 0,
+        "nbytes": nbytes,
+        "pulled_nbytes": pulled,
+        "network_wh": (nbytes + pulled) * c.settings.network_kwh_per_gb * _WH_PER_B,
+        "examples": receipt.num_examples * run.spec.hyperparameters.epochs,
         "sha256": receipt.update.sha256 if receipt.update else None,
         "loss": receipt.loss,
         "utility": receipt.utility,
@@ -176,6 +186,13 @@ def _facts(c: Coordinator, state: Federation, receipt: Receipt) -> dict[str, Any
         "num_held_out": receipt.num_held_out,
         "reason": receipt.reason.model_dump() if receipt.reason else None,
     }
+
+
+def _pulled_nbytes(c: Coordinator, run: Run, receipt: Receipt) -> int:
+    """Return the size of the model that was pulled for the work, 0 if none was."""
+    if receipt.outcome == "declined" or run.version is None:
+        return 0
+    return model_ref(c.blobs, run.version).nbytes  # all versions of a run are of one size
 
 
 def _close_if_complete(c: Coordinator, receipt: Receipt) -> None:

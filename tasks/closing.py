@@ -148,11 +148,11 @@ def next_version(
 
 
 def _closed(c: Coordinator, state: Federation, run: Run, round_: Round) -> dict[str, Any]:
-    zones = {client.id: client.zone for client in state.clients.values()}
+    zones = [client.zone for client in state.clients.values()]
     baseline_at = run.baseline_at or round_.grid_planned_at
     figures = account(
-        round_.accepted, zones, planned_at=round_.grid_planned_at, ended_at=c.clock.now(),
-        baseline_at=baseline_at, mean=c.grid.comparable,
+        state.book.of_round(run.id, round_.number), zones, planned_at=round_.grid_planned_at,
+        ended_at=c.clock.now(), baseline_at=baseline_at, mean=c.grid.comparable,
     )  # fmt: skip
     return {
         "energy_wh": figures.energy_wh,

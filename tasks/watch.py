@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from common.messages import Heartbeat
 from scheduler.carbon.grid import ZoneNow
@@ -55,14 +54,13 @@ def presence_news(clients: Mapping[str, Client], beats: Mapping[str, Heartbeat])
 
 
 def _grid_news(state: Federation, zones: Mapping[str, ZoneNow]) -> list[Draft]:
-    """Return one event with every zone's reading, if any of them is new."""
-    readings: dict[str, Any] = {}
-    for zone, now in sorted(zones.items()):
-        reading = now.reading
-        readings[zone] = reading and reading.to_dict()
-    if not readings or (state.grid and state.grid[-1].body["readings"] == readings):
-        return []
-    return [Draft("grid.read", body={"readings": readings})]
+    """Return one event with the readings of the zones in which they changed, if any did."""
+    readings = {
+        zone: now.reading.to_dict() if now.reading else None
+        for zone, now in sorted(zones.items())
+        if zone not in state.grid or state.grid[zone].latest != now.reading
+    }
+    return [Draft("grid.read", body={"readings": readings})] if readings else []
 
 
 def _gate_news(state: Federation, gates: Mapping[str, Gate]) -> list[Draft]:

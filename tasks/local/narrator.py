@@ -43,11 +43,11 @@ class Narrator:
             click.echo(f"{self._clock.now():%a %H:%M}  {self._gate_line(state)}")
 
     def _gate_line(self, state: Federation) -> str:
-        readings = state.grid[-1].body["readings"]
         cells = []
         for name, zone in self._zones.items():
             opened = self._gates[name]
-            value = f"{readings[zone]['gco2eq_per_kwh']:.0f}" if readings.get(zone) else "?"
+            reading = state.grid[zone].latest if zone in state.grid else None
+            value = f"{reading.gco2eq_per_kwh:.0f}" if reading else "?"
             cell = f"{value} {'open' if opened else 'shut'}".rjust(_WIDTH)
             cells.append(click.style(cell, fg="green" if opened else "yellow"))
         return "".join(cells)

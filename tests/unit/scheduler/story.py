@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from common.messages import BlobRef, Energy, Outcome, Receipt
+from scheduler.carbon.reading import FLOW_TRACED, Family, Mean, Quality, Reading
 from scheduler.event import Draft, Event, canonical, chain_hash, stamp
 from scheduler.federation import Federation, Run
 from scheduler.gate import Gate, State
@@ -29,6 +30,13 @@ def sha(word: str) -> str:
 def spec(**changes: Any) -> RunSpec:
     """Return a run of three rounds with a quorum of two."""
     return RunSpec(**({"id": "r", "workload": "digits", "rounds": 3} | changes))
+
+
+def reading(zone: str, gco2eq_per_kwh: float, hour: datetime, **labels: Any) -> Reading:
+    """Return the measured reading of one hour, or one with other labels."""
+    start = hour.replace(minute=0, second=0, microsecond=0)
+    fields: dict[str, Any] = {"source": "test", "family": FLOW_TRACED, "quality": "measured"}
+    return Reading(zone, start, start + HOUR, gco2eq_per_kwh, **(fields | labels))
 
 
 def gate(state: State = "open", *, intensity: float = 50.0, since: datetime = NOON) -> Gate:
@@ -87,6 +95,16 @@ class Story:
     def join(self, client: str, incarnation: str = "i1") -> None:
         """Let a client's worker appear."""
         self.tell("client.joined", client=client, incarnation=incarnation, host="h")
+
+    def read(self, zone: str, gco2eq_per_kwh: float | None, **labels: Any) -> None:
+        """Let the intensity of a zone's present hour be told, or that it is unknown."""
+        told = None if gco2eq_per_kwh is None else reading(zone, gco2eq_per_kwh, self.now, **labels)
+        self.tell("grid.read", readings={zone: told.to_dict() if told else None})
+
+    def settle(self, zone: str, *hours: tuple[datetime, float]) -> None:
+        """Let measured intensities of whole hours be told."""
+        readings = [reading(zone, value, hour).to_dict() for hour, value in hours]
+        self.tell("grid.settled", readings={zone: readings})
 
     def gate(self, client: str, state: State = "open") -> None:
         """Let a client's gate be judged."""
@@ -150,10 +168,20 @@ class Story:
         }
         return Receipt(**(fields | changes))
 
-    def book(self, kind: str, receipt: Receipt, intensity: float | None = 50.0) -> None:
-        """Record a receipt as an event of this kind."""
+    def book(
+        self,
+        kind: str,
+        receipt: Receipt,
+        intensity: float | None = 50.0,
+        *,
+        family: Family = FLOW_TRACED,
+        quality: Quality = "estimated",
+    ) -> None:
+        """Record a receipt as an event of this kind; the federation counts `FLOW_TRACED`."""
         used = receipt.energy.energy_wh if receipt.energy else None
+        mean = Mean(intensity, family, quality, ("test",), None) if intensity is not None else None
         grams = None if used is None or intensity is None else used * intensity / 1000
+        comparable = mean is not None and family == FLOW_TRACED
         self.tell(
             kind,
             run=receipt.run,
@@ -163,14 +191,22 @@ class Story:
             weight=receipt.num_examples,
             num_examples=receipt.num_examples,
             energy_wh=used,
-            gco2eq=grams,
+            energy=receipt.energy.model_dump() if receipt.energy else None,
+            intensity=mean.to_dict() if mean else None,
+            comparable=comparable,
+            gco2eq=grams if comparable else None,
+            gco2eq_apart=None if comparable else grams,
+            nbytes=receipt.update.nbytes if receipt.update else 0,
+            pulled_nbytes=8,
+            network_wh=1e-6,
+            examples=receipt.num_examples,
             started_at=receipt.started_at.isoformat(),
             ended_at=receipt.ended_at.isoformat(),
             grid_started_at=receipt.started_at.isoformat(),
             grid_ended_at=receipt.ended_at.isoformat(),
             latency_s=300.0,
             utility=receipt.utility,
-            timings={},
+            timings=receipt.timings.model_dump(),
             metrics=receipt.metrics,
             num_held_out=receipt.num_held_out,
             reason=receipt.reason.model_dump() if receipt.reason else None,
@@ -268,7 +304,12 @@ HAPPENINGS: dict[str, Callable[[Story, str, int], None]] = {
     "enrol": lambda told, client, n: told.enrol(client, "DE", n),
     "retire": lambda told, client, _: told.tell("client.retired", client=client),
     "gate": lambda told, client, n: told.gate(client, ("open", "closed", "unknown")[n - 1]),
-    "grid": lambda told, _, n: told.tell("grid.read", readings={"FR": n}),
+    "grid": lambda told, _, n: told.read("FR", 100.0 * n if n < 3 else None),
+    "settle": lambda told, _, n: told.settle("FR", (told.now.replace(hour=n), 40.0)),
+    "fall back": lambda told, *_: told.tell(
+        "signal.fell_back", zone="FR", expected="test", speaks="static", why="it is silent"
+    ),
+    "recover": lambda told, *_: told.tell("signal.recovered", zone="FR", speaks="test"),
     "wait": lambda told, client, _: told.tell(
         "run.waiting", run="r", reason="", codes={client: ""}
     ),

@@ -1,12 +1,13 @@
 """Accounts: what waiting saved, what the choice of place saved, and unknown where unknown."""
 
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
+from common.messages import Energy
 from scheduler.accounting import account
-from scheduler.round import Accepted
+from scheduler.booking import Booking
+from scheduler.carbon.reading import FLOW_TRACED, Mean
 from tests.unit.scheduler.story import HOUR, NOON
 
 ZONES = {"a": "FR", "b": "DE"}
@@ -22,8 +23,20 @@ def mean(zone: str, start: datetime, end: datetime) -> float | None:
     return (before * BEFORE[zone] + (whole - before) * AFTER[zone]) / whole
 
 
-def update(energy_wh: float | None, gco2eq: float | None, start=NOON, end=NOON + HOUR) -> Accepted:
-    return Accepted("0" * 64, 1, 1, energy_wh, gco2eq, start, end, 1.0, None, {}, {}, 0)
+def work(
+    client: str, energy_wh: float | None, gco2eq: float | None, start=NOON, end=NOON + HOUR
+) -> Booking:
+    """Return counted work that emitted so much, whatever the intensity must have been for it."""
+    energy = None if energy_wh is None else Energy(
+        energy_wh=energy_wh, method="test", quality="measured", pue=1.0
+    )  # fmt: skip
+    intensity = None if gco2eq is None or not energy_wh else 1000 * gco2eq / energy_wh
+    booked = Mean(intensity or 0.0, FLOW_TRACED, "measured", ("test",), None)
+    known = gco2eq is not None
+    return Booking(
+        "r", 1, client, ZONES[client], "counted", start, end, energy, None, 1,
+        booked if known else None, None, known,
+    )  # fmt: skip
 
 
 def test_the_baseline_is_the_same_work_begun_when_the_baseline_round_is_due():
@@ -31,7 +44,7 @@ def test_the_baseline_is_the_same_work_begun_when_the_baseline_round_is_due():
     # As it was: 100 Wh at 50 and 10 Wh at 300: 5 + 3 = 8 g.
     # Baseline: 100 Wh at 100 and 10 Wh at 600: 10 + 6 = 16 g.
     found = account(
-        {"a": update(100.0, 5.0), "b": update(10.0, 3.0)}, ZONES,
+        [work("a", 100.0, 5.0), work("b", 10.0, 3.0)], ZONES.values(),
         planned_at=NOON, ended_at=NOON + 2 * HOUR, baseline_at=NOON - 3 * HOUR, mean=mean,
     )  # fmt: skip
     assert (found.energy_wh, found.gco2eq) == (110.0, 8.0)
@@ -42,7 +55,7 @@ def test_the_baseline_is_the_same_work_begun_when_the_baseline_round_is_due():
 def test_a_baseline_round_across_the_change_is_weighed_by_time():
     # Begun half an hour before noon: half at 600, half at 300, so 450: 10 Wh make 4.5 g.
     found = account(
-        {"b": update(10.0, 3.0)}, ZONES,
+        [work("b", 10.0, 3.0)], ZONES.values(),
         planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON - HOUR / 2, mean=mean,
     )  # fmt: skip
     assert found.baseline_gco2eq == pytest.approx(4.5)
@@ -50,7 +63,7 @@ def test_a_baseline_round_across_the_change_is_weighed_by_time():
 
 def test_a_round_that_did_not_wait_avoids_nothing():
     found = account(
-        {"a": update(100.0, 5.0), "b": update(10.0, 3.0)}, ZONES,
+        [work("a", 100.0, 5.0), work("b", 10.0, 3.0)], ZONES.values(),
         planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON, mean=mean,
     )  # fmt: skip
     assert found.baseline_gco2eq == pytest.approx(found.gco2eq)
@@ -60,7 +73,7 @@ def test_a_round_that_did_not_wait_avoids_nothing():
 def test_the_figure_of_place_is_the_same_energy_at_the_mean_of_the_fleet():
     # From noon on the fleet is at (50 + 300) / 2 = 175: 100 Wh make 17.5 g, where France made 5.
     found = account(
-        {"a": update(100.0, 5.0)}, ZONES,
+        [work("a", 100.0, 5.0)], ZONES.values(),
         planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON, mean=mean,
     )  # fmt: skip
     assert found.fleet_gco2eq == pytest.approx(17.5)
@@ -71,7 +84,7 @@ def test_an_unknown_baseline_intensity_makes_the_baseline_unknown_and_nothing_el
         return None if start < NOON else mean(zone, start, end)
 
     found = account(
-        {"a": update(100.0, 5.0), "b": update(10.0, 3.0)}, ZONES,
+        [work("a", 100.0, 5.0), work("b", 10.0, 3.0)], ZONES.values(),
         planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON - HOUR, mean=unknown_before_noon,
     )  # fmt: skip
     assert found.baseline_gco2eq is None
@@ -79,11 +92,11 @@ def test_an_unknown_baseline_intensity_makes_the_baseline_unknown_and_nothing_el
     assert found.fleet_gco2eq is not None
 
 
-@pytest.mark.parametrize("unknown", [update(100.0, None), update(None, None)])
+@pytest.mark.parametrize("unknown", [work("a", 100.0, None), work("a", None, None)])
 def test_work_of_unknown_emissions_makes_what_was_avoided_unknown(unknown):
     # The sum of emissions covers what is known: a baseline beside it would pass for savings.
     found = account(
-        {"a": unknown, "b": update(10.0, 3.0)}, ZONES,
+        [unknown, work("b", 10.0, 3.0)], ZONES.values(),
         planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON, mean=mean,
     )  # fmt: skip
     assert found.gco2eq == 3.0
@@ -92,13 +105,15 @@ def test_work_of_unknown_emissions_makes_what_was_avoided_unknown(unknown):
 
 def test_a_fleet_nobody_knows_anything_of_is_unknown():
     found = account(
-        {"a": update(100.0, 5.0)}, ZONES,
+        [work("a", 100.0, 5.0)], ZONES.values(),
         planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON, mean=lambda *_: None,
     )  # fmt: skip
     assert (found.baseline_gco2eq, found.fleet_gco2eq) == (None, None)
 
 
 def test_energy_of_zero_is_known():
-    zero = replace(update(0.0, 0.0))
-    found = account({"a": zero}, ZONES, planned_at=NOON, ended_at=NOON, baseline_at=NOON, mean=mean)
+    found = account(
+        [work("a", 0.0, 0.0)], ZONES.values(),
+        planned_at=NOON, ended_at=NOON, baseline_at=NOON, mean=mean,
+    )  # fmt: skip
     assert (found.gco2eq, found.baseline_gco2eq, found.fleet_gco2eq) == (0.0, 0.0, 0.0)
