@@ -57,10 +57,10 @@ class Trace:
             zone=zone,
             start=start,
             end=start + HOUR,
-            gco2eq_per_kwh=self._hours[zone][hour],
             source=self._source,
             family=FLOW_TRACED,
             quality="measured",
+            **self._hours[zone][hour]._asdict(),
         )
         return reading
 

@@ -1,9 +1,9 @@
 """The file format of traces: CSV, plain or gzipped, long or wide.
 
-Long is a row for each zone and hour, with exactly these columns in any order::
+Long is a row for each zone and hour, with these columns in any order, the last two if known::
 
-    datetime,zone,gco2eq_per_kwh
-    2022-01-01T00:00Z,FR,50.5
+    datetime,zone,gco2eq_per_kwh,low_carbon_share,price_eur_per_mwh
+    2022-01-01T00:00Z,FR,50.5,0.93,-1.2
 
 Wide is a row for each hour, with a column for each zone; an empty cell is a gap::
 
@@ -25,25 +25,35 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from common.errors import SettingError
 from common.messages import NAME_PATTERN
 from scheduler.carbon.reading import implausible
 from scheduler.carbon.signal import hour_number
 
-Hours = dict[int, float]
-"""Carbon intensity in gCO2eq/kWh by UTC hour, counted from 1970."""
+
+class Hour(NamedTuple):
+    """What a trace says of one hour; `None` where it says nothing."""
+
+    gco2eq_per_kwh: float
+    low_carbon_share: float | None = None
+    price_eur_per_mwh: float | None = None
+
+
+Hours = dict[int, Hour]
+"""By UTC hour, counted from 1970."""
 
 Row = dict[str, str]
 """The cells of one line, by column."""
 
-Cells = Callable[[Row], Iterable[tuple[str, str]]]
-"""Takes a row to its pairs of a zone and the text of its value."""
+Cells = Callable[[Row], Iterable[tuple[str, Sequence[str]]]]
+"""Takes a row to its pairs of a zone and the texts of its values, the intensity first."""
 
 _TIME_NAMES = {"datetime", "timestamp"}
 _ZONE_NAME = "zone"
 _VALUE_NAME = "gco2eq_per_kwh"
+_MORE_NAMES = ("low_carbon_share", "price_eur_per_mwh")
 
 
 def read_trace(path: Path) -> dict[str, Hours]:
@@ -107,20 +117,21 @@ def _columns(header: Sequence[str]) -> tuple[str, Cells]:
 
 def _long(names: set[str]) -> Cells:
     # A further column might say that the values are of another kind, which would go unheeded.
-    if names != {_ZONE_NAME, _VALUE_NAME}:
+    if names - set(_MORE_NAMES) != {_ZONE_NAME, _VALUE_NAME}:
         found = ", ".join(sorted(names))
         msg = (
             f"beside the time there are the columns {found}, so what the values mean is not sure. "
-            f"Keep only datetime, {_ZONE_NAME} and {_VALUE_NAME}."
+            f"Keep only datetime, {_ZONE_NAME}, {_VALUE_NAME}, {' and '.join(_MORE_NAMES)}."
         )
         raise SettingError(msg)
-    return lambda row: [(_zone(row[_ZONE_NAME]), row[_VALUE_NAME])]
+    values = [_VALUE_NAME, *_MORE_NAMES]
+    return lambda row: [(_zone(row[_ZONE_NAME]), [row.get(name, "") for name in values])]
 
 
 def _wide(zones: list[str]) -> Cells:
     for zone in zones:
         _zone(zone)
-    return lambda row: [(zone, row[zone]) for zone in zones]
+    return lambda row: [(zone, [row[zone]]) for zone in zones]
 
 
 def _zone(text: str) -> str:
@@ -151,8 +162,10 @@ def _hour(text: str) -> int:
         raise SettingError(msg) from None
 
 
-def _store(table: defaultdict[str, Hours], hour: int, cells: Iterable[tuple[str, str]]) -> None:
-    for zone, text in cells:
+def _store(
+    table: defaultdict[str, Hours], hour: int, cells: Iterable[tuple[str, Sequence[str]]]
+) -> None:
+    for zone, (text, *more) in cells:
         if not text:
             continue
         if hour in table[zone]:
@@ -161,14 +174,30 @@ def _store(table: defaultdict[str, Hours], hour: int, cells: Iterable[tuple[str,
                 f"Keep one."
             )
             raise SettingError(msg)
-        table[zone][hour] = _value(zone, text)
+        known = {
+            name: _number(name, word) for name, word in zip(_MORE_NAMES, more, strict=False) if word
+        }
+        table[zone][hour] = Hour(_value(zone, text), **known)
+
+
+def _number(name: str, text: str) -> float:
+    value = _float(text)
+    if math.isfinite(value) and (name != "low_carbon_share" or 0 <= value <= 1):
+        return value
+    wanted = "a share from 0 to 1" if name == "low_carbon_share" else "a number"
+    msg = f"the {name} {text!r} is not {wanted}. Correct it, or leave the cell empty."
+    raise SettingError(msg)
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _value(zone: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _float(text)
     fault = implausible(value)
     if fault is None:
         return value

@@ -67,6 +67,22 @@ def test_a_time_outside_names_what_is_covered_and_which_setting_helps(tmp_path):
         reading_at(trace(tmp_path, WIDE), "FR", NEW_YEAR + 3 * HOUR)
 
 
+def test_a_long_trace_may_say_what_is_low_carbon_and_what_it_costs(tmp_path):
+    header = "datetime,zone,price_eur_per_mwh,gco2eq_per_kwh,low_carbon_share\n"
+    rows = "2022-01-01T00:00Z,FR,-1.5,50,0.93\n2022-01-01T01:00Z,FR,,60,\n"
+    signal = trace(tmp_path, header + rows)
+    first, second = signal.readings("FR", NEW_YEAR, NEW_YEAR + 2 * HOUR)
+    assert (first.low_carbon_share, first.price_eur_per_mwh) == (0.93, -1.5)
+    assert (second.low_carbon_share, second.price_eur_per_mwh) == (None, None)
+
+
+@pytest.mark.parametrize("row", ["1.2,5", "-0.1,5", "nan,5", "0.5,cheap", "0.5,inf"])
+def test_a_share_or_a_price_that_is_none_is_refused(tmp_path, row):
+    header = "datetime,zone,gco2eq_per_kwh,low_carbon_share,price_eur_per_mwh\n"
+    with pytest.raises(SettingError, match=r"line 2: the .* is not a"):
+        trace(tmp_path, f"{header}2022-01-01T00:00Z,FR,50,{row}\n")
+
+
 def test_zero_is_a_value(tmp_path):
     signal = trace(tmp_path, "datetime,IS\n2022-01-01T00:00Z,0\n")
     assert reading_at(signal, "IS", NEW_YEAR).gco2eq_per_kwh == 0.0
