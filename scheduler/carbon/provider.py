@@ -48,3 +48,6 @@ class Provider(Protocol):
         Raises:
             SignalNotOffered: If the plan of this key includes no forecast.
         """
+
+    async def close(self) -> None:
+        """Close the connection; the next question opens one again."""

@@ -1,0 +1,92 @@
+"""Live sources of carbon intensities, one a module, each over one fetcher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import httpx
+
+from common.errors import SettingError
+from common.settings import Settings
+from common.settings.carbon import Source
+from scheduler.carbon.access import Access
+from scheduler.carbon.courtesy import Account, Courtesy
+from scheduler.carbon.fetcher import Fetcher
+from scheduler.carbon.provider import Provider
+from scheduler.carbon.providers import electricity_maps, neso, watttime
+
+PROVIDERS: dict[
+    Source, tuple[Callable[[Settings], Access], Callable[[Fetcher, Settings], Provider]]
+] = {
+    "electricity_maps": (electricity_maps.access, electricity_maps.ElectricityMaps),
+    "watttime": (watttime.access, watttime.WattTime),
+    "neso": (neso.access, neso.Neso),
+}
+"""How each provider is reached, and what makes it; `docs/carbon-providers.md` adds a sixth."""
+
+
+def make_provider(
+    settings: Settings,
+    name: Source,
+    *,
+    courtesy: Courtesy,
+    now: Callable[[], datetime],
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Provider:
+    """Return a live source. Nothing is asked yet, and there is no event loop needed.
+
+    Args:
+        settings: Its key, address, zones and budget.
+        name: One of `PROVIDERS`.
+        courtesy: Shared by everyone who uses the same account.
+        now: The grid clock.
+        transport: Carries its requests instead of the network.
+
+    Raises:
+        SettingError: If its key is missing, or its figures would be of other hours than the grid
+            clock's.
+    """
+    reach, make = PROVIDERS[name]
+    access = reach(settings)
+    _refuse_other_hours(settings, name, access)
+    return make(Fetcher(access, courtesy=courtesy, now=now, transport=transport), settings)
+
+
+def make_account(settings: Settings, name: Source) -> Account:
+    """Return the account that a live source is asked with, e.g. to show how it stands.
+
+    Raises:
+        SettingError: If its key is missing.
+    """
+    return PROVIDERS[name][0](settings).account
+
+
+def live_names(settings: Settings) -> tuple[Source, ...]:
+    """Return every live source that some zone's chain names, each once, in order."""
+    chains = (settings.signal, *settings.signal_by_zone.values())
+    return tuple(dict.fromkeys(name for chain in chains for name in chain if name in PROVIDERS))
+
+
+def refuse_unready(settings: Settings) -> None:
+    """Refuse settings under which a live source that they name could not answer.
+
+    Raises:
+        SettingError: If a key is missing, or the grid clock is not the wall clock although a
+            provider's public address is asked.
+    """
+    for name in live_names(settings):
+        _refuse_other_hours(settings, name, PROVIDERS[name][0](settings))
+
+
+def _refuse_other_hours(settings: Settings, name: Source, access: Access) -> None:
+    clock, public = settings.clock, Settings.model_fields[f"{name}_url"].default
+    agrees = clock.speed == 1 and clock.grid_start == clock.wall_start
+    if agrees or httpx.URL(access.base_url).host != httpx.URL(public).host:
+        return
+    msg = (
+        f"The grid clock is not the wall clock, but {name} tells of today: its figures would be "
+        f"booked for other hours, so nothing was started. Unset FAIRWIND_GRID_SPEED, "
+        f"FAIRWIND_GRID_START and FAIRWIND_WALL_START, or name another signal."
+    )
+    raise SettingError(msg)

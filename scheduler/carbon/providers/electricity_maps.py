@@ -1,0 +1,305 @@
+"""Electricity Maps: some 350 zones of the world, average and flow-traced; needs a key.
+
+API v4, or v3 by its address: https://portal.electricitymaps.com/docs. Data: Electricity Maps, under
+the terms of one's own plan.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import ConfigDict, Field, RootModel
+from pydantic.alias_generators import to_camel
+
+from common.errors import SignalNotOffered, SignalUnavailable
+from common.settings import Settings
+from scheduler.carbon.access import Access, address, required
+from scheduler.carbon.answer import Answer
+from scheduler.carbon.courtesy import Account
+from scheduler.carbon.fetcher import Fetcher
+from scheduler.carbon.providers.series import (
+    Body,
+    Figure,
+    Utc,
+    begun,
+    chunks,
+    floor,
+    from_now,
+    readings_of,
+    within,
+)
+from scheduler.carbon.reading import Family, Reading
+from scheduler.carbon.signal import HOUR
+
+_RANGE = timedelta(hours=240)
+"""Hourly values that one call of past-range returns."""
+
+_RECENT = timedelta(hours=23)
+"""What /history surely covers before the running hour."""
+
+_HORIZON = timedelta(hours=72)
+
+_PATHS = {
+    "now": "carbon-intensity/latest",
+    "recent": "carbon-intensity/history",
+    "range": "carbon-intensity/past-range",
+    "future": "carbon-intensity/forecast",
+}
+"""Where each question is asked, as the list of what a key may do names it."""
+
+_FREE = {"now", "recent"}
+"""What every plan includes: a 401 here says nothing of the plan."""
+
+_SLOTS = {"hourly": HOUR, "15_minutes": timedelta(minutes=15), "5_minutes": timedelta(minutes=5)}
+
+_PLAN_FOR = timedelta(days=1)
+
+_RETRY_401_S = 1.5
+"""A 401 may mean "too many requests" here, so it is tried once more."""
+
+
+def access(settings: Settings) -> Access:
+    """Return how Electricity Maps is reached.
+
+    Raises:
+        SettingError: If its key is missing.
+    """
+    key = required(
+        settings.electricity_maps_key, ElectricityMaps.name, "FAIRWIND_ELECTRICITY_MAPS_KEY"
+    )
+    return Access(
+        Account.of(ElectricityMaps.name, key, settings.electricity_maps_per_hour),
+        address(settings.electricity_maps_url, "FAIRWIND_ELECTRICITY_MAPS_URL"),
+        headers={"auth-token": key},
+        secrets=(key,),
+    )
+
+
+class _CamelBody(Body):
+    model_config = ConfigDict(alias_generator=to_camel)
+
+
+class _Zone(_CamelBody):
+    access: list[str] | None = None
+
+    def lists(self, question: str) -> bool:
+        """Return whether the key is said to get an answer to a question."""
+        allowed = self.access or ()
+        return any(one == "*" or one.strip("/").endswith(_PATHS[question]) for one in allowed)
+
+
+class _Zones(RootModel[dict[str, _Zone]]):
+    pass
+
+
+class _Series(_CamelBody):
+    zone: str = Field(min_length=1)
+    data: list[Any] | None = None
+    history: list[Any] | None = None
+    forecast: list[Any] | None = None
+    updated_at: Utc | None = None
+    temporal_granularity: str = "hourly"
+
+
+class _Row(_CamelBody):
+    carbon_intensity: Figure
+    datetime: Utc
+    is_estimated: bool | None = None
+    estimation_method: str | None = None
+    emission_factor_type: str | None = None
+    flow_traced: bool | None = None
+
+
+class ElectricityMaps:
+    """Answers in gCO2eq/kWh, hour by hour. The zone ids of Fairwind are those of this provider.
+
+    Args:
+        fetcher: Asks for us.
+        settings: Which emission factors, and zones that are asked for by their place.
+    """
+
+    name = "electricity_maps"
+
+    def __init__(self, fetcher: Fetcher, settings: Settings) -> None:
+        self._fetcher = fetcher
+        self._scope = settings.electricity_maps_scope
+        self._coordinates = settings.zone_coordinates
+        self._plan: Mapping[str, _Zone] = {}
+        self._plan_until: datetime | None = None
+        self.family = Family("average", self._scope, "consumption")
+
+    async def zones(self) -> tuple[str, ...]:
+        """Return the ids of the zones it can be asked for, sorted."""
+        plan = await self._load_plan()
+        offered = {zone for zone, its in plan.items() if its.access is None or its.lists("now")}
+        return tuple(sorted(offered | set(self._coordinates)))
+
+    async def now(self, zone: str) -> list[Reading]:
+        """Return the hour that runs, or the last one known; see `Provider.now`."""
+        answer = await self._ask("now", zone, {"emissionFactorType": self._scope})
+        series = await self._series(answer)
+        found = self._readings(answer, series, [answer.body])
+        if not found:
+            await self._fetcher.unavailable(answer, "no figure for this hour")
+        if not begun(found, self._fetcher.now()):
+            await self._fetcher.unavailable(answer, "its hour is still to come: a clock is wrong")
+        return found
+
+    async def past(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
+        """Return what is known of `[start, end)`; plans that are free know the last 24 hours."""
+        recent_from = floor(self._fetcher.now()) - _RECENT
+        if start >= recent_from:
+            return within(await self._some_past("recent", zone, {}), start, end)
+        found: list[Reading] = []
+        try:
+            for first, last in chunks(floor(start), end, _RANGE):
+                span = {"start": _iso(first), "end": _iso(last)}
+                found += await self._some_past("range", zone, span)
+        except SignalNotOffered:
+            if end <= recent_from:
+                raise
+            found = await self._some_past("recent", zone, {})
+        return within(found, start, end)
+
+    async def future(self, zone: str) -> list[Reading]:
+        """Return the newest forecast; see `Provider.future`."""
+        params = {"horizonHours": str(_HORIZON // HOUR), "emissionFactorType": self._scope}
+        answer = await self._ask("future", zone, params)
+        series = await self._series(answer)
+        now = self._fetcher.now()
+        issued_at = min(series.updated_at or now, now)
+        found = self._readings(answer, series, series.forecast or (), issued_at=issued_at)
+        # One point more than hours were asked for: the end of the last is the end.
+        found = from_now(within(found, now, floor(now) + _HORIZON), now)
+        if not found:
+            await self._fetcher.unavailable(answer, "no forecast from now on")
+        return found
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._fetcher.close()
+
+    async def _some_past(self, question: str, zone: str, span: Mapping[str, str]) -> list[Reading]:
+        answer = await self._ask(question, zone, {"emissionFactorType": self._scope, **span})
+        series = await self._series(answer)
+        rows = series.history if series.data is None else series.data
+        return begun(self._readings(answer, series, rows or ()), self._fetcher.now())
+
+    async def _series(self, answer: Answer) -> _Series:
+        """Return a body that speaks of the zone that was asked about, and of the real world."""
+        series = await self._fetcher.expect(answer, _Series)
+        if "SANDBOX" in json.dumps(answer.body):
+            await self._fetcher.shut(answer, "a sandbox key, whose figures are made up")
+        if answer.zone not in self._coordinates and series.zone != answer.zone:
+            await self._fetcher.unavailable(answer, "it speaks of another zone")
+        if series.temporal_granularity not in _SLOTS:
+            await self._fetcher.unavailable(answer, "its slots are not of an hour or less")
+        return series
+
+    def _readings(
+        self,
+        answer: Answer,
+        series: _Series,
+        rows: Iterable[object],
+        *,
+        issued_at: datetime | None = None,
+    ) -> list[Reading]:
+        slot = _SLOTS[series.temporal_granularity]
+        read = partial(self._reading, zone=answer.zone, slot=slot, issued_at=issued_at)
+        return readings_of(rows, read, source=self.name, zone=answer.zone)
+
+    def _reading(
+        self, raw: object, *, zone: str, slot: timedelta, issued_at: datetime | None
+    ) -> Reading | None:
+        row = _Row.model_validate(raw)
+        if row.carbon_intensity is None:
+            return None
+        if row.emission_factor_type not in {None, self._scope} or row.flow_traced is False:
+            msg = f"it does not count what was asked for ({self.family})"
+            raise ValueError(msg)
+        measured = row.is_estimated is False
+        return Reading(
+            zone=zone,
+            start=row.datetime,
+            end=row.datetime + slot,
+            gco2eq_per_kwh=row.carbon_intensity,
+            source=self.name,
+            family=self.family,
+            quality="forecast" if issued_at else "measured" if measured else "estimated",
+            method=row.estimation_method or "",
+            issued_at=issued_at,
+        )
+
+    async def _ask(self, question: str, zone: str, params: Mapping[str, str]) -> Answer:
+        """Return the answer to a question that the key's plan includes, as far as is known."""
+        path = f"/{_PATHS[question]}"
+        query = {**self._place(zone), "disableCallerLookup": "true", **params}
+        if await self._is_listed(question, zone) or question in _FREE:
+            answer = await self._insist(path, query, zone, question)
+        else:
+            answer = await self._fetcher.get(path, query, zone=zone, question=question)
+        if answer.is_refusal or answer.status == HTTPStatus.BAD_REQUEST:
+            await self._fetcher.not_offered(answer)
+        return answer
+
+    async def _insist(
+        self, path: str, query: Mapping[str, str], zone: str, question: str
+    ) -> Answer:
+        """Return an answer; a 401 is tried once more, then nothing is asked for long."""
+        answer = await self._fetcher.get(path, query, zone=zone, question=question)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            await self._fetcher.sleep(_RETRY_401_S)
+            answer = await self._fetcher.get(path, query, zone=zone, question=question)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            await self._fetcher.shut(answer, "the key is wrong, or asked too often")
+        return answer
+
+    async def _is_listed(self, question: str, zone: str) -> bool:
+        """Return whether the key is said to include a question; `False` if nothing is said.
+
+        Raises:
+            SignalNotOffered: If it is said not to.
+        """
+        with suppress(SignalUnavailable):
+            await self._load_plan()
+        if not self._plan or zone in self._coordinates:
+            return False
+        its = self._plan.get(zone)
+        if its is not None and (its.access is None or its.lists(question)):
+            return its.access is not None
+        what = "has no such zone" if its is None else f"does not offer {question!r} to this key"
+        msg = (
+            f"{self.name} {what} ({zone}), so it is not asked for it. The next source is; "
+            f"`fairwind zones` lists the zones, docs/carbon-providers.md what plans include."
+        )
+        raise SignalNotOffered(msg)
+
+    async def _load_plan(self) -> Mapping[str, _Zone]:
+        """Return what the key may ask about each zone, asking for it once a day."""
+        async with self._fetcher.lock:
+            now = self._fetcher.now()
+            if self._plan_until is None or now >= self._plan_until:
+                self._plan_until = now + HOUR  # unless there is an answer
+                answer = await self._insist("/zones", {}, "all zones", "zones")
+                if isinstance(answer.body, dict) and isinstance(answer.body.get("zones"), dict):
+                    answer = replace(answer, body=answer.body["zones"])
+                self._plan = (await self._fetcher.expect(answer, _Zones)).root
+                self._plan_until = now + _PLAN_FOR
+            return self._plan
+
+    def _place(self, zone: str) -> dict[str, str]:
+        if zone in self._coordinates:
+            latitude, longitude = self._coordinates[zone]
+            return {"lat": str(latitude), "lon": str(longitude)}
+        return {"zone": zone}
+
+
+def _iso(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,211 @@
+"""NESO's Carbon Intensity API: Great Britain and its 17 regions, without a key.
+
+API: https://carbon-intensity.github.io/api-definitions. Data: National Energy System Operator,
+CC BY 4.0. Its intensities are direct: wind, solar, hydro and nuclear count 0, biomass 120.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from pydantic import Field
+
+from common.errors import SignalNotOffered
+from common.settings import Settings
+from scheduler.carbon.access import Access, address
+from scheduler.carbon.answer import Answer
+from scheduler.carbon.courtesy import Account
+from scheduler.carbon.fetcher import Fetcher
+from scheduler.carbon.providers.series import (
+    HALF_HOUR,
+    Body,
+    Figure,
+    Utc,
+    begun,
+    chunks,
+    floor,
+    from_now,
+    in_order,
+    readings_of,
+    within,
+)
+from scheduler.carbon.reading import Family, Quality, Reading
+
+_RANGE = timedelta(days=14)
+
+_REGIONS = (
+    "GB-NORTH-SCOTLAND",
+    "GB-SOUTH-SCOTLAND",
+    "GB-NORTH-WEST-ENGLAND",
+    "GB-NORTH-EAST-ENGLAND",
+    "GB-YORKSHIRE",
+    "GB-NORTH-WALES-MERSEYSIDE",
+    "GB-SOUTH-WALES",
+    "GB-WEST-MIDLANDS",
+    "GB-EAST-MIDLANDS",
+    "GB-EAST-ENGLAND",
+    "GB-SOUTH-WEST-ENGLAND",
+    "GB-SOUTH-ENGLAND",
+    "GB-LONDON",
+    "GB-SOUTH-EAST-ENGLAND",
+    "GB-ENGLAND",
+    "GB-SCOTLAND",
+    "GB-WALES",
+)
+REGION_IDS = {zone: number for number, zone in enumerate(_REGIONS, start=1)}
+"""The regions of the API by zone id."""
+
+NATION = "GB"
+
+_LOW_CARBON = {"wind", "solar", "hydro", "nuclear"}
+"""Biomass and imports are left out: the API counts them with emissions."""
+
+
+def access(settings: Settings) -> Access:
+    """Return how NESO is reached; it asks for no key."""
+    account = Account.of(Neso.name, None, settings.neso_per_hour)
+    return Access(account, address(settings.neso_url, "FAIRWIND_NESO_URL"))
+
+
+class _Intensity(Body):
+    forecast: Figure = None
+    actual: Figure = None
+
+
+class _Fuel(Body):
+    fuel: str
+    perc: float
+
+
+class _Slot(Body):
+    from_: Utc = Field(alias="from")
+    to: Utc
+    intensity: _Intensity
+    generationmix: tuple[_Fuel, ...] = ()
+
+
+class _Nation(Body):
+    data: list[Any]
+
+
+class _Region(Body):
+    regionid: int
+    data: list[Any]
+
+
+class _Regional(Body):
+    data: _Region | list[_Region]
+
+
+class Neso:
+    """Answers in gCO2eq/kWh and half hours: the nation as measured, its regions as modelled.
+
+    Args:
+        fetcher: Asks for us.
+        settings: Not looked at; there is nothing to choose.
+    """
+
+    name = "neso"
+    family = Family("average", "direct", "consumption")
+
+    def __init__(self, fetcher: Fetcher, _settings: Settings) -> None:
+        self._fetcher = fetcher
+
+    async def zones(self) -> tuple[str, ...]:
+        """Return the ids of the zones it can be asked for, sorted."""
+        return tuple(sorted([NATION, *REGION_IDS]))
+
+    async def now(self, zone: str) -> list[Reading]:
+        """Return the half hour that runs and the 48 hours after it; see `Provider.now`."""
+        now = self._fetcher.now()
+        # A minute past the begin of the slot, so that the slot before is not meant, too.
+        first = floor(now, HALF_HOUR) + timedelta(minutes=1)
+        answer, rows = await self._ask(zone, "now", f"{_minute(first)}/fw48h")
+        found = from_now(self._readings(answer, rows, past_until=None), now)
+        if not found or not begun(found[:1], now):
+            await self._fetcher.unavailable(answer, "no figure for this half hour")
+        return found
+
+    async def future(self, zone: str) -> list[Reading]:
+        """Return the forecast of the next 48 hours, the half hour that runs included."""
+        return await self.now(zone)
+
+    async def past(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
+        """Return what is known of `[start, end)`; see `Provider.past`."""
+        found: list[Reading] = []
+        for first, last in chunks(floor(start, HALF_HOUR), end, _RANGE):
+            answer, rows = await self._ask(zone, "past", f"{_minute(first)}/{_minute(last)}")
+            found += self._readings(answer, rows, past_until=self._fetcher.now())
+        return begun(within(in_order(found), start, end), self._fetcher.now())
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._fetcher.close()
+
+    async def _ask(self, zone: str, question: str, span: str) -> tuple[Answer, list[Any]]:
+        """Return an answer about a span of time, and its slots."""
+        if zone == NATION:
+            answer = await self._get(f"/intensity/{span}", zone, question)
+            return answer, (await self._fetcher.expect(answer, _Nation)).data
+        if zone not in REGION_IDS:
+            msg = (
+                f"{self.name} knows Great Britain only, not {zone}, so it is not asked. Name "
+                f"{NATION} or a region such as GB-LONDON, or another signal for this zone."
+            )
+            raise SignalNotOffered(msg)
+        path = f"/regional/intensity/{span}/regionid/{REGION_IDS[zone]}"
+        answer = await self._get(path, zone, question)
+        data = (await self._fetcher.expect(answer, _Regional)).data
+        regions = data if isinstance(data, list) else [data]
+        if [region.regionid for region in regions] != [REGION_IDS[zone]]:
+            await self._fetcher.unavailable(answer, "it speaks of another region")
+        return answer, regions[0].data
+
+    async def _get(self, path: str, zone: str, question: str) -> Answer:
+        answer = await self._fetcher.get(path, zone=zone, question=question)
+        if answer.is_refusal:
+            await self._fetcher.shut(answer, "it lets nobody in from here")
+        return answer
+
+    def _readings(
+        self, answer: Answer, rows: list[Any], *, past_until: datetime | None
+    ) -> list[Reading]:
+        read = partial(self._reading, zone=answer.zone, past_until=past_until)
+        return readings_of(rows, read, source=self.name, zone=answer.zone)
+
+    def _reading(self, raw: object, *, zone: str, past_until: datetime | None) -> Reading | None:
+        slot = _Slot.model_validate(raw)
+        value = slot.intensity.actual
+        quality: Quality = "measured"
+        if value is None:
+            value = slot.intensity.forecast
+            # Of a region no actual value is ever published: what was forecast last is what stays.
+            over = past_until is not None and slot.to <= past_until
+            quality = "estimated" if over and zone != NATION else "forecast"
+        if value is None:
+            return None
+        return Reading(
+            zone=zone,
+            start=slot.from_,
+            end=slot.to,
+            gco2eq_per_kwh=value,
+            source=self.name,
+            family=self.family,
+            quality=quality,
+            issued_at=self._fetcher.now() if quality == "forecast" else None,
+            low_carbon_share=_low_carbon_share(slot.generationmix),
+        )
+
+
+def _low_carbon_share(mix: Sequence[_Fuel]) -> float | None:
+    """Return the share of wind, sun, water and nuclear power, from 0 to 1."""
+    if not mix:
+        return None
+    return sum(part.perc for part in mix if part.fuel in _LOW_CARBON) / 100
+
+
+def _minute(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
