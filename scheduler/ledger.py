@@ -162,6 +162,13 @@ class Ledger:
             for row in connection.execute(query):
                 yield _event(row)
 
+    def newest(self, kind: str, *, limit: int) -> list[Event]:
+        """Return the newest events of one kind in order, no more than `limit`."""
+        query = sa.select(_events).where(_events.c.kind == kind).order_by(_events.c.seq.desc())
+        with self._reading() as connection:
+            rows = list(connection.execute(query.limit(limit)))
+        return [_event(row) for row in reversed(rows)]
+
     def verify(self) -> Verification:
         """Recompute the whole chain of hashes."""
         head, count = GENESIS, 0
