@@ -41,8 +41,7 @@ def meter_findings(site: Settings, *, nvml: Any | None = None) -> list[Finding]:
 def _used(site: Settings, names: frozenset[str]) -> Iterator[str]:
     if "constant" in names:
         yield f"the whole site counts {site.constant_w:g} W while it trains"
-        return
-    if "rapl" in names:
+    elif "rapl" in names:
         yield "processors are measured by RAPL"
     else:
         yield f"processors are modelled at {site.watts_per_core:g} W a busy core"
