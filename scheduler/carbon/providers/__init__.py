@@ -14,13 +14,13 @@ from scheduler.carbon.access import Access
 from scheduler.carbon.courtesy import Account, Courtesy
 from scheduler.carbon.fetcher import Fetcher
 from scheduler.carbon.provider import Provider
-from scheduler.carbon.providers import electricity_maps, neso, watttime
+from scheduler.carbon.providers import electricity_maps, neso, watttime, watttime_session
 
 PROVIDERS: dict[
     Source, tuple[Callable[[Settings], Access], Callable[[Fetcher, Settings], Provider]]
 ] = {
     "electricity_maps": (electricity_maps.access, electricity_maps.ElectricityMaps),
-    "watttime": (watttime.access, watttime.WattTime),
+    "watttime": (watttime_session.access, watttime.WattTime),
     "neso": (neso.access, neso.Neso),
 }
 """How each provider is reached, and what makes it; `docs/carbon-providers.md` adds a sixth."""

@@ -8,30 +8,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
-from pydantic import ConfigDict, Field, RootModel
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
-from common.errors import SignalNotOffered, SignalUnavailable
+from common.errors import SignalNotOffered
 from common.settings import Settings
 from scheduler.carbon.access import Access, address, required
 from scheduler.carbon.answer import Answer
 from scheduler.carbon.courtesy import Account
 from scheduler.carbon.fetcher import Fetcher
+from scheduler.carbon.providers.electricity_maps_plan import CamelBody, Plan
 from scheduler.carbon.providers.series import (
-    Body,
     Figure,
     Utc,
     begun,
     chunks,
     floor,
     from_now,
+    in_order,
     readings_of,
     within,
 )
@@ -46,23 +43,7 @@ _RECENT = timedelta(hours=23)
 
 _HORIZON = timedelta(hours=72)
 
-_PATHS = {
-    "now": "carbon-intensity/latest",
-    "recent": "carbon-intensity/history",
-    "range": "carbon-intensity/past-range",
-    "future": "carbon-intensity/forecast",
-}
-"""Where each question is asked, as the list of what a key may do names it."""
-
-_FREE = {"now", "recent"}
-"""What every plan includes: a 401 here says nothing of the plan."""
-
 _SLOTS = {"hourly": HOUR, "15_minutes": timedelta(minutes=15), "5_minutes": timedelta(minutes=5)}
-
-_PLAN_FOR = timedelta(days=1)
-
-_RETRY_401_S = 1.5
-"""A 401 may mean "too many requests" here, so it is tried once more."""
 
 
 def access(settings: Settings) -> Access:
@@ -82,24 +63,7 @@ def access(settings: Settings) -> Access:
     )
 
 
-class _CamelBody(Body):
-    model_config = ConfigDict(alias_generator=to_camel)
-
-
-class _Zone(_CamelBody):
-    access: list[str] | None = None
-
-    def lists(self, question: str) -> bool:
-        """Return whether the key is said to get an answer to a question."""
-        allowed = self.access or ()
-        return any(one == "*" or one.strip("/").endswith(_PATHS[question]) for one in allowed)
-
-
-class _Zones(RootModel[dict[str, _Zone]]):
-    pass
-
-
-class _Series(_CamelBody):
+class _Series(CamelBody):
     zone: str = Field(min_length=1)
     data: list[Any] | None = None
     history: list[Any] | None = None
@@ -108,7 +72,7 @@ class _Series(_CamelBody):
     temporal_granularity: str = "hourly"
 
 
-class _Row(_CamelBody):
+class _Row(CamelBody):
     carbon_intensity: Figure
     datetime: Utc
     is_estimated: bool | None = None
@@ -131,19 +95,16 @@ class ElectricityMaps:
         self._fetcher = fetcher
         self._scope = settings.electricity_maps_scope
         self._coordinates = settings.zone_coordinates
-        self._plan: Mapping[str, _Zone] = {}
-        self._plan_until: datetime | None = None
+        self._plan = Plan(fetcher, settings)
         self.family = Family("average", self._scope, "consumption")
 
     async def zones(self) -> tuple[str, ...]:
         """Return the ids of the zones it can be asked for, sorted."""
-        plan = await self._load_plan()
-        offered = {zone for zone, its in plan.items() if its.access is None or its.lists("now")}
-        return tuple(sorted(offered | set(self._coordinates)))
+        return await self._plan.zones()
 
     async def now(self, zone: str) -> list[Reading]:
         """Return the hour that runs, or the last one known; see `Provider.now`."""
-        answer = await self._ask("now", zone, {"emissionFactorType": self._scope})
+        answer = await self._plan.ask("now", zone, {"emissionFactorType": self._scope})
         series = await self._series(answer)
         found = self._readings(answer, series, [answer.body])
         if not found:
@@ -166,12 +127,12 @@ class ElectricityMaps:
             if end <= recent_from:
                 raise
             found = await self._some_past("recent", zone, {})
-        return within(found, start, end)
+        return within(in_order(found), start, end)
 
     async def future(self, zone: str) -> list[Reading]:
         """Return the newest forecast; see `Provider.future`."""
         params = {"horizonHours": str(_HORIZON // HOUR), "emissionFactorType": self._scope}
-        answer = await self._ask("future", zone, params)
+        answer = await self._plan.ask("future", zone, params)
         series = await self._series(answer)
         now = self._fetcher.now()
         issued_at = min(series.updated_at or now, now)
@@ -187,7 +148,7 @@ class ElectricityMaps:
         await self._fetcher.close()
 
     async def _some_past(self, question: str, zone: str, span: Mapping[str, str]) -> list[Reading]:
-        answer = await self._ask(question, zone, {"emissionFactorType": self._scope, **span})
+        answer = await self._plan.ask(question, zone, {"emissionFactorType": self._scope, **span})
         series = await self._series(answer)
         rows = series.history if series.data is None else series.data
         return begun(self._readings(answer, series, rows or ()), self._fetcher.now())
@@ -236,69 +197,6 @@ class ElectricityMaps:
             method=row.estimation_method or "",
             issued_at=issued_at,
         )
-
-    async def _ask(self, question: str, zone: str, params: Mapping[str, str]) -> Answer:
-        """Return the answer to a question that the key's plan includes, as far as is known."""
-        path = f"/{_PATHS[question]}"
-        query = {**self._place(zone), "disableCallerLookup": "true", **params}
-        if await self._is_listed(question, zone) or question in _FREE:
-            answer = await self._insist(path, query, zone, question)
-        else:
-            answer = await self._fetcher.get(path, query, zone=zone, question=question)
-        if answer.is_refusal or answer.status == HTTPStatus.BAD_REQUEST:
-            await self._fetcher.not_offered(answer)
-        return answer
-
-    async def _insist(
-        self, path: str, query: Mapping[str, str], zone: str, question: str
-    ) -> Answer:
-        """Return an answer; a 401 is tried once more, then nothing is asked for long."""
-        answer = await self._fetcher.get(path, query, zone=zone, question=question)
-        if answer.status == HTTPStatus.UNAUTHORIZED:
-            await self._fetcher.sleep(_RETRY_401_S)
-            answer = await self._fetcher.get(path, query, zone=zone, question=question)
-        if answer.status == HTTPStatus.UNAUTHORIZED:
-            await self._fetcher.shut(answer, "the key is wrong, or asked too often")
-        return answer
-
-    async def _is_listed(self, question: str, zone: str) -> bool:
-        """Return whether the key is said to include a question; `False` if nothing is said.
-
-        Raises:
-            SignalNotOffered: If it is said not to.
-        """
-        with suppress(SignalUnavailable):
-            await self._load_plan()
-        if not self._plan or zone in self._coordinates:
-            return False
-        its = self._plan.get(zone)
-        if its is not None and (its.access is None or its.lists(question)):
-            return its.access is not None
-        what = "has no such zone" if its is None else f"does not offer {question!r} to this key"
-        msg = (
-            f"{self.name} {what} ({zone}), so it is not asked for it. The next source is; "
-            f"`fairwind zones` lists the zones, docs/carbon-providers.md what plans include."
-        )
-        raise SignalNotOffered(msg)
-
-    async def _load_plan(self) -> Mapping[str, _Zone]:
-        """Return what the key may ask about each zone, asking for it once a day."""
-        async with self._fetcher.lock:
-            now = self._fetcher.now()
-            if self._plan_until is None or now >= self._plan_until:
-                self._plan_until = now + HOUR  # unless there is an answer
-                answer = await self._insist("/zones", {}, "all zones", "zones")
-                if isinstance(answer.body, dict) and isinstance(answer.body.get("zones"), dict):
-                    answer = replace(answer, body=answer.body["zones"])
-                self._plan = (await self._fetcher.expect(answer, _Zones)).root
-                self._plan_until = now + _PLAN_FOR
-            return self._plan
-
-    def _place(self, zone: str) -> dict[str, str]:
-        if zone in self._coordinates:
-            latitude, longitude = self._coordinates[zone]
-            return {"lat": str(latitude), "lon": str(longitude)}
-        return {"zone": zone}
 
 
 def _iso(time: datetime) -> str:

@@ -1,0 +1,89 @@
+"""Manners that a fleet shares, in a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+import redis.asyncio
+
+from common.errors import BrokerError
+from scheduler.carbon.courtesy import Account
+from tasks.courtesy import RedisCourtesy
+from tasks.local.redis_server import RedisServer
+from tests.unit.scheduler.carbon.courtesy_laws import ACCOUNT, LAWS, ROOMY, Clock, Law, is_admitted
+
+
+def run(url: str, body: Callable[[redis.asyncio.Redis], Coroutine[Any, Any, None]]) -> None:
+    async def connected() -> None:
+        async with redis.asyncio.Redis.from_url(url) as broker:
+            await body(broker)
+
+    asyncio.run(connected())
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_a_fleet_has_manners(
+    law: Law, redis_server: RedisServer, redis_client: redis.Redis
+) -> None:
+    clock = Clock()
+    run(
+        redis_server.redis_url,
+        lambda broker: law(RedisCourtesy(broker, clock, jitter=lambda: 0.5), clock),
+    )
+
+
+def test_many_processes_never_exceed_one_budget(
+    redis_server: RedisServer, redis_client: redis.Redis
+) -> None:
+    account = Account.of("electricity_maps", "the-key", per_hour=50)
+
+    async def body(broker: redis.asyncio.Redis) -> None:
+        clock = Clock()
+        async with redis.asyncio.Redis.from_url(redis_server.redis_url) as another:
+            fleet = [RedisCourtesy(one, clock) for one in (broker, another)]
+            asked = [is_admitted(fleet[number % 2], account) for number in range(200)]
+            assert sum(await asyncio.gather(*asked)) == 50
+
+    run(redis_server.redis_url, body)
+
+
+def test_processes_see_each_others_pauses_and_breakers(
+    redis_server: RedisServer, redis_client: redis.Redis
+) -> None:
+    async def body(broker: redis.asyncio.Redis) -> None:
+        clock = Clock()
+        one, another = RedisCourtesy(broker, clock), RedisCourtesy(broker, clock)
+        await one.slow_down(ACCOUNT, "HTTP 429", timedelta(minutes=5))
+        await one.refused(ROOMY, "HTTP 401")
+        assert not await is_admitted(another, ACCOUNT)
+        assert not await is_admitted(another, ROOMY)
+
+    run(redis_server.redis_url, body)
+
+
+def test_everything_kept_in_redis_is_forgotten_some_day(
+    redis_server: RedisServer, redis_client: redis.Redis
+) -> None:
+    async def body(broker: redis.asyncio.Redis) -> None:
+        courtesy = RedisCourtesy(broker, Clock())
+        await courtesy.admit(ACCOUNT)
+        await courtesy.failed(ACCOUNT, "HTTP 500")
+        await courtesy.remember_not_offered(ACCOUNT, "DE", "future", "no")
+
+    run(redis_server.redis_url, body)
+    keys = redis_client.keys("*")
+    assert len(keys) == 3
+    assert all(redis_client.ttl(key) > 7 * 86_400 for key in keys)
+
+
+def test_a_redis_that_is_gone_is_a_broker_error() -> None:
+    async def body(broker: redis.asyncio.Redis) -> None:
+        with pytest.raises(BrokerError, match="the provider is not asked"):
+            await RedisCourtesy(broker, Clock()).admit(ACCOUNT)
+
+    run("redis://127.0.0.1:1/0", body)
