@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from common.clock import GridClock
 
@@ -139,6 +139,18 @@ class Receipt(Message):
 def update_key(work: Assignment | Receipt) -> str:
     """Return the one key under which a client may offer its update of a round."""
     return f"update.{work.client}.{work.run}.{work.round}"
+
+
+class AdviceNote(Message):
+    """What a site could do to emit less, as its card in Markdown and as figures.
+
+    `at` is on the grid clock.
+    """
+
+    client: str = Field(pattern=NAME_PATTERN)
+    at: AwareDatetime
+    card: str = Field(max_length=20_000)
+    figures: dict[str, JsonValue]
 
 
 class Heartbeat(Message):

@@ -48,6 +48,7 @@ def prepare(instance: Any, conf: Any, client: str) -> None:
     presence = HeartbeatStep.presence = Presence(broker, ours, client)
     presence.claim()
     app.steps["consumer"].add(HeartbeatStep)
+    import tasks.notice  # noqa: F401, PLC0415 - a task of sites alone
     from tasks.client import start_site  # noqa: PLC0415 - loads torch, in a site's process alone
 
     presence.renew(None, ready=False)  # loading torch takes seconds

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from tasks.cli.advice import advice
 from tasks.cli.base import fairwind
 from tasks.cli.checks import check, settings
-from tasks.cli.clients import clients, enroll, retire, zones
+from tasks.cli.clients import clients, enroll, retire
 from tasks.cli.demo import demo
 from tasks.cli.ledgers import ledger
 from tasks.cli.look import plan, status
 from tasks.cli.runs import run
+from tasks.cli.signals import forecast, signal, zones
 
 for _command in (
-    enroll, retire, clients, zones, run, status, plan, ledger, settings, check, demo,
+    enroll, retire, clients, zones, signal, forecast, run, status, plan, advice, ledger, settings, check,
+    demo,
 ):  # fmt: skip
     fairwind.add_command(_command)
 

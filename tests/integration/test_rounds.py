@@ -37,10 +37,10 @@ class Watcher:
         self._monitor.__exit__(None, None, None)
         self._client.close()
 
-    def pushes_to(self, queue: str) -> list[str]:
-        return [
-            c for c in self.commands if c.split(" ")[:2] in (["LPUSH", queue], ["RPUSH", queue])
-        ]
+    def trainings_for(self, client: str) -> list[str]:
+        """Return the training tasks put on a client's queue; it also gets advice, once a day."""
+        starts = (f"LPUSH client.{client} ", f"RPUSH client.{client} ")
+        return [c for c in self.commands if c.startswith(starts) and '"task": "train"' in c]
 
     def _listen(self) -> None:
         for command in self._monitor.listen():
@@ -63,9 +63,9 @@ def test_a_client_whose_gate_is_closed_receives_nothing(fleet):
     with watching(fleet) as watcher:
         fleet.start_run("closed-gate", rounds=3)
         fleet.wait_ended("closed-gate")
-    assert len(watcher.pushes_to("client.north")) == 3
-    assert len(watcher.pushes_to("client.west")) == 3
-    assert watcher.pushes_to("client.coal") == []
+    assert len(watcher.trainings_for("north")) == 3
+    assert len(watcher.trainings_for("west")) == 3
+    assert watcher.trainings_for("coal") == []
     assert fleet.redis.exists("client.coal") == 0
     for planned in fleet.events("round.planned", "closed-gate"):
         assert "coal" not in planned.body["cohort"]

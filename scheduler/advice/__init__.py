@@ -1,0 +1,83 @@
+"""Advice for each site: what it could do to emit less, with grams, and how that was worked out."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from scheduler.advice.card import Advice, Line
+from scheduler.advice.chance import Shift, look_back, would_have
+from scheduler.advice.change import Change, Facts, find_changes
+from scheduler.advice.gather import SEEN_ROUNDS, Case, Record, gather
+from scheduler.advice.hours import (
+    DayWindow,
+    Outlook,
+    Week,
+    cleanest_window,
+    look_ahead,
+    typical_week,
+)
+from scheduler.advice.place import find_places
+from scheduler.advice.practice import practices
+from scheduler.booking import Booking
+
+_NOT_YET = (
+    "What its updates cost, and what it could save: it has no counted update yet of which energy "
+    "and grid are known."
+)
+
+
+def make_advice(case: Case) -> Advice:
+    """Return the advice for one client: a pure function of its case."""
+    client, record = case.client, case.record
+    known = practices(_same_runs(case), record.now)
+    window = cleanest_window(case.past)
+    changes: tuple[Change, ...] = ()
+    missing: tuple[str, ...] = (_NOT_YET,)
+    if own := known.get(client.id):
+        facts = Facts(client.id, known, window, _outcomes(case))
+        changes, missing = find_changes(facts)
+    outlook = look_ahead(case.ahead, record.now)
+    week = typical_week(case.past)
+    return Advice(
+        client=client.id,
+        zone=client.zone,
+        at=record.now,
+        practice=own,
+        outlook=outlook,
+        week=week,
+        places=find_places(client.id, known),
+        chances=look_back(client.id, record.rounds),
+        lines=tuple(
+            _line(case, change, window, own.per_month if own else 0.0) for change in changes
+        ),
+        missing=(*_unknown_grid(outlook, week), *missing),
+    )
+
+
+def _same_runs(case: Case) -> list[Booking]:
+    """Return the work of all clients in the runs that the client took part in."""
+    runs = {b.run for b in case.record.bookings if b.client == case.client.id}
+    return [b for b in case.record.bookings if b.run in runs]
+
+
+def _outcomes(case: Case) -> Counter[str]:
+    mine = (b for b in case.record.bookings if b.client == case.client.id)
+    return Counter(b.outcome for b in mine if b.outcome != "counted" and b.settled_gco2eq)
+
+
+def _line(case: Case, change: Change, window: DayWindow | None, per_month: float) -> Line:
+    shift = Shift(window, case.past, case.rule) if change.name == "hours" and window else None
+    chances = would_have(case.client.id, case.record.rounds, effects=change.effects, shift=shift)
+    return Line(change, change.saves_gco2eq * per_month, chances)
+
+
+def _unknown_grid(outlook: Outlook | None, week: Week | None) -> list[str]:
+    said = []
+    if outlook is None:
+        said.append("The next 24 hours: nobody says what its grid will do; see `fairwind signal`.")
+    if week is None:
+        said.append("The typical week: not every hour of the week has been read yet.")
+    return said
+
+
+__all__ = ["SEEN_ROUNDS", "Advice", "Case", "Record", "gather", "make_advice"]

@@ -1,0 +1,108 @@
+"""Gathering what advice is made from: the ledger's state, its plans, and the grid."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from common.errors import FederationError, SignalError
+from scheduler.advice.chance import PastRound
+from scheduler.advice.practice import LOOKBACK
+from scheduler.booking import Booking
+from scheduler.carbon.grid import Grid
+from scheduler.carbon.reading import Reading
+from scheduler.client import Client
+from scheduler.event import Event
+from scheduler.federation import Federation
+from scheduler.gate import DAY, GateRule
+
+SEEN_ROUNDS = 200
+"""So many of the newest planned rounds are judged again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a federation did in the last five weeks, at least as far as advice needs it.
+
+    Attributes:
+        now: On the grid clock.
+        bookings: All work that ended since.
+        rounds: The planned rounds, without those that only invited more clients.
+    """
+
+    now: datetime
+    bookings: tuple[Booking, ...]
+    rounds: tuple[PastRound, ...]
+
+    @classmethod
+    def of(cls, state: Federation, planned: Iterable[Event], now: datetime) -> Record:
+        """Take in a ledger's state and its newest ``round.planned`` events, in order."""
+        since = now - LOOKBACK
+        firsts: dict[tuple[str, int], Event] = {}
+        for event in planned:
+            firsts.setdefault((event.run, event.round), event)
+        return cls(
+            now,
+            tuple(b for b in state.book if b.ended_at is not None and b.ended_at > since),
+            tuple(PastRound.planned(e, state.runs[e.run]) for e in firsts.values()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that one client's advice is made from.
+
+    Attributes:
+        client: Whose advice.
+        record: What the federation did.
+        past: What its grid said in the last five weeks, in order; gaps are left out.
+        ahead: What its grid will say in the next 24 hours; empty if nobody knows.
+        rule: When gates open.
+    """
+
+    client: Client
+    record: Record
+    past: tuple[Reading, ...]
+    ahead: tuple[Reading, ...]
+    rule: GateRule
+
+
+def gather(state: Federation, record: Record, grid: Grid, rule: GateRule, client_id: str) -> Case:
+    """Return the case of one client.
+
+    Raises:
+        FederationError: If no such client is enrolled; the nearest name is offered.
+    """
+    enrolled = {client.id: client for client in state.clients.values() if not client.retired}
+    if client_id not in enrolled:
+        raise FederationError(_unknown(client_id, sorted(enrolled)))
+    client, now = enrolled[client_id], record.now
+    past = [r for r in _known(grid, client.zone, now - LOOKBACK, now) if r.family == grid.family]
+    ahead: list[Reading] = []
+    with suppress(SignalError):
+        ahead = list(grid.signal.readings(client.zone, now, now + DAY))
+    alike = [r for r in ahead if r.family == grid.family]
+    return Case(client, record, tuple(past), tuple(alike), rule)
+
+
+def _known(grid: Grid, zone: str, start: datetime, end: datetime) -> list[Reading]:
+    """Return the readings of an interval; where it has gaps, of the days in it without one."""
+    with suppress(SignalError):
+        return list(grid.signal.readings(zone, start, end))
+    known: dict[datetime, Reading] = {}
+    day = start
+    while day < end:
+        with suppress(SignalError):
+            readings = grid.signal.readings(zone, day, min(day + timedelta(days=1), end))
+            known.update({reading.start: reading for reading in readings})
+        day += timedelta(days=1)
+    return list(known.values())
+
+
+def _unknown(client: str, enrolled: list[str]) -> str:
+    near = difflib.get_close_matches(client, enrolled, n=1)
+    hint = f"Did you mean {near[0]}?" if near else "`fairwind clients` lists who is."
+    return f"No client {client!r} is enrolled, so there is no advice for it. {hint}"

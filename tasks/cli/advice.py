@@ -1,0 +1,37 @@
+"""The command that says what a site could do to emit less."""
+
+from __future__ import annotations
+
+import click
+
+from common import settings as settings_
+from common.settings import Settings
+from scheduler.advice import SEEN_ROUNDS, Record, gather, make_advice
+from scheduler.advice.render import card
+from scheduler.carbon import federation_family, is_live, make_signal
+from scheduler.carbon.grid import Grid
+from tasks.almanacs import Almanacs
+from tasks.broker import connect
+from tasks.cli.base import as_json, gate_rule, ledger_at_hand, print_json
+
+
+@click.command()
+@click.argument("client")
+@as_json
+def advice(client: str, *, as_json: bool) -> None:
+    """Say what a client could do to emit less, with grams and how they were worked out."""
+    ours = settings_.load()
+    ledger = ledger_at_hand()
+    state = ledger.state()
+    planned = ledger.newest("round.planned", limit=SEEN_ROUNDS)
+    record = Record.of(state, planned, ours.clock.now())
+    made = make_advice(gather(state, record, _grid(ours), gate_rule(), client))
+    if as_json:
+        print_json(made.to_dict())
+    else:
+        click.echo(card(made), nl=False)
+
+
+def _grid(ours: Settings) -> Grid:
+    signal = Almanacs(connect(ours)) if is_live(ours) else make_signal(ours)
+    return Grid(signal, federation_family(ours))
