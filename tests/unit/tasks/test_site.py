@@ -1,19 +1,27 @@
-"""A site decides for itself: not too late, not above its ceiling, not outside its hours."""
+"""A site decides for itself what it will not do, and says what the rest has cost."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.clock import GridClock
+from common.clock import GridClock, wall_now
 from common.errors import SettingError
-from common.messages import Assignment, BlobRef, Hyperparameters
-from common.settings import Settings
+from common.files import file_sha256
+from common.messages import Assignment, BlobRef, Hyperparameters, Receipt
+from common.settings import Settings, load
+from models.serialization import write_state
+from models.version import initial_version
+from models.workload import load_workload
+from tasks.site import Site
+from tasks.transport import make_transport
 from tasks.wishes import declined
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 MIDNIGHT = datetime(2026, 7, 8, tzinfo=UTC)
 
 
@@ -114,3 +122,54 @@ def test_a_window_and_the_rest_of_the_day_are_the_whole_day(minute, start, span)
     assert one != other
     assert one == ((minute - start) % 1440 < span)
     assert code(at, site_windows=(window, rest)) is None
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A site that trains breast_cancer, counts 100 W, and dials a folder."""
+    ours = Settings(
+        home=tmp_path / "home", transport=f"folder:{tmp_path}/wire", workloads=("breast_cancer",),
+        meter="constant", constant_w=100.0, idle_w=10.0, pue=1.5,
+    )  # fmt: skip
+    monkeypatch.setenv("FAIRWIND_PARTITION", "a,b")
+    load.cache_clear()
+    yield Site("a", "first", ours, make_transport(ours))
+    load.cache_clear()
+
+
+def work(site: Site, path: Path, **changes: Any) -> Receipt:
+    """Let a site answer an assignment whose model lies in the transport."""
+    write_state(
+        initial_version(load_workload("breast_cancer", allowed=("breast_cancer",)), 1), path
+    )
+    sha256 = file_sha256(path)
+    site._transport.put("model", path, sha256)
+    model = BlobRef(key="model", sha256=sha256, nbytes=path.stat().st_size)
+    fields = {"workload": "breast_cancer", "model": model, "valid_until": wall_now() + HOUR}
+    return site.answer(assignment(**(fields | changes)), lambda *_: None)
+
+
+def test_a_receipt_says_what_the_work_used_and_how_long_the_site_had_waited(site, tmp_path):
+    receipt = work(site, tmp_path / "model")
+    assert receipt.outcome == "trained"
+    energy = receipt.energy
+    assert energy is not None
+    assert (energy.method, energy.pue) == ("constant", 1.5)
+    # The same seconds as the receipt's, at 100 W times 1.5: 24 s are 1 Wh.
+    seconds = (receipt.ended_at - receipt.started_at).total_seconds()
+    assert 0 < energy.energy_wh <= seconds / 24
+    assert energy.idle_s is not None
+    assert energy.idle_wh == pytest.approx(energy.idle_s * 10 * 1.5 / 3600)
+
+
+def test_work_that_failed_says_what_it_used(site, tmp_path):
+    receipt = work(site, tmp_path / "model", workload="not.allowed")
+    assert receipt.outcome == "failed"
+    assert receipt.energy is not None
+    assert receipt.energy.energy_wh > 0
+
+
+def test_work_that_was_declined_used_nothing_worth_a_figure(site, tmp_path):
+    receipt = work(site, tmp_path / "model", valid_until=NOON - timedelta(days=300))
+    assert receipt.outcome == "declined"
+    assert receipt.energy is None

@@ -7,11 +7,22 @@ from types import SimpleNamespace
 
 
 class NVMLError(Exception):
-    """What the driver raises, for whatever reason."""
+    """What the driver raises, for whatever reason; the docstring is the driver's text."""
+
+    def __str__(self) -> str:
+        return str(self.__doc__)
 
 
-def _error(reason: str) -> NVMLError:
-    return NVMLError(reason)
+class DriverNotLoadedError(NVMLError):
+    """Driver Not Loaded."""
+
+
+class NotFoundError(NVMLError):
+    """Not Found."""
+
+
+class NotSupportedError(NVMLError):
+    """Not Supported."""
 
 
 @dataclass
@@ -37,7 +48,7 @@ class RecordedNvml:
 
     def nvmlInit(self) -> None:
         if not self.driver:
-            raise _error("Driver Not Loaded")
+            raise DriverNotLoadedError
 
     def nvmlDeviceGetCount(self) -> int:
         return len(self.gpus)
@@ -62,7 +73,7 @@ class RecordedNvml:
 
     def nvmlDeviceGetProcessUtilization(self, gpu: Gpu, since_us: int) -> list[SimpleNamespace]:
         if not gpu.sm_percent:
-            raise _error("Not Found")
+            raise NotFoundError
         return [
             SimpleNamespace(pid=pid, timeStamp=since_us + 1, smUtil=percent)
             for pid, percent in gpu.sm_percent.items()
@@ -71,5 +82,5 @@ class RecordedNvml:
     @staticmethod
     def _supported(figure: int | None) -> int:
         if figure is None:
-            raise _error("Not Supported")
+            raise NotSupportedError
         return figure
