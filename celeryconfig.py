@@ -63,7 +63,12 @@ timezone = "UTC"
 
 # Beat only wakes the scheduler. See docs/adr/0001-beat-triggers-scoring.md.
 beat_schedule = {
-    "tick": {"task": "tick", "schedule": _ours.tick_s, "options": {"queue": "coordinator"}},
+    name: {"task": name, "schedule": every_s, "options": {"queue": "coordinator"}}
+    for name, every_s in (
+        ("tick", _ours.tick_s),
+        ("refresh_carbon", _ours.refresh_s),
+        ("settle_carbon", _ours.settle_s),
+    )
 }
 
 # On the default exchange a queue is one list in Redis: no bindings that a flush could lose.

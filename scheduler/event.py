@@ -3,7 +3,7 @@
 Kinds, by subject::
 
     client.enrolled  client.retired  client.joined  client.silent
-    gate.changed     grid.read        grid.settled
+    gate.changed     grid.read        grid.caught_up  grid.settled
     signal.fell_back signal.recovered
     run.started      run.opened      run.stop_requested   run.ended     run.waiting
     round.planned    round.committed round.closed         round.evaluated

@@ -111,6 +111,12 @@ def _grid_settled(self: Federation, event: Event) -> None:
     _enter(self, self.book.settle(readings))
 
 
+def _grid_caught_up(self: Federation, event: Event) -> None:
+    for zone, bodies in event.body["readings"].items():
+        for body in bodies:
+            self.grid.setdefault(zone, Series()).recall(Reading.from_dict(zone, body))
+
+
 def _signal_fell_back(self: Federation, event: Event) -> None:
     said = {name: event.body[name] for name in ("expected", "speaks", "why")}
     self.signals[event.body["zone"]] = said | {"since": event.grid_at}
@@ -295,6 +301,7 @@ _HANDLERS: dict[str, Callable[[Federation, Event], None]] = {
     "client.silent": _client_silent,
     "gate.changed": _gate_changed,
     "grid.read": _grid_read,
+    "grid.caught_up": _grid_caught_up,
     "grid.settled": _grid_settled,
     "signal.fell_back": _signal_fell_back,
     "signal.recovered": _signal_recovered,

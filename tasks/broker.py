@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import redis
+import redis.asyncio
 from redis._parsers import Encoder
 from redis.backoff import ExponentialBackoff
 from redis.connection import PythonRespSerializer
@@ -47,6 +48,13 @@ def connect(settings: Settings, *, bulk: bool = False) -> redis.Redis:
             "Write it as redis://user:password@host:6379/0."
         )
         raise BrokerError(msg) from None
+
+
+def connect_async(settings: Settings) -> redis.asyncio.Redis:
+    """Return a client of the broker for an event loop, for URLs that `connect` takes."""
+    return redis.asyncio.Redis.from_url(
+        settings.redis_url, socket_timeout=30, socket_connect_timeout=5, socket_keepalive=True
+    )
 
 
 def check_reachable(client: redis.Redis) -> None:

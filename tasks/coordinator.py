@@ -17,6 +17,7 @@ from scheduler.gate import GateRule
 from scheduler.ledger import Ledger, open_ledger
 from tasks.almanacs import Almanacs
 from tasks.broker import connect
+from tasks.sources import Sources
 from tasks.transport import Transport, make_transport
 from tasks.workbench import Workbench
 
@@ -25,7 +26,7 @@ from tasks.workbench import Workbench
 class Coordinator:
     """The tools of the tasks that decide and add up. All state is in the ledger and the blobs.
 
-    `almanacs` is `None` where the grid is known without asking anybody.
+    `almanacs` and `sources` are `None` where the grid is known without asking anybody.
     """
 
     settings: Settings
@@ -34,6 +35,7 @@ class Coordinator:
     blobs: Blobs
     grid: Grid
     almanacs: Almanacs | None
+    sources: Sources | None
     broker: redis.Redis
     transport: Transport
     workbench: Workbench
@@ -61,6 +63,7 @@ def coordinator() -> Coordinator:
         blobs=Blobs(settings.folder / "blobs"),
         grid=Grid(almanacs or make_signal(settings), federation_family(settings)),
         almanacs=almanacs,
+        sources=Sources(settings) if almanacs else None,
         broker=broker,
         transport=make_transport(settings),
         workbench=Workbench(settings.workloads),

@@ -19,14 +19,16 @@ def prepare(instance: Any, conf: Any, queues: list[str]) -> None:
         FairwindError: If a setting, Redis, the signal or the ledger does not allow it.
     """
     private_keys(conf, "-".join(queues))
+    here = coordinator()
     if conf.worker_concurrency is None:
-        conf.worker_concurrency = 1
+        # Where grids are asked over the network, a second child keeps the rounds going meanwhile.
+        conf.worker_concurrency = 2 if here.almanacs else 1
     if instance.hostname.startswith("celery@"):
         instance.hostname = instance.hostname.replace("celery@", "coordinator@", 1)
-    here = coordinator()
     check_reachable(here.broker)
     here.ledger.close()
     import tasks.aggregation  # noqa: PLC0415 - loads torch, in the coordinator alone
+    import tasks.carbon  # noqa: PLC0415
     import tasks.rounds  # noqa: F401, PLC0415
 
     # A child must not share its parent's connections.
@@ -44,4 +46,5 @@ def _warm_up(**_: Any) -> None:
 
 
 def _look_around(**_: Any) -> None:
-    send("tick", queue("coordinator"))
+    for task in ("refresh_carbon", "tick"):
+        send(task, queue("coordinator"))

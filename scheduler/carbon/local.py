@@ -52,6 +52,9 @@ class Local:
         now = self._clock()
         return [self._named(r) for r in self._signal.readings(zone, now, now + _HORIZON)]
 
+    async def close(self) -> None:
+        """There is nothing to close."""
+
     def _named(self, reading: Reading) -> Reading:
         # A trace's readings name its file, too; a chain knows its sources by their word alone.
         return replace(reading, source=self.name)

@@ -10,10 +10,9 @@ from common import settings as settings_
 from common.errors import FederationError, SettingError
 from common.messages import NAME_PATTERN
 from common.units import show_energy, show_intensity, show_mass
-from scheduler.carbon import make_signal
-from scheduler.carbon.signal import unknown_zone
 from scheduler.event import Draft
 from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, view_at_hand, wake
+from tasks.cli.signals import check_zone
 
 
 @click.command()
@@ -25,13 +24,13 @@ def enroll(client: str, zone: str, examples: int | None) -> None:
     if not re.fullmatch(NAME_PATTERN, client):
         msg = f"{client!r} is no client id. Use letters, digits, dots, dashes and underscores."
         raise SettingError(msg)
-    signal = make_signal(settings_.load())
-    if zone not in signal.zones():
-        raise unknown_zone(signal.name, zone, signal.zones())
+    unchecked = check_zone(settings_.load(), zone)
     body = {"zone": zone, "num_examples": examples}
     with ledger_at_hand(create=True).transaction() as tx:
         tx.append(Draft("client.enrolled", client=client, body=body))
     wake()
+    if unchecked:
+        click.echo(f"Whether there is a zone {zone} could not be checked: {unchecked}", err=True)
     click.echo(
         f"{client} is enrolled in {zone}. At the site: celery -A tasks worker -Q client.{client}"
     )
@@ -68,14 +67,3 @@ def clients(*, as_json: bool) -> None:
             for row in seen
         ],
     )  # fmt: skip
-
-
-@click.command()
-@as_json
-def zones(*, as_json: bool) -> None:
-    """List the zones the configured signal knows."""
-    names = make_signal(settings_.load()).zones()
-    if as_json:
-        print_json(names)
-    else:
-        click.echo("\n".join(names))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final
 
+from prometheus_client import REGISTRY
 from tornado.options import options
 from tornado.routing import URLSpec
 
 from tasks.monitor.feed import Feed
 from tasks.monitor.guard import restrict
 from tasks.monitor.handlers import STATIC, Asset, RoundsData, RoundsEvents, RoundsView
+from tasks.monitor.metrics import LedgerCollector
 from tasks.monitor.overlay import OverlayLoader
 from tasks.monitor.source import LedgerSource
 
@@ -30,7 +32,11 @@ def install(feed: Feed | None = None) -> None:
         return
     restrict(options)
     urls.settings["template_loader"] = OverlayLoader(urls.settings["template_path"])
-    urls.handlers[:0] = handlers(feed or Feed(LedgerSource()))
+    if feed is None:
+        feed = Feed(LedgerSource())
+        # Its own connection to the ledger: Prometheus is answered in another thread than the feed.
+        REGISTRY.register(LedgerCollector(LedgerSource().state))
+    urls.handlers[:0] = handlers(feed)
 
 
 def handlers(feed: Feed) -> list[URLSpec]:

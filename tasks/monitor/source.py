@@ -9,6 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from common.settings import Settings, load
+from scheduler.federation import Federation
 from scheduler.ledger import Ledger, open_ledger
 from scheduler.view import view
 
@@ -33,6 +34,14 @@ class LedgerSource:
         """
         return self._current().latest_seq()
 
+    def state(self) -> Federation:
+        """Return everything the ledger says.
+
+        Raises:
+            FairwindError: As `load_view`.
+        """
+        return self._current().state()
+
     def load_view(self, run: str | None) -> dict[str, Any]:
         """Return what the page shows of `run`, or of the newest run if `None`.
 
@@ -42,7 +51,7 @@ class LedgerSource:
         """
         settings = self._settings
         return view(
-            self._current().state(),
+            self.state(),
             run,
             clock=settings.clock,
             threshold=settings.threshold_gco2eq_per_kwh,
