@@ -1,0 +1,71 @@
+"""Which method speaks for a zone: the one that was less far off on the zone's own last weeks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from scheduler.carbon.forecast.history import DAY, History
+from scheduler.carbon.forecast.outcome import Outcome
+from scheduler.carbon.forecast.persistence import persistence
+from scheduler.carbon.forecast.profile import profile
+from scheduler.carbon.forecast.result import Backtest
+from scheduler.carbon.weather import Floats
+
+METHODS: dict[str, Callable[[History, int], Outcome]] = {
+    "persistence": persistence,
+    "profile": profile,
+}
+"""The simplest first: it speaks where another is no better."""
+
+_TRIED_AFTER = 3 * DAY
+"""Hours. A shorter history cannot tell which method is better."""
+
+_NEAR_ZERO_GCO2EQ_PER_KWH = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """The method that speaks, what it says, and how well it did; `None` if that is not known."""
+
+    name: str
+    outcome: Outcome
+    backtest: Backtest | None
+
+
+def choose(history: History, leads: int) -> Choice:
+    """Return the method with the least mean absolute error over all leads.
+
+    Methods are compared from the same origins, about four weeks of them if there are.
+    """
+    if len(history.values) < _TRIED_AFTER:
+        return Choice("persistence", persistence(history, leads), None)
+    outcomes = {name: method(history, leads) for name, method in METHODS.items()}
+    origins = min(len(outcome.errors) for outcome in outcomes.values())
+    tests = {name: _test(history, outcome, origins) for name, outcome in outcomes.items()}
+    best = min(tests, key=lambda name: tests[name].mae_gco2eq_per_kwh)
+    return Choice(best, outcomes[best], tests[best])
+
+
+def _test(history: History, outcome: Outcome, origins: int) -> Backtest:
+    errors = np.abs(outcome.errors[-origins:])
+    weights = np.where(np.isnan(errors), 0, outcome.weights(history.nearness)[-origins:])
+    errors = np.nan_to_num(errors)
+    truth = _truth(history.values, *errors.shape)
+    relative = errors / np.maximum(truth, _NEAR_ZERO_GCO2EQ_PER_KWH)
+    shares_mean_something = truth.min() >= _NEAR_ZERO_GCO2EQ_PER_KWH
+    return Backtest(
+        mae_gco2eq_per_kwh=float(np.average(errors, weights=weights)),
+        mape=float(np.average(relative, weights=weights)) if shares_mean_something else None,
+        origins=origins,
+    )
+
+
+def _truth(values: Floats, origins: int, leads: int) -> Floats:
+    """Return what each origin's forecast was about; past the end, the last value."""
+    last = len(values) - 1
+    ahead = np.arange(last - origins, last)[:, None] + np.arange(1, leads + 1)
+    truth: Floats = values[np.minimum(ahead, last)]
+    return truth

@@ -1,0 +1,28 @@
+"""The same hour yesterday.
+
+    forecast(t + h) = y(t + h - 24 k),  k = ceil(h / 24)
+
+where y is the intensity, t the last known hour and h the lead in hours. Rob J. Hyndman and George
+Athanasopoulos, "Forecasting: Principles and Practice", 3rd ed., OTexts 2021, section 5.2 (the
+"seasonal naive method"), https://otexts.com/fpp3/simple-methods.html
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scheduler.carbon.forecast.history import DAY, History, days_ahead
+from scheduler.carbon.forecast.outcome import TRIED, Outcome
+
+
+def persistence(history: History, leads: int) -> Outcome:
+    """Return what the method says `leads` hours ahead; see `Outcome`."""
+    y = history.values
+    n = len(y)
+    first = max(DAY - 1, n - TRIED)
+    errors = np.full((n - 1 - first, leads), np.nan)
+    for lead in range(1, min(leads, len(errors)) + 1):
+        back = DAY * days_ahead(lead)
+        known = n - lead - first
+        errors[:known, lead - 1] = y[first + lead :] - y[first + lead - back : n - back]
+    return Outcome(np.resize(y[-DAY:], leads), errors)
