@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
 from common.units import show_energy, show_intensity, show_mass, show_share
 from scheduler.advice.card import Advice, Line
 from scheduler.advice.chance import Chances
-from scheduler.advice.hours import Hour, Outlook
+from scheduler.advice.hours import SHOWN_HOURS, Hour, Outlook
+from scheduler.advice.place import Place
 from scheduler.advice.practice import Practice
 
-SHOWN_LINES = 4
-_SHOWN_MISSING = 4
+_WIDTH = 98
+_SHOWN_LINES = 3
+_SHOWN_MISSING = 3
+"""A terminal shows so many; the file at the site and the figures have all."""
+
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
-Section = tuple[str, list[str]]
+Item = tuple[str, ...]
+"""A sentence, and the details that belong to it."""
 
 
 def card(advice: Advice) -> str:
-    """Return the card as plain text, at most about 40 lines."""
-    blocks = [_headline(advice), f"{_now(advice)}\n"]
-    for title, rows in _sections(advice):
-        blocks += [title, *(f"  {row}" for row in rows), ""]
-    return "\n".join(blocks).rstrip() + "\n"
+    """Return the card as plain text, about 40 lines at most."""
+    lines = [_headline(advice), *_folded(_now(advice), ""), ""]
+    for title, items in _sections(advice, shown=_SHOWN_LINES, missing=_SHOWN_MISSING):
+        lines.append(title)
+        for first, *details in items:
+            lines += _folded(first, "  ")
+            lines += [row for detail in details for row in _folded(detail, "    ")]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def markdown(advice: Advice) -> str:
-    """Return the card as Markdown."""
-    blocks = [f"# {_headline(advice)}", "", _now(advice), ""]
-    for title, rows in _sections(advice):
-        blocks += [f"## {title}", ""]
-        # What stands indented on the terminal belongs to the item above it.
-        blocks += [f"{row}  " if row.startswith("  ") else f"- {row}  " for row in rows]
-        blocks.append("")
-    return "\n".join(blocks).rstrip() + "\n"
+    """Return the whole card as Markdown."""
+    lines = [f"# {_headline(advice)}", "", _now(advice), ""]
+    every = len(advice.lines) + len(advice.missing)
+    for title, items in _sections(advice, shown=every, missing=every):
+        lines += [f"## {title}", ""]
+        for first, *details in items:
+            lines += [f"- {' '.join(first.split())}", *(f"  - {detail}" for detail in details)]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def summary(advice: Advice) -> dict[str, Any]:
@@ -77,90 +88,117 @@ def _now(advice: Advice) -> str:
     )
 
 
-def _sections(advice: Advice) -> Iterator[Section]:
-    yield "Best hours", list(_hours(advice))
+def _folded(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ",
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _sections(advice: Advice, *, shown: int, missing: int) -> Iterator[tuple[str, list[Item]]]:
+    hours = [*_hours(advice)]
+    if hours:
+        yield "Best hours (UTC)", hours
     if advice.places:
-        yield "Its place in the federation (1 is best)", list(_places(advice))
+        yield "Its place in the federation (1 emits least)", [*map(_place, advice.places)]
     if advice.chances:
         yield "How often it was chosen", [_chosen(advice.chances)]
     if advice.lines:
         title = "What it could change (estimated; savings overlap, so do not add them up)"
-        yield title, [row for line in advice.lines[:SHOWN_LINES] for row in _change(line)]
+        items = [_change(line, advice.chances) for line in advice.lines[:shown]]
+        yield title, items + _more(len(advice.lines) - shown)
     if advice.missing:
-        yield "What cannot be said", list(advice.missing[:_SHOWN_MISSING])
+        items = [(said,) for said in advice.missing[:missing]]
+        yield "What cannot be said", items + _more(len(advice.missing) - missing)
 
 
-def _hours(advice: Advice) -> Iterator[str]:
+def _more(count: int) -> list[Item]:
+    return [(f"and {count} more: --json shows all.",)] if count > 0 else []
+
+
+def _hours(advice: Advice) -> Iterator[Item]:
     outlook, week = advice.outlook, advice.week
     if outlook is not None:
         yield (
-            f"Now {show_intensity(outlook.now_gco2eq_per_kwh)}; mean of the next 24 hours "
-            f"{show_intensity(outlook.mean_gco2eq_per_kwh)} ({outlook.source})."
+            (
+                f"Now {show_intensity(outlook.now_gco2eq_per_kwh)}; mean of the next 24 hours "
+                f"{show_intensity(outlook.mean_gco2eq_per_kwh)} ({outlook.source})."
+            ),
         )
-        if not outlook.best:
-            yield "No hour of these is cleaner than the others."
         for hour in outlook.best:
-            yield _hour(hour, outlook, advice.practice)
+            yield (_hour(hour, outlook, advice.practice),)
+        if not outlook.best:
+            yield ("None of these hours is cleaner than the others.",)
     if week is not None and not week.flat:
         (best, low), (worst, high) = week.window(best=True), week.window(best=False)
         yield (
-            f"Typical week: best {_at(best)} ({show_intensity(low)}), worst {_at(worst)} "
-            f"({show_intensity(high)}), {week.days} days read."
+            (
+                f"Typical week: best {_at(best)} with {show_intensity(low)}, worst {_at(worst)} with "
+                f"{show_intensity(high)} ({week.days} days read)."
+            ),
         )
 
 
 def _hour(hour: Hour, outlook: Outlook, own: Practice | None) -> str:
     here = hour.gco2eq_per_kwh
-    row = f"{hour.start:%a %H:%M} UTC, {hour.quality}: {show_intensity(here)}"
+    row = f"{hour.start:%a %H:%M}, {hour.quality}: {show_intensity(here)}"
     if own is not None:
         row += f", {show_mass(own.energy_wh * here / 1000)} an update"
     return (
-        f"{row}; {_against(here, outlook.now_gco2eq_per_kwh)} than now, "
-        f"{_against(here, outlook.mean_gco2eq_per_kwh)} than the mean"
+        f"{row}; {_against(here, outlook.now_gco2eq_per_kwh, 'now')}, "
+        f"{_against(here, outlook.mean_gco2eq_per_kwh, 'the mean')}"
     )
 
 
-def _against(value: float, other: float) -> str:
-    if other == 0:
-        return "no less"
-    share = value / other - 1
-    return f"{show_share(abs(share))} {'less' if share <= 0 else 'more'}"
+def _against(value: float, other: float, name: str) -> str:
+    share = value / other - 1 if other else 0.0
+    if round(share, 2) == 0:
+        return f"as {name}"
+    return f"{show_share(abs(share))} {'below' if share < 0 else 'above'} {name}"
 
 
 def _at(hour_of_week: int) -> str:
-    begin, end = hour_of_week % 24, (hour_of_week + 3) % 24
-    return f"{_DAYS[hour_of_week // 24]} {begin:02}:00-{end:02}:00 UTC"
+    begin, end = hour_of_week % 24, (hour_of_week + SHOWN_HOURS) % 24
+    return f"{_DAYS[hour_of_week // 24]} {begin:02}:00-{end:02}:00"
 
 
-def _places(advice: Advice) -> Iterator[str]:
-    for place in advice.places:
-        yield (
-            f"{place.cause + ':':24} {place.shown}, {place.rank} of {place.of}; its peers' median "
-            f"is {place.shown_median}"
-        )
-
-
-def _chosen(chances: Chances) -> str:
-    drawn = f"{chances.drawn} of {chances.rounds} rounds invited it"
+def _place(place: Place) -> Item:
     return (
-        f"{drawn}; its gate was open in {chances.open}, its score among the best in "
-        f"{chances.within}."
+        (
+            f"{place.cause}: {place.shown}, place {place.rank} of {place.of}; the median of its peers "
+            f"is {place.shown_median}"
+        ),
     )
 
 
-def _change(line: Line) -> Iterator[str]:
+def _chosen(chances: Chances) -> Item:
+    return (
+        (
+            f"{chances.drawn} of {chances.rounds} rounds invited it. Its gate was open in "
+            f"{chances.open}, and its score among the best then in {chances.within}."
+        ),
+    )
+
+
+def _change(line: Line, before: Chances | None) -> Item:
     change = line.change
-    span = f"{show_mass(change.low_gco2eq)} to {show_mass(change.high_gco2eq)}"
-    yield change.text
-    yield (
-        f"  saves {show_mass(change.saves_gco2eq)} an update ({span}), "
-        f"{show_mass(line.saves_gco2eq_per_month)} a month{_then(line.chances)}"
+    low, best, high = map(show_mass, (change.low_gco2eq, change.saves_gco2eq, change.high_gco2eq))
+    bounds = "" if low == high else f" ({low} to {high})"
+    month = show_mass(line.saves_gco2eq_per_month)
+    return (
+        change.text,
+        f"saves {best} an update{bounds}, {month} a month{_then(line.chances, before)}",
+        f"worked out: {change.computed}",
+        f"source: {change.source}",
     )
-    yield f"  = {change.computed}"
-    yield f"  by {change.source}"
 
 
-def _then(chances: Chances | None) -> str:
-    if chances is None:
+def _then(after: Chances | None, before: Chances | None) -> str:
+    if after is None or before is None:
         return ""
-    return f"; then among the best in {chances.within} of {chances.rounds} rounds"
+    if after.within == before.within:
+        return "; chosen as often"
+    return (
+        f"; gate open and score among the best in {after.within} of {after.rounds} rounds instead "
+        f"of {before.within}"
+    )

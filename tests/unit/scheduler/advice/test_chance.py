@@ -1,0 +1,106 @@
+"""Past rounds judged again: how often a client was, and would have been, among the best."""
+
+import json
+
+from scheduler.advice.chance import Chances, PastRound, Shift, look_back, would_have
+from scheduler.advice.hours import cleanest_window
+from scheduler.carbon.reading import Reading
+from scheduler.plan import describe, plan_round
+from tests.unit.scheduler.advice.cases import DAY, MONDAY, RULE, grid, noon_is_clean, past_round
+from tests.unit.scheduler.story import HOUR, NOON, Story, spec
+from tests.unit.scheduler.test_plan import situation, some
+
+OPEN = {"a": "invited", "b": "invited", "c": "not_sampled", "d": "not_sampled"}
+
+
+def test_rounds_are_counted_as_they_were():
+    rounds = [
+        past_round({"a": "invited", "b": "invited"}, {"a": 1.0, "b": 2.0}, places=1),
+        past_round({"a": "gate_closed", "b": "invited"}, {"a": 1.0, "b": 2.0}, places=1),
+        past_round({"a": "not_sampled", "b": "invited"}, {"a": 3.0, "b": 2.0}, places=1),
+        past_round({"b": "invited"}, {"b": 2.0}, places=1),
+    ]
+    assert look_back("a", rounds) == Chances(rounds=3, open=2, within=1, drawn=1)
+
+
+def test_who_was_never_judged_has_no_chances():
+    assert look_back("x", [past_round(OPEN)]) is None
+    assert would_have("x", [past_round(OPEN)], effects={}) is None
+    assert look_back("a", []) is None
+
+
+def test_fewer_grams_lift_a_client_among_the_best():
+    # Two places; d emits most. At a tenth of its grams it emits least.
+    rounds = [past_round(OPEN, {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0}, places=2)]
+    assert look_back("d", rounds) == Chances(1, 1, 0, 0)
+    assert would_have("d", rounds, effects={"grams_per_update": 0.1}) == Chances(1, 1, 1, None)
+    assert would_have("d", rounds, effects={"grams_per_update": 0.9}) == Chances(1, 1, 0, None)
+
+
+def test_where_everybody_is_invited_an_open_gate_is_enough():
+    rounds = [past_round(OPEN, {"d": 900.0, "a": 1.0})]
+    assert look_back("d", rounds) == Chances(1, 1, 1, 0)
+
+
+def test_less_energy_opens_no_gate():
+    rounds = [past_round({"a": "gate_closed", "b": "invited"}, {"a": 1.0, "b": 2.0})]
+    assert would_have("a", rounds, effects={"grams_per_update": 0.1}) == Chances(1, 0, 0, None)
+
+
+def shift(past: tuple[Reading, ...]) -> Shift:
+    window = cleanest_window(past)
+    assert window is not None
+    return Shift(window, past, RULE)
+
+
+def test_clean_hours_open_a_gate_that_was_closed():
+    past = grid(MONDAY - 7 * DAY, 14 * 24, noon_is_clean)
+    night = MONDAY + 2 * HOUR
+    rounds = [past_round({"a": "gate_closed", "b": "invited"}, {"a": 3.0, "b": 2.0}, at=night)]
+    moved = would_have("a", rounds, effects={}, shift=shift(past))
+    assert moved == Chances(1, 1, 1, None)
+
+
+def test_in_clean_hours_an_update_emits_less_and_ranks_better():
+    # At 02:00 the grid says 300, in the window 100 g/kWh: 3 g become 1 g, less than b's 2 g.
+    past = grid(MONDAY - 7 * DAY, 14 * 24, noon_is_clean)
+    night = MONDAY + 2 * HOUR
+    codes, grams = {"a": "not_sampled", "b": "invited"}, {"a": 3.0, "b": 2.0}
+    rounds = [past_round(codes, grams, at=night, places=1)]
+    assert look_back("a", rounds) == Chances(1, 1, 0, 0)
+    assert would_have("a", rounds, effects={}, shift=shift(past)) == Chances(1, 1, 1, None)
+
+
+def test_no_hour_opens_a_gate_above_the_ceiling():
+    past = grid(MONDAY - 7 * DAY, 14 * 24, lambda at: 1000 + noon_is_clean(at))
+    rounds = [past_round({"a": "gate_closed"}, {"a": 1.0}, at=MONDAY)]
+    assert would_have("a", rounds, effects={}, shift=shift(past)) == Chances(1, 0, 0, None)
+
+
+def test_a_silent_client_is_not_chosen_whatever_the_hour():
+    past = grid(MONDAY - 7 * DAY, 14 * 24, noon_is_clean)
+    rounds = [past_round({"a": "silent"}, {"a": 1.0}, at=MONDAY)]
+    assert would_have("a", rounds, effects={}, shift=shift(past)) == Chances(1, 0, 0, None)
+
+
+def test_a_round_is_judged_again_from_what_the_ledger_keeps_of_it():
+    told = Story("c0", "c1", "c2")
+    told.start(spec(cohort=2, over_selection=0.5))
+    made = plan_round(spec(cohort=2), situation(*some(3)), number=1, so_far=None)
+    verdicts = [json.loads(json.dumps(describe(v))) for v in made.verdicts]
+    told.tell("run.noted", run="r", number=1, verdicts=verdicts)
+    past = PastRound.planned(told.events[-1], told.state.runs["r"])
+    assert (past.at, past.places) == (NOON, 3)  # 2 x 1.5
+    assert {v.client: v.code for v in past.verdicts} == {v.client: v.code for v in made.verdicts}
+    verdict = past.of("c0")
+    assert verdict is not None
+    # 2 Wh at 50 g/kWh.
+    assert verdict.figures["grams_per_update"] == 0.1
+    assert past.weights["grams_per_update"] == 0.5
+
+
+def test_a_run_without_a_cohort_has_places_for_everybody():
+    told = Story("c0")
+    told.start(spec())
+    told.tell("run.noted", run="r", verdicts=[])
+    assert PastRound.planned(told.events[-1], told.state.runs["r"]).places is None
