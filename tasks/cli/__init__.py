@@ -9,12 +9,13 @@ from tasks.cli.clients import clients, enroll, retire
 from tasks.cli.demo import demo
 from tasks.cli.ledgers import ledger
 from tasks.cli.look import plan, status
+from tasks.cli.report import report
 from tasks.cli.runs import run
 from tasks.cli.signals import forecast, signal, zones
 
 for _command in (
-    enroll, retire, clients, zones, signal, forecast, run, status, plan, advice, ledger, settings, check,
-    demo,
+    enroll, retire, clients, zones, signal, forecast, run, status, plan, advice, report, ledger,
+    settings, check, demo,
 ):  # fmt: skip
     fairwind.add_command(_command)
 

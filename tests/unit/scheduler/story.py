@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from common.messages import BlobRef, Energy, Outcome, Receipt
+from scheduler import accounting
 from scheduler.carbon.reading import FLOW_TRACED, Family, Mean, Quality, Reading
 from scheduler.event import Draft, Event, canonical, chain_hash, stamp
 from scheduler.federation import Federation, Run
@@ -176,6 +177,7 @@ class Story:
         *,
         family: Family = FLOW_TRACED,
         quality: Quality = "estimated",
+        network_wh: float = 1e-6,
     ) -> None:
         """Record a receipt as an event of this kind; the federation counts `FLOW_TRACED`."""
         used = receipt.energy.energy_wh if receipt.energy else None
@@ -198,7 +200,7 @@ class Story:
             gco2eq_apart=None if comparable else grams,
             nbytes=receipt.update.nbytes if receipt.update else 0,
             pulled_nbytes=8,
-            network_wh=1e-6,
+            network_wh=network_wh,
             examples=receipt.num_examples,
             started_at=receipt.started_at.isoformat(),
             ended_at=receipt.ended_at.isoformat(),
@@ -228,26 +230,36 @@ class Story:
         ]
         self.tell("round.committed", run=run, number=open_round.number, manifest=lines)
 
-    def close(self, run: str = "r", version: str = "") -> None:
-        """Commit the open round and close it."""
+    def close(
+        self, run: str = "r", version: str = "", mean: accounting.Mean = lambda *_: None
+    ) -> None:
+        """Commit the open round and close it; `mean` knows the intensities of its baseline."""
         now = self.state.runs[run]
         open_round = now.open_round
         assert open_round is not None
         if open_round.manifest is None:
             self.commit(run)
-        updates = open_round.accepted.values()
+        baseline_at = now.baseline_at or self.now
+        figures = accounting.account(
+            self.state.book.of_round(run, open_round.number),
+            [client.zone for client in self.state.clients.values()],
+            planned_at=open_round.grid_planned_at,
+            ended_at=self.now,
+            baseline_at=baseline_at,
+            mean=mean,
+        )
         self.tell(
             "round.closed",
             run=run,
             number=open_round.number,
             version=sha(version or f"v{open_round.number}"),
             server_state=None,
-            energy_wh=sum(u.energy_wh or 0.0 for u in updates),
-            gco2eq=sum(u.gco2eq or 0.0 for u in updates),
-            baseline_gco2eq=None,
-            baseline_started=stamp(now.baseline_at or self.now),
-            baseline_ended=stamp(now.baseline_at or self.now),
-            fleet_gco2eq=None,
+            energy_wh=figures.energy_wh,
+            gco2eq=figures.gco2eq,
+            baseline_gco2eq=figures.baseline_gco2eq,
+            baseline_started=stamp(baseline_at),
+            baseline_ended=stamp(figures.baseline_ended),
+            fleet_gco2eq=figures.fleet_gco2eq,
             held_out={},
             phases={},
         )

@@ -1,0 +1,47 @@
+"""A report as one HTML file: no script, nothing to fetch, fit for paper and for a dark screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tornado.template import Loader
+
+from scheduler.report import detail, summary
+from scheduler.report.pictures import pictures_section
+from scheduler.report.report import Report
+from scheduler.report.section import Section
+from scheduler.report.show import Show, names, time
+
+
+def to_html(report: Report) -> str:
+    """Return the document. Every word of a site or a provider is escaped."""
+    template = Loader(str(Path(__file__).parent)).load("report.html")
+    what = f"run {report.scope.run}" if report.scope.run else "all runs"
+    return template.generate(
+        title="Energy and emissions of federated training",
+        what=what,
+        period=f"{time(report.since)} to {time(report.until)} UTC (grid clock)",
+        sites=names([f"{site.name} ({site.note})" for site in report.sites]),
+        headline=summary.headline(report),
+        sections=sections(report),
+        provenance=report.provenance,
+        made_at=time(report.provenance.made_at),
+    ).decode()
+
+
+def sections(report: Report) -> list[Section]:
+    """Return the sections of the document in their order."""
+    show = Show.of(report)
+    return [
+        summary.totals_section(report, show),
+        summary.avoided_section(report, show),
+        pictures_section(report),
+        detail.runs_section(report, show),
+        detail.rounds_section(report, show),
+        *detail.groups_sections(report, show),
+        detail.outcomes_section(report, show),
+        detail.sureness_section(report, show),
+        detail.signals_section(report),
+        detail.methods_section(),
+        detail.checking_section(report),
+    ]

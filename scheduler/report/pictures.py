@@ -1,0 +1,85 @@
+"""The plots of a report: emissions over time, and what the metric cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from itertools import accumulate
+
+from scheduler.booking import Booking
+from scheduler.report.course import RunLine
+from scheduler.report.plot import Axis, Line, Point, plot
+from scheduler.report.report import Report
+from scheduler.report.section import Section
+from scheduler.report.show import significant
+
+
+def pictures_section(report: Report) -> Section:
+    """Return both plots; one that has nothing to show is left out."""
+    plots = [timeline(report), *(accuracy(run) for run in report.runs)]
+    shown = [picture for picture in plots if picture]
+    return Section(
+        "Over time, and what the metric cost",
+        [] if shown else ["There is too little to draw: a line needs two points."],
+        plots=shown,
+    )
+
+
+def timeline(report: Report) -> str:
+    """Return the emissions added up over time: as booked, settled, and of the baseline."""
+    start = Axis("time (grid clock, UTC)", _instant)
+    grams = Axis("gCO2eq, added up", significant, from_zero=True)
+    work = report.timeline()
+    lines = [
+        Line("as booked", _added(work, lambda b: b.gco2eq, report.since), stepped=True),
+        Line(
+            "at the surest intensity",
+            _added(work, lambda b: b.settled_gco2eq, report.since),
+            stepped=True,
+        ),
+        Line("run-now baseline of closed rounds, as booked", _baseline(report), stepped=True),
+    ]
+    return plot("Emissions over time", lines, start, grams)
+
+
+def accuracy(run: RunLine) -> str:
+    """Return a run's metric against all it had emitted by then, round by round."""
+    spent = accumulate(line.figures.settled_gco2eq for line in run.rounds)
+    points = [
+        (grams, line.value)
+        for grams, line in zip(spent, run.rounds, strict=True)
+        if line.value is not None
+    ]
+    title = f"{run.metric} against emissions, run {run.id}"
+    x = Axis("gCO2eq of all work up to the round, surest intensity", significant, from_zero=True)
+    return plot(title, [Line(f"{run.id}: {run.metric}", points)], x, Axis(run.metric, significant))
+
+
+def _added(
+    work: Iterable[Booking], figure: Callable[[Booking], float | None], since: datetime
+) -> list[Point]:
+    points = [(since.timestamp(), 0.0)]
+    for booking in work:
+        grams = figure(booking)
+        if grams is not None and booking.ended_at is not None:
+            points.append((booking.ended_at.timestamp(), points[-1][1] + grams))
+    return points
+
+
+def _baseline(report: Report) -> list[Point]:
+    closed = [
+        (line.ended, line.booked.baseline_gco2eq)
+        for run in report.runs
+        for line in run.rounds
+        if line.ended is not None
+    ]
+    points = [(report.since.timestamp(), 0.0)]
+    for ended, grams in sorted(closed, key=lambda pair: pair[0]):
+        if grams is None:
+            return []
+        points.append((ended.timestamp(), points[-1][1] + grams))
+    return points
+
+
+def _instant(value: float) -> str:
+    return f"{datetime.fromtimestamp(value, UTC):%m-%d %H:%M}"

@@ -1,0 +1,211 @@
+"""A report: plain figures of a federation and a period, made from the ledger's events alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from common.errors import FederationError
+from scheduler.booking import Booking
+from scheduler.event import Event
+from scheduler.report.chronicle import Chronicle, Fallback, Voice
+from scheduler.report.course import RunLine, tell_run
+from scheduler.report.figures import Figures, add_up, energy_of
+from scheduler.report.uncertainty import Range, range_of
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a report covers: one run or all, and rounds planned in `[since, until)`, grid clock.
+
+    Work belongs to the period and the month in which its round was planned, so no round is split.
+    """
+
+    run: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def covers(self, run: str, at: datetime) -> bool:
+        """Return whether a round of a run, planned at an instant, is in the report."""
+        return (
+            self.run in (None, run)
+            and (self.since is None or at >= self.since)
+            and (self.until is None or at < self.until)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a report comes from, so that it can be checked.
+
+    Attributes:
+        made_at: On the wall clock.
+        fairwind: The version of Fairwind that made it.
+        events: Events of the ledger that were read; their chain of hashes was verified.
+        head: The hash of the last of them.
+    """
+
+    made_at: datetime
+    fairwind: str
+    events: int
+    head: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The figures of the bookings that share something: a site, a zone, a month, an outcome."""
+
+    name: str
+    note: str
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How much of the energy has figures of one kind: by method, quality or source."""
+
+    of: str
+    name: str
+    energy_wh: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything a report says. Times are on the grid clock; see `Scope` and `Provenance`.
+
+    Attributes:
+        family: What the carbon intensities count; `None` if none was ever known.
+        totals: All work; `counted` and `uncounted` are its parts.
+        uncertainty: The range of the totals' settled emissions.
+        shares: How energy and intensities were found, as shares of the energy.
+        timeline: The bookings, by the time at which their energy was used up.
+    """
+
+    provenance: Provenance
+    scope: Scope
+    since: datetime
+    until: datetime
+    family: str | None
+    totals: Figures
+    counted: Figures
+    uncounted: Figures
+    uncertainty: Range
+    runs: tuple[RunLine, ...]
+    sites: tuple[Group, ...]
+    zones: tuple[Group, ...]
+    months: tuple[Group, ...]
+    outcomes: tuple[Group, ...]
+    shares: tuple[Share, ...]
+    voices: tuple[Voice, ...]
+    fallbacks: tuple[Fallback, ...]
+    bookings: tuple[Booking, ...]
+
+    def timeline(self) -> list[Booking]:
+        """Return the bookings with known times, by the instant at which they ended."""
+        timed = [b for b in self.bookings if b.ended_at is not None]
+        return sorted(timed, key=lambda b: b.ended_at or self.until)
+
+
+def make_report(events: Iterable[Event], *, provenance: Provenance, scope: Scope) -> Report:
+    """Return the report of what the events tell.
+
+    Args:
+        events: All events of the ledger, in order.
+        provenance: See there.
+        scope: See there.
+
+    Raises:
+        FederationError: If the run does not exist, or no work is in the scope.
+    """
+    told = Chronicle()
+    for event in events:
+        told.see(event)
+    _refuse_unknown_run(told, scope)
+    bookings = _in_scope(told, scope)
+    if not bookings or told.first is None or told.last is None:
+        msg = (
+            "No work was booked in the period that is asked for, so there is nothing to report. "
+            "`fairwind status` shows what there is; --since and --until are on the grid clock."
+        )
+        raise FederationError(msg)
+    runs = [
+        tell_run(run, [b for b in bookings if b.run == run.id], told.planned, told.state.book)
+        for run in told.state.runs.values()
+        if any(b.run == run.id for b in bookings)
+    ]
+    placed = [_placed(booking, told) for booking in bookings]
+    zones = {b.zone for b in bookings}
+    return Report(
+        provenance=provenance,
+        scope=scope,
+        since=scope.since or min(placed),
+        until=scope.until or max(told.last, *placed),
+        family=str(told.state.book.family) if told.state.book.family else None,
+        totals=add_up(bookings),
+        counted=add_up(b for b in bookings if b.outcome == "counted"),
+        uncounted=add_up(b for b in bookings if b.outcome != "counted"),
+        uncertainty=range_of(bookings, told.spread),
+        runs=tuple(runs),
+        sites=_groups(bookings, lambda b: b.client, note=lambda b: b.zone),
+        zones=_groups(bookings, lambda b: b.zone),
+        months=_groups(bookings, lambda b: f"{_placed(b, told).astimezone(UTC):%Y-%m}"),
+        outcomes=_groups(bookings, lambda b: b.outcome),
+        shares=_shares(bookings),
+        voices=tuple(told.voices[key] for key in sorted(told.voices) if key[0] in zones),
+        fallbacks=tuple(fallback for fallback in told.fallbacks if fallback.zone in zones),
+        bookings=tuple(bookings),
+    )
+
+
+def _refuse_unknown_run(told: Chronicle, scope: Scope) -> None:
+    if scope.run is not None and scope.run not in told.state.runs:
+        known = ", ".join(told.state.runs) or "none yet"
+        msg = f"There is no run {scope.run!r}, so there is nothing to report. There are: {known}."
+        raise FederationError(msg)
+
+
+def _in_scope(told: Chronicle, scope: Scope) -> list[Booking]:
+    inside = [b for b in told.state.book if scope.covers(b.run, _placed(b, told))]
+    return sorted(inside, key=lambda b: (_placed(b, told), b.run, b.round, b.client))
+
+
+def _placed(booking: Booking, told: Chronicle) -> datetime:
+    """Return when the round of some work was planned; if it never was, when the work began."""
+    planned = told.planned.get((booking.run, booking.round)) or booking.started_at
+    return planned or told.state.runs[booking.run].grid_started_at
+
+
+def _groups(
+    bookings: Sequence[Booking],
+    key: Callable[[Booking], str],
+    *,
+    note: Callable[[Booking], str] = lambda _: "",
+) -> tuple[Group, ...]:
+    groups: dict[str, list[Booking]] = {}
+    for booking in bookings:
+        groups.setdefault(key(booking), []).append(booking)
+    return tuple(
+        Group(name, ", ".join(sorted({note(b) for b in some})), add_up(some))
+        for name, some in sorted(groups.items())
+    )
+
+
+def _shares(bookings: Sequence[Booking]) -> tuple[Share, ...]:
+    """Return how the figures were found, by energy; the shares of each kind make the whole."""
+    kinds: dict[str, Callable[[Booking], str]] = {
+        "energy: quality": lambda b: b.energy.quality if b.energy else "",
+        "energy: method": lambda b: b.energy.method if b.energy else "",
+        "intensity, as booked": lambda b: b.booked.quality if b.booked else "unknown",
+        "intensity, surest": lambda b: b.best.quality if b.best else "unknown",
+        "intensity: signal": lambda b: " + ".join(b.best.sources) if b.best else "unknown",
+    }
+    measured = [b for b in bookings if b.energy is not None]
+    whole = energy_of(measured)
+    found = []
+    for kind, of in kinds.items():
+        for name in sorted({of(b) for b in measured}):
+            energy_wh = energy_of(b for b in measured if of(b) == name)
+            found.append(Share(kind, name, energy_wh, energy_wh / whole if whole else 0.0))
+    return tuple(found)

@@ -1,0 +1,136 @@
+"""The first page of a report: what was used, emitted and avoided, and what is not known."""
+
+from __future__ import annotations
+
+from scheduler.report.course import Avoided, RunLine
+from scheduler.report.report import Report
+from scheduler.report.section import Section, Table
+from scheduler.report.show import NOT_SAID, NOT_YET, UNKNOWN, Show, names, share, significant, time
+
+
+def headline(report: Report) -> list[str]:
+    """Return the report in a few sentences, for its head and for a terminal."""
+    show, totals = Show.of(report), report.totals
+    lines = [
+        (
+            f"From {time(report.since)} to {time(report.until)} UTC, {len(report.sites)} sites in "
+            f"{len(report.zones)} zones did {totals.pieces} pieces of work for "
+            f"{names([run.id for run in report.runs])}; {report.counted.pieces} are in a model."
+        ),
+        (
+            f"They used {show.energy(totals.energy_wh)} Wh and emitted "
+            f"{show.grams(totals.settled_gco2eq)} gCO2eq (range: {range_text(report, show)}); as "
+            f"booked at first, {show.grams(totals.gco2eq)} gCO2eq."
+        ),
+        (
+            f"Measured intensities settle {share(_part(totals.settled_wh, totals.energy_wh))} of "
+            "the energy so far."
+        ),
+    ]
+    if totals.unknown_wh:
+        lines.append(
+            f"The emissions of {show.energy(totals.unknown_wh)} Wh are unknown and in no sum."
+        )
+    if totals.unreported:
+        lines.append(
+            f"Work that never reported its energy: {totals.unreported} of {totals.pieces} pieces. "
+            "It is unknown, not zero."
+        )
+    return lines
+
+
+def range_text(report: Report, show: Show) -> str:
+    """Return the range of the settled emissions, or that it is not quantified."""
+    found = report.uncertainty
+    if found.low_gco2eq is None or found.high_gco2eq is None:
+        return "not quantified"
+    return f"{show.grams(found.low_gco2eq)} to {show.grams(found.high_gco2eq)}"
+
+
+def totals_section(report: Report, show: Show) -> Section:
+    """Return the totals, operational and apart from them idle, network and embodied."""
+    totals = report.totals
+    rows = [
+        ["Operational, as booked", show.energy(totals.energy_wh), show.grams(totals.gco2eq)],
+        [
+            "Operational, at the surest intensity", show.energy(totals.energy_wh),
+            show.grams(totals.settled_gco2eq),
+        ],
+        ["  of it in models", show.energy(report.counted.energy_wh),
+         show.grams(report.counted.settled_gco2eq)],
+        ["  of it not counted", show.energy(report.uncounted.energy_wh),
+         show.grams(report.uncounted.settled_gco2eq)],
+        ["Idle hardware", show.energy(totals.idle_wh, NOT_SAID),
+         show.grams(totals.idle_gco2eq, UNKNOWN if totals.idle_wh is not None else NOT_SAID)],
+        ["Network (modelled)", show.energy(totals.network_wh), show.grams(totals.network_gco2eq)],
+        ["Embodied", "-", show.grams(totals.embodied_gco2eq, NOT_SAID)],
+        ["All of it, as far as known", "-", show.grams(totals.all_gco2eq)],
+    ]  # fmt: skip
+    return Section(
+        "Totals",
+        [f"Carbon intensities count: {report.family or UNKNOWN}. Emissions are location-based."],
+        tables=[Table(["", "Wh", "gCO2eq"], rows)],
+        notes=_left_out(report, show),
+    )
+
+
+def avoided_section(report: Report, show: Show) -> Section:
+    """Return what waiting avoided, by run, at booked and at settled intensities side by side."""
+    rows = [_avoided_row(run, show) for run in report.runs]
+    return Section(
+        "Avoided by waiting",
+        [
+            ("Against the run-now baseline: the same cohorts and the same energy without waiting "
+            "for clean power, under the same readings. Only closed rounds have a baseline. What "
+            "the choice of place avoided is in the table of rounds."),
+        ],
+        tables=[
+            Table(
+                ["run", "counted, booked g", "baseline, booked g", "avoided, booked g", "share",
+                 "counted, settled g", "baseline, settled g", "avoided, settled g", "share"],
+                rows,
+            )
+        ],
+    )  # fmt: skip
+
+
+def _avoided_row(run: RunLine, show: Show) -> list[str]:
+    return [
+        run.id,
+        *avoided_cells(run.booked, show, UNKNOWN),
+        *avoided_cells(run.settled, show, NOT_YET),
+    ]
+
+
+def avoided_cells(found: Avoided, show: Show, otherwise: str) -> list[str]:
+    """Return emissions, baseline, the difference and its share."""
+    return [
+        show.grams(found.gco2eq, otherwise),
+        show.grams(found.baseline_gco2eq, otherwise),
+        show.grams(found.avoided_gco2eq, otherwise),
+        share(found.share, otherwise),
+    ]
+
+
+def sci_text(value: float | None) -> str:
+    """Return an SCI figure; a round that gained no point has none per point."""
+    return significant(value, "-")
+
+
+def _left_out(report: Report, show: Show) -> list[str]:
+    totals = report.totals
+    notes = []
+    if totals.unknown_wh:
+        notes.append(f"Emissions unknown: of {show.energy(totals.unknown_wh)} Wh.")
+    if totals.apart_gco2eq:
+        notes.append(
+            f"Known in another family of intensities alone, and so in no sum: "
+            f"{show.grams(totals.apart_gco2eq)} gCO2eq."
+        )
+    if totals.unreported:
+        notes.append(f"Energy never reported: of {totals.unreported} pieces of work.")
+    return notes
+
+
+def _part(some: float, whole: float) -> float | None:
+    return some / whole if whole else None
