@@ -53,11 +53,12 @@ def choose_sources(
         )
     if site.meter in ("auto", "rapl"):
         sources += _rapl(site, problems)
+    sources.append(Cpu(site.watts_per_core))
     if site.gpu_meter == "auto":
         sources += _nvml(environ, nvml, problems)
     if site.memory_w_per_gb:
         sources.append(Memory(site.memory_w_per_gb))
-    return Choice((*sources, Cpu(site.watts_per_core)), tuple(problems))
+    return Choice(tuple(sources), tuple(problems))
 
 
 def _rapl(site: Settings, problems: list[str]) -> list[Source]:

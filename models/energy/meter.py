@@ -55,6 +55,7 @@ class Meter:
         self._open = False
         self._running: list[Source] = []
         self._failed: list[str] = []
+        self._told: set[str] = set()
         self._cpu_s = 0.0
         self._idle_s = 0.0
         self._begun_s = self._ended_s = clock()
@@ -147,5 +148,7 @@ class Meter:
 
     def _note(self, source: Source, error: Exception) -> None:
         self._failed.append(source.name)
-        reason = f"{type(error).__name__}: {error}"
-        _log.warning("meter.fell_back", source=source.name, reason=reason)
+        if source.name not in self._told:  # every task's method says it; once is enough for the log
+            self._told.add(source.name)
+            reason = f"{type(error).__name__}: {error}"
+            _log.warning("meter.fell_back", source=source.name, reason=reason)

@@ -39,11 +39,11 @@ def test_a_machine_without_meters_is_modelled(site):
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, "rapl+nvml+cpu"),
-        ({"memory_w_per_gb": 0.375}, "rapl+nvml+memory+cpu"),
+        ({}, "rapl+cpu+nvml"),
+        ({"memory_w_per_gb": 0.375}, "rapl+cpu+nvml+memory"),
         ({"gpu_meter": "off"}, "rapl+cpu"),
-        ({"meter": "cpu"}, "nvml+cpu"),
-        ({"meter": "rapl"}, "rapl+nvml+cpu"),
+        ({"meter": "cpu"}, "cpu+nvml"),
+        ({"meter": "rapl"}, "rapl+cpu+nvml"),
         ({"meter": "constant", "constant_w": 90.0}, "constant"),
     ],
 )
