@@ -30,7 +30,8 @@ def fallback(state: Federation, zone: str) -> dict[str, Any] | None:
     said = state.signals.get(zone)
     if said is None or said["speaks"] == said["expected"]:
         return None
-    return {name: said[name] for name in ("speaks", "expected", "why")}
+    who = {name: said[name] for name in ("speaks", "expected", "why")}
+    return {**who, "since": said["since"].timestamp()}
 
 
 def notice(state: Federation) -> str | None:
@@ -49,7 +50,8 @@ def notice(state: Federation) -> str | None:
     standing_in = [z for z in fallen if z not in silent]
     for name in sorted({fallen[z]["speaks"] or "nobody" for z in standing_in}):
         where = [z for z in standing_in if (fallen[z]["speaks"] or "nobody") == name]
-        parts.append(f"{name} speaks for {listed(where)} instead of {fallen[where[0]]['expected']}")
+        expected = fallen[where[0]]["expected"]
+        parts.append(f"for {listed(where)}, {name} speaks instead of {expected}")
     if not parts:
         return None
     text = "; ".join(parts)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -27,6 +28,9 @@ class Source(Protocol):
 
     def load_view(self, run: str | None) -> dict[str, Any]:
         """Return the view of `run`, or of the latest run if `None`."""
+
+    def load_advice(self, client: str) -> dict[str, Any]:
+        """Return what `client` could do to emit less."""
 
 
 class Mailbox:
@@ -96,10 +100,16 @@ class Feed:
         """Return the view of `run` as JSON, joining a computation that is already under way."""
         task = self._computing.get(run)
         if task is None:
-            task = asyncio.create_task(self._in_thread(lambda: self._compute(run)))
+            load = partial(self._source.load_view, run)
+            task = asyncio.create_task(self._in_thread(lambda: self._tell(load)))
             self._computing[run] = task
             task.add_done_callback(lambda _: self._computing.pop(run, None))
         return await asyncio.shield(task)
+
+    async def advice(self, client: str) -> str:
+        """Return the advice for `client` as JSON, worked out now: nobody else waits for it."""
+        load = partial(self._source.load_advice, client)
+        return await self._in_thread(lambda: self._tell(load))
 
     @contextmanager
     def subscribe(self, run: str | None) -> Iterator[Mailbox]:
@@ -138,9 +148,9 @@ class Feed:
         except Exception:  # noqa: BLE001 - the computation that follows says what is wrong
             return None
 
-    def _compute(self, run: str | None) -> str:
+    def _tell(self, load: Callable[[], dict[str, Any]]) -> str:
         try:
-            text = json.dumps(_plain(self._source.load_view(run)), separators=(",", ":"))
+            text = json.dumps(_plain(load()), separators=(",", ":"))
         except Exception as error:  # noqa: BLE001 - a page that explains itself, never a traceback
             return json.dumps({"problem": self._explain(error)})
         self._problem = None
@@ -156,8 +166,8 @@ class Feed:
 
 def _unforeseen(error: Exception) -> str:
     return (
-        f"The ledger cannot be read ({type(error).__name__}), so there is nothing to show for the "
-        "moment. This page keeps trying; Flower's log holds the details."
+        f"What the ledger says cannot be worked out ({type(error).__name__}), so there is nothing "
+        "to show for the moment. Flower's log holds the details; the page can be asked again."
     )
 
 

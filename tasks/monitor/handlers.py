@@ -1,4 +1,4 @@
-"""The page's addresses: the page itself, its data once, its data as it changes, its assets."""
+"""The page's addresses: the page, its data once and as it changes, advice, and its assets."""
 
 from __future__ import annotations
 
@@ -54,23 +54,28 @@ class RoundsView(BaseHandler):
 
 
 class _FeedHandler(BaseHandler):
-    """What both addresses that send a view have in common."""
+    """What the addresses that ask the feed have in common."""
 
     def initialize(self, feed: Feed) -> None:
         """Take the feed that every page shares."""
         self.feed = feed
 
-    @property
-    def run(self) -> str | None:
-        """The run that was asked for; `None` leaves the choice to the ledger.
+    def asked_for(self, subject: str) -> str | None:
+        """Return the name of the run or client in the query, `None` if none is named.
 
         Raises:
-            HTTPError: 400 if it cannot be the name of a run.
+            HTTPError: 400 if nothing can have this name.
         """
-        run = self.get_query_argument("run", "") or None
-        if run is not None and not re.fullmatch(NAME_PATTERN, run):
-            raise HTTPError(400, "no run can have this name")
-        return run
+        name = self.get_query_argument(subject, "") or None
+        if name is not None and not re.fullmatch(NAME_PATTERN, name):
+            raise HTTPError(400, f"no {subject} can have this name")
+        return name
+
+    def send_json(self, text: str) -> None:
+        """Send what is true at this moment only."""
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        self.write(text)
 
 
 class RoundsData(_FeedHandler):
@@ -79,10 +84,19 @@ class RoundsData(_FeedHandler):
     @authenticated
     async def get(self) -> None:
         """Send the view of the run in the query, or of the latest one."""
-        text = await self.feed.snapshot(self.run)
-        self.set_header("Content-Type", "application/json; charset=utf-8")
-        self.set_header("Cache-Control", "no-store")
-        self.write(text)
+        self.send_json(await self.feed.snapshot(self.asked_for("run")))
+
+
+class RoundsAdvice(_FeedHandler):
+    """What one client could do to emit less, as JSON, once."""
+
+    @authenticated
+    async def get(self) -> None:
+        """Send the advice for the client in the query."""
+        client = self.asked_for("client")
+        if client is None:
+            raise HTTPError(400, "the query names no client")
+        self.send_json(await self.feed.advice(client))
 
 
 class RoundsEvents(_FeedHandler):
@@ -93,10 +107,11 @@ class RoundsEvents(_FeedHandler):
     @authenticated
     async def get(self) -> None:
         """Send views until the page is closed."""
+        run = self.asked_for("run")
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Accel-Buffering", "no")  # else nginx collects events before it sends
-        with self.feed.subscribe(self.run) as self.mailbox:
+        with self.feed.subscribe(run) as self.mailbox:
             try:
                 await self._send(f"retry: {RETRY_MS}\n\n")
                 while self._open:

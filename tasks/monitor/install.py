@@ -11,7 +11,14 @@ from tornado.routing import URLSpec
 
 from tasks.monitor.feed import Feed
 from tasks.monitor.guard import restrict
-from tasks.monitor.handlers import STATIC, Asset, RoundsData, RoundsEvents, RoundsView
+from tasks.monitor.handlers import (
+    STATIC,
+    Asset,
+    RoundsAdvice,
+    RoundsData,
+    RoundsEvents,
+    RoundsView,
+)
 from tasks.monitor.metrics import LedgerCollector
 from tasks.monitor.overlay import OverlayLoader
 from tasks.monitor.source import LedgerSource
@@ -44,6 +51,7 @@ def handlers(feed: Feed) -> list[URLSpec]:
     return [
         URLSpec(r"/rounds", RoundsView, name=PAGE),
         URLSpec(r"/rounds/data", RoundsData, {"feed": feed}, name="rounds_data"),
+        URLSpec(r"/rounds/advice", RoundsAdvice, {"feed": feed}, name="rounds_advice"),
         URLSpec(r"/rounds/events", RoundsEvents, {"feed": feed}, name="rounds_events"),
         URLSpec(r"/rounds/static/(.*)", Asset, {"path": str(STATIC)}, name="rounds_static"),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,15 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from common.settings import Settings, load
+from scheduler.advice import SEEN_ROUNDS, Record, gather, make_advice
+from scheduler.carbon import federation_family, is_live
+from scheduler.carbon.grid import Grid
 from scheduler.federation import Federation
+from scheduler.gate import GateRule
 from scheduler.ledger import Ledger, open_ledger
 from scheduler.view import view
+from tasks.monitor import grams
+from tasks.monitor.horizon import Horizon, outlook
 
 
 class LedgerSource:
@@ -25,6 +32,7 @@ class LedgerSource:
         self._given = settings
         self._ledger: Ledger | None = None
         self._file: tuple[int, int] | None = None
+        self._horizon: Horizon | None = None
 
     def latest_seq(self) -> int:
         """Return the number of the ledger's last event.
@@ -49,14 +57,41 @@ class LedgerSource:
             FairwindError: If a setting does not fit, there is no ledger, or it is of another
                 version.
         """
-        settings = self._settings
-        return view(
-            self.state(),
+        settings, state = self._settings, self.state()
+        seen = view(
+            state,
             run,
             clock=settings.clock,
             threshold=settings.threshold_gco2eq_per_kwh,
             ceiling=settings.ceiling_gco2eq_per_kwh,
         )
+        for row in seen["clients"]:
+            row.update(grams.of_client(state.clients[row["client"]].tally))
+        if seen["run"]:
+            work = (b for b in state.book if b.run == seen["run"]["id"])
+            seen["run"].update(grams.of_run(work, settles=is_live(settings)))
+        self._look_ahead(seen)
+        return seen
+
+    def load_advice(self, client: str) -> dict[str, Any]:
+        """Return what a client could do to emit less, and what its grid will do meanwhile.
+
+        Raises:
+            FairwindError: As `load_view`, or if no such client is enrolled.
+        """
+        settings, ledger = self._settings, self._current()
+        state, planned = ledger.state(), ledger.newest("round.planned", limit=SEEN_ROUNDS)
+        family = federation_family(settings)
+        now = settings.clock.now()
+        case = gather(
+            state,
+            Record.of(state, planned, now),
+            Grid(self._grids(settings).signal(), family),
+            GateRule.of(settings, family),
+            client,
+        )
+        ahead = outlook(case.ahead, now) if case.ahead else None
+        return {**make_advice(case).to_dict(), "forecast": ahead}
 
     def close(self) -> None:
         """Let go of the ledger, if it is open. The next question opens it again."""
@@ -67,6 +102,20 @@ class LedgerSource:
     @property
     def _settings(self) -> Settings:
         return self._given or load()
+
+    def _look_ahead(self, seen: dict[str, Any]) -> None:
+        """Add to each zone what is expected of it, unless the run that is shown is over."""
+        over = seen["run"] is not None and seen["run"]["status"] == "ended"
+        zones = [] if over else [zone["zone"] for zone in seen["zones"]]
+        now = datetime.fromtimestamp(seen["now"], UTC)
+        ahead = self._grids(self._settings).forecasts(zones, now)
+        for zone in seen["zones"]:
+            zone["forecast"] = ahead.get(zone["zone"])
+
+    def _grids(self, settings: Settings) -> Horizon:
+        if self._horizon is None:
+            self._horizon = Horizon(settings)
+        return self._horizon
 
     def _current(self) -> Ledger:
         settings = self._settings

@@ -1,0 +1,139 @@
+"""The horizon: what the next 24 hours are expected to bring in each grid, for the page.
+
+The page must never wait for, or fail with, what only adds to it: where Redis is away or nothing is
+known of a zone, there is no forecast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from common.errors import FairwindError, SignalError
+from common.settings import Settings
+from scheduler.carbon import is_live, make_signal
+from scheduler.carbon.reading import SUREST_FIRST, Reading
+from scheduler.carbon.signal import Signal
+from tasks.almanacs import Almanacs
+
+AHEAD: Final = timedelta(hours=24)
+
+_PATIENCE_S: Final = 1.0
+"""A view that comes a second late is no harm; the ledger's figures do not need Redis."""
+
+
+class Horizon:
+    """What this machine can know of the grids: the almanacs in Redis, or a local signal.
+
+    Args:
+        settings: Which of both, and where.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._signal: Signal | None = None
+
+    def signal(self) -> Signal:
+        """Return a signal that knows the newest, and asks a Redis that is away only once.
+
+        Raises:
+            SettingError: If the local signal cannot be made.
+        """
+        if self._signal is None:
+            self._signal = _make(self._settings)
+        return _AskedOnce(self._signal)
+
+    def forecasts(self, zones: Iterable[str], now: datetime) -> dict[str, dict[str, Any]]:
+        """Return what is expected of each zone in the 24 hours from `now`; unknown ones lack."""
+        found = {}
+        with suppress(FairwindError):
+            signal = self.signal()
+            for zone in zones:
+                with suppress(SignalError):
+                    found[zone] = outlook(signal.readings(zone, now, now + AHEAD), now)
+        return found
+
+
+def outlook(readings: Sequence[Reading], now: datetime) -> dict[str, Any]:
+    """Return readings of one zone as a page draws them, from `now` on.
+
+    Where nothing is known after a reading, a value of `None` says so. Quality, method and time of
+    issue are those of the least sure reading of what is still to come.
+
+    Args:
+        readings: At least one, in order, the first of which may have begun before `now`.
+        now: The time on the grid clock.
+    """
+    points: list[tuple[float, Reading | None]] = []
+    for reading in readings:
+        if points and (end := readings[len(points) - 1].end) < reading.start:
+            points.append((end.timestamp(), None))
+        points.append((max(reading.start, now).timestamp(), reading))
+    ahead = [r for r in readings if r.start > now] or list(readings)
+    least = max(ahead, key=lambda r: SUREST_FIRST.index(r.quality))
+    banded = any(r.low_gco2eq_per_kwh is not None for r in readings)
+    return {
+        "times": [at for at, _ in points],
+        "values": [r and r.gco2eq_per_kwh for _, r in points],
+        "low": [r and _bound(r, r.low_gco2eq_per_kwh) for _, r in points] if banded else None,
+        "high": [r and _bound(r, r.high_gco2eq_per_kwh) for _, r in points] if banded else None,
+        "issued": least.issued_at.timestamp() if least.issued_at else None,
+        "method": least.method,
+        "quality": least.quality,
+        "source": least.source,
+    }
+
+
+def _bound(reading: Reading, quantile: float | None) -> float:
+    """Return a quantile; what is known has no spread, so that a band opens from it."""
+    return reading.gco2eq_per_kwh if quantile is None else quantile
+
+
+def _make(settings: Settings) -> Signal:
+    if not is_live(settings):
+        return make_signal(settings)
+    broker = redis.Redis.from_url(
+        settings.redis_url,
+        socket_timeout=_PATIENCE_S,
+        socket_connect_timeout=_PATIENCE_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return Almanacs(broker)
+
+
+class _AskedOnce:
+    """A signal that is silent from the moment on at which its Redis did not answer."""
+
+    name = "at hand"
+
+    def __init__(self, signal: Signal) -> None:
+        self._signal = signal
+        self._away = False
+        if isinstance(signal, Almanacs):
+            try:
+                signal.renew()
+            except redis.RedisError:
+                self._away = True
+
+    def zones(self) -> tuple[str, ...]:
+        """Return the ids of all zones it knows, sorted."""
+        return self._signal.zones()
+
+    def readings(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
+        """Return what is known of `[start, end)`; see `Signal.readings`."""
+        if not self._away:
+            try:
+                return self._signal.readings(zone, start, end)
+            except redis.RedisError:
+                self._away = True
+        msg = (
+            f"Redis does not answer, so the carbon intensity of {zone} is unknown here. "
+            "Start it; this page asks again."
+        )
+        raise SignalError(msg)
