@@ -1,27 +1,31 @@
-"""`make bench`: rounds of digits, updates of 10 and 50 million parameters, and the energy meter."""
+"""`make bench`: rounds of digits, large updates, the energy meter, and carbon forecasts."""
 
 from __future__ import annotations
 
 import argparse
 
 from benchmarks.energy import measure_meter
+from benchmarks.forecast_table import print_forecasts
 from benchmarks.rounds import CASES, measure
 from benchmarks.table import print_result
+
+_OTHERS = {"energy": measure_meter, "forecast": print_forecasts}
+"""Benchmarks that are no rounds."""
 
 
 def main() -> None:
     """Measure the cases asked for, one after the other, and print each as it is done."""
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument(
-        "cases", nargs="*", choices=[*CASES, "energy", []], help="which; all if left out"
+        "cases", nargs="*", choices=[*CASES, *_OTHERS, []], help="which; all if left out"
     )
     parser.add_argument("--clients", type=int, default=4)
     arguments = parser.parse_args()
-    for name in arguments.cases or [*CASES, "energy"]:
-        if name == "energy":
-            measure_meter()
-            continue
-        print_result(measure(CASES[name], clients=arguments.clients))
+    for name in arguments.cases or [*CASES, *_OTHERS]:
+        if name in _OTHERS:
+            _OTHERS[name]()
+        else:
+            print_result(measure(CASES[name], clients=arguments.clients))
 
 
 main()
