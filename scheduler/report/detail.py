@@ -24,7 +24,13 @@ def runs_section(report: Report, show: Show) -> Section:
         for run in report.runs
     ]  # fmt: skip
     header = ["run", "workload", "policy", "status", "updates", *_FIGURES, "best value"]
-    return Section("Runs", tables=[Table([*header, "g per update", "g per point"], rows, texts=4)])
+    text = (
+        "Everywhere, settled figures are at measured intensities where there are any, and as "
+        "booked where there are none yet."
+    )
+    return Section(
+        "Runs", [text], tables=[Table([*header, "g per update", "g per point"], rows, texts=4)]
+    )
 
 
 def rounds_section(report: Report, show: Show) -> Section:
@@ -169,11 +175,23 @@ def _table(name: str, groups: Sequence[Group], total: Group, show: Show, note: s
 def _figures(group: Group, show: Show) -> list[str]:
     figures = group.figures
     idle = UNKNOWN if figures.idle_wh is not None else NOT_SAID
+    reported = figures.unreported < figures.pieces
+    booked = reported and _some_known(figures.unknown_when_booked_wh, figures.energy_wh)
+    settled = reported and _some_known(figures.unknown_wh, figures.energy_wh)
     return [
-        str(figures.pieces), show.energy(figures.energy_wh), show.grams(figures.gco2eq),
-        show.grams(figures.settled_gco2eq), show.grams(figures.idle_gco2eq, idle),
-        show.grams(figures.network_gco2eq), show.grams(figures.embodied_gco2eq, NOT_SAID),
-    ]  # fmt: skip
+        str(figures.pieces),
+        show.energy(figures.energy_wh if reported else None),
+        show.grams(figures.gco2eq if booked else None),
+        show.grams(figures.settled_gco2eq if settled else None),
+        show.grams(figures.idle_gco2eq, idle),
+        show.grams(figures.network_gco2eq),
+        show.grams(figures.embodied_gco2eq, NOT_SAID),
+    ]
+
+
+def _some_known(unknown_wh: float, energy_wh: float) -> bool:
+    """Return whether a sum holds anything: one of which no part is known is unknown, not zero."""
+    return unknown_wh < energy_wh or not energy_wh
 
 
 def _otherwise(status: str, unknown: str) -> str:

@@ -11,7 +11,6 @@ from scheduler.report.course import RunLine
 from scheduler.report.plot import Axis, Line, Point, plot
 from scheduler.report.report import Report
 from scheduler.report.section import Section
-from scheduler.report.show import significant
 
 
 def pictures_section(report: Report) -> Section:
@@ -28,7 +27,7 @@ def pictures_section(report: Report) -> Section:
 def timeline(report: Report) -> str:
     """Return the emissions added up over time: as booked, settled, and of the baseline."""
     start = Axis("time (grid clock, UTC)", _instant)
-    grams = Axis("gCO2eq, added up", significant, from_zero=True)
+    grams = Axis("gCO2eq, added up", from_zero=True)
     work = report.timeline()
     lines = [
         Line("as booked", _added(work, lambda b: b.gco2eq, report.since), stepped=True),
@@ -51,8 +50,8 @@ def accuracy(run: RunLine) -> str:
         if line.value is not None
     ]
     title = f"{run.metric} against emissions, run {run.id}"
-    x = Axis("gCO2eq of all work up to the round, surest intensity", significant, from_zero=True)
-    return plot(title, [Line(f"{run.id}: {run.metric}", points)], x, Axis(run.metric, significant))
+    x = Axis("gCO2eq of all work up to the round, surest intensity", from_zero=True)
+    return plot(title, [Line(f"{run.id}: {run.metric}", points)], x, Axis(run.metric))
 
 
 def _added(

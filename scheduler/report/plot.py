@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 720, 280
-_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 12, 12, 44
+WIDTH, HEIGHT = 720, 290
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 40, 28, 44
 _TICKS = 5
 _FEWEST_POINTS = 2
 
@@ -26,10 +26,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """What an axis shows, with its unit, and how its ticks are written."""
+    """What an axis shows, with its unit; `tick` writes its ticks, else they are round numbers."""
 
     label: str
-    tick: Callable[[float], str]
+    tick: Callable[[float], str] | None = None
     from_zero: bool = False
 
 
@@ -53,7 +53,7 @@ def plot(title: str, lines: Sequence[Line], x: Axis, y: Axis) -> str:
         parts.append(_text(_LEFT - 6, at + 4, label, "end"))
     parts += [_text(at, HEIGHT - _BOTTOM + 16, label, "middle") for at, label in across.ticks()]
     parts.append(_text((WIDTH + _LEFT) / 2, HEIGHT - 6, x.label, "middle"))
-    parts.append(_text(6, _TOP + 4, y.label, "start"))
+    parts.append(_text(6, _TOP - 14, y.label, "start"))
     for number, line in enumerate(shown):
         parts.append(f'<path class="line l{number % 4}" d="{_path(line, across, up)}"/>')
     parts.append("</svg>")
@@ -72,8 +72,18 @@ class _Scale:
         return self._start + (value - self._low) / self._span * (self._end - self._start)
 
     def ticks(self) -> list[tuple[float, str]]:
-        values = [self._low + self._span * n / (_TICKS - 1) for n in range(_TICKS)]
-        return [(self.place(value), self._axis.tick(value)) for value in values]
+        if self._axis.tick is not None:
+            values = [self._low + self._span * n / (_TICKS - 1) for n in range(_TICKS)]
+            return [(self.place(value), self._axis.tick(value)) for value in values]
+        step = _round_step(self._span / (_TICKS - 1))
+        first, last = math.ceil(self._low / step), math.floor((self._low + self._span) / step)
+        return [(self.place(n * step), f"{n * step:,.6g}") for n in range(first, last + 1)]
+
+
+def _round_step(least: float) -> float:
+    """Return the first of 1, 2 and 5 times a power of ten that is not below `least`."""
+    power: float = 10.0 ** math.floor(math.log10(least))
+    return next(power * n for n in (1, 2, 5, 10) if power * n >= least * (1 - 1e-9))
 
 
 def _path(line: Line, across: _Scale, up: _Scale) -> str:

@@ -27,6 +27,7 @@ def headline(report: Report) -> list[str]:
             "the energy so far."
         ),
     ]
+    lines += [_waiting(run, show) for run in report.runs if run.booked.share is not None]
     if totals.unknown_wh:
         lines.append(
             f"The emissions of {show.energy(totals.unknown_wh)} Wh are unknown and in no sum."
@@ -37,6 +38,14 @@ def headline(report: Report) -> list[str]:
             "It is unknown, not zero."
         )
     return lines
+
+
+def _waiting(run: RunLine, show: Show) -> str:
+    return (
+        f"Waiting for clean power avoided {show.grams(run.booked.avoided_gco2eq)} gCO2eq "
+        f"({share(run.booked.share)}) of run {run.id} against its run-now baseline, as booked; at "
+        f"measured intensities: {show.grams(run.settled.avoided_gco2eq, NOT_YET)}."
+    )
 
 
 def range_text(report: Report, show: Show) -> str:
@@ -91,7 +100,15 @@ def avoided_section(report: Report, show: Show) -> Section:
                 rows,
             )
         ],
+        notes=[_settled_so_far(run, show) for run in report.runs],
     )  # fmt: skip
+
+
+def _settled_so_far(run: RunLine, show: Show) -> str:
+    closed = [line for line in run.rounds if line.status == "closed"]
+    known = [g for line in closed if (g := line.settled.avoided_gco2eq) is not None]
+    text = f"{run.id}: {len(known)} of {len(closed)} closed rounds and their baselines are measured"
+    return f"{text}; in these, waiting avoided {show.grams(sum(known))} g." if known else f"{text}."
 
 
 def _avoided_row(run: RunLine, show: Show) -> list[str]:

@@ -1,0 +1,212 @@
+"""The report of the golden run equals what `golden.py` worked out by hand, digit by digit."""
+
+import csv
+import io
+import json
+from datetime import timedelta
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from common.errors import FederationError
+from scheduler.carbon.reading import Family
+from scheduler.report.page import to_html
+from scheduler.report.plain import bookings_csv, months_csv, to_json
+from scheduler.report.report import Provenance, Report, Scope, make_report
+from scheduler.report.show import Show
+from tests.unit.scheduler.report.golden import at, golden
+from tests.unit.scheduler.story import NOON, Story
+
+
+def report_of(told: Story, **scope: Any) -> Report:
+    made = Provenance(NOON, "0.0", len(told.events), told.state.head)
+    return make_report(told.events, provenance=made, scope=Scope(**scope))
+
+
+class Tables(HTMLParser):
+    """Every table row of a page, as the texts of its cells."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self._in_cell = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        self._in_cell = tag in ("td", "th")
+        if self._in_cell:
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_cell = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_cell:
+            self.rows[-1][-1] += data
+
+
+def test_json_holds_the_golden_totals():
+    totals = to_json(report_of(golden()))["totals"]
+    assert (totals["pieces"], totals["unreported"]) == (6, 1)
+    assert totals["energy_wh"] == pytest.approx(260.0)
+    assert totals["gco2eq"] == pytest.approx(37.0)
+    assert totals["settled_gco2eq"] == pytest.approx(38.0)
+    assert totals["settled_wh"] == pytest.approx(230.0)
+    assert totals["idle_gco2eq"] == pytest.approx(0.74)
+    assert totals["network_gco2eq"] == pytest.approx(0.1516)
+    assert totals["embodied_gco2eq"] == pytest.approx(0.5)
+    assert totals["all_gco2eq"] == pytest.approx(39.3916)
+
+
+def test_json_holds_the_golden_rounds_against_their_baselines():
+    (run,) = to_json(report_of(golden()))["runs"]
+    first, second = run["rounds"]
+    assert first["booked"]["avoided_gco2eq"] == pytest.approx(5.0)
+    assert first["settled"]["gco2eq"] == pytest.approx(9.6)
+    assert first["settled"]["baseline_gco2eq"] == pytest.approx(14.0)
+    assert first["settled"]["avoided_gco2eq"] == pytest.approx(4.4)
+    assert second["booked"]["avoided_gco2eq"] == pytest.approx(2.5)
+    assert second["settled"] == dict.fromkeys(second["settled"])  # one hour is not published yet
+    assert run["booked"]["share"] == pytest.approx(7.5 / 38.5)
+    assert run["settled"]["avoided_gco2eq"] is None
+    assert [line["place_gco2eq"] for line in run["rounds"]] == pytest.approx([31.6, 14.4])
+
+
+def test_json_holds_sci_per_update_and_per_accuracy_point():
+    (run,) = to_json(report_of(golden()))["runs"]
+    assert run["sci_per_update"] == pytest.approx(39.3916 / 4)
+    assert run["sci_per_point"] == pytest.approx(39.3916 / 80)
+    first, second = run["rounds"]
+    # 5.2 + 4.4 + 6 settled, 0.52 idle, 0.0872 network, 0.5 embodied: 16.7072 g, two updates.
+    assert first["sci_per_update"] == pytest.approx(16.7072 / 2)
+    assert first["sci_per_point"] is None
+    # 4.4 + 18, 0.22 idle, 0.0644 network: 22.6844 g for 20 points.
+    assert second["sci_per_point"] == pytest.approx(22.6844 / 20)
+
+
+def test_a_round_is_settled_once_its_last_hour_and_its_baselines_are_measured():
+    told = golden()
+    told.settle("PL", (at(16), 640.0))
+    (run,) = report_of(told).runs
+    # c settles at (620 + 640) / 2 = 630: 18.9 g; a at 44: 4.4 g; so 23.3 g.
+    # Baseline: a 13:30-14:30 at 52: 5.2 g; c (800/2 + 600 + 620/2)/2 = 655: 19.65 g; 24.85 g.
+    assert run.rounds[1].settled.gco2eq == pytest.approx(23.3)
+    assert run.rounds[1].settled.baseline_gco2eq == pytest.approx(24.85)
+    assert run.settled.avoided_gco2eq == pytest.approx(4.4 + 1.55)
+
+
+def test_html_prints_the_golden_digits():
+    rows = Tables(to_html(report_of(golden()))).rows
+    assert ["Operational, as booked", "260.0", "37.00"] in rows
+    assert ["Operational, at the surest intensity", "260.0", "38.00"] in rows
+    assert ["Idle hardware", "15.0", "0.74"] in rows
+    assert ["Network (modelled)", "0.5", "0.15"] in rows
+    assert ["Embodied", "-", "0.50"] in rows
+    assert ["All of it, as far as known", "-", "39.39"] in rows
+    yet = ["not known yet"] * 4
+    assert ["r", "31.00", "38.50", "7.50", "19.5 %", *yet] in rows
+    figures = ["130.0", "15.00", "15.60", "5.00", "4.40", "31.60", "0.6000", "8.354", "-"]
+    assert ["r", "1", "2026-07-08 13:30", "closed", "2", *figures] in rows
+    figures = ["130.0", "22.00", "22.40", "2.50", "not known yet", "14.40", "0.8000", "11.34"]
+    assert ["r", "2", "2026-07-08 15:00", "closed", "2", *figures, "1.134"] in rows
+    assert ["a", "FR", "2", "200.0", "9.00", "9.60", "0.74", "0.01", "not said"] in rows
+    assert ["lost", "1", *["unknown"] * 3, "not said", "unknown", "not said"] in rows
+    assert ["failed", "1", "10.0", "6.00", "6.00", "not said", "0.06", "not said"] in rows
+
+
+def test_csv_has_a_line_a_booking_and_sums_that_agree():
+    report = report_of(golden())
+    lines = list(csv.DictReader(io.StringIO(bookings_csv(report))))
+    assert [(line["client"], line["outcome"], line["gco2eq"]) for line in lines] == [
+        ("a", "counted", "5"),
+        ("b", "counted", "4"),
+        ("c", "failed", "6"),
+        ("a", "counted", "4"),
+        ("b", "lost", ""),
+        ("c", "counted", "18"),
+    ]
+    assert [line["settled_gco2eq"] for line in lines] == ["5.2", "4.4", "6", "4.4", "", "18"]
+    (month, total) = csv.DictReader(io.StringIO(months_csv(report)))
+    assert (month["month"], total["month"]) == ("2026-07", "total")
+    assert month["network_gco2eq"] == total["network_gco2eq"] == "0.1516"
+    assert (month["energy_wh"], month["settled_gco2eq"]) == ("260", "38")
+
+
+def test_a_period_takes_whole_rounds_and_its_figures_add_up_to_the_whole():
+    told = golden()
+    early = report_of(told, until=at(15))
+    late = report_of(told, since=at(15))
+    assert [line.round for line in early.runs[0].rounds] == [1]
+    assert [line.round for line in late.runs[0].rounds] == [2]
+    assert (early.totals.gco2eq, late.totals.gco2eq) == pytest.approx((15.0, 22.0))
+    assert late.runs[0].booked.avoided_gco2eq == pytest.approx(2.5)
+
+
+def test_asking_for_what_there_is_not_is_one_clear_error():
+    told = golden()
+    with pytest.raises(FederationError, match=r"no run 'heart'.*There are: r"):
+        report_of(told, run="heart")
+    with pytest.raises(FederationError, match="No work was booked"):
+        report_of(told, since=NOON + timedelta(days=9))
+    with pytest.raises(FederationError, match="No work was booked"):
+        report_of(Story())
+
+
+def test_grams_of_another_family_are_in_no_sum_and_said():
+    told = golden()
+    marginal = Family("marginal", "direct", "production")
+    late = told.receipt("b", started_at=at(15.5), round=2)
+    told.book("update.late", late, 900.0, family=marginal)  # 2 Wh: 1.8 g of another kind
+    report = report_of(told)
+    assert report.totals.gco2eq == pytest.approx(37.0)
+    assert report.totals.apart_gco2eq == pytest.approx(1.8)
+    assert report.totals.unknown_wh == pytest.approx(2.0)
+    assert report.totals.unreported == 0  # what was lost has been answered
+    assert "in another family of intensities alone" in to_html(report)
+    assert "The emissions of 2.0 Wh are unknown and in no sum." in to_html(report)
+
+
+def test_words_from_outside_are_escaped_in_html_and_harmless_in_a_spreadsheet():
+    told = golden()
+    energy = told.receipt("a").energy
+    assert energy is not None
+    evil = energy.model_copy(update={"method": "=HYPERLINK(1)<script>x</script>"})
+    told.book("update.late", told.receipt("a", started_at=at(16), energy=evil))
+    told.tell(
+        "signal.fell_back", zone="FR", expected="<b>", speaks=None, why="<img src=x onerror=y>"
+    )
+    report = report_of(told)
+    page = to_html(report)
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;img src=x onerror=y&gt;" in page
+    assert "'=HYPERLINK(1)<script>x</script>" in bookings_csv(report)
+
+
+def test_a_report_says_how_it_can_be_checked():
+    told = golden()
+    page = to_html(report_of(told))
+    assert told.state.head in page
+    assert f"first {len(told.events)} events" in page
+    assert "fairwind ledger verify" in page
+
+
+def test_json_is_json_and_complete_in_the_precision_of_the_figures():
+    told = golden()
+    report = report_of(told)
+    body = json.loads(json.dumps(to_json(report), allow_nan=False))
+    assert body["provenance"]["head"] == told.state.head
+    assert body["totals"]["network_gco2eq"] == report.totals.network_gco2eq
+    assert len(body["bookings"]) == 6
+    assert body["bookings"][0]["settled"]["quality"] == "measured"
+
+
+def test_columns_are_printed_with_as_many_decimals_as_show_the_total():
+    report = report_of(golden())
+    show = Show.of(report)
+    assert (show.grams(38.0), show.energy(260.0), show.grams(None)) == ("38.00", "260.0", "unknown")
+    assert Show(9, 9).grams(2.1e-4) == "0.000210000"
+    assert Show(2, 2).grams(-0.001) == "0.00"
