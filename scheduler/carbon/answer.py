@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -13,14 +13,14 @@ class Answer:
 
     Attributes:
         status: HTTP status, 200 to 299 or 400 to 499.
-        body: The JSON; `None` if it is ``null``, or an error without JSON.
+        body: The JSON; `None` if it is ``null``, or an error without JSON. It may repeat a secret.
         said: Begin of the body, on one line, without any secret: fit for an error's text.
         zone: Zone that was asked about.
         question: What was asked, in the words of negative memory: ``now``, ``past``, ``future``.
     """
 
     status: int
-    body: Any
+    body: Any = field(repr=False)
     said: str
     zone: str
     question: str

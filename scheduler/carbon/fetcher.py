@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn, TypeVar
@@ -284,6 +286,7 @@ class Fetcher:
                 timeout=httpx.Timeout(limits.read_s, connect=limits.connect_s, pool=None),
                 limits=httpx.Limits(max_connections=limits.at_once),
                 follow_redirects=False,
+                verify=_tls(),
                 transport=self._transport,
             )
         return self._client
@@ -302,6 +305,12 @@ class Fetcher:
             f"{self.name} tells no carbon intensity of {zone} now: {fault}. The next source in the "
             f"chain is asked; {self.name} is asked again by itself."
         )
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return what certificates are checked with; reading them all takes a while."""
+    return httpx.create_ssl_context()
 
 
 def _version() -> str:

@@ -54,7 +54,7 @@ class FakeElectricityMaps(Fake):
             return Reply({**rest, "history": [row(hour - HOUR * n) for n in range(23, -1, -1)]})
         if question == "past-range":
             start, end = (datetime.fromisoformat(request.query[name]) for name in ("start", "end"))
-            count = min((end - start) // HOUR, 240)
+            count = min(-((start - end) // HOUR), 240)
             return Reply({**rest, "data": [row(start + HOUR * n) for n in range(count)]})
         points = [
             {"carbonIntensity": expected_gco2eq_per_kwh(zone, at), "datetime": _iso(at)}

@@ -194,7 +194,7 @@ class ElectricityMaps:
             source=self.name,
             family=self.family,
             quality="forecast" if issued_at else "measured" if measured else "estimated",
-            method=row.estimation_method or "",
+            method=self._fetcher.redact(row.estimation_method or ""),
             issued_at=issued_at,
         )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ class Clock:
         self.at += timedelta(**span)
 
 
-Law = Callable[[Courtesy, Clock], Awaitable[None]]
+Law = Callable[[Courtesy, Clock], Coroutine[Any, Any, None]]
 
 
 async def is_admitted(courtesy: Courtesy, account: Account) -> bool:

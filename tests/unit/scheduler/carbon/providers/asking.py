@@ -19,7 +19,8 @@ from tests.unit.scheduler.carbon.courtesy_laws import Clock
 T = TypeVar("T")
 
 NOW = datetime(2026, 3, 1, 12, 10, tzinfo=UTC)
-QUICK = Limits(read_s=0.3, deadline_s=0.5, longest_backoff_s=0.0)
+PATIENT = Limits(longest_backoff_s=0.0)
+HASTY = Limits(deadline_s=0.3, longest_backoff_s=0.0)
 SECRETS = (electricity_maps.KEY, watttime.PASSWORD, "wt-secret-token")
 
 FAKES: dict[str, type[Fake]] = {
@@ -35,7 +36,7 @@ PATHS = {"electricity_maps": "/carbon-intensity", "watttime": "/v3/", "neso": "/
 class Asking:
     """One provider, its fake, and the clock of both."""
 
-    def __init__(self, name: str, fake: Fake, **changed: Any) -> None:
+    def __init__(self, name: str, fake: Fake, *, limits: Limits = PATIENT, **changed: Any) -> None:
         self.name = name
         self.fake = fake
         self.zone = ZONES[name]
@@ -50,7 +51,7 @@ class Asking:
             reach(self.settings),
             courtesy=self.courtesy,
             now=self.clock,
-            limits=QUICK,
+            limits=limits,
             sleep=self._sleep,
             jitter=lambda: 0.5,
         )

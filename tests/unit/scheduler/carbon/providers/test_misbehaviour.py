@@ -6,6 +6,7 @@ import itertools
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from common.errors import SignalUnavailable
 from scheduler.carbon.courtesy import OPEN_AFTER
 from scheduler.carbon.reading import Reading
 from tests.fakes.server import local_time
-from tests.unit.scheduler.carbon.providers.asking import FAKES, NOW, PATHS, SECRETS, Asking
+from tests.unit.scheduler.carbon.providers.asking import FAKES, HASTY, NOW, PATHS, SECRETS, Asking
 
 
 @pytest.fixture(params=FAKES)
@@ -52,7 +53,6 @@ def misbehave(asking: Asking, how: str, value: object = "", times: int | None = 
         ("html", "not JSON"),
         ("nested", "not JSON"),
         ("huge", "more than 5 MB"),
-        ("slow_drip", "no whole answer within 0.5 s"),
         ("hang_up", "RemoteProtocolError"),
         ("naive", "now"),
     ],
@@ -67,6 +67,13 @@ def test_an_answer_without_figures_is_unavailable_and_says_why(
     # Once it behaves again it is believed again.
     asking.fake.behave()
     assert now(asking)[0].start <= NOW
+
+
+def test_an_answer_that_drips_is_not_waited_for(asking: Asking) -> None:
+    asking = Asking(asking.name, asking.fake, limits=HASTY)
+    asking.fake.misbehave("slow_drip")
+    with pytest.raises(SignalUnavailable, match=r"no whole answer within 0\.3 s"):
+        now(asking)
 
 
 def test_a_server_that_recovers_within_two_tries_is_not_noticed(asking: Asking) -> None:
@@ -99,7 +106,8 @@ def test_after_several_failures_nothing_is_sent(asking: Asking) -> None:
 
 
 def test_a_spent_budget_is_not_exceeded(asking: Asking) -> None:
-    asking = Asking(asking.name, asking.fake, **{f"{asking.name}_per_hour": 4})
+    budget: dict[str, Any] = {f"{asking.name}_per_hour": 4}
+    asking = Asking(asking.name, asking.fake, **budget)
     caught: SignalUnavailable | None = None
     for _ in range(5):
         try:
