@@ -119,24 +119,18 @@ def _more(count: int) -> list[Item]:
 def _hours(advice: Advice) -> Iterator[Item]:
     outlook, week = advice.outlook, advice.week
     if outlook is not None:
-        yield (
-            (
-                f"Now {show_intensity(outlook.now_gco2eq_per_kwh)}; mean of the next 24 hours "
-                f"{show_intensity(outlook.mean_gco2eq_per_kwh)} ({outlook.source})."
-            ),
-        )
+        current = show_intensity(outlook.now_gco2eq_per_kwh)
+        mean = show_intensity(outlook.mean_gco2eq_per_kwh)
+        yield (f"Now {current}; mean of the next 24 hours {mean} ({outlook.source}).",)
         for hour in outlook.best:
             yield (_hour(hour, outlook, advice.practice),)
         if not outlook.best:
             yield ("None of these hours is cleaner than the others.",)
     if week is not None and not week.flat:
         (best, low), (worst, high) = week.window(best=True), week.window(best=False)
-        yield (
-            (
-                f"Typical week: best {_at(best)} with {show_intensity(low)}, worst {_at(worst)} with "
-                f"{show_intensity(high)} ({week.days} days read)."
-            ),
-        )
+        clean = f"{_at(best)} with {show_intensity(low)}"
+        dirty = f"{_at(worst)} with {show_intensity(high)}"
+        yield (f"Typical week: best {clean}, worst {dirty} ({week.days} days read).",)
 
 
 def _hour(hour: Hour, outlook: Outlook, own: Practice | None) -> str:
@@ -163,21 +157,14 @@ def _at(hour_of_week: int) -> str:
 
 
 def _place(place: Place) -> Item:
-    return (
-        (
-            f"{place.cause}: {place.shown}, place {place.rank} of {place.of}; the median of its peers "
-            f"is {place.shown_median}"
-        ),
-    )
+    own = f"{place.cause}: {place.shown}, place {place.rank} of {place.of}"
+    return (f"{own}; the median of its peers is {place.shown_median}",)
 
 
 def _chosen(chances: Chances) -> Item:
-    return (
-        (
-            f"{chances.drawn} of {chances.rounds} rounds invited it. Its gate was open in "
-            f"{chances.open}, and its score among the best then in {chances.within}."
-        ),
-    )
+    drawn = f"{chances.drawn} of {chances.rounds} rounds invited it"
+    within = f"its score among the best then in {chances.within}"
+    return (f"{drawn}. Its gate was open in {chances.open}, and {within}.",)
 
 
 def _change(line: Line, before: Chances | None) -> Item:
