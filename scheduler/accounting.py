@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from common.units import emitted_gco2eq
 from scheduler.booking import Booking
+from scheduler.carbon import reading
 
 Mean = Callable[[str, datetime, datetime], float | None]
 """The mean intensity of a zone between two instants of the grid clock, `None` if unknown."""
+
+Measured = Callable[[str, datetime, datetime], reading.Mean | None]
+"""The same with its labels, from measured intensities alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +87,35 @@ def _add(total: float | None, energy_wh: float | None, intensity: float | None) 
     if total is None or energy_wh is None or intensity is None:
         return None
     return total + emitted_gco2eq(energy_wh, intensity)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A round's emissions and its baseline's, both at measured intensities, gCO2eq."""
+
+    gco2eq: float
+    baseline_gco2eq: float
+
+
+def settled_account(
+    bookings: Iterable[Booking], *, earlier: timedelta, measured: Measured
+) -> Settled | None:
+    """Return a round's account at measured intensities, `None` while any of them is missing.
+
+    Args:
+        bookings: Those of one round; what did not count is left out.
+        earlier: By how much the baseline is shifted; negative, or zero if the round did not wait.
+        measured: The measured intensities.
+    """
+    grams: float | None = 0.0
+    baseline: float | None = 0.0
+    for booking in bookings:
+        if booking.outcome != "counted":
+            continue
+        start, end = booking.started_at, booking.ended_at
+        if start is None or end is None or booking.settled is None:
+            return None
+        then = measured(booking.zone, start + earlier, end + earlier)
+        grams = _add(grams, booking.energy_wh, booking.settled.gco2eq_per_kwh)
+        baseline = _add(baseline, booking.energy_wh, then.gco2eq_per_kwh if then else None)
+    return None if grams is None or baseline is None else Settled(grams, baseline)
