@@ -15,10 +15,12 @@ from common import settings as settings_
 from common.errors import FairwindError
 from common.settings import Settings
 from common.units import show_bytes
-from scheduler.carbon import make_signal
+from models.energy.findings import meter_findings
+from scheduler.carbon import is_live
 from scheduler.ledger import open_ledger
 from tasks.broker import check_reachable, connect
 from tasks.presence import read_heartbeats
+from tasks.sources import Sources, known_zones
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -75,8 +77,21 @@ def _redis(ours: Settings) -> Iterator[Finding]:
 
 
 def _signal(ours: Settings) -> Iterator[Finding]:
-    signal = make_signal(ours)
-    yield Finding("ok", f"Signal {signal.name} knows {len(signal.zones())} zones.")
+    names = known_zones(ours)
+    yield Finding("ok", f"Signal {', '.join(ours.signal)} knows {len(names)} zones.")
+    for standing in Sources(ours).standings() if is_live(ours) else ():
+        if standing.breaker != "closed" or standing.paused_until:
+            yield Finding(
+                "warning",
+                f"{standing.account.provider} is left alone for now ({standing.last_fault}), so "
+                "the next source speaks. `fairwind signal` shows until when; check its key if "
+                "it refused it.",
+            )
+
+
+def _meters(ours: Settings) -> Iterator[Finding]:
+    for level, text in meter_findings(ours):
+        yield Finding(level, text)
 
 
 def _ledger(ours: Settings) -> Iterator[Finding]:
@@ -94,13 +109,12 @@ def _ledger(ours: Settings) -> Iterator[Finding]:
         "ok",
         "The ledger is SQLite, which serves coordinators of one host; keep it on a local disk.",
     )
-    signal = make_signal(ours)
-    known = set(signal.zones())
+    known = set(known_zones(ours))
     for client in state.clients.values():
         if client.zone not in known:
             yield Finding(
                 "warning",
-                f"{client.id} is enrolled in zone {client.zone}, which the signal {signal.name} "
+                f"{client.id} is enrolled in zone {client.zone}, which {' or '.join(ours.signal)} "
                 "does not know: its gate stays unknown and it never trains. Enrol it in a zone "
                 "of `fairwind zones`, or choose another signal.",
             )
@@ -165,5 +179,6 @@ def _guarded(
 
 
 _LOOKS = [
-    _guarded(look) for look in (_shadowed, _redis, _signal, _ledger, _workers, _disk, _workloads)
+    _guarded(look)
+    for look in (_shadowed, _redis, _signal, _ledger, _workers, _disk, _workloads, _meters)
 ]

@@ -10,7 +10,7 @@ from common.errors import FairwindError
 from common.log import get_logger
 from common.settings import Settings
 from common.settings.carbon import Source
-from scheduler.carbon import LOCAL, chain, make_signal
+from scheduler.carbon import LOCAL, chain, is_live, make_signal
 from scheduler.carbon.almanac import Almanac
 from scheduler.carbon.courtesy import Standing
 from scheduler.carbon.local import Local
@@ -69,6 +69,18 @@ class Sources:
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine to its end; connections stay open for the next."""
         return self._runner.run(work)
+
+
+def known_zones(settings: Settings) -> tuple[str, ...]:
+    """Return the ids of the zones that any source named by the settings knows, sorted.
+
+    Raises:
+        SignalError: If a live source does not say.
+    """
+    if not is_live(settings):
+        return make_signal(settings).zones()
+    sources = Sources(settings)
+    return tuple(sorted({zone for source in sources for zone in sources.run(source.zones())}))
 
 
 async def for_each_zone(

@@ -245,10 +245,9 @@ def mean_over(readings: Sequence[Reading], start: datetime, end: datetime) -> Me
         covered = until
     if covered < last:
         raise SignalError(_gap(covered, start, end))
+    alone = instant or len(inside) == 1  # without a division that would round
     return Mean(
-        gco2eq_per_kwh=inside[0].gco2eq_per_kwh
-        if instant
-        else grams / (end - start).total_seconds(),
+        gco2eq_per_kwh=inside[0].gco2eq_per_kwh if alone else grams / (end - start).total_seconds(),
         family=inside[0].family,
         quality=max((r.quality for r in inside), key=SUREST_FIRST.index),
         sources=tuple(sorted({r.source for r in inside})),

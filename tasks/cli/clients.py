@@ -52,10 +52,13 @@ def retire(client: str) -> None:
 @as_json
 def clients(*, as_json: bool) -> None:
     """List the clients: grid, gate, state, and what they used."""
-    seen = view_at_hand(ledger_at_hand().state(), None)["clients"]
+    shown = view_at_hand(ledger_at_hand().state(), None)
+    seen = shown["clients"]
     if as_json:
         print_json(seen)
         return
+    if shown["notice"]:
+        click.secho(shown["notice"], fg="yellow")
     print_table(
         ["client", "zone", "intensity", "gate", "state", "energy", "emitted", "why"],
         [

@@ -8,6 +8,7 @@ import click
 
 from common.errors import FairwindError
 from tasks.local.demo import Demo
+from tasks.local.scene import chosen_scene
 
 
 @click.command()
@@ -22,9 +23,12 @@ from tasks.local.demo import Demo
     help="Where the federation lives; emptied first.",
 )
 def demo(*, rounds: int, keep: bool, port: int, folder: Path) -> None:
-    """Train one model in six grids on this machine, with real processes, in about a minute."""
+    """Train one model in six grids on this machine, with real processes, in about a minute.
+
+    With FAIRWIND_SIGNAL=neso the grids are six of Great Britain's, live; that needs the internet.
+    """
     try:
-        Demo(folder, rounds=rounds, port=port).play(keep=keep)
+        Demo(folder, chosen_scene(), rounds=rounds, port=port).play(keep=keep)
     except KeyboardInterrupt:
         click.echo("\nStopped on request. No process is left.")
         raise SystemExit(130) from None

@@ -8,7 +8,7 @@ import click
 
 from common import settings as settings_
 from common.units import show_intensity
-from scheduler.carbon import make_signal
+from scheduler.carbon import federation_family
 from scheduler.carbon.grid import Grid
 from scheduler.plan import SENTENCES, Situation, Verdict, plan_round, why
 from scheduler.run import RunSpec
@@ -17,6 +17,7 @@ from scheduler.situation import take_in
 from scheduler.view import find_run
 from tasks.cli.base import as_json, gate_rule, ledger_at_hand, print_json, print_table, view_at_hand
 from tasks.cli.figures import show_avoided, show_progress
+from tasks.cli.signals import signal_at_hand
 
 
 @click.command()
@@ -32,7 +33,9 @@ def status(run_id: str | None, *, as_json: bool) -> None:
 
 
 def print_status(seen: dict[str, Any]) -> None:
-    """Print a view's verdict and its run's figures."""
+    """Print a view's verdict and its run's figures, after what is wrong with the grids if it is."""
+    if seen["notice"]:
+        click.secho(seen["notice"], fg="yellow")
     click.echo(click.style(seen["verdict"], bold=True))
     current = seen["run"]
     if current is None:
@@ -50,7 +53,7 @@ def plan(run_id: str | None, *, as_json: bool) -> None:
     state = ledger_at_hand().state()
     current = find_run(state, run_id) if run_id else None
     spec = current.spec if current else RunSpec(id="plan", workload="any", rounds=1)
-    grid = Grid(make_signal(ours))
+    grid = Grid(signal_at_hand(ours), federation_family(ours))
     weights = score_weights(ours.score_weights)
     situation = take_in(state, current, grid, gate_rule(), ours.clock.now(), weights=weights)
     number = len(current.closed) + 1 if current else 1

@@ -19,7 +19,7 @@ from scheduler.carbon.signal import Signal, reading_at, unknown_zone
 from tasks.almanacs import Almanacs
 from tasks.broker import check_reachable, connect
 from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table
-from tasks.sources import Sources
+from tasks.sources import Sources, known_zones
 
 _BAR = 40
 """Characters of the longest bar."""
@@ -92,18 +92,6 @@ def signal_at_hand(ours: Settings) -> Signal:
     broker = connect(ours)
     check_reachable(broker)
     return Almanacs(broker)
-
-
-def known_zones(ours: Settings) -> tuple[str, ...]:
-    """Return the ids of the zones that any configured source knows, sorted.
-
-    Raises:
-        SignalError: If a live source does not say.
-    """
-    if not is_live(ours):
-        return make_signal(ours).zones()
-    sources = Sources(ours)
-    return tuple(sorted({zone for source in sources for zone in sources.run(source.zones())}))
 
 
 def check_zone(ours: Settings, zone: str) -> str | None:

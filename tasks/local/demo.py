@@ -8,7 +8,8 @@ import shutil
 import signal
 import socket
 import sys
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -25,25 +26,11 @@ from scheduler.view import summary
 from tasks.cli.figures import show_avoided, show_progress
 from tasks.local.federation import LocalFederation
 from tasks.local.narrator import Narrator, waiting
+from tasks.local.scene import Scene, passed_on
 from tasks.presence import read_heartbeats
 
-ZONES = {
-    "toronto": "CA-ON",
-    "madrid": "ES",
-    "berlin": "DE",
-    "athens": "GR",
-    "oakland": "US-CAL-CISO",
-    "sydney": "AU-NSW",
-}
-
-GRID_START = datetime(2026, 7, 12, 6, 0, tzinfo=UTC)
-"""A Sunday in July, when the sun makes some of these grids clean at noon and none at night."""
-
-GRID_SPEED = 6000.0
-"""Grid seconds per wall second: an hour passes in 0.6 s."""
-
 _LEAD_S = 7.0
-"""Wall seconds from the start of the coordinator until the grid clock shows `GRID_START`."""
+"""Wall seconds from the start of the coordinator until the grid clock shows the scene's start."""
 
 _RUN = "demo"
 _READY_WITHIN_S = 120.0
@@ -60,7 +47,8 @@ _SETTINGS = {
 class Demo:
     """One showing of the demonstration."""
 
-    def __init__(self, folder: Path, *, rounds: int, port: int) -> None:
+    def __init__(self, folder: Path, scene: Scene, *, rounds: int, port: int) -> None:
+        self._scene = scene
         self._folder = folder.absolute()
         self._rounds = rounds
         self._port = _free_port(port)
@@ -73,9 +61,10 @@ class Demo:
         """
         bold = click.style("Fairwind", bold=True)
         click.echo(f"{bold}  six sites in six grids learn together to read handwritten digits")
+        zones, settings = self._scene.zones, {**_SETTINGS, **self._scene.settings, **passed_on()}
         shutil.rmtree(self._folder, ignore_errors=True)
         url = os.environ.get(f"{PREFIX}REDIS_URL")
-        with LocalFederation(self._folder, ZONES, settings=_SETTINGS, redis_url=url) as federation:
+        with LocalFederation(self._folder, zones, settings=settings, redis_url=url) as federation:
             click.echo(f"Watch     http://127.0.0.1:{self._port}/rounds  in half a minute")
             click.echo(f"Elsewhere . {_shown(self._folder / 'env')} && fairwind status")
             ledger, clock = self._start(federation)
@@ -86,41 +75,39 @@ class Demo:
 
     def _start(self, federation: LocalFederation) -> tuple[Ledger, GridClock]:
         """Start the sites, then, with the grid clock set, everything else."""
-        for client in ZONES:
+        zones = self._scene.zones
+        for client in zones:
             federation.start_site(client)
-        with waiting(f"Starting  {len(ZONES)} sites, a Celery worker each"):
+        with waiting(f"Starting  {len(zones)} sites, a Celery worker each"):
             broker = redis.Redis.from_url(federation.redis_url)
             federation.wait_for(
-                lambda: len(read_heartbeats(broker, ZONES)) == len(ZONES),
+                lambda: len(read_heartbeats(broker, zones)) == len(zones),
                 _READY_WITHIN_S,
                 "the sites",
             )
-        clock = _set_clock(federation)
+        clock = _set_clock(federation, self._scene)
         _write_env(federation, self._folder / "env")
-        ledger = _enrolled(federation, clock)
+        ledger = _enrolled(federation, clock, zones)
         federation.start_coordinator()
         federation.start_beat()
         federation.start_flower(self._port)
         with waiting("Starting  coordinator, beat and Celery Flower"):
             federation.wait_for(
                 lambda: all(client.alive for client in ledger.state().clients.values())
-                and clock.now() >= GRID_START,
+                and clock.now() >= (self._scene.grid_start or clock.now()),
                 _READY_WITHIN_S, "the coordinator",
             )  # fmt: skip
         return ledger, clock
 
     def _train(self, federation: LocalFederation, ledger: Ledger, clock: GridClock) -> None:
-        click.echo(
-            f"Clock     an hour on the grid passes in {3600 / clock.speed:.1f} s here; "
-            f"intensities are modelled on 2022 (typical_day)\n"
-        )
+        click.echo(f"Clock     {self._scene.clock_text}\n")
         spec = RunSpec(
-            id=_RUN, workload="digits", rounds=self._rounds, cron="0 */2 * * *", cohort=4, quorum=4,
-            hyperparameters=Hyperparameters(epochs=8), seed=1,
+            id=_RUN, workload="digits", rounds=self._rounds,
+            hyperparameters=Hyperparameters(epochs=8), seed=1, **self._scene.run,
         )  # fmt: skip
         with ledger.transaction() as tx:
             tx.append(Draft("run.started", run=_RUN, body={"spec": spec.model_dump(mode="json")}))
-        narrator = Narrator(ZONES, clock, self._rounds)
+        narrator = Narrator(self._scene.zones, clock, self._rounds)
 
         def ended() -> bool:
             narrator.tell(ledger.state(), ledger.state().runs[_RUN])
@@ -141,10 +128,14 @@ class Demo:
             return False
 
 
-def _set_clock(federation: LocalFederation) -> GridClock:
+def _set_clock(federation: LocalFederation, scene: Scene) -> GridClock:
     """Place the grid clock, for this process and for those that are started from now on."""
+    if scene.grid_start is None:
+        return GridClock()
     clock = GridClock(
-        wall_start=wall_now() + timedelta(seconds=_LEAD_S), grid_start=GRID_START, speed=GRID_SPEED
+        wall_start=wall_now() + timedelta(seconds=_LEAD_S),
+        grid_start=scene.grid_start,
+        speed=scene.grid_speed,
     )
     federation.env |= {
         f"{PREFIX}WALL_START": clock.wall_start.isoformat(),
@@ -154,10 +145,10 @@ def _set_clock(federation: LocalFederation) -> GridClock:
     return clock
 
 
-def _enrolled(federation: LocalFederation, clock: GridClock) -> Ledger:
+def _enrolled(federation: LocalFederation, clock: GridClock, zones: Mapping[str, str]) -> Ledger:
     ledger = open_ledger(f"sqlite:///{federation.folder / 'home' / 'ledger.sqlite'}", clock)
     with ledger.transaction() as tx:
-        for client, zone in ZONES.items():
+        for client, zone in zones.items():
             body = {"zone": zone, "num_examples": None}
             tx.append(Draft("client.enrolled", client=client, body=body))
     return ledger

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import redis
@@ -50,7 +51,7 @@ class Fleet:
     def __init__(self, local: LocalFederation) -> None:
         self.local = local
         self.home = local.folder / "home"
-        self.ledger = open_ledger(f"sqlite:///{self.home / 'ledger.sqlite'}", GridClock())
+        self.ledger = open_ledger(f"sqlite:///{self.home / 'ledger.sqlite'}", _clock(local.env))
         self.redis = redis.Redis.from_url(local.redis_url)
 
     def close(self) -> None:
@@ -123,6 +124,17 @@ class Fleet:
 
     def kill_coordinator(self) -> None:
         self.local.processes.kill(COORDINATOR)
+
+
+def _clock(env: Env) -> GridClock:
+    """Return the grid clock that the federation's processes keep."""
+    if "FAIRWIND_GRID_START" not in env:
+        return GridClock()
+    return GridClock(
+        wall_start=datetime.fromisoformat(env["FAIRWIND_WALL_START"]),
+        grid_start=datetime.fromisoformat(env["FAIRWIND_GRID_START"]),
+        speed=float(env["FAIRWIND_GRID_SPEED"]),
+    )
 
 
 @contextmanager
