@@ -19,7 +19,7 @@ from tasks.roles import SITE_PREFIX
 
 _log = get_logger(__name__)
 
-_AT_ONCE = 10
+_AT_ONCE = 5
 """Clients advised in one go: rounds must not wait. The others' turn comes with the next call."""
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from scheduler.advice.card import Advice, Line
-from scheduler.advice.chance import Shift, look_back, would_have
+from scheduler.advice.chance import Chances, Shift, look_back, would_have
 from scheduler.advice.change import Change, Facts, find_changes
 from scheduler.advice.gather import SEEN_ROUNDS, Case, Record, gather
 from scheduler.advice.hours import (
@@ -17,7 +18,7 @@ from scheduler.advice.hours import (
     typical_week,
 )
 from scheduler.advice.place import find_places
-from scheduler.advice.practice import practices
+from scheduler.advice.practice import Practice, practices
 from scheduler.booking import Booking
 
 _NOT_YET = (
@@ -30,12 +31,14 @@ def make_advice(case: Case) -> Advice:
     """Return the advice for one client: a pure function of its case."""
     client, record = case.client, case.record
     known = practices(_same_runs(case), record.now)
-    window = cleanest_window(case.past)
-    changes: tuple[Change, ...] = ()
+    own = known.get(client.id)
+    chances = look_back(client.id, record.rounds)
+    lines: tuple[Line, ...] = ()
     missing: tuple[str, ...] = (_NOT_YET,)
-    if own := known.get(client.id):
-        facts = Facts(client.id, known, window, _outcomes(case))
-        changes, missing = find_changes(facts)
+    if own is not None:
+        window = cleanest_window(case.past)
+        changes, missing = find_changes(Facts(client.id, known, window, _outcomes(case)))
+        lines = tuple(_line(case, change, window, own, chances) for change in changes)
     outlook = look_ahead(case.ahead, record.now)
     week = typical_week(case.past)
     return Advice(
@@ -46,10 +49,8 @@ def make_advice(case: Case) -> Advice:
         outlook=outlook,
         week=week,
         places=find_places(client.id, known),
-        chances=look_back(client.id, record.rounds),
-        lines=tuple(
-            _line(case, change, window, own.per_month if own else 0.0) for change in changes
-        ),
+        chances=chances,
+        lines=lines,
         missing=(*_unknown_grid(outlook, week), *missing),
     )
 
@@ -65,10 +66,15 @@ def _outcomes(case: Case) -> Counter[str]:
     return Counter(b.outcome for b in mine if b.outcome != "counted" and b.settled_gco2eq)
 
 
-def _line(case: Case, change: Change, window: DayWindow | None, per_month: float) -> Line:
+def _line(
+    case: Case, change: Change, window: DayWindow | None, own: Practice, now: Chances | None
+) -> Line:
     shift = Shift(window, case.past, case.rule) if change.name == "hours" and window else None
-    chances = would_have(case.client.id, case.record.rounds, effects=change.effects, shift=shift)
-    return Line(change, change.saves_gco2eq * per_month, chances)
+    after = replace(now, drawn=None) if now else None
+    if change.effects or shift:
+        rounds = case.record.rounds
+        after = would_have(case.client.id, rounds, effects=change.effects, shift=shift)
+    return Line(change, change.saves_gco2eq * own.per_month, after)
 
 
 def _unknown_grid(outlook: Outlook | None, week: Week | None) -> list[str]:

@@ -155,7 +155,8 @@ def _is_within(client: str, past: PastRound, factors: Mapping[str, float]) -> bo
         return True
     figures = {
         name: [_changed(v, name, factors if v.client == client else {}) for v in past.verdicts]
-        for name in past.weights
+        for name, weight in past.weights.items()
+        if weight > 0
     }
     if not figures:
         return True

@@ -19,7 +19,7 @@ from scheduler.event import Event
 from scheduler.federation import Federation
 from scheduler.gate import DAY, GateRule
 
-SEEN_ROUNDS = 200
+SEEN_ROUNDS = 100
 """So many of the newest planned rounds are judged again."""
 
 

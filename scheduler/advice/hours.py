@@ -114,13 +114,12 @@ def look_ahead(ahead: Sequence[Reading], now: datetime) -> Outlook | None:
 def typical_week(past: Sequence[Reading]) -> Week | None:
     """Return the mean of each hour of the week, `None` if any of them has never been read."""
     buckets: list[list[float]] = [[] for _ in range(_WEEK_HOURS)]
-    days = set()
     for start, value in _by_hour(past):
         buckets[start.weekday() * 24 + start.hour].append(value)
-        days.add(start.date())
     if not all(buckets):
         return None
-    return Week(tuple(fmean(values) for values in buckets), len(days))
+    days = round(sum(map(len, buckets)) / 24)
+    return Week(tuple(fmean(values) for values in buckets), days)
 
 
 def cleanest_window(past: Sequence[Reading], *, hours: int = WINDOW_HOURS) -> DayWindow | None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import click
 
 from common import settings as settings_
-from common.settings import Settings
 from scheduler.advice import SEEN_ROUNDS, Record, gather, make_advice
 from scheduler.advice.render import card
-from scheduler.carbon import federation_family, is_live, make_signal
+from scheduler.carbon import federation_family
 from scheduler.carbon.grid import Grid
-from tasks.almanacs import Almanacs
-from tasks.broker import connect
 from tasks.cli.base import as_json, gate_rule, ledger_at_hand, print_json
+from tasks.cli.signals import signal_at_hand
 
 
 @click.command()
@@ -25,13 +23,9 @@ def advice(client: str, *, as_json: bool) -> None:
     state = ledger.state()
     planned = ledger.newest("round.planned", limit=SEEN_ROUNDS)
     record = Record.of(state, planned, ours.clock.now())
-    made = make_advice(gather(state, record, _grid(ours), gate_rule(), client))
+    grid = Grid(signal_at_hand(ours), federation_family(ours))
+    made = make_advice(gather(state, record, grid, gate_rule(), client))
     if as_json:
         print_json(made.to_dict())
     else:
         click.echo(card(made), nl=False)
-
-
-def _grid(ours: Settings) -> Grid:
-    signal = Almanacs(connect(ours)) if is_live(ours) else make_signal(ours)
-    return Grid(signal, federation_family(ours))
