@@ -113,7 +113,8 @@ def _least_sure_first(reading: Reading) -> int:
 def _hourly(readings: Sequence[Reading], hours: range) -> Floats:
     """Return the mean of each hour, weighted by time; NaN where less than half of it is known."""
     times_s = np.array([(r.start.timestamp(), r.end.timestamp()) for r in readings])
-    start, end = np.clip(times_s / _HOUR_S - hours.start, 0, len(hours)).T  # (readings,) each
+    in_hours = (times_s - hours.start * _HOUR_S) / _HOUR_S
+    start, end = np.clip(in_hours, 0, len(hours)).T  # (readings,) each
     first = np.floor(start).astype(int)
     count = np.ceil(end).astype(int) - first
     # A reading longer than an hour counts once for each hour that it overlaps.
@@ -131,14 +132,14 @@ def _hourly(readings: Sequence[Reading], hours: range) -> Floats:
 
 def _trailing_days(values: Floats, end_hour: int) -> tuple[Floats, int]:
     """Return the most days up to the last known hour of which enough is known, and their end."""
-    known = ~np.isnan(values)
-    if not known.any():
+    at = np.flatnonzero(~np.isnan(values))
+    if not at.size:
         return values[:0], end_hour
-    missing = int(np.argmax(known[::-1]))
-    known = known[: len(known) - missing]
+    known = ~np.isnan(values[at[0] : at[-1] + 1])
     share = np.cumsum(known[::-1])[DAY - 1 :: DAY] / np.arange(DAY, len(known) + 1, DAY)
     days = int(np.max(np.flatnonzero(share >= _LEAST_KNOWN) + 1, initial=0))
-    return values[len(known) - days * DAY : len(known)], end_hour - missing
+    end = int(at[-1]) + 1
+    return values[end - days * DAY : end], end_hour - len(values) + end
 
 
 def _filled(values: Floats) -> Floats:

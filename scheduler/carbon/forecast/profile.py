@@ -7,18 +7,19 @@ ahead, so that u = t + h - 24 k is the last known hour at the target's time of d
                                                hours of day, normalised at the start; a = 0.1
     S(u) = the same mean of s                  s = 1 on weekends, else 0
     r(t) = y(t) - P(t - 24)                    residual: how far today is from its shape
+    q(t) = mean(r(24)^2 ... r(t)^2)            its variance so far
 
     forecast(t + h) = P(u) + b1(h) (y(u) - P(u))              yesterday's own shape
                            + b2(h) r(t)                       what is unusual this hour
                            + b3(h) mean(r(t - 23) ... r(t))   what is unusual this day
-                           + b4(h) sd(r) (s(t + h) - S(u))    the weekend
+                           + b4(h) sqrt(q(t)) (s(t + h) - S(u))   the weekend
 
 So persistence (b1 = 1) and the mean day (b = 0) are among the forecasts that it can learn. Every
 lead has weights of its own, fitted directly to that lead rather than iterated hour by hour, by
 least squares that pull them towards b(h) = (0, phi^h, 0, 0): a residual that fades as an AR(1)
 process does. That pull is all there is on the first days and gives way as the history grows:
 
-    b(h) = argmin sum over t of w(t) (truth - forecast)^2 + 50 var(r) |b - (0, phi^h, 0, 0)|^2
+    b(h) = argmin sum over t of w(t) (truth - forecast)^2 + 50 q |b - (0, phi^h, 0, 0)|^2
 
 The w(t) favour origins at the present time of day; see `History.nearness`.
 
@@ -34,7 +35,6 @@ https://doi.org/10.1145/3563357.3564079, does better on the first day with weath
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -66,9 +66,9 @@ class _Series:
     shape: Floats
     residual: Floats
     residual_of_day: Floats
-    weekend: Floats  # (n + leads,), times sd(r)
+    variance: Floats
+    weekend: Floats  # (n + leads,)
     weekend_shape: Floats
-    variance: float
 
 
 def profile(history: History, leads: int) -> Outcome:
@@ -106,13 +106,14 @@ def _say(series: _Series, weights: Floats, *, lead: int, fits: list[int]) -> Flo
     base = base + terms @ prior
     surprise = series.y[_FIRST + lead :] - base[: max(0, len(base) - lead)]
     weighted = terms * weights[:, None]
-    pull = max(_PULL * series.variance, _NEGLIGIBLE) * np.eye(len(prior))
     said = []
     for fit, end in pairwise([*fits, len(series.y)]):
         known = max(0, fit - lead + 1 - _FIRST)
         past, here = slice(known), slice(fit - _FIRST, end - _FIRST)
-        gram = weighted[past].T @ terms[past] + pull
-        b = np.linalg.solve(gram, weighted[past].T @ surprise[past])
+        pull = max(_PULL * series.variance[fit], _NEGLIGIBLE) * np.eye(len(prior))
+        b = np.linalg.solve(
+            weighted[past].T @ terms[past] + pull, weighted[past].T @ surprise[past]
+        )
         said.append(base[here] + terms[here] @ b)
     return np.concatenate(said)
 
@@ -126,7 +127,8 @@ def _terms(series: _Series, lead: int) -> tuple[Floats, Floats]:
         series.y[same_hour] - shape,
         series.residual[origins],
         series.residual_of_day[origins],
-        series.weekend[origins + lead] - series.weekend_shape[same_hour],
+        (series.weekend[origins + lead] - series.weekend_shape[same_hour])
+        * np.sqrt(series.variance[origins]),
     ]
     return shape, np.stack(terms, axis=-1)
 
@@ -136,16 +138,17 @@ def _series(history: History, leads: int) -> _Series:
     shape = _shape(y)
     residual = np.zeros_like(y)
     residual[DAY:] = y[DAY:] - shape[:-DAY]
-    variance = float(np.var(residual[DAY:]))
-    weekend: Floats = history.weekend(leads).astype(np.float64) * math.sqrt(variance)
+    variance = np.zeros_like(y)
+    variance[DAY:] = np.cumsum(residual[DAY:] ** 2) / np.arange(1, len(y) - DAY + 1)
+    weekend = history.weekend(leads).astype(np.float64)
     return _Series(
         y=y,
         shape=shape,
         residual=residual,
         residual_of_day=np.convolve(residual, np.full(DAY, 1 / DAY))[: len(y)],
+        variance=variance,
         weekend=weekend,
         weekend_shape=_shape(weekend[: len(y)]),
-        variance=variance,
     )
 
 

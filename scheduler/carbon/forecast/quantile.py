@@ -24,6 +24,9 @@ def quantiles(outcome: Outcome, nearness: Floats) -> tuple[Floats, Floats]:
     Returns:
         Two arrays of shape `(leads,)`; NaN where the method has fewer than a day of errors.
     """
+    if len(outcome.errors) < _FEWEST:
+        unknown = np.full_like(outcome.values, np.nan)
+        return unknown, unknown
     order = np.argsort(outcome.errors, axis=0)  # (origins, leads); NaN comes last
     errors = np.take_along_axis(outcome.errors, order, axis=0)
     known = ~np.isnan(errors)
