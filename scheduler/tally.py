@@ -17,7 +17,9 @@ class Tally:
         uncounted_wh: Energy of work that is in no model: late, refused, failed and so on.
         uncounted_gco2eq: Its emissions as booked, where they are known.
         settled_gco2eq: Emissions of all of it under the surest intensity there is.
-        unknown_wh: Energy whose emissions under the federation's family are unknown, Wh.
+        unknown: Pieces of work that reported their energy and of which the emissions under the
+            federation's family are unknown.
+        unknown_wh: Their energy, Wh.
         apart_gco2eq: Emissions known in another family alone: never to be added to the others.
         idle_wh: What reserved hardware used while it waited, where a site says it.
         idle_known: How many bookings say it.
@@ -29,6 +31,7 @@ class Tally:
     uncounted_wh: float = 0.0
     uncounted_gco2eq: float = 0.0
     settled_gco2eq: float = 0.0
+    unknown: int = 0
     unknown_wh: float = 0.0
     apart_gco2eq: float = 0.0
     idle_wh: float = 0.0
@@ -66,7 +69,11 @@ class Tally:
         self.settled_gco2eq += sign * (booking.settled_gco2eq or 0.0)
         self.apart_gco2eq += sign * (booking.apart_gco2eq or 0.0)
         if booking.settled_gco2eq is None:
+            self.unknown += sign
             self.unknown_wh += sign * energy_wh
+        if not self.unknown:
+            # What rounding leaves of sums of nothing would pass for something unknown.
+            self.unknown_wh = self.apart_gco2eq = 0.0
         if booking.idle_wh is not None:
             self.idle_wh += sign * booking.idle_wh
             self.idle_known += sign

@@ -64,7 +64,7 @@ class Chronicle:
             for zone, told in body["readings"].items():
                 if told:
                     self._hear(Reading.from_dict(zone, told))
-        elif event.kind == "grid.settled":
+        elif event.kind in ("grid.settled", "grid.caught_up"):
             for zone, several in body["readings"].items():
                 for told in several:
                     self._hear(Reading.from_dict(zone, told))

@@ -35,8 +35,9 @@ METHODS: tuple[Method, ...] = (
     Method(
         "Booked and settled",
         "Work is booked under the intensity known when its answer came. As soon as measured "
-        "intensities cover all of it, it is settled under these; both figures stay. Where nothing "
-        "was measured yet, the surest intensity is the one booked.",
+        "intensities cover all of it, or estimates that their source has not replaced after a day, "
+        "it is settled under these; both figures stay. Where there are none yet, the surest "
+        "intensity is the one booked.",
         "this ledger, events grid.settled",
     ),
     Method(

@@ -23,8 +23,8 @@ def headline(report: Report) -> list[str]:
             f"booked at first, {show.grams(totals.gco2eq)} gCO2eq."
         ),
         (
-            f"Measured intensities settle {share(_part(totals.settled_wh, totals.energy_wh))} of "
-            "the energy so far."
+            "Intensities measured since, or last estimated by their source, settle "
+            f"{share(_part(totals.settled_wh, totals.energy_wh))} of the energy so far."
         ),
     ]
     lines += [_waiting(run, show) for run in report.runs if run.booked.share is not None]

@@ -102,9 +102,9 @@ class Story:
         told = None if gco2eq_per_kwh is None else reading(zone, gco2eq_per_kwh, self.now, **labels)
         self.tell("grid.read", readings={zone: told.to_dict() if told else None})
 
-    def settle(self, zone: str, *hours: tuple[datetime, float]) -> None:
+    def settle(self, zone: str, *hours: tuple[datetime, float], **labels: Any) -> None:
         """Let measured intensities of whole hours be told."""
-        readings = [reading(zone, value, hour).to_dict() for hour, value in hours]
+        readings = [reading(zone, value, hour, **labels).to_dict() for hour, value in hours]
         self.tell("grid.settled", readings={zone: readings})
 
     def gate(self, client: str, state: State = "open") -> None:

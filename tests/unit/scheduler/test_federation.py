@@ -1,10 +1,12 @@
 """What events make of clients, runs and rounds: counted once, booked once, settled as it was."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 
+from common.messages import Timings
 from scheduler.federation import Federation
 from tests.unit.scheduler.story import HOUR, MINUTE, Story, history, sha, spec, steps
 
@@ -72,6 +74,90 @@ def test_experience_is_an_average_that_moves_by_three_tenths():
     assert told.state.clients["a"].energy_per_update_wh == pytest.approx(2.6)
     told.answer("b", energy=None)
     assert told.state.clients["b"].energy_per_update_wh == 2.0
+
+
+def test_the_spread_of_the_latency_is_known_from_the_second_update_on():
+    told = under_way("a", "b")
+    client = told.state.clients["a"]
+    told.answer("a")
+    assert (client.latency_s, client.latency_spread_s) == (300.0, None)
+    told.answer("b")
+    told.close()
+    told.plan("a", "b")
+    told.answer("a")
+    # The same latency again: no spread.
+    assert client.latency_spread_s == 0.0
+    open_round = told.state.runs["r"].open_round
+    assert open_round is not None
+    slower = replace(open_round.accepted["a"], latency_s=400.0)
+    client.learn(slower, told.now, examples=0)
+    # 100 s away from 300 s: the variance is 0.7 * (0 + 0.3 * 100**2) = 2100.
+    assert client.latency_spread_s == pytest.approx(2100**0.5)
+    assert client.latency_s == pytest.approx(330.0)
+
+
+def test_energy_per_example_and_time_of_training_are_learned():
+    told = under_way()
+    told.answer("a", num_examples=50, timings=Timings(train_s=7.0))
+    client = told.state.clients["a"]
+    # 2 Wh = 7200 J, over 50 examples.
+    assert client.energy_per_example_j == pytest.approx(144.0)
+    assert client.train_s == 7.0
+    assert told.state.clients["b"].energy_per_example_j is None
+
+
+def test_reliability_counts_answers_and_a_decline_is_one():
+    told = under_way("a", "b", "c")
+    clients = told.state.clients
+    assert [c.reliability for c in clients.values()] == [None, None, None]
+    told.answer("a", outcome="declined")
+    told.answer("b", outcome="failed")
+    told.tell("assignment.given_up", run="r", number=1, client="c", code="deadline")
+    assert [c.reliability for c in clients.values()] == [1.0, 0.0, 0.0]
+    told.plan("b", "c")
+    told.answer("b")
+    assert (clients["b"].asked, clients["b"].reliability) == (2, 0.5)
+
+
+def test_an_answer_after_all_makes_up_for_having_been_given_up():
+    told = under_way("a", "b")
+    told.tell("assignment.given_up", run="r", number=1, client="a", code="lost_too_often")
+    told.answer("a")
+    client = told.state.clients["a"]
+    assert (client.asked, client.answered, client.unanswered) == (1, 1, 0)
+
+
+def test_who_is_left_behind_by_a_round_that_met_its_target_is_not_unreliable():
+    told = Story("a", "b", "c")
+    told.start()
+    told.plan("a", "b", "c", target=2)
+    told.answer("a")
+    told.answer("b")
+    told.close()
+    assert told.state.clients["c"].reliability is None
+
+
+def test_the_share_of_idle_hardware_is_known_where_the_site_says_it():
+    told = under_way()
+    energy = told.receipt("a").energy
+    assert energy is not None
+    told.answer("a", energy=energy.model_copy(update={"idle_wh": 6.0}))
+    told.answer("b")
+    assert told.state.clients["a"].idle_share == pytest.approx(0.75)  # 6 Wh of 6 + 2
+    assert told.state.clients["b"].idle_share is None
+
+
+def test_who_speaks_for_a_zone_is_known_from_a_fallback_until_it_recovers():
+    told = Story("a")
+    told.tell("signal.fell_back", zone="FR", expected="neso", speaks="static", why="it is silent")
+    assert told.state.signals["FR"] == {
+        "expected": "neso", "speaks": "static", "why": "it is silent", "since": told.now,
+    }  # fmt: skip
+    told.later(HOUR)
+    told.tell("signal.recovered", zone="FR", speaks="neso")
+    assert told.state.signals["FR"] == {
+        "expected": "neso", "speaks": "neso", "why": "", "since": told.now,
+    }  # fmt: skip
 
 
 def test_a_wait_begins_when_an_open_gate_closes_and_again_after_training():

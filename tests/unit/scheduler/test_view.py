@@ -7,7 +7,7 @@ import pytest
 from common.clock import GridClock
 from common.errors import FederationError
 from scheduler.view import summary, verdict, view
-from tests.unit.scheduler.story import HOUR, Story, spec
+from tests.unit.scheduler.story import HOUR, NOON, Story, spec
 
 
 def seen(told: Story, run: str | None = None) -> dict[str, Any]:
@@ -83,3 +83,83 @@ def test_a_run_that_does_not_exist_is_an_error_that_names_those_that_do():
     told.start(spec(id="heart-1"))
     with pytest.raises(FederationError, match="There are: heart-1"):
         seen(told, "heart-2")
+
+
+def test_a_zone_shows_what_its_reading_is_and_where_from():
+    told = Story("a")
+    told.read("FR", 56.0, source="static", quality="estimated")
+    (client,) = seen(told)["clients"]
+    assert client["intensity"] == 56.0
+    assert client["reading"] == {
+        "gco2eq_per_kwh": 56.0, "source": "static", "quality": "estimated",
+        "family": "average, lifecycle, consumption",
+    }  # fmt: skip
+    (zone,) = seen(told)["zones"]
+    assert (zone["source"], zone["quality"], zone["values"]) == ("static", "estimated", [56.0])
+
+
+def test_a_zone_whose_intensity_is_lost_is_unknown_from_then_on():
+    told = Story("a")
+    told.read("FR", 56.0)
+    told.later(HOUR / 4)
+    told.read("FR", None)
+    told.later(HOUR / 4)
+    told.read("FR", 58.0)
+    shown = seen(told)
+    assert shown["zones"][0]["values"] == [56.0, None, 58.0]
+    begun = NOON.timestamp()
+    assert shown["zones"][0]["times"] == [begun, begun + 900, begun + 1800]
+    assert shown["clients"][0]["intensity"] == 58.0
+
+
+def test_there_is_no_notice_while_every_signal_speaks():
+    told = Story("a")
+    assert seen(told)["notice"] is None
+    told.read("FR", 56.0)
+    assert (seen(told)["notice"], seen(told)["clients"][0]["signal"]) == (None, None)
+
+
+def test_a_fallback_is_said_until_the_signal_speaks_again():
+    told = Story("a")
+    told.enrol("b", "GB")
+    told.read("FR", 56.0)
+    told.read("GB", 200.0)
+    told.tell("signal.fell_back", zone="GB", expected="neso", speaks="static", why="it is silent")
+    shown = seen(told)
+    assert shown["notice"] == "For GB, static speaks instead of neso."
+    assert shown["zones"][1]["signal"] == {
+        "speaks": "static", "expected": "neso", "why": "it is silent", "since": NOON.timestamp(),
+    }  # fmt: skip
+    told.tell("signal.recovered", zone="GB", speaks="neso")
+    assert seen(told)["notice"] is None
+
+
+def test_one_unknown_zone_is_named_and_all_of_them_are_an_alarm():
+    told = Story("a")
+    told.enrol("b", "GB")
+    told.read("FR", 56.0)
+    told.read("GB", None)
+    assert seen(told)["notice"] == "The carbon intensity of GB is unknown."
+    told.read("FR", None)
+    why = "the key was refused"
+    told.tell("signal.fell_back", zone="FR", expected="neso", speaks=None, why=why)
+    assert seen(told)["notice"] == (
+        "Every carbon signal is down: no zone's intensity is known, so gates are unknown "
+        "(the key was refused)."
+    )
+
+
+def test_booked_and_settled_grams_stand_side_by_side():
+    told = Story("a", "b")
+    told.start()
+    told.plan("a", "b")
+    told.answer("a")
+    told.book("update.accepted", told.receipt("b"), None)
+    told.tell("assignment.given_up", run="r", number=1, client="b", code="deadline")
+    figures = seen(told)["run"]
+    assert figures["booked_gco2eq"] == pytest.approx(0.1)
+    assert (figures["unknown_wh"], figures["unreported"]) == (2.0, 1)
+    told.settle("FR", (NOON - HOUR, 80.0))  # 2 Wh each at 80: 0.16 g each
+    figures = seen(told)["run"]
+    assert (figures["booked_gco2eq"], figures["settled_gco2eq"]) == pytest.approx((0.1, 0.32))
+    assert figures["unknown_wh"] == 0.0
