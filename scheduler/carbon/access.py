@@ -21,6 +21,9 @@ class Access:
         base_url: Address of the provider.
         headers: Sent with every request.
         secrets: Never appear in any text.
+
+    Raises:
+        SettingError: If a key cannot stand in a header.
     """
 
     account: Account
@@ -28,24 +31,26 @@ class Access:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
+    def __post_init__(self) -> None:
+        if not all(text.isascii() and text.isprintable() for text in self.headers.values()):
+            msg = (
+                f"The key of {self.account.provider} holds characters that no key has, so nothing "
+                f"was started. Copy it again, as one line."
+            )
+            raise SettingError(msg)
+
 
 def required(value: SecretStr | str | None, provider: str, setting: str) -> str:
     """Return a setting without which a provider cannot be asked.
 
     Raises:
-        SettingError: If it is not set, empty, or cannot stand in a header.
+        SettingError: If it is not set, or empty.
     """
     text = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
     if not text.strip():
         msg = (
             f"FAIRWIND_SIGNAL names {provider}, but {setting} is not set, so nothing was started. "
             f"Set it, or name another signal; docs/carbon-providers.md says how to get a key."
-        )
-        raise SettingError(msg)
-    if not (text.strip().isascii() and text.strip().isprintable()):
-        msg = (
-            f"{setting} holds characters that no key has, so {provider} cannot be asked and "
-            f"nothing was started. Copy it again, as one line."
         )
         raise SettingError(msg)
     return text.strip()

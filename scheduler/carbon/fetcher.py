@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import ssl
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from http import HTTPStatus
-from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn, TypeVar
 
 import httpx
@@ -21,37 +18,18 @@ from pydantic import BaseModel, ValidationError
 from common.errors import SignalNotOffered, SignalUnavailable
 from scheduler.carbon.access import Access
 from scheduler.carbon.answer import Answer
+from scheduler.carbon.connection import Limits, open_client
 from scheduler.carbon.courtesy import Courtesy
 from scheduler.carbon.retry_after import pause_asked
+
+_LEARNT = 4
+"""Tokens that are kept secret at a time: the one in use, and those before it."""
 
 Form = TypeVar("Form", bound=BaseModel)
 """The documented form of a body."""
 
 _QUOTED = 200
 """Characters of a provider's answer that an error quotes at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much one question may take, in wall seconds and bytes.
-
-    Attributes:
-        connect_s: To reach the server.
-        read_s: Between two pieces of its answer.
-        deadline_s: For everything, retries included: a slow drip never exceeds `read_s`.
-        most_bytes: Of an answer; 32 days of 5-minute values are about 1.5 MB.
-        retries: After the first try.
-        longest_backoff_s: Between two tries; the actual one is drawn from 0 up to it.
-        at_once: Questions under way at the same time.
-    """
-
-    connect_s: float = 5.0
-    read_s: float = 10.0
-    deadline_s: float = 20.0
-    most_bytes: int = 5_000_000
-    retries: int = 2
-    longest_backoff_s: float = 1.0
-    at_once: int = 24
 
 
 class _OutageError(Exception):
@@ -95,7 +73,8 @@ class Fetcher:
         self.sleep = sleep
         self._base_url = access.base_url.rstrip("/")
         self._headers = access.headers
-        self._secrets = set(access.secrets)
+        self._secrets = access.secrets
+        self._learnt: deque[str] = deque(maxlen=_LEARNT)
         self._limits = limits or Limits()
         self._transport = transport
         self._jitter = jitter
@@ -110,11 +89,11 @@ class Fetcher:
 
     def hide(self, secret: str) -> None:
         """Let a secret that was learnt later, such as a token, appear in no text either."""
-        self._secrets.add(secret)
+        self._learnt.append(secret)
 
     def redact(self, text: str) -> str:
         """Return text as it may be shown: on one line, short, and without secrets."""
-        for secret in self._secrets:
+        for secret in (*self._secrets, *self._learnt):
             text = text.replace(secret, "***")
         return " ".join(text.split())[:_QUOTED]
 
@@ -149,10 +128,10 @@ class Fetcher:
             SignalUnavailable: If it must not be asked now, or did not answer.
             SignalNotOffered: If it was said not long ago that the plan does not include this.
         """
-        why = await self.courtesy.not_offered(self.account, zone, question)
-        if why is not None:
-            raise SignalNotOffered(why)
         async with self._places:
+            why = await self.courtesy.not_offered(self.account, zone, question)
+            if why is not None:
+                raise SignalNotOffered(why)
             try:
                 async with asyncio.timeout(self._limits.deadline_s):
                     answer = await self._persist(path, params or {}, headers or {}, zone, question)
@@ -275,20 +254,7 @@ class Fetcher:
 
     def _open(self) -> httpx.AsyncClient:
         if self._client is None:
-            limits = self._limits
-            self._client = httpx.AsyncClient(
-                headers={
-                    "User-Agent": f"fairwind/{_version()}",
-                    "Accept": "application/json",
-                    "Accept-Encoding": "identity",
-                    **self._headers,
-                },
-                timeout=httpx.Timeout(limits.read_s, connect=limits.connect_s, pool=None),
-                limits=httpx.Limits(max_connections=limits.at_once),
-                follow_redirects=False,
-                verify=_tls(),
-                transport=self._transport,
-            )
+            self._client = open_client(self._headers, self._limits, self._transport)
         return self._client
 
     async def _fail(self, fault: str, zone: str) -> NoReturn:
@@ -305,16 +271,3 @@ class Fetcher:
             f"{self.name} tells no carbon intensity of {zone} now: {fault}. The next source in the "
             f"chain is asked; {self.name} is asked again by itself."
         )
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Return what certificates are checked with; reading them all takes a while."""
-    return httpx.create_ssl_context()
-
-
-def _version() -> str:
-    try:
-        return version("fairwind")
-    except PackageNotFoundError:
-        return "unknown"

@@ -69,8 +69,18 @@ class Plan:
         self._until: datetime | None = None
 
     async def zones(self) -> tuple[str, ...]:
-        """Return the ids of the zones that the key may ask about, sorted."""
+        """Return the ids of the zones that the key may ask about, sorted.
+
+        Raises:
+            SignalUnavailable: If it is not known now.
+        """
         zones = await self._load()
+        if not zones:
+            msg = (
+                f"{self._fetcher.name} does not tell now which zones there are, so none can be "
+                f"listed. It is asked again within the hour."
+            )
+            raise SignalUnavailable(msg)
         offered = {zone for zone, its in zones.items() if its.access is None or its.lists("now")}
         return tuple(sorted(offered | set(self._coordinates)))
 

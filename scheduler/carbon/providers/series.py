@@ -78,7 +78,7 @@ def in_order(readings: Iterable[Reading]) -> list[Reading]:
             best[reading.start] = reading
     ordered = [best[start] for start in sorted(best)]
     clipped = [
-        replace(one, end=min(one.end, following.start))
+        one if one.end <= following.start else replace(one, end=following.start)
         for one, following in itertools.pairwise(ordered)
     ]
     return clipped + ordered[-1:]

@@ -13,8 +13,9 @@ import pytest
 from common.errors import SignalNotOffered, SignalUnavailable
 from scheduler.carbon.access import Access
 from scheduler.carbon.answer import Answer
+from scheduler.carbon.connection import Limits
 from scheduler.carbon.courtesy import Account, LocalCourtesy, Standing
-from scheduler.carbon.fetcher import Fetcher, Limits
+from scheduler.carbon.fetcher import Fetcher
 from scheduler.carbon.retry_after import pause_asked
 from tests.unit.scheduler.carbon.courtesy_laws import Clock
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from common.settings import Settings
+from scheduler.carbon.connection import Limits
 from scheduler.carbon.courtesy import LocalCourtesy, Standing
-from scheduler.carbon.fetcher import Fetcher, Limits
+from scheduler.carbon.fetcher import Fetcher
 from scheduler.carbon.provider import Provider
 from scheduler.carbon.providers import PROVIDERS
 from tests.fakes import electricity_maps, neso, watttime

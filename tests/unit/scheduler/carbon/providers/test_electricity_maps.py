@@ -314,3 +314,10 @@ def test_a_plan_without_ranges_still_knows_the_last_day() -> None:
 def test_late_data_are_told_with_their_own_hour(asking: Asking) -> None:
     asking.fake.misbehave("skew", value=-3, path="latest")
     assert now(asking)[0].start == datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+def test_zones_that_are_not_told_are_not_none(asking: Asking) -> None:
+    asking.fake.misbehave("500", path="/zones")
+    for _ in range(2):
+        with pytest.raises(SignalUnavailable):
+            asking.ask(lambda provider: provider.zones())
