@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from scheduler.report.methods import METHODS, credits_of
 from scheduler.report.report import Group, Report
 from scheduler.report.section import Section, Table
-from scheduler.report.show import NOT_SAID, NOT_YET, UNKNOWN, Show, share, significant, time
+from scheduler.report.show import NOT_SAID, UNKNOWN, Show, not_settled, share, significant, time
 from scheduler.report.summary import range_text, sci_text
 
 _FIGURES = ["pieces", "Wh", "booked g", "settled g", "idle g", "network g", "embodied g"]
@@ -41,7 +41,7 @@ def rounds_section(report: Report, show: Show) -> Section:
             show.energy(line.figures.energy_wh), show.grams(line.figures.gco2eq),
             show.grams(line.figures.settled_gco2eq),
             show.grams(line.booked.avoided_gco2eq, _otherwise(line.status, UNKNOWN)),
-            show.grams(line.settled.avoided_gco2eq, _otherwise(line.status, NOT_YET)),
+            show.grams(line.settled.avoided_gco2eq, _otherwise(line.status, not_settled(report))),
             show.grams(line.place_gco2eq, _otherwise(line.status, UNKNOWN)),
             significant(line.value, "-"), sci_text(line.sci_per_update),
             sci_text(line.sci_per_point),

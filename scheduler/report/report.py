@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from common.errors import FederationError
 from scheduler.booking import Booking
+from scheduler.carbon import LOCAL
 from scheduler.event import Event
 from scheduler.report.chronicle import Chronicle, Fallback, Voice
 from scheduler.report.course import RunLine, tell_run
@@ -80,7 +81,7 @@ class Report:
         totals: All work; `counted` and `uncounted` are its parts.
         uncertainty: The range of the totals' settled emissions.
         shares: How energy and intensities were found, as shares of the energy.
-        timeline: The bookings, by the time at which their energy was used up.
+        settles: Whether measured intensities come later; a local signal knows no better ones.
     """
 
     provenance: Provenance
@@ -98,6 +99,7 @@ class Report:
     months: tuple[Group, ...]
     outcomes: tuple[Group, ...]
     shares: tuple[Share, ...]
+    settles: bool
     voices: tuple[Voice, ...]
     fallbacks: tuple[Fallback, ...]
     bookings: tuple[Booking, ...]
@@ -153,6 +155,7 @@ def make_report(events: Iterable[Event], *, provenance: Provenance, scope: Scope
         months=_groups(bookings, lambda b: f"{_placed(b, told).astimezone(UTC):%Y-%m}"),
         outcomes=_groups(bookings, lambda b: b.outcome),
         shares=_shares(bookings),
+        settles=any(_settles(booking) for booking in bookings),
         voices=tuple(told.voices[key] for key in sorted(told.voices) if key[0] in zones),
         fallbacks=tuple(fallback for fallback in told.fallbacks if fallback.zone in zones),
         bookings=tuple(bookings),
@@ -175,6 +178,13 @@ def _placed(booking: Booking, told: Chronicle) -> datetime:
     """Return when the round of some work was planned; if it never was, when the work began."""
     planned = told.planned.get((booking.run, booking.round)) or booking.started_at
     return planned or told.state.runs[booking.run].grid_started_at
+
+
+def _settles(booking: Booking) -> bool:
+    booked = booking.booked
+    return booking.settled is not None or (
+        booked is not None and not LOCAL.keys() >= {*booked.sources}
+    )
 
 
 def _groups(

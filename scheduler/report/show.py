@@ -17,6 +17,7 @@ _MOST_DECIMALS = 9
 UNKNOWN = "unknown"
 NOT_YET = "not known yet"
 NOT_SAID = "not said"
+NEVER = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,11 @@ class Show:
     def energy(self, energy_wh: float | None, otherwise: str = UNKNOWN) -> str:
         """Return an energy in Wh without its unit."""
         return otherwise if energy_wh is None else _fixed(energy_wh, self.decimals_wh)
+
+
+def not_settled(report: Report) -> str:
+    """Return what stands for a figure at measured intensities that is not known."""
+    return NOT_YET if report.settles else NEVER
 
 
 def significant(value: float | None, otherwise: str = UNKNOWN) -> str:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from scheduler.report.course import Avoided, RunLine
 from scheduler.report.report import Report
 from scheduler.report.section import Section, Table
-from scheduler.report.show import NOT_SAID, NOT_YET, UNKNOWN, Show, names, share, significant, time
+from scheduler.report.show import (
+    NOT_SAID,
+    NOT_YET,
+    UNKNOWN,
+    Show,
+    names,
+    not_settled,
+    share,
+    significant,
+    time,
+)
 
 
 def headline(report: Report) -> list[str]:
@@ -22,12 +32,9 @@ def headline(report: Report) -> list[str]:
             f"{show.grams(totals.settled_gco2eq)} gCO2eq (range: {range_text(report, show)}); as "
             f"booked at first, {show.grams(totals.gco2eq)} gCO2eq."
         ),
-        (
-            "Intensities measured since, or last estimated by their source, settle "
-            f"{share(_part(totals.settled_wh, totals.energy_wh))} of the energy so far."
-        ),
+        _settling(report),
     ]
-    lines += [_waiting(run, show) for run in report.runs if run.booked.share is not None]
+    lines += [_waiting(run, show, report) for run in report.runs if run.booked.share is not None]
     if totals.unknown_wh:
         lines.append(
             f"The emissions of {show.energy(totals.unknown_wh)} Wh are unknown and in no sum."
@@ -40,12 +47,23 @@ def headline(report: Report) -> list[str]:
     return lines
 
 
-def _waiting(run: RunLine, show: Show) -> str:
+def _settling(report: Report) -> str:
+    if not report.settles:
+        return "The carbon signal is local, so no intensities measured later will replace its own."
+    part = _part(report.totals.settled_wh, report.totals.energy_wh)
     return (
-        f"Waiting for clean power avoided {show.grams(run.booked.avoided_gco2eq)} gCO2eq "
-        f"({share(run.booked.share)}) of run {run.id} against its run-now baseline, as booked; at "
-        f"measured intensities: {show.grams(run.settled.avoided_gco2eq, NOT_YET)}."
+        "Intensities measured since, or last estimated by their source, settle "
+        f"{share(part)} of the energy so far."
     )
+
+
+def _waiting(run: RunLine, show: Show, report: Report) -> str:
+    text = (
+        f"Waiting for clean power avoided {show.grams(run.booked.avoided_gco2eq)} gCO2eq "
+        f"({share(run.booked.share)}) of run {run.id} against its run-now baseline, as booked"
+    )
+    settled = show.grams(run.settled.avoided_gco2eq, NOT_YET)
+    return f"{text}; at measured intensities: {settled}." if report.settles else f"{text}."
 
 
 def range_text(report: Report, show: Show) -> str:
@@ -85,7 +103,7 @@ def totals_section(report: Report, show: Show) -> Section:
 
 def avoided_section(report: Report, show: Show) -> Section:
     """Return what waiting avoided, by run, at booked and at settled intensities side by side."""
-    rows = [_avoided_row(run, show) for run in report.runs]
+    rows = [_avoided_row(run, show, not_settled(report)) for run in report.runs]
     return Section(
         "Avoided by waiting",
         [
@@ -100,7 +118,7 @@ def avoided_section(report: Report, show: Show) -> Section:
                 rows,
             )
         ],
-        notes=[_settled_so_far(run, show) for run in report.runs],
+        notes=[_settled_so_far(run, show) for run in report.runs if report.settles],
     )  # fmt: skip
 
 
@@ -111,11 +129,11 @@ def _settled_so_far(run: RunLine, show: Show) -> str:
     return f"{text}; in these, waiting avoided {show.grams(sum(known))} g." if known else f"{text}."
 
 
-def _avoided_row(run: RunLine, show: Show) -> list[str]:
+def _avoided_row(run: RunLine, show: Show, not_yet: str) -> list[str]:
     return [
         run.id,
         *avoided_cells(run.booked, show, UNKNOWN),
-        *avoided_cells(run.settled, show, NOT_YET),
+        *avoided_cells(run.settled, show, not_yet),
     ]
 
 
