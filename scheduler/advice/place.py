@@ -30,6 +30,10 @@ CAUSES = (
 """Of all of them, less is better."""
 
 
+_ALIKE = 0.01
+"""Who is better by less than this share shares the place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """One cause at one client: its figure, its rank (1 is best) and the median of its peers."""
@@ -59,7 +63,7 @@ def find_places(client: str, practices: Mapping[str, Practice]) -> tuple[Place, 
         if own is None or not peers:
             continue
         middle = median(peers)
-        rank = 1 + sum(figure < own for figure in peers)
+        rank = 1 + sum(figure < own * (1 - _ALIKE) for figure in peers)
         found.append(
             Place(
                 cause.name, own, cause.unit, cause.show(own), middle, cause.show(middle), rank,

@@ -29,6 +29,7 @@ def test_each_cause_has_figure_rank_and_median():
 
 def test_equals_share_the_first_place():
     assert places(work("north"), work("south"))["grid"].rank == 1
+    assert places(work("north", intensity=200.0), work("south", intensity=199.9))["grid"].rank == 1
 
 
 def test_what_no_peer_knows_has_no_place():
