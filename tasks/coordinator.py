@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,6 +16,7 @@ from scheduler.carbon import federation_family, is_live, make_signal
 from scheduler.carbon.grid import Grid
 from scheduler.gate import GateRule
 from scheduler.ledger import Ledger, open_ledger
+from scheduler.score import score_weights
 from tasks.almanacs import Almanacs
 from tasks.broker import connect
 from tasks.sources import Sources
@@ -39,6 +41,7 @@ class Coordinator:
     broker: redis.Redis
     transport: Transport
     workbench: Workbench
+    score_weights: Mapping[str, float]
 
     @property
     def gate_rule(self) -> GateRule:
@@ -67,4 +70,5 @@ def coordinator() -> Coordinator:
         broker=broker,
         transport=make_transport(settings),
         workbench=Workbench(settings.workloads),
+        score_weights=score_weights(settings.score_weights),
     )

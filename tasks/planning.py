@@ -18,7 +18,6 @@ from scheduler.event import Draft
 from scheduler.federation import Federation, Run
 from scheduler.plan import Plan, derive_seed, describe, plan_round
 from scheduler.round import AssignmentState, lost
-from scheduler.score import score_weights
 from scheduler.situation import take_in
 from tasks.coordinator import Coordinator
 from tasks.queues import client_queue, send
@@ -60,7 +59,7 @@ def _plan(c: Coordinator, run_id: str) -> list[str]:
                 c.grid,
                 c.gate_rule,
                 tx.grid_at,
-                weights=score_weights(c.settings.score_weights),
+                weights=c.score_weights,
             ),
             number=number,
             so_far=run.open_round,
