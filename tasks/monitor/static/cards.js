@@ -22,7 +22,34 @@ export function showCards(view) {
     ["Energy", format.wattHours(run.energy_wh)],
     ["Lost or late", run.uncounted_gco2eq > 0 ? format.grams(run.uncounted_gco2eq) : null],
   ]);
+  showStanding(run);
   showAvoided(run);
+}
+
+/** How surely the grams are known, and what stands beside them; nothing of what nobody says. */
+function showStanding(run) {
+  const { settled_share: share, unreported } = run;
+  const apart = known(share) && run.booked_gco2eq > 0 || format.differ(run.booked_gco2eq, run.settled_gco2eq);
+  showPairs("standing", [
+    ["All work, as booked", apart ? format.grams(run.booked_gco2eq) : null],
+    ["All work, settled", apart ? settled(run, share) : null],
+    ["Grid unknown, in no sum", run.unknown_wh > 0 ? format.wattHours(run.unknown_wh) : null],
+    ["Counted otherwise, in no sum", run.apart_gco2eq > 0 ? format.grams(run.apart_gco2eq) : null],
+    ["Energy never reported", unreported > 0 ? `${unreported} ${unreported === 1 ? "task" : "tasks"}` : null],
+    ["Beside it: waiting hardware", beside(run.idle_wh, run.idle_gco2eq)],
+    ["Beside it: network, modelled", beside(run.network_wh, run.network_gco2eq)],
+    ["Beside it: making the hardware", run.embodied_gco2eq > 0 ? format.grams(run.embodied_gco2eq) : null],
+  ]);
+  byId("standing").hidden = !byId("standing").children.length;
+}
+
+const beside = (wh, grams) =>
+  (wh > 0 ? `${format.wattHours(wh)}${grams > 0 ? `, ${format.grams(grams)}` : ""}` : null);
+
+function settled(run, share) {
+  if (!(share > 0)) return "none measured yet";
+  const part = share > 0.9995 ? "" : `, ${format.share(Math.min(share, 0.99))} of the energy`;
+  return `${format.grams(run.settled_gco2eq)}${part}`;
 }
 
 function showOutcome(run) {

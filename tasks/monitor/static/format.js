@@ -26,7 +26,7 @@ export function scaleFor(values, unit) {
   return { factor, unit: name, of: (value) => (known(value) ? digits(value / factor) : ABSENT) };
 }
 
-const withUnit = (value, unit) => {
+export const withUnit = (value, unit) => {
   if (!known(value)) return ABSENT;
   const scale = scaleFor([value], unit);
   return `${scale.of(value)} ${scale.unit}`;
@@ -37,6 +37,10 @@ export const wattHours = (value) => withUnit(value, "Wh");
 export const share = (value) => (known(value) ? `${Math.round(value * 100)} %`.replace("-", "−") : ABSENT);
 export const count = (value) => (known(value) ? value.toLocaleString("en") : ABSENT);
 export const intensity = (value) => (known(value) ? Math.round(value).toLocaleString("en") : ABSENT);
+
+/** Whether two figures differ by more than what is rounded off anyway. */
+export const differ = (one, other) =>
+  known(one) && known(other) && Math.abs(one - other) > 0.0005 * Math.max(one, other);
 
 const SHARES = /acc|auc|auroc|f1|precision|recall|sensitivity|specificity|dice|iou|jaccard/i;
 export const isShare = (metric) => SHARES.test(metric ?? "");

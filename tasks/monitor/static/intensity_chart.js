@@ -1,6 +1,7 @@
-// Carbon intensity over time: a line a zone, the threshold, and the rounds as bands.
+// Carbon intensity over time: a line a zone, the threshold, the rounds, and the next 24 hours.
 
 import { known } from "./dom.js";
+import { drawForecast, pathOfPast, withFuture } from "./forecast.js";
 import { day, hour, intensity } from "./format.js";
 import { HEIGHT, axis, css, follow, font, glider, zoneColour, zoneDash } from "./plot.js";
 
@@ -19,11 +20,18 @@ function timeLabels(plot, splits) {
   });
 }
 
-/** A zone's line; its newest reading holds until the grid clock's now. */
+/** A zone's line up to now: its newest reading holds that long, and what is unknown is a gap. */
 function upToNow({ times, values }, now) {
+  const line = [[], []];
+  const add = (at, value) => [at, value].forEach((item, i) => line[i].push(item));
+  times.forEach((at, i) => {
+    // The reading before a gap holds until the gap begins.
+    if (!known(values[i]) && known(values[i - 1]) && at - 1 > times[i - 1]) add(at - 1, values[i - 1]);
+    add(at, values[i]);
+  });
   const since = (now ?? 0) - times.at(-1);
-  if (since <= 0 || since > READING_S) return [times, values];
-  return [[...times, now], [...values, values.at(-1)]];
+  if (since > 0 && since <= READING_S) add(now, values.at(-1));
+  return line;
 }
 
 /** Carbon intensity of every zone over the run; `onHover` gets the index under the cursor. */
@@ -41,13 +49,15 @@ export class IntensityChart {
     const zones = view.zones.filter((zone) => zone.times?.length);
     this.zones = zones;
     if (!zones.length) return false;
-    const lines = zones.map((zone) => upToNow(zone, view.run?.ended ?? view.now));
+    const over = view.run?.status === "ended";
+    this.now = over ? Infinity : view.now ?? Infinity;
+    const lines = zones.map((zone) => withFuture(upToNow(zone, view.run?.ended ?? view.now), zone, this.now));
+    this.ends = lines.map(([, values]) => values.at(-1));
     const data = lines.length > 1 ? window.uPlot.join(lines) : lines[0];
     const key = zones.map((zone) => zone.zone).join();
     const anew = key !== this.key;
     if (anew) this.build(zones, data, key);
     else this.plot.setData(data, false);
-    const over = view.run?.status === "ended";
     const max = Math.max(data[0].at(-1), (over ? view.run.ended : view.now) ?? 0);
     this.glide({ min: data[0][0], max: Math.max(max, data[0][0] + 3600) }, { atOnce: anew });
     return true;
@@ -75,9 +85,11 @@ export class IntensityChart {
         width: 2,
         dash: zoneDash(i),
         points: { show: false },
+        paths: pathOfPast(() => this.now),
       }))],
       hooks: {
         drawClear: [(u) => this.behind(u)],
+        drawSeries: [(u, i) => drawForecast(u, i, this.zones[i - 1]?.forecast, this.now)],
         draw: [(u) => this.front(u)],
         setCursor: [(u) => this.onHover(u.cursor.idx ?? null, u.data)],
       },
@@ -85,7 +97,8 @@ export class IntensityChart {
   }
 
   range(high) {
-    return [0, Math.max(high ?? 0, (this.view.threshold ?? 0) * 1.25, 50) * 1.04];
+    const bands = this.now === Infinity ? [] : this.zones.flatMap((zone) => zone.forecast?.high ?? []);
+    return [0, Math.max(high ?? 0, ...bands.filter(known), (this.view.threshold ?? 0) * 1.25, 50) * 1.04];
   }
 
   /** What lies behind the lines: the clean side of the threshold, and the rounds. */
@@ -100,6 +113,7 @@ export class IntensityChart {
       ctx.fillStyle = css("--clean");
       ctx.fillRect(bbox.left, y, bbox.width, bbox.top + bbox.height - y);
     }
+    this.future(u);
     let free = 0;
     for (const round of this.view.rounds) free = this.band(u, round, free);
     ctx.restore();
@@ -132,7 +146,6 @@ export class IntensityChart {
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
-    this.forecast(u);
     if (known(this.view.threshold)) {
       const y = Math.round(u.valToPos(this.view.threshold, "y", true));
       ctx.strokeStyle = css("--ink");
@@ -157,7 +170,8 @@ export class IntensityChart {
     const { ctx, bbox } = u;
     const px = devicePixelRatio;
     const ends = this.zones
-      .map((zone, i) => ({ name: zone.zone, i, y: u.valToPos(zone.values.findLast(known) ?? 0, "y", true) }))
+      .map((zone, i) => ({ name: zone.zone, i, y: u.valToPos(this.ends[i], "y", true) }))
+      .filter(({ i }) => known(this.ends[i]))
       .sort((a, b) => b.y - a.y);
     let floor = bbox.top + bbox.height;
     for (const end of ends) {
@@ -181,16 +195,22 @@ export class IntensityChart {
     ctx.restore();
   }
 
-  /** Pale whatever lies ahead of the grid clock. */
-  forecast(u) {
+  /** Set whatever lies ahead of the grid clock apart. */
+  future(u) {
     const { ctx, bbox } = u;
-    const x = u.valToPos(this.view.now ?? Infinity, "x", true);
+    const px = devicePixelRatio;
+    const x = u.valToPos(this.now, "x", true);
     if (!(x < bbox.left + bbox.width - 2)) return;
-    ctx.fillStyle = css("--veil");
+    ctx.fillStyle = css("--future");
     ctx.fillRect(x, bbox.top, bbox.left + bbox.width - x, bbox.height);
+    ctx.fillStyle = css("--band-edge");
+    ctx.fillRect(x, bbox.top, px, bbox.height);
+    if (bbox.left + bbox.width - x < 60 * px) return;
+    ctx.font = font(10.5, 600);
+    ctx.textAlign = "left";
+    ctx.textBaseline = "bottom";
     ctx.fillStyle = css("--ink-soft");
-    ctx.fillRect(x, bbox.top, devicePixelRatio, bbox.height);
-    this.tag(ctx, "forecast", x + 6 * devicePixelRatio, bbox.top + 10 * devicePixelRatio);
+    ctx.fillText("next 24 h", x + 5 * px, bbox.top - 4 * px);
   }
 
   tag(ctx, text, x, y) {

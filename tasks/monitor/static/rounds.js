@@ -1,11 +1,13 @@
 // The Rounds page: takes views from the feed and hands them to the parts of the page.
 
+import { advise } from "./advice.js";
 import { showCards, showParts } from "./cards.js";
 import { byId, keyed, known, make, put } from "./dom.js";
 import * as format from "./format.js";
 import { GramChart } from "./gram_chart.js";
 import { IntensityChart } from "./intensity_chart.js";
-import { zoneColour } from "./plot.js";
+import { showLegend, showNotes } from "./legend.js";
+import { showNotice } from "./notice.js";
 import { showClients, showRounds } from "./tables.js";
 
 const RETRY_MS = 3000;
@@ -16,7 +18,9 @@ let view = null;
 let receivedAt = 0;
 let source = null;
 let retry = 0;
-let chosen = new URLSearchParams(location.search).get("run");
+const given = new URLSearchParams(location.search);
+let chosen = given.get("run");
+let advised = given.get("client");
 
 // ---- the head
 
@@ -69,36 +73,8 @@ const gramChart = new GramChart(byId("gram-chart"), (round) => {
   showSchedules();
 });
 
-const newest = (zone) => {
-  const upTo = zone.times.findLastIndex((at) => at <= (view.now ?? Infinity));
-  return zone.values.slice(0, upTo + 1).findLast(known) ?? null;
-};
-
-/** The legend: what every zone's power emits now, or at the time under the cursor. */
 function showZones() {
-  const { idx, data } = cursor;
-  const zones = view.zones.filter((zone) => zone.times?.length);
-  keyed(byId("grid-legend"), zones, (zone) => zone.zone, (zone, index) => {
-    const item = make("li");
-    item.append(make("i", "swatch"), make("b", "", zone.zone), make("span", "legend-who"), make("span", "legend-value"));
-    item.addEventListener("pointerenter", () => gridChart.focus(index));
-    item.addEventListener("pointerleave", () => gridChart.focus(null));
-    return item;
-  }, (item, zone, index) => {
-    const [swatch, , who, value] = item.children;
-    swatch.style.background = zoneColour(index);
-    put(who, (zone.clients ?? []).join(", "));
-    put(value, format.intensity(idx === null ? newest(zone) : data[index + 1]?.[idx]));
-    item.title = [zone.source, zone.quality].filter(Boolean).join(", ").replaceAll("_", " ");
-  });
-}
-
-function describeZones() {
-  const zones = view.zones.filter((zone) => zone.times?.length);
-  const now = zones.map((zone) => `${zone.zone} ${format.intensity(newest(zone))}`).join(", ");
-  put("grid-text", zones.length
-    ? `Line chart of carbon intensity in gCO₂eq per kWh. Now: ${now}. The threshold is ${format.intensity(view.threshold)}.`
-    : "No carbon intensity is known yet.");
+  showLegend(view, cursor, (index) => gridChart.focus(index));
 }
 
 function showSchedules() {
@@ -123,7 +99,7 @@ function showCharts() {
   byId("grid-chart").hidden = !charted;
   byId("grid-none").hidden = charted;
   showZones();
-  describeZones();
+  showNotes(view);
   const { run } = view;
   const name = format.title(run?.metric ?? "accuracy");
   put("gram-title", `${name} per gram`);
@@ -158,8 +134,35 @@ function show(message) {
   receivedAt = performance.now();
   page.classList.remove("stale");
   live("live", "Live");
-  for (const part of [showHead, tick, showCards, showCharts, showClients, showRounds]) part(view);
+  const clients = () => showClients(view, advised);
+  for (const part of [showHead, tick, showNotice, showCards, showCharts, clients, showRounds]) part(view);
+  if (advised && byId("advice").hidden) choose(advised);
 }
+
+// ---- advice
+
+function choose(client) {
+  advised = client;
+  remember();
+  showClients(view, advised);
+  return advise(client, { address: page.dataset.advice, threshold: view.threshold });
+}
+
+/** Let the address say what is shown, so that it can be sent to somebody. */
+function remember() {
+  const said = new URLSearchParams(Object.entries({ run: chosen, client: advised }).filter(([, name]) => name));
+  history.replaceState(null, "", `${location.pathname}${String(said) && `?${said}`}`);
+}
+
+byId("clients").addEventListener("click", (event) => {
+  const client = event.target.closest("tr")?.dataset.key;
+  if (!client || String(getSelection())) return;
+  choose(client).then(() => byId("advice").scrollIntoView({ block: "nearest" }));
+});
+byId("advice-renew").addEventListener("click", () => choose(advised));
+byId("advice-close").addEventListener("click", () => choose(null));
+
+// ---- the connection
 
 function connect() {
   disconnect();
@@ -180,7 +183,7 @@ function disconnect() {
 
 byId("run-select").addEventListener("change", (event) => {
   chosen = event.target.value;
-  history.replaceState(null, "", `?run=${encodeURIComponent(chosen)}`);
+  remember();
   event.target.blur();
   connect();
 });

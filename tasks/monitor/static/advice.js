@@ -1,0 +1,125 @@
+// Advice for one client: asked for when its row is chosen, worked out by the coordinator's code.
+
+import { byId, keyed, known, make, put } from "./dom.js";
+import * as format from "./format.js";
+import { showHours } from "./hours.js";
+
+let asked = null;
+let running = null;
+
+const nice = (text) => String(text ?? "").replaceAll("CO2", "CO₂");
+const stamp = (text) => (text ? Date.parse(text) / 1000 : null);
+
+/** Ask for the advice for `client` and show it; `null` closes the panel. */
+export async function advise(client, { address, threshold }) {
+  running?.abort();
+  asked = client;
+  const panel = byId("advice");
+  panel.hidden = !client;
+  if (!client) return;
+  put("advice-client", client);
+  panel.setAttribute("aria-busy", "true");
+  put("advice-note", "working it out …");
+  running = new AbortController();
+  const advice = await fetched(`${address}?client=${encodeURIComponent(client)}`, running.signal);
+  if (!advice || asked !== client) return;
+  panel.removeAttribute("aria-busy");
+  show(advice, threshold);
+}
+
+async function fetched(url, signal) {
+  try {
+    const answer = await fetch(url, { signal, headers: { Accept: "application/json" } });
+    if (answer.ok) return await answer.json();
+    return { problem: `Flower answered with ${answer.status}, so there is no advice to show. Reload the page.` };
+  } catch (error) {
+    if (error.name === "AbortError") return null;
+    return { problem: "The advice did not arrive: Flower cannot be reached. Choose the client again." };
+  }
+}
+
+function show(advice, threshold) {
+  const problem = advice.problem ?? "";
+  byId("advice-problem").hidden = !problem;
+  put("advice-problem", problem);
+  byId("advice-body").hidden = Boolean(problem);
+  put("advice-note", problem ? "" : `${advice.zone}, worked out ${format.moment(stamp(advice.at))} UTC`);
+  if (problem) return;
+  put("advice-now", present(advice));
+  showHours(advice, threshold);
+  showPlaces(advice.places);
+  put("advice-chosen", chosen(advice.chances));
+  showLines(advice);
+  byId("advice-missing").hidden = !advice.missing.length;
+  keyed(byId("advice-missing-list"), advice.missing, (text) => text, () => make("li"), (item, text) => put(item, nice(text)));
+}
+
+function present({ practice }) {
+  if (!practice) return "It has not trained for us yet, as far as its figures tell.";
+  const grams = (practice.energy_wh * practice.gco2eq_per_kwh) / 1000;
+  return `One update takes ${format.wattHours(practice.energy_wh)} and emits ${format.grams(grams)}: the mean of `
+    + `${format.count(practice.updates)}, about ${format.count(Math.round(practice.per_month))} a month.`;
+}
+
+function chosen(chances) {
+  if (!chances) return "";
+  const { rounds, drawn, open, within } = chances;
+  return `Invited in ${drawn} of ${rounds} rounds; its gate was open in ${open}, its score among the best then in ${within}.`;
+}
+
+// ---- its place
+
+function placeRow() {
+  const row = make("li");
+  const bar = make("span", "place-bar");
+  bar.setAttribute("aria-hidden", "true");
+  bar.append(make("i"), make("b"));
+  row.append(make("span", "place-cause"), make("span", "place-rank"), bar, make("span", "place-figures"));
+  return row;
+}
+
+function showPlaces(places) {
+  byId("advice-places-part").hidden = !places.length;
+  keyed(byId("advice-places"), places, (place) => place.cause, placeRow, (row, place) => {
+    const [cause, rank, bar, figures] = row.children;
+    const top = 1.15 * Math.max(place.figure, place.peers_median) || 1;
+    put(cause, place.cause);
+    put(rank, `${place.rank} of ${place.of}`);
+    row.dataset.better = place.figure <= place.peers_median;
+    bar.firstChild.style.width = `${(100 * place.figure) / top}%`;
+    bar.lastChild.style.left = `${(100 * place.peers_median) / top}%`;
+    put(figures, `${shown(place, "figure", "shown")}; peers’ median ${shown(place, "peers_median", "shown_median")}`);
+  });
+}
+
+/** A place's figure as the page writes units; as the coordinator wrote it where it has none. */
+function shown(place, figure, text) {
+  return ["J", "Wh"].includes(place.unit) ? format.withUnit(place[figure], place.unit) : nice(place[text]);
+}
+
+// ---- what to change
+
+function lineRow() {
+  const row = make("li");
+  const basis = make("details");
+  basis.append(make("summary", "", "How this was worked out"), make("p"), make("p"), make("p"));
+  row.append(make("p", "advice-do"), make("p", "advice-saves"), make("p", "advice-then"), basis);
+  return row;
+}
+
+function showLines({ lines }) {
+  byId("advice-lines-part").hidden = !lines.length;
+  keyed(byId("advice-lines"), lines, (line) => line.change.name, lineRow, (row, line) => {
+    const { change, chances } = line;
+    const [what, saves, then, basis] = row.children;
+    const [, computed, source, span] = basis.children;
+    put(what, nice(change.text));
+    saves.replaceChildren("saves ", make("b", "", format.grams(change.saves_gco2eq)), " an update, ",
+      make("b", "", format.grams(line.saves_gco2eq_per_month)), " a month");
+    put(then, chances ? `Among the best in ${chances.within} of ${chances.rounds} rounds with it` : "");
+    put(computed, nice(change.computed));
+    put(source, `By ${nice(change.source)}.`.replace(/\.\.$/, "."));
+    put(span, known(change.low_gco2eq)
+      ? `Estimated: ${format.grams(change.low_gco2eq)} to ${format.grams(change.high_gco2eq)} an update.` : "");
+  });
+}
