@@ -35,15 +35,15 @@ _KEEP_S = 8 * 86_400
 
 _ADMIT = """
 local now, hour = tonumber(ARGV[1]), tonumber(ARGV[2])
-local state = redis.call('HMGET', KEYS[1], 'paused_until', 'open_until', 'probe_until')
+local state = redis.call('HMGET', KEYS[1], 'paused_until', 'open_until', 'probe_until', 'fault')
 local names = {'paused', 'open', 'probing'}
 for i = 1, 3 do
-  if state[i] and now < tonumber(state[i]) then return {names[i], state[i]} end
+  if state[i] and now < tonumber(state[i]) then return {names[i], state[i], state[4] or ''} end
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - hour)
 if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[3]) then
   local oldest = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-  return {'spent', string.format('%d', tonumber(oldest[2]) + hour)}
+  return {'spent', string.format('%d', tonumber(oldest[2]) + hour), ''}
 end
 redis.call('ZADD', KEYS[2], now, ARGV[4])
 redis.call('EXPIRE', KEYS[2], ARGV[6])
@@ -123,8 +123,8 @@ class RedisCourtesy:
         args: list[Any] = [now, _ms(HOUR), account.per_hour, name, _ms(PROBE_FOR), _KEEP_S]
         obstacle = await _reply(self._admit(keys=[_state(account), _requests(account)], args=args))
         if obstacle:
-            what, until = (_text(part) for part in obstacle)
-            raise not_now(account, cast("Obstacle", what), _time(until))
+            what, until, fault = (_text(part) for part in obstacle)
+            raise not_now(account, cast("Obstacle", what), _time(until), fault)
 
     async def succeeded(self, account: Account) -> None:
         """Note that the provider answered: its breaker closes."""

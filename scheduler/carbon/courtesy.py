@@ -176,7 +176,7 @@ class LocalCourtesy:
         elif len(record.requests) >= account.per_hour:
             obstacle = "spent", record.requests[0] + HOUR
         if obstacle:
-            raise not_now(account, *obstacle)
+            raise not_now(account, *obstacle, record.fault[0] if record.fault else None)
         record.requests.append(now)
         if record.open_until:
             record.probe_until = now + PROBE_FOR
@@ -261,10 +261,13 @@ def ahead(time: datetime | None, now: datetime) -> datetime | None:
     return time if time and now < time else None
 
 
-def not_now(account: Account, obstacle: Obstacle, until: datetime) -> SignalUnavailable:
-    """Return the error of a request that is not made."""
+def not_now(
+    account: Account, obstacle: Obstacle, until: datetime, fault: str | None
+) -> SignalUnavailable:
+    """Return the error of a request that is not made, with what went wrong last."""
+    cause = f" ({fault})" if fault and obstacle != "spent" else ""
     return SignalUnavailable(
         f"{account.provider} is not asked before {until:%Y-%m-%d %H:%M:%S} UTC, because "
-        f"{_OBSTACLES[obstacle]}, so it says nothing new until then. It is asked again by itself; "
-        f"`fairwind signal` shows how its account stands."
+        f"{_OBSTACLES[obstacle]}{cause}, so it says nothing new until then. It is asked again by "
+        f"itself; `fairwind signal` shows how its account stands."
     )

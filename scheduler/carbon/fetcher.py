@@ -152,7 +152,7 @@ class Fetcher:
         try:
             return form.model_validate(answer.body)
         except (ValidationError, OverflowError):
-            await self.unavailable(answer, f"not a {form.__name__.strip('_').lower()}")
+            await self.unavailable(answer, "not of the form that is documented")
 
     async def unavailable(self, answer: Answer, fault: str = "") -> NoReturn:
         """Say that an answer holds nothing to go by; the provider is asked again as usual."""

@@ -168,7 +168,8 @@ async def a_refused_key_is_not_used_for_long(courtesy: Courtesy, clock: Clock) -
     await courtesy.refused(ROOMY, "HTTP 401: Invalid auth-token")
     assert (await courtesy.standing(ROOMY)).open_until == NOON + REFUSED_FOR
     clock.at += REFUSED_FOR - timedelta(seconds=1)
-    assert not await is_admitted(courtesy, ROOMY)
+    with pytest.raises(SignalUnavailable, match=r"refused repeatedly \(HTTP 401: Invalid auth"):
+        await courtesy.admit(ROOMY)
 
 
 async def what_is_not_made_is_not_counted(courtesy: Courtesy, clock: Clock) -> None:
