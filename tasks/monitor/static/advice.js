@@ -7,7 +7,7 @@ import { showHours } from "./hours.js";
 let asked = null;
 let running = null;
 
-const nice = (text) => String(text ?? "").replaceAll("CO2", "CO₂");
+const nice = (text) => String(text ?? "").replaceAll("CO2", "CO₂").replace(/\bu(?=gCO|Wh)/g, "µ");
 const stamp = (text) => (text ? Date.parse(text) / 1000 : null);
 
 /** Ask for the advice for `client` and show it; `null` closes the panel. */
@@ -85,7 +85,7 @@ function showPlaces(places) {
     const top = 1.15 * Math.max(place.figure, place.peers_median) || 1;
     put(cause, place.cause);
     put(rank, `${place.rank} of ${place.of}`);
-    row.dataset.better = place.figure <= place.peers_median;
+    row.dataset.better = place.figure <= place.peers_median || !format.differ(place.figure, place.peers_median);
     bar.firstChild.style.width = `${(100 * place.figure) / top}%`;
     bar.lastChild.style.left = `${(100 * place.peers_median) / top}%`;
     put(figures, `${shown(place, "figure", "shown")}; peers’ median ${shown(place, "peers_median", "shown_median")}`);

@@ -27,13 +27,14 @@ from tornado.httpserver import HTTPServer
 from tornado.options import OptionParser, options
 from tornado.testing import bind_unused_port
 
-from common.errors import LedgerError
+from common.errors import FederationError, LedgerError
 from common.settings import Settings
 from scheduler.event import Draft
 from scheduler.ledger import open_ledger
 from tasks.monitor import install
 from tasks.monitor.feed import Feed, Mailbox
 from tasks.monitor.guard import authenticates, is_loopback, restrict
+from tasks.monitor.handlers import STATIC
 from tasks.monitor.overlay import with_tab
 from tasks.monitor.source import LedgerSource
 
@@ -91,6 +92,7 @@ class MadeUp:
         self.view = sample_view()
         self.failure: Exception | None = None
         self.computed: list[str | None] = []
+        self.advised: list[str] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
 
@@ -105,6 +107,12 @@ class MadeUp:
         if self.failure:
             raise self.failure
         return {**self.view, "seq": self.seq}
+
+    def load_advice(self, client: str) -> dict[str, Any]:
+        self.advised.append(threading.current_thread().name)
+        if self.failure:
+            raise self.failure
+        return {"client": client, "lines": [], "missing": ["<b>nothing</b> is known"]}
 
 
 class Site:
@@ -406,6 +414,77 @@ def test_impossible_run_name_is_refused(serve: Serve) -> None:
     serve(visit)
 
 
+# ---- advice
+
+
+def test_advice_is_asked_for_by_client_and_never_in_a_view(serve: Serve) -> None:
+    async def visit(site: Site) -> None:
+        await site.get("/rounds/data")
+        assert site.source.advised == []
+        answer = await site.get("/rounds/advice?client=no-no1")
+        assert json.loads(answer.body)["client"] == "no-no1"
+        assert answer.headers["Content-Type"].startswith("application/json")
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert len(site.source.advised) == 1
+        assert site.source.advised[0].startswith("rounds"), "worked out in the feed's own thread"
+        assert site.source.computed == [None]
+
+    serve(visit)
+
+
+def test_advice_is_worked_out_anew_each_time(serve: Serve) -> None:
+    async def visit(site: Site) -> None:
+        for _ in range(2):
+            await site.get("/rounds/advice?client=fr")
+        assert len(site.source.advised) == 2
+
+    serve(visit)
+
+
+def test_a_client_nobody_knows_is_one_sentence(serve: Serve) -> None:
+    async def visit(site: Site) -> None:
+        site.source.failure = FederationError("No client 'x' is enrolled. Did you mean xx?")
+        answer = await site.get("/rounds/advice?client=x")
+        assert answer.code == 200
+        assert json.loads(answer.body) == {"problem": "No client 'x' is enrolled. Did you mean xx?"}
+
+    serve(visit)
+
+
+@pytest.mark.parametrize("query", ["", "?client=", "?client=%3Cscript%3E", "?client=../x"])
+def test_advice_for_no_possible_client_is_refused(serve: Serve, query: str) -> None:
+    async def visit(site: Site) -> None:
+        assert (await site.get(f"/rounds/advice{query}")).code == 400
+        assert site.source.advised == []
+
+    serve(visit)
+
+
+def test_page_knows_where_to_ask_for_advice_under_a_prefix(serve: Serve) -> None:
+    async def visit(site: Site) -> None:
+        text = (await site.get("/flower/rounds")).body.decode()
+        assert 'data-advice="/flower/rounds/advice"' in text
+        assert (await site.get("/flower/rounds/advice?client=fr")).code == 200
+
+    serve(visit, url_prefix="flower")
+
+
+def test_scripts_write_text_and_never_markup() -> None:
+    for script in STATIC.glob("*.js"):
+        text = script.read_text(encoding="utf-8")
+        for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+            assert way not in text, f"{script.name} uses {way}"
+
+
+def test_the_page_has_every_element_that_its_scripts_ask_for() -> None:
+    page = (STATIC.parent / "templates" / "rounds.html").read_text(encoding="utf-8")
+    ids = set(re.findall(r'\bid="([^"]+)"', page))
+    for script in STATIC.glob("*.js"):
+        text = script.read_text(encoding="utf-8")
+        asked = re.findall(r'\b(?:byId|put|showPairs|showFigure)\("([^"]+)"', text)
+        assert set(asked) <= ids, script.name
+
+
 # ---- the ledger
 
 
@@ -458,13 +537,16 @@ def test_page_lives_under_flowers_prefix(serve: Serve) -> None:
     serve(visit, url_prefix="flower")
 
 
-@pytest.mark.parametrize("path", ["/rounds", "/rounds/data", "/rounds/events"])
+@pytest.mark.parametrize(
+    "path", ["/rounds", "/rounds/data", "/rounds/events", "/rounds/advice?client=fr"]
+)
 def test_strangers_see_nothing_where_flower_asks_for_a_password(serve: Serve, path: str) -> None:
     async def visit(site: Site) -> None:
         assert (await site.get(path)).code == 401
         wrong = base64.b64encode(b"ann:guess").decode()
         assert (await site.get(path, headers={"Authorization": f"Basic {wrong}"})).code == 401
         assert site.source.computed == []
+        assert site.source.advised == []
 
     serve(visit, basic_auth=["ann:right"])
 

@@ -1,0 +1,221 @@
+"""What the page's data say beside the ledger's view: hours to come, how sure grams are, advice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.clock import GridClock
+from common.errors import FederationError, LedgerError
+from common.messages import Energy
+from common.settings import Settings
+from scheduler.booking import Booking
+from scheduler.carbon.reading import FLOW_TRACED, Mean, Reading
+from scheduler.event import Draft
+from scheduler.ledger import open_ledger
+from scheduler.tally import Tally
+from tasks.monitor import grams
+from tasks.monitor.horizon import outlook
+from tasks.monitor.source import LedgerSource
+from tests.unit.scheduler.story import HOUR, MINUTE, NOON, spec
+
+NOBODY = "redis://127.0.0.1:9/0"
+
+
+def reading(hour: int, value: float, **more: Any) -> Reading:
+    fields: dict[str, Any] = {"quality": "measured", "source": "em", "family": FLOW_TRACED}
+    start = NOON + hour * HOUR
+    return Reading("FR", start, start + HOUR, value, **(fields | more))
+
+
+def expected(hour: int, value: float, issued_at: datetime = NOON) -> Reading:
+    return reading(
+        hour, value, quality="forecast", method="profile", issued_at=issued_at,
+        low_gco2eq_per_kwh=value - 10, high_gco2eq_per_kwh=value + 20,
+    )  # fmt: skip
+
+
+# ---- the hours to come
+
+
+def test_a_band_opens_from_what_is_known() -> None:
+    now = NOON + 30 * MINUTE
+    drawn = outlook([reading(0, 100.0), expected(1, 90.0), expected(2, 80.0)], now)
+    noon = NOON.timestamp()
+    assert drawn["times"] == [noon + 1800, noon + 3600, noon + 7200]
+    assert drawn["values"] == [100.0, 90.0, 80.0]
+    assert drawn["low"] == [100.0, 80.0, 70.0]
+    assert drawn["high"] == [100.0, 110.0, 100.0]
+
+
+def test_labels_are_those_of_the_hours_to_come() -> None:
+    issued = NOON - HOUR
+    drawn = outlook([reading(0, 100.0), expected(1, 90.0, issued)], NOON)
+    assert drawn["quality"] == "forecast"
+    assert drawn["method"] == "profile"
+    assert drawn["source"] == "em"
+    assert drawn["issued"] == issued.timestamp()
+
+
+def test_a_gap_in_the_hours_to_come_is_a_gap() -> None:
+    drawn = outlook([expected(0, 100.0), expected(1, 90.0), expected(4, 80.0)], NOON)
+    noon = NOON.timestamp()
+    assert drawn["times"] == [noon, noon + 3600, noon + 7200, noon + 4 * 3600]
+    assert drawn["values"] == [100.0, 90.0, None, 80.0]
+    assert drawn["low"][2] is drawn["high"][2] is None
+
+
+def test_figures_without_quantiles_have_no_band() -> None:
+    drawn = outlook([reading(0, 100.0, quality="modelled"), reading(1, 90.0)], NOON)
+    assert drawn["low"] is drawn["high"] is drawn["issued"] is None
+
+
+# ---- grams
+
+
+def work(wh: float | None = 10.0, *, settled: float | None = None, **more: Any) -> Booking:
+    """Work of 10 Wh booked at 200 gCO2eq/kWh, thus 2 gCO2eq, unless told else."""
+    mean = Mean(200.0, FLOW_TRACED, "forecast", ("em",), None)
+    better = Mean(settled, FLOW_TRACED, "measured", ("em",), None) if settled else None
+    energy = Energy(energy_wh=wh, method="cpu", quality="modelled", pue=1.0) if wh else None
+    fields: dict[str, Any] = {
+        "run": "r", "round": 1, "client": "a", "zone": "FR", "outcome": "counted",
+        "started_at": NOON, "ended_at": NOON + HOUR, "energy": energy, "network_wh": None,
+        "examples": 10, "booked": mean, "settled": better, "comparable": True,
+    }  # fmt: skip
+    return Booking(**(fields | more))
+
+
+def test_what_is_settled_is_told_as_a_share_of_the_energy() -> None:
+    told = grams.of_run([work(30.0, settled=100.0), work(10.0)], settles=True)
+    assert told["settled_share"] == pytest.approx(0.75)
+
+
+def test_a_local_signal_never_settles() -> None:
+    assert grams.of_run([work()], settles=False)["settled_share"] is None
+
+
+def test_idle_and_network_energy_stand_beside_and_are_unknown_where_nobody_says_them() -> None:
+    waited = Energy(energy_wh=10.0, method="cpu", quality="modelled", pue=1.0, idle_wh=5.0)
+    told = grams.of_run([work(), work(energy=waited, network_wh=0.5)], settles=True)
+    # At 200 gCO2eq/kWh: 5 Wh are 1 g, 0.5 Wh are 0.1 g.
+    assert (told["idle_wh"], told["idle_gco2eq"]) == (5.0, pytest.approx(1.0))
+    assert (told["network_wh"], told["network_gco2eq"]) == (0.5, pytest.approx(0.1))
+    assert told["embodied_gco2eq"] is None
+    silent = grams.of_run([work()], settles=True)
+    assert silent["idle_wh"] is silent["network_wh"] is None
+
+
+def test_a_clients_unknown_energy_is_told_apart_from_its_grams() -> None:
+    tally = Tally()
+    for booking in (work(settled=150.0), work(4.0, booked=None, comparable=False), work(None)):
+        tally.replace(None, booking)
+    told = grams.of_client(tally)
+    assert told == {
+        "settled_gco2eq": pytest.approx(1.5),  # 10 Wh at 150 gCO2eq/kWh
+        "unknown_wh": 4.0,
+        "apart_gco2eq": 0.0,
+        "idle_wh": None,
+        "unreported": 1,
+    }
+
+
+# ---- the ledger
+
+
+@pytest.fixture
+def enrolled(tmp_path: Path) -> Iterator[Settings]:
+    settings = Settings(home=tmp_path, redis_url=NOBODY)
+    writer = open_ledger(settings.ledger, settings.clock)
+    with writer.transaction() as transaction:
+        transaction.append(
+            Draft("client.enrolled", client="paris", body={"zone": "FR", "num_examples": None}),
+            Draft("client.enrolled", client="nowhere", body={"zone": "XX", "num_examples": None}),
+        )
+    writer.close()
+    return settings
+
+
+@pytest.fixture
+def source(enrolled: Settings) -> Iterator[LedgerSource]:
+    made = LedgerSource(enrolled)
+    yield made
+    made.close()
+
+
+def zones(view: dict[str, Any]) -> dict[str, Any]:
+    return {zone["zone"]: zone["forecast"] for zone in view["zones"]}
+
+
+def test_a_local_signal_tells_the_next_24_hours_with_its_own_label(source: LedgerSource) -> None:
+    view = source.load_view(None)
+    ahead = zones(view)["FR"]
+    assert ahead["quality"] == "modelled"
+    assert ahead["source"] == "typical_day"
+    assert ahead["low"] is None
+    assert ahead["times"][0] == view["now"]
+    assert 23 * 3600 <= ahead["times"][-1] - view["now"] <= 24 * 3600
+
+
+def test_a_zone_nobody_knows_has_no_forecast(source: LedgerSource) -> None:
+    assert zones(source.load_view(None))["XX"] is None
+
+
+def test_a_run_that_is_over_has_no_hours_to_come(source: LedgerSource, enrolled: Settings) -> None:
+    writer = open_ledger(enrolled.ledger, enrolled.clock)
+    body = {"spec": spec(id="r").model_dump(mode="json")}
+    with writer.transaction() as transaction:
+        transaction.append(Draft("run.started", run="r", body=body))
+    assert zones(source.load_view("r"))["FR"]
+    with writer.transaction() as transaction:
+        transaction.append(Draft("run.ended", run="r", body={"reason": "stopped", "text": ""}))
+    writer.close()
+    view = source.load_view("r")
+    assert zones(view)["FR"] is None
+    assert view["run"]["settled_share"] is None
+
+
+def test_a_redis_that_is_away_costs_the_forecast_and_nothing_else(enrolled: Settings) -> None:
+    source = LedgerSource(enrolled.model_copy(update={"signal": ("neso", "typical_day")}))
+    view = source.load_view(None)
+    assert [client["client"] for client in view["clients"]] == ["paris", "nowhere"]
+    assert zones(view) == {"FR": None, "XX": None}
+    advice = source.load_advice("paris")
+    assert advice["forecast"] is None
+    assert any("next 24 hours" in text for text in advice["missing"])
+    source.close()
+
+
+def test_advice_before_any_work_tells_the_grid_and_what_is_missing(source: LedgerSource) -> None:
+    advice = source.load_advice("paris")
+    assert advice["client"] == "paris"
+    assert advice["practice"] is None
+    assert len(advice["forecast"]["times"]) in {24, 25}
+    assert any("no counted update yet" in text for text in advice["missing"])
+
+
+def test_advice_for_a_client_nobody_enrolled_offers_the_nearest(source: LedgerSource) -> None:
+    with pytest.raises(FederationError, match="Did you mean paris"):
+        source.load_advice("pariss")
+
+
+def test_advice_without_a_ledger_says_so_and_creates_none(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="no ledger"):
+        LedgerSource(Settings(home=tmp_path)).load_advice("paris")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_grid_clock_of_its_own_moves_the_hours_to_come(enrolled: Settings) -> None:
+    noon = datetime(2026, 7, 8, 12, tzinfo=UTC)
+    past = noon - timedelta(days=3650)
+    settings = enrolled.model_copy(update={"grid_start": noon, "wall_start": past})
+    source = LedgerSource(settings)
+    view = source.load_view(None)
+    shown = GridClock(wall_start=past, grid_start=noon).now().timestamp()
+    assert view["now"] == pytest.approx(shown, abs=60)
+    assert zones(view)["FR"]["times"][0] == view["now"]
+    source.close()
