@@ -120,11 +120,11 @@ class Neso:
 
     async def now(self, zone: str) -> list[Reading]:
         """Return the half hour that runs and the 48 hours after it; see `Provider.now`."""
-        now = self._fetcher.now()
         # A minute past the begin of the slot, so that the slot before is not meant, too.
-        first = floor(now, HALF_HOUR) + timedelta(minutes=1)
+        first = floor(self._fetcher.now(), HALF_HOUR) + timedelta(minutes=1)
         answer, rows = await self._ask(zone, "now", f"{_minute(first)}/fw48h")
-        found = from_now(self._readings(answer, rows, past_until=None), now)
+        now = self._fetcher.now()
+        found = from_now(self._readings(answer, rows, now), now)
         if not found or not begun(found[:1], now):
             await self._fetcher.unavailable(answer, "no figure for this half hour")
         return found
@@ -138,7 +138,7 @@ class Neso:
         found: list[Reading] = []
         for first, last in chunks(floor(start, HALF_HOUR), end, _RANGE):
             answer, rows = await self._ask(zone, "past", f"{_minute(first)}/{_minute(last)}")
-            found += self._readings(answer, rows, past_until=self._fetcher.now())
+            found += self._readings(answer, rows, self._fetcher.now())
         return begun(within(in_order(found), start, end), self._fetcher.now())
 
     async def close(self) -> None:
@@ -170,21 +170,19 @@ class Neso:
             await self._fetcher.shut(answer, "it lets nobody in from here")
         return answer
 
-    def _readings(
-        self, answer: Answer, rows: list[Any], *, past_until: datetime | None
-    ) -> list[Reading]:
-        read = partial(self._reading, zone=answer.zone, past_until=past_until)
+    def _readings(self, answer: Answer, rows: list[Any], now: datetime) -> list[Reading]:
+        read = partial(self._reading, zone=answer.zone, now=now)
         return readings_of(rows, read, source=self.name, zone=answer.zone)
 
-    def _reading(self, raw: object, *, zone: str, past_until: datetime | None) -> Reading | None:
+    def _reading(self, raw: object, *, zone: str, now: datetime) -> Reading | None:
         slot = _Slot.model_validate(raw)
         value = slot.intensity.actual
         quality: Quality = "measured"
         if value is None:
             value = slot.intensity.forecast
             # Of a region no actual value is ever published: what was forecast last is what stays.
-            over = past_until is not None and slot.to <= past_until
-            quality = "estimated" if over and zone != NATION else "forecast"
+            final = slot.to <= now and zone != NATION
+            quality = "estimated" if final else "forecast"
         if value is None:
             return None
         return Reading(
@@ -195,7 +193,8 @@ class Neso:
             source=self.name,
             family=self.family,
             quality=quality,
-            issued_at=self._fetcher.now() if quality == "forecast" else None,
+            # Forecasts are revised until their slot begins.
+            issued_at=min(now, slot.from_) if quality == "forecast" else None,
             low_carbon_share=_low_carbon_share(slot.generationmix),
         )
 
