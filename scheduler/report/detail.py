@@ -8,53 +8,66 @@ from scheduler.report.methods import METHODS, credits_of
 from scheduler.report.report import Group, Report
 from scheduler.report.section import Section, Table
 from scheduler.report.show import NOT_SAID, UNKNOWN, Show, not_settled, share, significant, time
-from scheduler.report.summary import range_text, sci_text
+from scheduler.report.summary import range_text
 
-_FIGURES = ["pieces", "Wh", "booked g", "settled g", "idle g", "network g", "embodied g"]
+_FIGURES = ("booked", "settled", "idle", "network", "embodied")
 
 
 def runs_section(report: Report, show: Show) -> Section:
-    """Return a line a run."""
-    rows = [
+    """Return what each run used, and what it cost by update and by point."""
+    used = [
         [
-            run.id, run.workload, run.policy, run.status, str(run.updates),
+            run.id, run.workload, run.policy, run.status,
             *_figures(Group(run.id, "", run.figures), show),
-            significant(run.best_value), sci_text(run.sci_per_update), sci_text(run.sci_per_point),
         ]
         for run in report.runs
     ]  # fmt: skip
-    header = ["run", "workload", "policy", "status", "updates", *_FIGURES, "best value"]
+    cost = [
+        [
+            run.id, run.metric, str(run.updates), significant(run.best_value),
+            show.sci(run.sci_per_update), show.sci(run.sci_per_point),
+        ]
+        for run in report.runs
+    ]  # fmt: skip
     text = (
         "Everywhere, settled figures are at measured intensities where there are any, and as "
-        "booked where there are none yet."
+        "booked where there are none yet. Figures per update and per point hold idle hardware, "
+        "network and embodied emissions, too, as far as they are known (SCI)."
     )
-    return Section(
-        "Runs", [text], tables=[Table([*header, "g per update", "g per point"], rows, texts=4)]
-    )
+    costs = ["run", "metric", "updates", "best", *_costs(show)]
+    tables = [
+        Table(["run", "workload", "policy", "status", *_header(show)], used, texts=4),
+        Table(costs, cost, texts=2),
+    ]
+    return Section("Runs", [text], tables=tables)
 
 
 def rounds_section(report: Report, show: Show) -> Section:
-    """Return a line a round, run by run."""
-    rows = [
+    """Return the same of each round, with what it avoided."""
+    lines = [line for run in report.runs for line in run.rounds]
+    used = [
         [
-            line.run, str(line.round), time(line.started), line.status, str(line.updates),
+            line.run, str(line.round), time(line.started), line.status,
             show.energy(line.figures.energy_wh), show.grams(line.figures.gco2eq),
             show.grams(line.figures.settled_gco2eq),
             show.grams(line.booked.avoided_gco2eq, _otherwise(line.status, UNKNOWN)),
             show.grams(line.settled.avoided_gco2eq, _otherwise(line.status, not_settled(report))),
             show.grams(line.place_gco2eq, _otherwise(line.status, UNKNOWN)),
-            significant(line.value, "-"), sci_text(line.sci_per_update),
-            sci_text(line.sci_per_point),
         ]
-        for run in report.runs
-        for line in run.rounds
+        for line in lines
     ]  # fmt: skip
-    header = [
-        "run", "round", "planned", "status", "updates", "Wh", "booked g", "settled g",
-        "avoided, booked g", "avoided, settled g", "place, booked g", "value", "g per update",
-        "g per point",
+    cost = [
+        [
+            line.run, str(line.round), str(line.updates), significant(line.value, "-"),
+            significant(line.points, "-"), show.sci(line.sci_per_update),
+            show.sci(line.sci_per_point),
+        ]
+        for line in lines
     ]  # fmt: skip
-    return Section("Rounds", tables=[Table(header, rows, texts=4)])
+    figures = ("booked", "settled", "avoided, booked", "avoided, settled", "place, booked")
+    header = ["run", "round", "planned", "status", show.wh, *(f"{f} {show.g}" for f in figures)]
+    costs = ["run", "round", "updates", "metric", "points gained", *_costs(show)]
+    return Section("Rounds", tables=[Table(header, used, texts=4), Table(costs, cost, texts=2)])
 
 
 def groups_sections(report: Report, show: Show) -> list[Section]:
@@ -99,13 +112,14 @@ def sureness_section(report: Report, show: Show) -> Section:
         "How sure the figures are",
         [
             (
-                f"Range of the operational emissions: {range_text(report, show)} gCO2eq. Published "
-                f"errors exist for the meters of {share(found.energy_quantified_share)} and for "
-                f"the intensities of {share(found.intensity_quantified_share)} of the energy; for "
-                "the rest the uncertainty is not quantified, and the true range is wider."
+                f"Range of the operational emissions: {range_text(report, show)} {show.gco2eq}. "
+                f"Published errors exist for the meters of {share(found.energy_quantified_share)} "
+                f"and for the intensities of {share(found.intensity_quantified_share)} of the "
+                "energy; for the rest the uncertainty is not quantified, and the true range is "
+                "wider."
             ),
         ],
-        tables=[Table(["what", "how it was found", "Wh", "share"], rows, texts=2)],
+        tables=[Table(["what", "how it was found", show.wh, "share"], rows, texts=2)],
     )
 
 
@@ -169,7 +183,15 @@ def _table(name: str, groups: Sequence[Group], total: Group, show: Show, note: s
         [group.name, *([group.note] if note else []), *_figures(group, show)]
         for group in [*groups, total]
     ]
-    return Table([name, *extra, *_FIGURES], rows, texts=1 + len(extra))
+    return Table([name, *extra, *_header(show)], rows, texts=1 + len(extra))
+
+
+def _header(show: Show) -> list[str]:
+    return ["pieces", show.wh, *(f"{name} {show.g}" for name in _FIGURES)]
+
+
+def _costs(show: Show) -> list[str]:
+    return [f"{show.g} per update", f"{show.g} per point"]
 
 
 def _figures(group: Group, show: Show) -> list[str]:

@@ -35,7 +35,7 @@ def sections(report: Report) -> list[Section]:
     return [
         summary.totals_section(report, show),
         summary.avoided_section(report, show),
-        pictures_section(report),
+        pictures_section(report, show),
         detail.runs_section(report, show),
         detail.rounds_section(report, show),
         *detail.groups_sections(report, show),

@@ -11,11 +11,12 @@ from scheduler.report.course import RunLine
 from scheduler.report.plot import Axis, Line, Point, plot
 from scheduler.report.report import Report
 from scheduler.report.section import Section
+from scheduler.report.show import Show
 
 
-def pictures_section(report: Report) -> Section:
+def pictures_section(report: Report, show: Show) -> Section:
     """Return both plots; one that has nothing to show is left out."""
-    plots = [timeline(report), *(accuracy(run) for run in report.runs)]
+    plots = [timeline(report, show), *(accuracy(run, show) for run in report.runs)]
     shown = [picture for picture in plots if picture]
     return Section(
         "Over time, and what the metric cost",
@@ -24,48 +25,48 @@ def pictures_section(report: Report) -> Section:
     )
 
 
-def timeline(report: Report) -> str:
+def timeline(report: Report, show: Show) -> str:
     """Return the emissions added up over time: as booked, settled, and of the baseline."""
     start = Axis("time (grid clock, UTC)", _instant)
-    grams = Axis("gCO2eq, added up", from_zero=True)
+    grams = Axis(f"{show.gco2eq}, added up", from_zero=True)
     work = report.timeline()
     lines = [
-        Line("as booked", _added(work, lambda b: b.gco2eq, report.since), stepped=True),
+        Line("as booked", _added(work, lambda b: b.gco2eq, report.since, show), stepped=True),
         Line(
-            "at the surest intensity",
-            _added(work, lambda b: b.settled_gco2eq, report.since),
+            "settled, else as booked",
+            _added(work, lambda b: b.settled_gco2eq, report.since, show),
             stepped=True,
         ),
-        Line("run-now baseline of closed rounds, as booked", _baseline(report), stepped=True),
+        Line("run-now baseline of closed rounds, as booked", _baseline(report, show), stepped=True),
     ]
     return plot("Emissions over time", lines, start, grams)
 
 
-def accuracy(run: RunLine) -> str:
+def accuracy(run: RunLine, show: Show) -> str:
     """Return a run's metric against all it had emitted by then, round by round."""
     spent = accumulate(line.figures.settled_gco2eq for line in run.rounds)
     points = [
-        (grams, line.value)
+        (grams / show.size_g, line.value)
         for grams, line in zip(spent, run.rounds, strict=True)
         if line.value is not None
     ]
     title = f"{run.metric} against emissions, run {run.id}"
-    x = Axis("gCO2eq of all work up to the round, surest intensity", from_zero=True)
+    x = Axis(f"{show.gco2eq} of all work up to the round, settled", from_zero=True)
     return plot(title, [Line(f"{run.id}: {run.metric}", points)], x, Axis(run.metric))
 
 
 def _added(
-    work: Iterable[Booking], figure: Callable[[Booking], float | None], since: datetime
+    work: Iterable[Booking], figure: Callable[[Booking], float | None], since: datetime, show: Show
 ) -> list[Point]:
     points = [(since.timestamp(), 0.0)]
     for booking in work:
         grams = figure(booking)
         if grams is not None and booking.ended_at is not None:
-            points.append((booking.ended_at.timestamp(), points[-1][1] + grams))
+            points.append((booking.ended_at.timestamp(), points[-1][1] + grams / show.size_g))
     return points
 
 
-def _baseline(report: Report) -> list[Point]:
+def _baseline(report: Report, show: Show) -> list[Point]:
     closed = [
         (line.ended, line.booked.baseline_gco2eq)
         for run in report.runs
@@ -76,7 +77,7 @@ def _baseline(report: Report) -> list[Point]:
     for ended, grams in sorted(closed, key=lambda pair: pair[0]):
         if grams is None:
             return []
-        points.append((ended.timestamp(), points[-1][1] + grams))
+        points.append((ended.timestamp(), points[-1][1] + grams / show.size_g))
     return points
 
 

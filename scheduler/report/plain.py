@@ -16,8 +16,8 @@ from scheduler.carbon.reading import Mean
 from scheduler.report.figures import Figures
 from scheduler.report.report import Report
 
-_DECIMALS = 9
-"""Of a CSV file: a billionth of a gram. JSON has full precision."""
+_DECIMALS = 12
+"""Of a CSV file. JSON has full precision."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet would run as a formula; texts of sites could."""

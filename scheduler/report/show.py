@@ -14,6 +14,10 @@ _DIGITS = 4
 
 _MOST_DECIMALS = 9
 
+_MASS = (("g", 1.0), ("kg", 1e3), ("t", 1e6), ("mg", 1e-3), ("ug", 1e-6))
+_ENERGY = (("Wh", 1.0), ("kWh", 1e3), ("MWh", 1e6), ("mWh", 1e-3), ("uWh", 1e-6))
+"""Units with their sizes: the first one in which a total lies between 1 and 1000 is taken."""
+
 UNKNOWN = "unknown"
 NOT_YET = "not known yet"
 NOT_SAID = "not said"
@@ -22,24 +26,46 @@ NEVER = "-"
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """How many decimals grams and watt-hours are printed with, the same all over a report."""
+    """The units of a report's grams and watt-hours, and with how many decimals they are printed.
 
+    Attributes:
+        g: The unit of mass, e.g. ``mg``; `size_g` is how many grams it has.
+        wh: The unit of energy, e.g. ``kWh``; `size_wh` is how many watt-hours it has.
+    """
+
+    g: str
+    size_g: float
     decimals_g: int
+    wh: str
+    size_wh: float
     decimals_wh: int
 
     @classmethod
     def of(cls, report: Report) -> Show:
-        """Return the decimals that print the totals with four significant digits."""
+        """Return what prints the totals with four significant digits and few zeros."""
         totals = report.totals
-        return cls(_decimals(totals.settled_gco2eq), _decimals(totals.energy_wh))
+        mass = _fit(max(totals.settled_gco2eq, totals.gco2eq), _MASS)
+        energy = _fit(totals.energy_wh, _ENERGY)
+        return cls(*mass, *energy)
+
+    @property
+    def gco2eq(self) -> str:
+        """The unit of emissions."""
+        return f"{self.g}CO2eq"
 
     def grams(self, gco2eq: float | None, otherwise: str = UNKNOWN) -> str:
-        """Return emissions in gCO2eq without their unit."""
-        return otherwise if gco2eq is None else _fixed(gco2eq, self.decimals_g)
+        """Return emissions, given in gCO2eq, without their unit."""
+        return otherwise if gco2eq is None else _fixed(gco2eq / self.size_g, self.decimals_g)
 
     def energy(self, energy_wh: float | None, otherwise: str = UNKNOWN) -> str:
-        """Return an energy in Wh without its unit."""
-        return otherwise if energy_wh is None else _fixed(energy_wh, self.decimals_wh)
+        """Return an energy, given in Wh, without its unit."""
+        return (
+            otherwise if energy_wh is None else _fixed(energy_wh / self.size_wh, self.decimals_wh)
+        )
+
+    def sci(self, gco2eq: float | None) -> str:
+        """Return emissions per unit; a round that gained no point has none per point."""
+        return "-" if gco2eq is None else significant(gco2eq / self.size_g)
 
 
 def not_settled(report: Report) -> str:
@@ -65,6 +91,12 @@ def time(at: datetime | None) -> str:
 def names(words: Sequence[str]) -> str:
     """Return words as a list in a sentence."""
     return ", ".join(words) or "none"
+
+
+def _fit(total: float, units: Sequence[tuple[str, float]]) -> tuple[str, float, int]:
+    fits = (unit for unit in units if 1 <= total / unit[1] < 1000)  # noqa: PLR2004 - see `_MASS`
+    name, size = next(fits, units[0])
+    return name, size, _decimals(total / size)
 
 
 def _decimals(value: float) -> int:

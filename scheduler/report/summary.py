@@ -13,7 +13,6 @@ from scheduler.report.show import (
     names,
     not_settled,
     share,
-    significant,
     time,
 )
 
@@ -28,17 +27,17 @@ def headline(report: Report) -> list[str]:
             f"{names([run.id for run in report.runs])}; {report.counted.pieces} are in a model."
         ),
         (
-            f"They used {show.energy(totals.energy_wh)} Wh and emitted "
-            f"{show.grams(totals.settled_gco2eq)} gCO2eq (range: {range_text(report, show)}); as "
-            f"booked at first, {show.grams(totals.gco2eq)} gCO2eq."
+            f"They used {show.energy(totals.energy_wh)} {show.wh} and emitted "
+            f"{show.grams(totals.settled_gco2eq)} {show.gco2eq} (range: "
+            f"{range_text(report, show)}); as booked at first, {show.grams(totals.gco2eq)} "
+            f"{show.gco2eq}."
         ),
         _settling(report),
     ]
     lines += [_waiting(run, show, report) for run in report.runs if run.booked.share is not None]
     if totals.unknown_wh:
-        lines.append(
-            f"The emissions of {show.energy(totals.unknown_wh)} Wh are unknown and in no sum."
-        )
+        unknown = f"{show.energy(totals.unknown_wh)} {show.wh}"
+        lines.append(f"The emissions of {unknown} are unknown and in no sum.")
     if totals.unreported:
         lines.append(
             f"Work that never reported its energy: {totals.unreported} of {totals.pieces} pieces. "
@@ -59,7 +58,7 @@ def _settling(report: Report) -> str:
 
 def _waiting(run: RunLine, show: Show, report: Report) -> str:
     text = (
-        f"Waiting for clean power avoided {show.grams(run.booked.avoided_gco2eq)} gCO2eq "
+        f"Waiting for clean power avoided {show.grams(run.booked.avoided_gco2eq)} {show.gco2eq} "
         f"({share(run.booked.share)}) of run {run.id} against its run-now baseline, as booked"
     )
     settled = show.grams(run.settled.avoided_gco2eq, NOT_YET)
@@ -96,7 +95,7 @@ def totals_section(report: Report, show: Show) -> Section:
     return Section(
         "Totals",
         [f"Carbon intensities count: {report.family or UNKNOWN}. Emissions are location-based."],
-        tables=[Table(["", "Wh", "gCO2eq"], rows)],
+        tables=[Table(["", show.wh, show.gco2eq], rows)],
         notes=_left_out(report, show),
     )
 
@@ -113,8 +112,14 @@ def avoided_section(report: Report, show: Show) -> Section:
         ],
         tables=[
             Table(
-                ["run", "counted, booked g", "baseline, booked g", "avoided, booked g", "share",
-                 "counted, settled g", "baseline, settled g", "avoided, settled g", "share"],
+                [
+                    "run",
+                    *(
+                        f"{figure}, {when} {show.g}" if figure != "share" else figure
+                        for when in ("booked", "settled")
+                        for figure in ("counted", "baseline", "avoided", "share")
+                    ),
+                ],
                 rows,
             )
         ],
@@ -126,7 +131,11 @@ def _settled_so_far(run: RunLine, show: Show) -> str:
     closed = [line for line in run.rounds if line.status == "closed"]
     known = [g for line in closed if (g := line.settled.avoided_gco2eq) is not None]
     text = f"{run.id}: {len(known)} of {len(closed)} closed rounds and their baselines are measured"
-    return f"{text}; in these, waiting avoided {show.grams(sum(known))} g." if known else f"{text}."
+    return (
+        f"{text}; in these, waiting avoided {show.grams(sum(known))} {show.g}."
+        if known
+        else f"{text}."
+    )
 
 
 def _avoided_row(run: RunLine, show: Show, not_yet: str) -> list[str]:
@@ -147,20 +156,15 @@ def avoided_cells(found: Avoided, show: Show, otherwise: str) -> list[str]:
     ]
 
 
-def sci_text(value: float | None) -> str:
-    """Return an SCI figure; a round that gained no point has none per point."""
-    return significant(value, "-")
-
-
 def _left_out(report: Report, show: Show) -> list[str]:
     totals = report.totals
     notes = []
     if totals.unknown_wh:
-        notes.append(f"Emissions unknown: of {show.energy(totals.unknown_wh)} Wh.")
+        notes.append(f"Emissions unknown: of {show.energy(totals.unknown_wh)} {show.wh}.")
     if totals.apart_gco2eq:
         notes.append(
             f"Known in another family of intensities alone, and so in no sum: "
-            f"{show.grams(totals.apart_gco2eq)} gCO2eq."
+            f"{show.grams(totals.apart_gco2eq)} {show.gco2eq}."
         )
     if totals.unreported:
         notes.append(f"Energy never reported: of {totals.unreported} pieces of work.")

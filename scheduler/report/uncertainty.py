@@ -51,15 +51,15 @@ def range_of(bookings: Iterable[Booking], spread: Spread) -> Range:
         grams, energy_wh = booking.settled_gco2eq, booking.energy_wh
         if grams is None or energy_wh is None:
             continue
-        energy, intensity = _energy_error(booking), _intensity_error(booking, spread)
+        metered, intensity = _metered_share(booking), _intensity_error(booking, spread)
         all_wh.append(energy_wh)
-        metered_wh += [energy_wh] if energy is not None else []
+        metered_wh.append(metered * energy_wh)
         forecast_wh += [energy_wh] if intensity is not None else []
         below, above = intensity or (0.0, 0.0)
-        low.append(grams * (1 - (energy or 0.0)) * (1 - below))
-        high.append(grams * (1 + (energy or 0.0)) * (1 + above))
+        low.append(grams * (1 - metered * GPU_ERROR) * (1 - below))
+        high.append(grams * (1 + metered * GPU_ERROR) * (1 + above))
     whole = math.fsum(all_wh)
-    quantified = bool(metered_wh or forecast_wh)
+    quantified = any(metered_wh) or bool(forecast_wh)
     return Range(
         low_gco2eq=math.fsum(low) if quantified else None,
         high_gco2eq=math.fsum(high) if quantified else None,
@@ -68,11 +68,12 @@ def range_of(bookings: Iterable[Booking], spread: Spread) -> Range:
     )
 
 
-def _energy_error(booking: Booking) -> float | None:
-    """Return the relative error of an energy: published for the counters of GPUs alone."""
+def _metered_share(booking: Booking) -> float:
+    """Return the share of the energy whose meter has a published error: the counters of GPUs."""
     parts = booking.energy.parts if booking.energy else ()
-    known = parts and all(p.device == "gpu" and p.quality == "measured" for p in parts)
-    return GPU_ERROR if known else None
+    whole = math.fsum(part.energy_wh for part in parts)
+    gpus = [p.energy_wh for p in parts if p.device == "gpu" and p.quality == "measured"]
+    return math.fsum(gpus) / whole if whole else 0.0
 
 
 def _intensity_error(booking: Booking, spread: Spread) -> tuple[float, float] | None:

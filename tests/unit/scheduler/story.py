@@ -177,11 +177,12 @@ class Story:
         *,
         family: Family = FLOW_TRACED,
         quality: Quality = "estimated",
+        source: str = "test",
         network_wh: float = 1e-6,
     ) -> None:
         """Record a receipt as an event of this kind; the federation counts `FLOW_TRACED`."""
         used = receipt.energy.energy_wh if receipt.energy else None
-        mean = Mean(intensity, family, quality, ("test",), None) if intensity is not None else None
+        mean = Mean(intensity, family, quality, (source,), None) if intensity is not None else None
         grams = None if used is None or intensity is None else used * intensity / 1000
         comparable = mean is not None and family == FLOW_TRACED
         self.tell(

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
@@ -108,10 +109,13 @@ def test_html_prints_the_golden_digits():
     assert ["All of it, as far as known", "-", "39.39"] in rows
     yet = ["not known yet"] * 4
     assert ["r", "31.00", "38.50", "7.50", "19.5 %", *yet] in rows
-    figures = ["130.0", "15.00", "15.60", "5.00", "4.40", "31.60", "0.6000", "8.354", "-"]
-    assert ["r", "1", "2026-07-08 13:30", "closed", "2", *figures] in rows
-    figures = ["130.0", "22.00", "22.40", "2.50", "not known yet", "14.40", "0.8000", "11.34"]
-    assert ["r", "2", "2026-07-08 15:00", "closed", "2", *figures, "1.134"] in rows
+    figures = ["130.0", "15.00", "15.60", "5.00", "4.40", "31.60"]
+    assert ["r", "1", "2026-07-08 13:30", "closed", *figures] in rows
+    figures = ["130.0", "22.00", "22.40", "2.50", "not known yet", "14.40"]
+    assert ["r", "2", "2026-07-08 15:00", "closed", *figures] in rows
+    assert ["r", "accuracy", "4", "0.8000", "9.848", "0.4924"] in rows
+    assert ["r", "1", "2", "0.6000", "-", "8.354", "-"] in rows
+    assert ["r", "2", "2", "0.8000", "20.00", "11.34", "1.134"] in rows
     assert ["a", "FR", "2", "200.0", "9.00", "9.60", "0.74", "0.01", "not said"] in rows
     assert ["lost", "1", *["unknown"] * 3, "not said", "unknown", "not said"] in rows
     assert ["failed", "1", "10.0", "6.00", "6.00", "not said", "0.06", "not said"] in rows
@@ -204,9 +208,22 @@ def test_json_is_json_and_complete_in_the_precision_of_the_figures():
     assert body["bookings"][0]["settled"]["quality"] == "measured"
 
 
-def test_columns_are_printed_with_as_many_decimals_as_show_the_total():
+def test_columns_are_printed_in_the_unit_and_with_the_decimals_of_the_total():
     report = report_of(golden())
     show = Show.of(report)
     assert (show.grams(38.0), show.energy(260.0), show.grams(None)) == ("38.00", "260.0", "unknown")
-    assert Show(9, 9).grams(2.1e-4) == "0.000210000"
-    assert Show(2, 2).grams(-0.001) == "0.00"
+    assert show.grams(-0.001) == "0.00"
+    tiny = Show.of(replace(report, totals=replace(report.totals, gco2eq=0, settled_gco2eq=2.1e-4)))
+    assert (tiny.gco2eq, tiny.grams(2.1e-4)) == ("ugCO2eq", "210.0")
+    large = Show.of(replace(report, totals=replace(report.totals, energy_wh=2_345_678.0)))
+    assert (large.wh, large.energy(2_345_678.0)) == ("MWh", "2.346")
+
+
+def test_a_local_signal_is_never_settled_and_nothing_is_said_to_come():
+    told = Story("a")
+    told.start()
+    told.plan("a")
+    told.book("update.accepted", told.receipt("a"), source="typical_day", quality="modelled")
+    page = to_html(report_of(told))
+    assert "no intensities measured later will replace its own" in page
+    assert "not known yet" not in page

@@ -64,6 +64,16 @@ def test_errors_of_meter_and_intensity_go_the_same_way():
     assert found.high_gco2eq == pytest.approx(10 * 1.05 * 1.108)
 
 
+def test_only_the_metered_part_of_an_energy_has_the_error_of_the_meter():
+    cpu = EnergyPart(device="cpu", energy_wh=60.0, method="cpu", quality="modelled")
+    (part,) = gpu()["parts"]
+    found = range_of(
+        [work("measured", parts=(part.model_copy(update={"energy_wh": 40.0}), cpu))], {}
+    )
+    assert (found.low_gco2eq, found.high_gco2eq) == pytest.approx((9.8, 10.2))
+    assert found.energy_quantified_share == pytest.approx(0.4)
+
+
 def test_what_is_not_quantified_keeps_its_figure_and_lowers_the_share():
     found = range_of([work("measured", **gpu()), work("measured")], {})
     assert (found.low_gco2eq, found.high_gco2eq) == pytest.approx((19.5, 20.5))
