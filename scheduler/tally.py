@@ -16,6 +16,7 @@ class Tally:
         counted_gco2eq: Its emissions as booked, where they are known.
         uncounted_wh: Energy of work that is in no model: late, refused, failed and so on.
         uncounted_gco2eq: Its emissions as booked, where they are known.
+        settled_wh: The part of all that energy whose intensity has been measured since, Wh.
         settled_gco2eq: Emissions of all of it under the surest intensity there is.
         unknown: Pieces of work that reported their energy and of which the emissions under the
             federation's family are unknown.
@@ -23,6 +24,10 @@ class Tally:
         apart_gco2eq: Emissions known in another family alone: never to be added to the others.
         idle_wh: What reserved hardware used while it waited, where a site says it.
         idle_known: How many bookings say it.
+        idle_gco2eq: Its emissions, where they are known.
+        network_wh: What bytes used on their way, Wh, modelled.
+        network_gco2eq: Its emissions, where they are known.
+        embodied_gco2eq: The share of making the hardware, where a site says it.
         unreported: Pieces of work whose energy was never reported.
     """
 
@@ -30,12 +35,17 @@ class Tally:
     counted_gco2eq: float = 0.0
     uncounted_wh: float = 0.0
     uncounted_gco2eq: float = 0.0
+    settled_wh: float = 0.0
     settled_gco2eq: float = 0.0
     unknown: int = 0
     unknown_wh: float = 0.0
     apart_gco2eq: float = 0.0
     idle_wh: float = 0.0
     idle_known: int = 0
+    idle_gco2eq: float = 0.0
+    network_wh: float = 0.0
+    network_gco2eq: float = 0.0
+    embodied_gco2eq: float = 0.0
     unreported: int = 0
 
     @property
@@ -57,6 +67,8 @@ class Tally:
 
     def _add(self, booking: Booking, sign: int) -> None:
         energy_wh, grams = booking.energy_wh, booking.gco2eq
+        self.network_wh += sign * (booking.network_wh or 0.0)
+        self.network_gco2eq += sign * (booking.network_gco2eq or 0.0)
         if energy_wh is None:
             self.unreported += sign
             return
@@ -68,12 +80,15 @@ class Tally:
             self.uncounted_gco2eq += sign * (grams or 0.0)
         self.settled_gco2eq += sign * (booking.settled_gco2eq or 0.0)
         self.apart_gco2eq += sign * (booking.apart_gco2eq or 0.0)
+        self.embodied_gco2eq += sign * (booking.embodied_gco2eq or 0.0)
+        if booking.settled is not None:
+            self.settled_wh += sign * energy_wh
         if booking.settled_gco2eq is None:
-            self.unknown += sign
             self.unknown_wh += sign * energy_wh
-        if not self.unknown:
-            # What rounding leaves of sums of nothing would pass for something unknown.
-            self.unknown_wh = self.apart_gco2eq = 0.0
+        self._add_idle(booking, sign)
+
+    def _add_idle(self, booking: Booking, sign: int) -> None:
         if booking.idle_wh is not None:
             self.idle_wh += sign * booking.idle_wh
+            self.idle_gco2eq += sign * (booking.idle_gco2eq or 0.0)
             self.idle_known += sign

@@ -5,10 +5,8 @@ Figures of different standing are told apart and never added: see `scheduler.boo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
-from scheduler.booking import Booking
 from scheduler.tally import Tally
 
 
@@ -23,27 +21,20 @@ def of_client(tally: Tally) -> dict[str, Any]:
     }
 
 
-def of_run(bookings: Iterable[Booking], *, settles: bool) -> dict[str, Any]:
-    """Return what stands beside a run's own grams, `None` where nobody says it.
+def of_run(tally: Tally, *, settles: bool) -> dict[str, Any]:
+    """Return what stands beside a run's own grams; zero is also what nobody says.
 
     Args:
-        bookings: All of the run.
+        tally: The run's.
         settles: Whether measured intensities are ever sought; a local signal knows no better ones.
     """
-    work = list(bookings)
-    whole_wh = _sum(work, lambda b: b.energy_wh)
-    settled_wh = _sum([b for b in work if b.settled], lambda b: b.energy_wh)
     return {
-        "settled_share": (settled_wh or 0.0) / whole_wh if settles and whole_wh else None,
-        "idle_wh": _sum(work, lambda b: b.idle_wh),
-        "idle_gco2eq": _sum(work, lambda b: b.idle_gco2eq),
-        "network_wh": _sum(work, lambda b: b.network_wh),
-        "network_gco2eq": _sum(work, lambda b: b.network_gco2eq),
-        "embodied_gco2eq": _sum(work, lambda b: b.embodied_gco2eq),
+        "settled_share": tally.settled_wh / tally.energy_wh
+        if settles and tally.energy_wh
+        else None,
+        "idle_wh": tally.idle_wh if tally.idle_known else None,
+        "idle_gco2eq": tally.idle_gco2eq if tally.idle_known else None,
+        "network_wh": tally.network_wh,
+        "network_gco2eq": tally.network_gco2eq,
+        "embodied_gco2eq": tally.embodied_gco2eq,
     }
-
-
-def _sum(work: Iterable[Booking], figure: Callable[[Booking], float | None]) -> float | None:
-    """Return the sum of what is known, `None` if nothing is."""
-    known = [value for booking in work if (value := figure(booking)) is not None]
-    return sum(known) if known else None

@@ -68,8 +68,8 @@ class LedgerSource:
         for row in seen["clients"]:
             row.update(grams.of_client(state.clients[row["client"]].tally))
         if seen["run"]:
-            work = (b for b in state.book if b.run == seen["run"]["id"])
-            seen["run"].update(grams.of_run(work, settles=is_live(settings)))
+            tally = state.runs[seen["run"]["id"]].tally
+            seen["run"].update(grams.of_run(tally, settles=is_live(settings)))
         self._look_ahead(seen)
         return seen
 
