@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from common.errors import BrokerError
-from scheduler.carbon.courtesy import Account
+from scheduler.carbon.courtesy import Account, Courtesy, LocalCourtesy
 from tasks.courtesy import RedisCourtesy
 from tasks.local.redis_server import RedisServer
 from tests.unit.scheduler.carbon.courtesy_laws import ACCOUNT, LAWS, ROOMY, Clock, Law, is_admitted
@@ -87,3 +89,48 @@ def test_a_redis_that_is_gone_is_a_broker_error() -> None:
             await RedisCourtesy(broker, Clock()).admit(ACCOUNT)
 
     run("redis://127.0.0.1:1/0", body)
+
+
+def _actions() -> st.SearchStrategy[tuple[str, float]]:
+    names = ["admit", "succeeded", "failed", "refused", "slow_down", "pause", "wait"]
+    return st.tuples(st.sampled_from(names), st.sampled_from([1, 59, 300, 3600]))
+
+
+async def _act(courtesy: Courtesy, action: str, seconds: float) -> bool:
+    """Do one thing; return whether it was a request that was admitted."""
+    match action:
+        case "admit":
+            return await is_admitted(courtesy, ACCOUNT)
+        case "succeeded":
+            await courtesy.succeeded(ACCOUNT)
+        case "failed":
+            await courtesy.failed(ACCOUNT, "HTTP 500")
+        case "refused":
+            await courtesy.refused(ACCOUNT, "HTTP 401")
+        case "slow_down":
+            await courtesy.slow_down(ACCOUNT, "HTTP 429", None)
+        case "pause":
+            await courtesy.slow_down(ACCOUNT, "HTTP 429", timedelta(seconds=seconds))
+    return False
+
+
+@settings(
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
+@given(st.lists(_actions(), max_size=40))
+def test_a_fleet_decides_as_a_single_process_would(
+    redis_server: RedisServer, redis_client: redis.Redis, actions: list[tuple[str, float]]
+) -> None:
+    redis_client.flushall()
+
+    async def body(broker: redis.asyncio.Redis) -> None:
+        clock = Clock()
+        alone = LocalCourtesy(clock, jitter=lambda: 0.5)
+        fleet = RedisCourtesy(broker, clock, jitter=lambda: 0.5)
+        for action, seconds in actions:
+            if action == "wait":
+                clock.pass_by(seconds=seconds)
+            assert await _act(alone, action, seconds) == await _act(fleet, action, seconds)
+            assert await alone.standing(ACCOUNT) == await fleet.standing(ACCOUNT)
+
+    run(redis_server.redis_url, body)
