@@ -75,7 +75,8 @@ def practices(bookings: Iterable[Booking], now: datetime) -> dict[str, Practice]
 
 
 def _practice(work: Sequence[Booking], now: datetime) -> Practice | None:
-    counted = [b for b in work if b.outcome == "counted" and b.settled_gco2eq is not None]
+    whole = [b for b in work if b.outcome == "counted" and b.settled_gco2eq is not None]
+    counted = sorted(whole, key=lambda b: b.ended_at or now)
     energy_wh = _sum(counted, lambda b: b.energy_wh)
     if not energy_wh:
         return None

@@ -2,6 +2,9 @@
 
 import json
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from scheduler.advice.chance import Chances, PastRound, Shift, look_back, would_have
 from scheduler.advice.hours import cleanest_window
 from scheduler.carbon.reading import Reading
@@ -81,6 +84,34 @@ def test_a_silent_client_is_not_chosen_whatever_the_hour():
     past = grid(MONDAY - 7 * DAY, 14 * 24, noon_is_clean)
     rounds = [past_round({"a": "silent"}, {"a": 1.0}, at=MONDAY)]
     assert would_have("a", rounds, effects={}, shift=shift(past)) == Chances(1, 0, 0, None)
+
+
+codes = st.sampled_from(["invited", "not_sampled", "gate_closed", "silent"])
+rounds_ = st.lists(
+    st.builds(
+        lambda told, places: past_round(
+            {name: code for name, (code, _) in told.items()},
+            {name: grams for name, (_, grams) in told.items()},
+            places=places,
+        ),
+        told=st.dictionaries(
+            st.sampled_from("abcd"), st.tuples(codes, st.none() | st.floats(0.01, 100)), min_size=1
+        ),
+        places=st.none() | st.integers(1, 3),
+    ),
+    max_size=5,
+)
+
+
+@given(rounds=rounds_, factor=st.floats(0, 1))
+def test_emitting_less_never_costs_a_round_and_opens_no_gate(rounds, factor):
+    before = look_back("a", rounds)
+    after = would_have("a", rounds, effects={"grams_per_update": factor})
+    assert (before is None) == (after is None)
+    if before is None or after is None:
+        return
+    assert after.rounds == before.rounds
+    assert before.within <= after.within <= after.open == before.open <= before.rounds
 
 
 def test_a_round_is_judged_again_from_what_the_ledger_keeps_of_it():

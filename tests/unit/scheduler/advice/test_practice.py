@@ -38,6 +38,11 @@ def test_the_rate_of_a_month_is_that_of_the_days_so_far():
     assert practices(ten_days, NOON)["a"].per_month == pytest.approx(2 * 30 / 10)
 
 
+def test_overhead_is_that_of_the_newest_update():
+    newest = work("a", NOON, energy=energy(10.0, pue=1.2))
+    assert practices([newest, work("a", NOON - DAY)], NOON)["a"].pue == 1.2
+
+
 def test_a_first_hour_is_not_stretched_beyond_a_day():
     assert practices([work("a"), work("a")], NOON)["a"].per_month == pytest.approx(2 * 30)
 
