@@ -15,13 +15,13 @@ import redis.asyncio
 from common.errors import BrokerError
 from scheduler.carbon.courtesy import (
     FIRST_PAUSE,
-    HOUR,
     LONGEST_PAUSE,
     NOT_OFFERED_FOR,
     OPEN_AFTER,
     OPEN_FOR,
     PROBE_FOR,
     REFUSED_FOR,
+    WINDOW,
     Account,
     Obstacle,
     Standing,
@@ -34,16 +34,16 @@ _KEEP_S = 8 * 86_400
 """Wall seconds after which what nobody asked about is forgotten: longer than any pause."""
 
 _ADMIT = """
-local now, hour = tonumber(ARGV[1]), tonumber(ARGV[2])
+local now, window = tonumber(ARGV[1]), tonumber(ARGV[2])
 local state = redis.call('HMGET', KEYS[1], 'paused_until', 'open_until', 'probe_until', 'fault')
 local names = {'paused', 'open', 'probing'}
 for i = 1, 3 do
   if state[i] and now < tonumber(state[i]) then return {names[i], state[i], state[4] or ''} end
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - hour)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - window)
 if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[3]) then
   local oldest = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-  return {'spent', string.format('%d', tonumber(oldest[2]) + hour), ''}
+  return {'spent', string.format('%d', tonumber(oldest[2]) + window), ''}
 end
 redis.call('ZADD', KEYS[2], now, ARGV[4])
 redis.call('EXPIRE', KEYS[2], ARGV[6])
@@ -120,7 +120,7 @@ class RedisCourtesy:
     async def admit(self, account: Account) -> None:
         """Count a request that is about to be made; see `Courtesy.admit`."""
         now, name = _ms(self._now()), uuid.uuid4().hex
-        args: list[Any] = [now, _ms(HOUR), account.per_hour, name, _ms(PROBE_FOR), _KEEP_S]
+        args: list[Any] = [now, _ms(WINDOW), account.per_hour, name, _ms(PROBE_FOR), _KEEP_S]
         obstacle = await _reply(self._admit(keys=[_state(account), _requests(account)], args=args))
         if obstacle:
             what, until, fault = (_text(part) for part in obstacle)
@@ -174,7 +174,7 @@ class RedisCourtesy:
             for name in ("paused_until", "open_until", "fault_at", "success_at")
             if name in known
         }
-        used = self._broker.zcount(_requests(account), f"({_ms(now - HOUR)}", "+inf")
+        used = self._broker.zcount(_requests(account), f"({_ms(now - WINDOW)}", "+inf")
         return Standing(
             account=account,
             used=await _reply(used),

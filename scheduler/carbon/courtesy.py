@@ -16,8 +16,8 @@ from typing import Literal, Protocol, Self
 
 from common.errors import SignalUnavailable
 
-HOUR = timedelta(hours=1)
-"""A budget's window, which rolls."""
+WINDOW = timedelta(minutes=61)
+"""A budget's hour, which rolls, and what a request takes to arrive: the provider counts there."""
 
 OPEN_AFTER = 5
 """Failures in a row after which a provider is left alone."""
@@ -82,7 +82,7 @@ class Standing:
 
     Attributes:
         account: Whose it is.
-        used: Requests made in the last hour.
+        used: Requests that count towards the budget.
         paused_until: When a pause ends that the provider asked for; `None` if there is none.
         breaker: Whether it may ask.
         open_until: When an open breaker lets a probe through.
@@ -174,7 +174,7 @@ class LocalCourtesy:
         elif record.probe_until and now < record.probe_until:
             obstacle = "probing", record.probe_until
         elif len(record.requests) >= account.per_hour:
-            obstacle = "spent", record.requests[0] + HOUR
+            obstacle = "spent", record.requests[0] + WINDOW
         if obstacle:
             raise not_now(account, *obstacle, record.fault[0] if record.fault else None)
         record.requests.append(now)
@@ -236,8 +236,8 @@ class LocalCourtesy:
         )
 
     def _fresh(self, account: Account) -> _Record:
-        """Return an account's record without the requests that are older than an hour."""
-        record, since = self._records[account], self._now() - HOUR
+        """Return an account's record without the requests that no longer count."""
+        record, since = self._records[account], self._now() - WINDOW
         while record.requests and record.requests[0] <= since:
             record.requests.popleft()
         return record

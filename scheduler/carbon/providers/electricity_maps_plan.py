@@ -98,10 +98,13 @@ class Plan:
         """
         path = f"/{_PATHS[question]}"
         query = {**self._place(zone), "disableCallerLookup": "true", **params}
-        if await self._is_listed(question, zone) or question in _FREE:
+        listed = await self._is_listed(question, zone)
+        if listed or question in _FREE:
             answer = await self._insist(path, query, zone, question)
         else:
             answer = await self._fetcher.get(path, query, zone=zone, question=question)
+        if listed and answer.is_refusal:
+            await self._fetcher.shut(answer, "refused although the plan includes it")
         if answer.is_refusal or answer.status == HTTPStatus.BAD_REQUEST:
             await self._fetcher.not_offered(answer)
         return answer

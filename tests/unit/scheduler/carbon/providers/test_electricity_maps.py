@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -240,6 +240,19 @@ def test_what_the_plan_does_not_list_is_not_even_asked_for() -> None:
             future(asking)
         assert fake.counts[FORECAST] == 0
         assert fake.counts["/v4/zones"] == 1
+
+
+@pytest.mark.parametrize("question", [now, future])
+def test_what_the_plan_lists_and_is_refused_all_the_same_is_asked_again_in_an_hour(
+    asking: Asking, question: Callable[[Asking], list[Reading]]
+) -> None:
+    # A firewall before the provider, perhaps: nothing that the plan will still say in six hours.
+    asking.fake.misbehave("403_html", path="carbon-intensity")
+    with pytest.raises(SignalUnavailable, match="refused although the plan includes it"):
+        question(asking)
+    asking.fake.behave()
+    asking.clock.at += REFUSED_FOR
+    assert question(asking)
 
 
 def test_a_plan_is_asked_for_once_a_day(asking: Asking) -> None:
