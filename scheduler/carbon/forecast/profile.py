@@ -94,6 +94,8 @@ def profile(history: History, leads: int) -> Outcome:
 def _say(series: _Series, weights: Floats, *, lead: int, fits: list[int]) -> Floats:
     """Return the forecasts of one lead from every origin since `fits[0]`.
 
+    What is solved for is b less the point that it is pulled to, which is part of the base.
+
     Args:
         series: The terms.
         weights: How much each origin since `_FIRST` counts, shape `(n - _FIRST,)`.
@@ -101,20 +103,20 @@ def _say(series: _Series, weights: Floats, *, lead: int, fits: list[int]) -> Flo
         fits: Origins, ascending, at which b is fitted to what is known there, to hold up to the
             next of them.
     """
-    base, terms = _terms(series, lead)  # (n - _FIRST,), (n - _FIRST, 4)
-    prior = np.array([0.0, _PHI_PER_HOUR**lead, 0.0, 0.0])
-    base = base + terms @ prior
+    base, terms = _terms(series, lead)  # (n - _FIRST,), (4, n - _FIRST)
+    base = base + _PHI_PER_HOUR**lead * series.residual[_FIRST:]
     surprise = series.y[_FIRST + lead :] - base[: max(0, len(base) - lead)]
-    weighted = terms * weights[:, None]
+    weighted = terms * weights
     said = []
     for fit, end in pairwise([*fits, len(series.y)]):
         known = max(0, fit - lead + 1 - _FIRST)
         past, here = slice(known), slice(fit - _FIRST, end - _FIRST)
-        pull = max(_PULL * series.variance[fit], _NEGLIGIBLE) * np.eye(len(prior))
-        b = np.linalg.solve(
-            weighted[past].T @ terms[past] + pull, weighted[past].T @ surprise[past]
-        )
-        said.append(base[here] + terms[here] @ b)
+        pull = max(_PULL * series.variance[fit], _NEGLIGIBLE) * np.eye(len(terms))
+        # Not `@`: for so little, BLAS starts threads that wait for one another on a busy machine.
+        gram = np.einsum("it,jt->ij", weighted[:, past], terms[:, past])
+        moment = np.einsum("it,t->i", weighted[:, past], surprise[past])
+        b = np.linalg.solve(gram + pull, moment)
+        said.append(base[here] + np.einsum("it,i->t", terms[:, here], b))
     return np.concatenate(said)
 
 
@@ -130,7 +132,7 @@ def _terms(series: _Series, lead: int) -> tuple[Floats, Floats]:
         (series.weekend[origins + lead] - series.weekend_shape[same_hour])
         * np.sqrt(series.variance[origins]),
     ]
-    return shape, np.stack(terms, axis=-1)
+    return shape, np.stack(terms)
 
 
 def _series(history: History, leads: int) -> _Series:
