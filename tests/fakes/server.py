@@ -21,7 +21,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -145,8 +145,8 @@ class Fake:
         if rule.how in _FIXED:
             return _FIXED[rule.how](rule.value), rule
         if rule.how == "skew":
-            request.now += timedelta(hours=float(rule.value))
-            return self.respond(request), rule
+            ahead = request.now + timedelta(hours=float(rule.value))
+            return self.respond(replace(request, now=ahead)), rule
         reply = self.respond(request)
         if reply.status == 200 and rule.how not in _SENT_ODDLY:
             reply.body = self.spoil(reply.body, rule.how, rule.value)
