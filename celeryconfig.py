@@ -68,6 +68,7 @@ beat_schedule = {
         ("tick", _ours.tick_s),
         ("refresh_carbon", _ours.refresh_s),
         ("settle_carbon", _ours.settle_s),
+        ("advise_sites", _ours.settle_s),
     )
 }
 

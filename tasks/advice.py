@@ -13,7 +13,8 @@ from scheduler.advice import SEEN_ROUNDS, Advice, Record, gather, make_advice
 from scheduler.advice.render import markdown
 from scheduler.client import Client
 from scheduler.gate import DAY
-from tasks.coordinator import Coordinator
+from tasks.app import app
+from tasks.coordinator import Coordinator, coordinator
 from tasks.queues import client_queue, send
 from tasks.roles import SITE_PREFIX
 
@@ -21,6 +22,12 @@ _log = get_logger(__name__)
 
 _AT_ONCE = 5
 """Clients advised in one go: rounds must not wait. The others' turn comes with the next call."""
+
+
+@app.task(name="advise_sites")
+def advise_sites() -> None:
+    """Send every site that is due its advice."""
+    advise(coordinator())
 
 
 def advise(c: Coordinator) -> None:

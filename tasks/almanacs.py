@@ -19,8 +19,9 @@ _FLIGHT = "fairwind:carbon:flight:"
 _CHANGES = "fairwind:carbon:changes"
 _WANTED = "fairwind:carbon:wanted"
 
-_FLIGHT_MS = 120_000
-"""Longer than any refresh; a process that died in one holds its zones up no longer than this."""
+_FLIGHT_MS = 30_000
+"""A process that died in a refresh holds its zones up no longer than this; one that takes longer
+may be joined by a second, which asks again what the first has not shared yet."""
 
 _LAND = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 

@@ -27,7 +27,8 @@ def prepare(instance: Any, conf: Any, queues: list[str]) -> None:
         instance.hostname = instance.hostname.replace("celery@", "coordinator@", 1)
     check_reachable(here.broker)
     here.ledger.close()
-    import tasks.aggregation  # noqa: PLC0415 - loads torch, in the coordinator alone
+    import tasks.advice  # noqa: PLC0415 - the coordinator alone loads these, torch included
+    import tasks.aggregation  # noqa: PLC0415
     import tasks.carbon  # noqa: PLC0415
     import tasks.rounds  # noqa: F401, PLC0415
 

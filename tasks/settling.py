@@ -95,4 +95,4 @@ def _found(
 def _stands(reading: Reading, now: datetime) -> bool:
     if reading.quality == "measured":
         return True
-    return reading.quality in {"estimated", "modelled"} and now - reading.end >= _ESTIMATES_STAND
+    return reading.quality == "estimated" and now - reading.end >= _ESTIMATES_STAND

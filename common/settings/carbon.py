@@ -44,7 +44,7 @@ class SignalSettings(BaseSettings):
         description="a silence of a live signal is bridged for this long, grid hours",
     )
     settle_s: float = Field(
-        default=3600.0, gt=0, description="measured intensities are sought for past work this often"
+        default=3600.0, gt=0, description="past work is settled, and sites are advised, this often"
     )
 
     electricity_maps_key: SecretStr | None = Field(

@@ -88,13 +88,14 @@ class Demo:
         clock = _set_clock(federation, self._scene)
         _write_env(federation, self._folder / "env")
         ledger = _enrolled(federation, clock, zones)
+        opens = self._scene.grid_start or clock.now()
         federation.start_coordinator()
         federation.start_beat()
         federation.start_flower(self._port)
         with waiting("Starting  coordinator, beat and Celery Flower"):
             federation.wait_for(
                 lambda: all(client.alive for client in ledger.state().clients.values())
-                and clock.now() >= (self._scene.grid_start or clock.now()),
+                and clock.now() >= opens,
                 _READY_WITHIN_S, "the coordinator",
             )  # fmt: skip
         return ledger, clock

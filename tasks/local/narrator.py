@@ -28,7 +28,8 @@ class Narrator:
         self._told = 0
         names = "".join(name.rjust(_WIDTH) for name in zones)
         click.echo(click.style(f"{'grid time':<11}{names}", bold=True))
-        click.echo(f"{'':<11}{''.join(zone.rjust(_WIDTH) for zone in zones.values())}   gCO2eq/kWh")
+        grids = "".join(name.rjust(_WIDTH) for name in _short(list(zones.values())))
+        click.echo(f"{'':<11}{grids}   gCO2eq/kWh")
 
     def tell(self, state: Federation, run: Run) -> None:
         """Tell what is new in the ledger's state."""
@@ -58,6 +59,14 @@ class Narrator:
             f"{closed.ended:%a %H:%M}  Round {closed.number:>2}/{self._rounds}  {metric} {value:<7}"
             f" {show_mass(closed.gco2eq):>12}  trained at {', '.join(closed.cohort)}"
         )
+
+
+def _short(zones: list[str]) -> list[str]:
+    """Return zones as they fit into a column, without their country if it is the same."""
+    countries = {zone.partition("-")[0] for zone in zones}
+    common = f"{countries.pop()}-" if len(countries) == 1 else ""
+    names = [zone.removeprefix(common) for zone in zones]
+    return [name if len(name) < _WIDTH else f"{name[: _WIDTH - 2]}…" for name in names]
 
 
 @contextmanager
