@@ -140,7 +140,7 @@ class Book:
             # Grams of another family stay apart until the federation's own family is known.
             if family is not None or booking.booked is None:
                 settled = self._mean(booking.zone, start, end, family)
-                booking = replace(booking, settled=settled or booking.settled)
+                booking = replace(booking, settled=settled) if settled else booking
             if before is None or before.zone != booking.zone:
                 self._index(work, booking.zone, start, end)
         pieces[work] = booking
