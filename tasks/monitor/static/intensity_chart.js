@@ -207,10 +207,10 @@ export class IntensityChart {
     ctx.fillRect(x, bbox.top, px, bbox.height);
     if (bbox.left + bbox.width - x < 60 * px) return;
     ctx.font = font(10.5, 600);
-    ctx.textAlign = "left";
+    ctx.textAlign = "right"; // the numbers of the rounds end where the future begins
     ctx.textBaseline = "bottom";
     ctx.fillStyle = css("--ink-soft");
-    ctx.fillText("next 24 h", x + 5 * px, bbox.top - 4 * px);
+    ctx.fillText("next 24 h", bbox.left + bbox.width, bbox.top - 4 * px);
   }
 
   tag(ctx, text, x, y) {
