@@ -1,4 +1,4 @@
-"""`make bench`: rounds of digits, large updates, the energy meter, and carbon forecasts."""
+"""`make bench`: rounds of digits, large updates, the energy meter, refreshing grids, forecasts."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import argparse
 
 from benchmarks.energy import measure_meter
 from benchmarks.forecast_table import print_forecasts
+from benchmarks.refresh import measure_refresh
 from benchmarks.rounds import CASES, measure
 from benchmarks.table import print_result
 
-_OTHERS = {"energy": measure_meter, "forecast": print_forecasts}
+_OTHERS = {"energy": measure_meter, "refresh": measure_refresh, "forecast": print_forecasts}
 """Benchmarks that are no rounds."""
 
 
