@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from scheduler.carbon.reading import Reading
+from scheduler.carbon.signal import hours_overlapping
 from scheduler.event import Event
 from scheduler.federation import Federation
 
@@ -42,7 +43,7 @@ class Chronicle:
         planned: When each round was planned, by run and number.
         voices: By zone, source, family and quality.
         fallbacks: In order; a zone that recovered has its own signal as the one that speaks.
-        spread: By zone, the forecasts that had quantiles, by begin.
+        spread: By zone, the forecasts that had quantiles, one an hour, by hour since 1970.
     """
 
     state: Federation = field(default_factory=Federation)
@@ -51,7 +52,7 @@ class Chronicle:
     planned: dict[tuple[str, int], datetime] = field(default_factory=dict)
     voices: dict[tuple[str, str, str, str], Voice] = field(default_factory=dict)
     fallbacks: list[Fallback] = field(default_factory=list)
-    spread: dict[str, dict[datetime, Reading]] = field(default_factory=dict)
+    spread: dict[str, dict[int, Reading]] = field(default_factory=dict)
 
     def see(self, event: Event) -> None:
         """Take in one event."""
@@ -83,4 +84,5 @@ class Chronicle:
         voice.first = min(voice.first, reading.start)
         voice.last = max(voice.last, reading.start)
         if reading.low_gco2eq_per_kwh is not None and reading.high_gco2eq_per_kwh is not None:
-            self.spread.setdefault(reading.zone, {})[reading.start] = reading
+            hours = hours_overlapping(reading.start, reading.end)
+            self.spread.setdefault(reading.zone, {}).update(dict.fromkeys(hours, reading))

@@ -112,10 +112,14 @@ def tell_run(
     by_round: dict[int, list[Booking]] = {}
     for booking in bookings:
         by_round.setdefault(booking.round, []).append(booking)
+    points = _points(run)
     rounds = [
-        _tell_round(run, number, some, planned.get((run.id, number)), book)
+        _tell_round(
+            run, number, some, started=planned.get((run.id, number)), points=points.get(number),
+            book=book,
+        )
         for number, some in sorted(by_round.items())
-    ]
+    ]  # fmt: skip
     figures = add_up(bookings)
     updates = sum(line.updates for line in rounds)
     last = run.closed[-1] if run.closed else None
@@ -133,12 +137,12 @@ def tell_run(
 
 
 def _tell_round(
-    run: Run, number: int, bookings: Sequence[Booking], started: datetime | None, book: Book
-) -> RoundLine:
-    closed = next((c for c in run.closed if c.number == number), None)
+    run: Run, number: int, bookings: Sequence[Booking], *, started: datetime | None,
+    points: float | None, book: Book,
+) -> RoundLine:  # fmt: skip
+    closed = run.closed[number - 1] if number <= len(run.closed) else None
     figures = add_up(bookings)
     updates = sum(b.outcome == "counted" for b in bookings)
-    points = _points(run, closed) if closed else None
     return RoundLine(
         run=run.id, round=number, status=_status(run, number, closed), started=started,
         ended=closed.ended if closed else None, updates=updates, figures=figures,
@@ -162,14 +166,18 @@ def _value(run: Run, closed: ClosedRound) -> float | None:
     return (closed.metrics or {}).get(run.spec.metric)
 
 
-def _points(run: Run, closed: ClosedRound) -> float | None:
-    before = [
-        v for c in run.closed if c.number < closed.number and (v := _value(run, c)) is not None
-    ]
-    value = _value(run, closed)
-    if run.spec.metric == "loss" or value is None or not before or value <= max(before):
-        return None
-    return (value - max(before)) / POINT
+def _points(run: Run) -> dict[int, float]:
+    """Return by round the points by which its version beats the best one before."""
+    points: dict[int, float] = {}
+    best: float | None = None
+    for closed in run.closed if run.spec.metric != "loss" else ():
+        value = _value(run, closed)
+        if value is None:
+            continue
+        if best is not None and value > best:
+            points[closed.number] = (value - best) / POINT
+        best = value if best is None else max(best, value)
+    return points
 
 
 def _settled(closed: ClosedRound, bookings: Sequence[Booking], book: Book) -> Avoided:

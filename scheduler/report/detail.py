@@ -139,10 +139,10 @@ def signals_section(report: Report) -> Section:
         tables.append(Table(["zone", "from", "expected", "speaks", "why"], fallbacks, texts=5))
     return Section(
         "Signals",
-        ["Over the whole ledger, for the zones of this report."],
+        ["Readings over the whole ledger, fallbacks in the period, for the zones of this report."],
         tables=tables,
         notes=[
-            *([] if fallbacks else ["No signal fell back."]),
+            *([] if fallbacks else ["No signal fell back in the period."]),
             *credits_of(v.source for v in report.voices),
         ],
     )

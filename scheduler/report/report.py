@@ -139,11 +139,12 @@ def make_report(events: Iterable[Event], *, provenance: Provenance, scope: Scope
     ]
     placed = [_placed(booking, told) for booking in bookings]
     zones = {b.zone for b in bookings}
+    since, until = scope.since or min(placed), scope.until or max(told.last, *placed)
     return Report(
         provenance=provenance,
         scope=scope,
-        since=scope.since or min(placed),
-        until=scope.until or max(told.last, *placed),
+        since=since,
+        until=until,
         family=str(told.state.book.family) if told.state.book.family else None,
         totals=add_up(bookings),
         counted=add_up(b for b in bookings if b.outcome == "counted"),
@@ -157,7 +158,7 @@ def make_report(events: Iterable[Event], *, provenance: Provenance, scope: Scope
         shares=_shares(bookings),
         settles=any(_settles(booking) for booking in bookings),
         voices=tuple(told.voices[key] for key in sorted(told.voices) if key[0] in zones),
-        fallbacks=tuple(fallback for fallback in told.fallbacks if fallback.zone in zones),
+        fallbacks=tuple(f for f in _fallbacks(told, since, until) if f.zone in zones),
         bookings=tuple(bookings),
     )
 
@@ -185,6 +186,13 @@ def _settles(booking: Booking) -> bool:
     return booking.settled is not None or (
         booked is not None and not LOCAL.keys() >= {*booked.sources}
     )
+
+
+def _fallbacks(told: Chronicle, since: datetime, until: datetime) -> list[Fallback]:
+    """Return the fallbacks of a period, those that were in force at its begin first."""
+    before = {fallback.zone: fallback for fallback in told.fallbacks if fallback.at < since}
+    in_force = [fallback for fallback in before.values() if fallback.speaks != fallback.expected]
+    return [*in_force, *(f for f in told.fallbacks if since <= f.at <= until)]
 
 
 def _groups(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from common.units import show_duration
 from scheduler.report.course import Avoided, RunLine
 from scheduler.report.report import Report
 from scheduler.report.section import Section, Table
@@ -59,7 +60,8 @@ def _settling(report: Report) -> str:
 def _waiting(run: RunLine, show: Show, report: Report) -> str:
     text = (
         f"Waiting for clean power avoided {show.grams(run.booked.avoided_gco2eq)} {show.gco2eq} "
-        f"({share(run.booked.share)}) of run {run.id} against its run-now baseline, as booked"
+        f"({share(run.booked.share)}) of run {run.id} against its run-now baseline, for a delay "
+        f"of {show_duration(max(0.0, run.delay_s))} on the grid clock, as booked"
     )
     settled = show.grams(run.settled.avoided_gco2eq, NOT_YET)
     return f"{text}; at measured intensities: {settled}." if report.settles else f"{text}."

@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 
 from scheduler.booking import Booking
 from scheduler.carbon.reading import Reading
+from scheduler.carbon.signal import hours_overlapping
 from scheduler.carbon.typical_day import typical_days
 
-Spread = Mapping[str, Mapping[datetime, Reading]]
-"""By zone, forecasts that had quantiles."""
+Spread = Mapping[str, Mapping[int, Reading]]
+"""By zone, forecasts that had quantiles, by hour since 1970."""
 
 FORECAST_ERROR = 0.108
 """Day-ahead MAPE of published forecasts: 2.4 % to 10.8 % by zone, of which the largest (CarbonCast:
@@ -94,7 +95,9 @@ def _quantiles(booking: Booking, spread: Spread) -> tuple[float, float] | None:
     start, end = booking.started_at, booking.ended_at
     if start is None or end is None:
         return None
-    inside = [r for r in spread.get(booking.zone, {}).values() if r.start <= end and r.end > start]
+    told = spread.get(booking.zone, {})
+    hours = hours_overlapping(start, max(end, start + timedelta.resolution))
+    inside = [told[hour] for hour in hours if hour in told]
     value = math.fsum(r.gco2eq_per_kwh for r in inside)
     if not value:
         return None

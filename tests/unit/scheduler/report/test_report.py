@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from hypothesis import given
 
 from common.errors import FederationError
 from scheduler.carbon.reading import Family
@@ -17,7 +18,7 @@ from scheduler.report.plain import bookings_csv, months_csv, to_json
 from scheduler.report.report import Provenance, Report, Scope, make_report
 from scheduler.report.show import Show
 from tests.unit.scheduler.report.golden import at, golden
-from tests.unit.scheduler.story import NOON, Story
+from tests.unit.scheduler.story import HOUR, NOON, Story, history, spec, steps
 
 
 def report_of(told: Story, **scope: Any) -> Report:
@@ -219,6 +220,24 @@ def test_columns_are_printed_in_the_unit_and_with_the_decimals_of_the_total():
     assert (large.wh, large.energy(2_345_678.0)) == ("MWh", "2.346")
 
 
+def test_fallbacks_of_the_period_are_told_and_those_in_force_at_its_begin():
+    told = golden()
+    told.tell("signal.fell_back", zone="FR", expected="neso", speaks="static", why="silent")
+    told.later(HOUR)
+    told.tell("signal.recovered", zone="FR", speaks="neso")
+    fallbacks = report_of(told).fallbacks
+    assert [(f.zone, f.speaks) for f in fallbacks] == [("FR", "static"), ("FR", "neso")]
+    assert report_of(told, until=at(15)).fallbacks == ()
+    told.later(HOUR)
+    told.tell("signal.fell_back", zone="PL", expected="neso", speaks=None, why="silent")
+    told.later(HOUR)
+    told.start(spec(id="s"))
+    told.plan("c", run="s")
+    told.answer("c", run="s", round=1, started_at=told.now)
+    fallbacks = report_of(told, run="s").fallbacks
+    assert [(f.zone, f.speaks) for f in fallbacks] == [("PL", None)]
+
+
 def test_a_local_signal_is_never_settled_and_nothing_is_said_to_come():
     told = Story("a")
     told.start()
@@ -227,3 +246,19 @@ def test_a_local_signal_is_never_settled_and_nothing_is_said_to_come():
     page = to_html(report_of(told))
     assert "no intensities measured later will replace its own" in page
     assert "not known yet" not in page
+
+
+@given(steps=steps)
+def test_whatever_happens_the_parts_of_a_report_add_up_to_its_totals(steps):
+    told = history(steps)
+    try:
+        report = report_of(told)
+    except FederationError:
+        assert not list(told.state.book)
+        return
+    for groups in (report.sites, report.zones, report.months, report.outcomes, report.runs):
+        for figure in ("energy_wh", "gco2eq", "settled_gco2eq", "unknown_wh", "pieces"):
+            parts = [getattr(group.figures, figure) for group in groups]
+            assert sum(parts) == pytest.approx(getattr(report.totals, figure), abs=1e-9)
+    assert report.totals.gco2eq == pytest.approx(told.state.runs["r"].spent_gco2eq, abs=1e-9)
+    to_html(report)

@@ -8,6 +8,7 @@ import pytest
 from common.messages import Energy, EnergyPart
 from scheduler.booking import Booking
 from scheduler.carbon.reading import FLOW_TRACED, Mean, Quality, Reading
+from scheduler.carbon.signal import hour_number
 from scheduler.carbon.typical_day import typical_days
 from scheduler.report.uncertainty import range_of
 from tests.unit.scheduler.story import HOUR, NOON, reading
@@ -41,14 +42,16 @@ def test_a_forecast_without_quantiles_has_the_published_error():
 def test_a_forecast_with_quantiles_has_its_own():
     told = reading("FR", 100.0, NOON, quality="forecast", issued_at=NOON)
     told = replace(told, low_gco2eq_per_kwh=80.0, high_gco2eq_per_kwh=130.0)
-    found = range_of([work("forecast")], {"FR": {NOON: told}})
+    found = range_of([work("forecast")], {"FR": {hour_number(NOON): told}})
     assert (found.low_gco2eq, found.high_gco2eq) == pytest.approx((8.0, 13.0))
 
 
 def test_a_forecast_of_zero_has_no_relative_error_of_its_own():
     told: Reading = reading("FR", 0.0, NOON, quality="forecast", issued_at=NOON)
     told = replace(told, low_gco2eq_per_kwh=0.0, high_gco2eq_per_kwh=5.0)
-    assert range_of([work("forecast")], {"FR": {NOON: told}}).high_gco2eq == pytest.approx(11.08)
+    assert range_of(
+        [work("forecast")], {"FR": {hour_number(NOON): told}}
+    ).high_gco2eq == pytest.approx(11.08)
 
 
 def test_the_typical_day_has_the_spread_of_its_fit():
