@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Literal, Self
 
 from common.errors import SignalError
@@ -39,11 +40,12 @@ class Family:
     def __str__(self) -> str:
         return f"{self.kind}, {self.scope}, {self.accounting}"
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
+    @staticmethod
+    @cache
+    def parse(text: str) -> Family:
         """Return the family that `str` wrote."""
         kind, scope, accounting = text.split(", ")
-        return cls(kind, scope, accounting)  # type: ignore[arg-type]
+        return Family(kind, scope, accounting)  # type: ignore[arg-type]
 
 
 FLOW_TRACED = Family("average", "lifecycle", "consumption")

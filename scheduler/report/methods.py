@@ -82,8 +82,7 @@ METHODS: tuple[Method, ...] = (
         "FAIRWIND_NETWORK_KWH_PER_GB said otherwise when the work was booked; at the intensity of "
         "the client's zone. Published constants lie a factor of 69 apart (CUMULATOR: 0.069 "
         "kWh/GB), so the figure stands apart and its uncertainty is not quantified.",
-        "Cloud Carbon Footprint, methodology, networking (read 2026-11); CUMULATOR, EPFL (read "
-        "2026-11)",
+        "Cloud Carbon Footprint, methodology, networking; CUMULATOR, EPFL (both adopted 2026-11)",
     ),
     Method(
         "Embodied emissions",
@@ -99,7 +98,7 @@ METHODS: tuple[Method, ...] = (
         "measured and estimated intensities and models of processors included, has no published "
         "error and is not quantified. Errors are added up as if they all went the same way.",
         "CarbonCast, Maji, Shenoy and Sitaraman, BuildSys 2022, evaluated 2026-11; "
-        "typical_day.csv; NVIDIA NVML API reference, nvmlDeviceGetPowerUsage (read 2026-11)",
+        "typical_day.csv; NVIDIA NVML API reference, nvmlDeviceGetPowerUsage (adopted 2026-11)",
     ),
 )
 

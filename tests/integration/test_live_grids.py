@@ -96,10 +96,10 @@ def test_work_is_booked_at_what_the_provider_said_and_settled_when_it_has_measur
 
     fleet.wait(settled, "measured intensities of all work")
     for booking in fleet.state().book:
-        start, end = booking.started_at, booking.ended_at
-        if booking.run == "booked" and start and end and start.hour == end.hour:
+        begun, ended = booking.started_at, booking.ended_at
+        if booking.run == "booked" and begun and ended and begun.hour == ended.hour:
             assert booking.settled is not None
-            assert booking.settled.gco2eq_per_kwh == gco2eq_per_kwh(booking.zone, start)
+            assert booking.settled.gco2eq_per_kwh == gco2eq_per_kwh(booking.zone, begun)
             assert booking.settled.quality == "measured"
 
 
