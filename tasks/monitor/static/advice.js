@@ -51,6 +51,7 @@ function show(advice, threshold) {
   put("advice-chosen", chosen(advice.chances));
   showLines(advice);
   byId("advice-missing").hidden = !advice.missing.length;
+  if (!advice.lines.length) byId("advice-missing").open = true;
   keyed(byId("advice-missing-list"), advice.missing, (text) => text, () => make("li"), (item, text) => put(item, nice(text)));
 }
 

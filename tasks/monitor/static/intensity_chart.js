@@ -6,6 +6,8 @@ import { day, hour, intensity } from "./format.js";
 import { HEIGHT, axis, css, follow, font, glider, zoneColour, zoneDash } from "./plot.js";
 
 const LABEL_WIDTH = 66;
+const CHARACTER_WIDTH = 7.2;
+const WIDEST_SHARE = 0.2;
 const LABEL_HEIGHT = 14;
 const MOST_LABELS = 10;
 const READING_S = 5400; // a reading stands for an hour, and may arrive half an hour late
@@ -50,7 +52,7 @@ export class IntensityChart {
     this.zones = zones;
     if (!zones.length) return false;
     const over = view.run?.status === "ended";
-    this.now = over ? Infinity : view.now ?? Infinity;
+    this.now = over || !zones.some((zone) => zone.forecast) ? Infinity : view.now ?? Infinity;
     const lines = zones.map((zone) => withFuture(upToNow(zone, view.run?.ended ?? view.now), zone, this.now));
     this.ends = lines.map(([, values]) => values.at(-1));
     const data = lines.length > 1 ? window.uPlot.join(lines) : lines[0];
@@ -69,7 +71,7 @@ export class IntensityChart {
     this.plot = new window.uPlot({
       width: this.host.clientWidth || 600,
       height: HEIGHT,
-      padding: [18, (u) => (this.labelled(u) ? LABEL_WIDTH : 12), 0, 0],
+      padding: [18, (u) => (this.labelled(u) ? this.labelWidth(u) : 12), 0, 0],
       legend: { show: false },
       focus: { alpha: 0.22 },
       cursor: { drag: { x: false, y: false }, focus: { prox: 18 }, points: { size: 7 }, y: false },
@@ -165,6 +167,12 @@ export class IntensityChart {
     return u.width >= 560 && this.zones.length <= MOST_LABELS;
   }
 
+  /** Room for the longest name, within reason: a longer one is set narrower. */
+  labelWidth(u) {
+    const longest = Math.max(...this.zones.map((zone) => zone.zone.length)) * CHARACTER_WIDTH + 14;
+    return Math.max(LABEL_WIDTH, Math.min(longest, u.width * WIDEST_SHARE));
+  }
+
   /** Write each zone's name at the end of its line, pushed apart where lines are close. */
   labels(u) {
     const { ctx, bbox } = u;
@@ -190,7 +198,7 @@ export class IntensityChart {
       ctx.moveTo(x + px, y);
       ctx.lineTo(x + 8 * px, at);
       ctx.stroke();
-      ctx.fillText(name, x + 11 * px, at, (LABEL_WIDTH - 12) * px);
+      ctx.fillText(name, x + 11 * px, at, (this.labelWidth(u) - 12) * px);
     }
     ctx.restore();
   }
