@@ -119,7 +119,7 @@ function showLines({ lines }) {
       make("b", "", format.grams(line.saves_gco2eq_per_month)), " a month");
     put(then, chances ? `Among the best in ${chances.within} of ${chances.rounds} rounds with it` : "");
     put(computed, nice(change.computed));
-    put(source, `By ${nice(change.source)}.`.replace(/\.\.$/, "."));
+    put(source, `Basis: ${nice(change.source)}.`.replace(/\.\.$/, "."));
     put(span, known(change.low_gco2eq)
       ? `Estimated: ${format.grams(change.low_gco2eq)} to ${format.grams(change.high_gco2eq)} an update.` : "");
   });
