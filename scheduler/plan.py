@@ -13,7 +13,8 @@ from typing import Any
 from common.units import show_mass
 from scheduler.carbon.reading import Reading
 from scheduler.client import Client
-from scheduler.gate import Gate, explain
+from scheduler.gate import Gate
+from scheduler.gate_sentence import explain
 from scheduler.policies import find_policy
 from scheduler.policies.candidate import Candidate
 from scheduler.round import AssignmentState, Round

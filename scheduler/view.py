@@ -13,7 +13,7 @@ from common.errors import FederationError
 from common.units import show_duration
 from scheduler.client import Client
 from scheduler.federation import Federation, Run
-from scheduler.gate import explain
+from scheduler.gate_sentence import explain
 from scheduler.grid_view import fallback, listed, notice, reading_now, zones_seen
 from scheduler.plan import SENTENCES
 from scheduler.round import ClosedRound, Round

@@ -200,8 +200,8 @@ def _smaller_updates(facts: Facts) -> Answer:
         low_gco2eq=0.0,
         high_gco2eq=saves,
         computed=(
-            f"{show_share(EIGHT_BITS.share)} of the way there, half of the network's "
-            f"{show_mass(network)} an update"
+            f"{show_share(EIGHT_BITS.share)} of the bytes on the way there, which are half of "
+            f"the network's {show_mass(network)} an update"
         ),
         source=EIGHT_BITS.source,
     )

@@ -84,7 +84,7 @@ def _now(advice: Advice) -> str:
         return "It has not trained for us yet, as far as its figures tell."
     return (
         f"One update takes {show_energy(own.energy_wh)} and emits {show_mass(own.gco2eq)}: the "
-        f"mean of {own.updates}, about {own.per_month:,.0f} a month."
+        f"mean of {own.updates} updates; about {own.per_month:,.0f} updates a month."
     )
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from common.errors import SignalError
 from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.carbon.typical_day import TypicalDay
-from scheduler.gate import _SENTENCES, Code, Gate, GateRule, State, explain, judge
+from scheduler.gate import Code, Gate, GateRule, State, judge
+from scheduler.gate_sentence import _SENTENCES, explain
 
 NOW = datetime(2026, 7, 8, 12, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
