@@ -48,7 +48,7 @@ const beside = (wh, grams) =>
 
 function settled(run, share) {
   if (!(share > 0)) return "none measured yet";
-  const part = share > 0.9995 ? "" : `, ${format.share(Math.min(share, 0.99))} of the energy`;
+  const part = share > 0.9995 ? "" : `, measured for ${format.share(Math.min(share, 0.99))} of the energy`;
   return `${format.grams(run.settled_gco2eq)}${part}`;
 }
 
