@@ -40,7 +40,7 @@ def notice(state: Federation) -> str | None:
     fallen = {zone: said for zone in zones if (said := fallback(state, zone))}
     silent = [z for z in zones if z in state.grid and state.grid[z].latest is None]
     if zones and silent == zones:
-        why = next((f" ({fallen[z]['why']})" for z in silent if z in fallen), "")
+        why = next((f" ({fallen[z]['why'].rstrip('.')})" for z in silent if z in fallen), "")
         return (
             f"Every carbon signal is down: no zone's intensity is known, so gates are unknown{why}."
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,11 +12,12 @@ from typing import Literal
 import redis
 
 from common import settings as settings_
-from common.errors import FairwindError
+from common.errors import FairwindError, SignalError
 from common.settings import Settings
 from common.units import show_bytes
 from models.energy.findings import meter_findings
 from scheduler.carbon import is_live
+from scheduler.client import Client
 from scheduler.ledger import open_ledger
 from tasks.broker import check_reachable, connect
 from tasks.presence import read_heartbeats
@@ -77,8 +78,12 @@ def _redis(ours: Settings) -> Iterator[Finding]:
 
 
 def _signal(ours: Settings) -> Iterator[Finding]:
-    names = known_zones(ours)
-    yield Finding("ok", f"Signal {', '.join(ours.signal)} knows {len(names)} zones.")
+    try:
+        text = f"Signal {', '.join(ours.signal)} knows {len(known_zones(ours))} zones."
+    except SignalError as error:
+        yield Finding("warning", str(error))
+    else:
+        yield Finding("ok", text)
     for standing in Sources(ours).standings() if is_live(ours) else ():
         if standing.breaker != "closed" or standing.paused_until:
             yield Finding(
@@ -109,15 +114,22 @@ def _ledger(ours: Settings) -> Iterator[Finding]:
         "ok",
         "The ledger is SQLite, which serves coordinators of one host; keep it on a local disk.",
     )
-    known = set(known_zones(ours))
-    for client in state.clients.values():
-        if client.zone not in known:
-            yield Finding(
-                "warning",
-                f"{client.id} is enrolled in zone {client.zone}, which {' or '.join(ours.signal)} "
-                "does not know: its gate stays unknown and it never trains. Enrol it in a zone "
-                "of `fairwind zones`, or choose another signal.",
-            )
+    for client in _astray(ours, state.clients.values()):
+        yield Finding(
+            "warning",
+            f"{client.id} is enrolled in zone {client.zone}, which {' or '.join(ours.signal)} "
+            "does not know: its gate stays unknown and it never trains. Enrol it in a zone "
+            "of `fairwind zones`, or choose another signal.",
+        )
+
+
+def _astray(ours: Settings, clients: Iterable[Client]) -> list[Client]:
+    """Return the clients in zones that no source knows; nobody where none says what it knows."""
+    try:
+        known = known_zones(ours)
+    except SignalError:
+        return []
+    return [client for client in clients if client.zone not in known]
 
 
 def _workers(ours: Settings) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -16,11 +17,15 @@ from scheduler.carbon.courtesy import Standing
 from scheduler.carbon.local import Local
 from scheduler.carbon.provider import Provider
 from scheduler.carbon.providers import live_names, make_account, make_provider, refuse_unready
-from tasks.broker import connect_async
+from tasks.broker import check_reachable, connect, connect_async
 from tasks.courtesy import RedisCourtesy
 
 _T = TypeVar("_T")
 _log = get_logger(__name__)
+
+_ZONES = "fairwind:carbon:zones:"
+
+_ZONES_KEPT_S = 86_400
 
 _AT_ONCE = 48
 """Zones that are asked about at the same time: 300 at 100 ms each take seven turns."""
@@ -74,13 +79,25 @@ class Sources:
 def known_zones(settings: Settings) -> tuple[str, ...]:
     """Return the ids of the zones that any source named by the settings knows, sorted.
 
+    What a live source says is kept for a day: a health check must not spend its key's budget.
+
     Raises:
+        BrokerError: If Redis does not answer.
         SignalError: If a live source does not say.
     """
     if not is_live(settings):
         return make_signal(settings).zones()
-    sources = Sources(settings)
-    return tuple(sorted({zone for source in sources for zone in sources.run(source.zones())}))
+    sources, broker = Sources(settings), connect(settings)
+    check_reachable(broker)
+    names: set[str] = set()
+    for source in sources:
+        key = _ZONES + source.name
+        told = broker.get(key)
+        if told is None:
+            told = json.dumps(sources.run(source.zones())).encode()
+            broker.set(key, told, ex=_ZONES_KEPT_S)
+        names.update(json.loads(told))
+    return tuple(sorted(names))
 
 
 async def for_each_zone(

@@ -1,10 +1,9 @@
-"""The card as a person reads it: on a terminal, as Markdown, and as a summary for a page."""
+"""The card as a person reads it: on a terminal and as Markdown."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from typing import Any
 
 from common.units import show_energy, show_intensity, show_mass, show_share
 from scheduler.advice.card import Advice, Line
@@ -46,32 +45,6 @@ def markdown(advice: Advice) -> str:
             lines += [f"- {' '.join(first.split())}", *(f"  - {detail}" for detail in details)]
         lines.append("")
     return "\n".join(lines)
-
-
-def summary(advice: Advice) -> dict[str, Any]:
-    """Return what a page shows of it: the best hours and the three lines that save most."""
-    hours = advice.outlook.best if advice.outlook else ()
-    return {
-        "client": advice.client,
-        "at": advice.at.timestamp(),
-        "hours": [
-            {"start": hour.start.timestamp(), "gco2eq_per_kwh": hour.gco2eq_per_kwh}
-            for hour in hours
-        ],
-        "lines": [
-            {
-                "text": line.change.text,
-                "saves": f"{show_mass(line.change.saves_gco2eq)} an update, "
-                f"{show_mass(line.saves_gco2eq_per_month)} a month (estimated)",
-                "saves_gco2eq": line.change.saves_gco2eq,
-                "saves_gco2eq_per_month": line.saves_gco2eq_per_month,
-                "computed": line.change.computed,
-                "source": line.change.source,
-            }
-            for line in advice.lines[:3]
-        ],
-        "missing": list(advice.missing),
-    }
 
 
 def _headline(advice: Advice) -> str:

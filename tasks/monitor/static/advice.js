@@ -59,7 +59,7 @@ function present({ practice }) {
   if (!practice) return "It has not trained for us yet, as far as its figures tell.";
   const grams = (practice.energy_wh * practice.gco2eq_per_kwh) / 1000;
   return `One update takes ${format.wattHours(practice.energy_wh)} and emits ${format.grams(grams)}: the mean of `
-    + `${format.count(practice.updates)}, about ${format.count(Math.round(practice.per_month))} a month.`;
+    + `${format.count(practice.updates)} updates; about ${format.count(Math.round(practice.per_month))} updates a month.`;
 }
 
 function chosen(chances) {

@@ -8,7 +8,7 @@ import pytest
 from common.errors import FederationError, SignalError
 from common.messages import AdviceNote
 from scheduler.advice import Case, Record, gather, make_advice
-from scheduler.advice.render import card, markdown, summary
+from scheduler.advice.render import card, markdown
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.typical_day import TypicalDay
@@ -77,14 +77,6 @@ def test_advice_is_json_with_full_figures_and_fits_its_message():
     assert body["lines"][0]["change"]["computed"]
     note = AdviceNote(client="north", at=made.at, card=markdown(made), figures=body)
     assert AdviceNote.model_validate(note.model_dump(mode="json")) == note
-
-
-def test_a_page_gets_the_best_hours_and_three_lines():
-    seen = summary(make_advice(full_case()))
-    assert len(seen["lines"]) == 3
-    assert len(seen["hours"]) == 3
-    assert seen["lines"][0]["saves"] == "2 gCO2eq an update, 60 gCO2eq a month (estimated)"
-    assert json.loads(json.dumps(seen)) == seen
 
 
 def test_markdown_is_a_list_a_section():
