@@ -28,6 +28,7 @@ class Client:
 
     Attributes:
         num_examples: At most this many examples count; `None` if it enrolled without a limit.
+        gate_told_at: When its gate was last told of, on the grid clock.
         waiting_since: On the grid clock: when its gate closed or it last trained, if later.
         energy_per_update_wh, latency_s, train_s, utility: Moving averages over its accepted
             updates; `None` before the first. Latency runs from issue to acceptance; it and the
@@ -48,6 +49,7 @@ class Client:
     host: str | None = None
     alive: bool = False
     gate: Gate | None = None
+    gate_told_at: datetime | None = None
     waiting_since: datetime | None = None
     updates: int = 0
     energy_per_update_wh: float | None = None

@@ -51,15 +51,20 @@ def _client_silent(self: Federation, event: Event) -> None:
 def _gate_changed(self: Federation, event: Event) -> None:
     client = self.clients[event.client]
     was_open = client.gate is not None and client.gate.state == "open"
-    client.gate = Gate.from_dict(event.body)
+    client.gate, client.gate_told_at = Gate.from_dict(event.body), event.grid_at
     if was_open and client.gate.state != "open":
         client.waiting_since = event.grid_at
 
 
 def _grid_read(self: Federation, event: Event) -> None:
-    for zone, body in event.body["readings"].items():
+    told = event.body["readings"]
+    for zone, body in told.items():
         reading = Reading.from_dict(zone, body) if body else None
         self.grid.setdefault(zone, Series()).tell(reading, event.grid_at)
+    for client in self.clients.values():
+        # Gates are explained by what holds now; what changes them has events of its own.
+        if client.gate is not None and (now := told.get(client.zone)):
+            client.gate = client.gate.seeing(now["gco2eq_per_kwh"])
 
 
 def _grid_settled(self: Federation, event: Event) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -63,6 +63,12 @@ class Gate:
     def is_open(self) -> bool:
         """Whether the client may train, by whichever rule."""
         return self.state in ("open", "open_by_patience")
+
+    def seeing(self, gco2eq_per_kwh: float) -> Gate:
+        """Return the gate with a newer intensity that changed neither its state nor its reason."""
+        if "intensity_gco2eq_per_kwh" not in self.numbers:
+            return self
+        return replace(self, numbers={**self.numbers, "intensity_gco2eq_per_kwh": gco2eq_per_kwh})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the gate as JSON can hold it."""

@@ -21,6 +21,8 @@ from tasks.queues import queue, send
 _IMPATIENT_S = 10.0
 """A zone of which nothing is known is asked about at most this often, wall seconds."""
 
+_TOLD_DAILY = timedelta(days=1)
+
 _CAUGHT_UP = timedelta(days=7)
 """How far back the ledger is completed after an interruption, grid time."""
 
@@ -65,7 +67,7 @@ def _news(
         *_grid_news(state, zones),
         *(_signal_news(c, state, zones) if c.almanacs else ()),
         *(_caught_up(c, state, now) if learned else ()),
-        *_gate_news(state, gates),
+        *_gate_news(state, gates, now),
     ]
 
 
@@ -138,14 +140,20 @@ def _caught_up(c: Coordinator, state: Federation, now: datetime) -> list[Draft]:
     return [Draft("grid.caught_up", body={"readings": readings})] if readings else []
 
 
-def _gate_news(state: Federation, gates: Mapping[str, Gate]) -> list[Draft]:
+def _gate_news(state: Federation, gates: Mapping[str, Gate], now: datetime) -> list[Draft]:
     return [
         Draft("gate.changed", client=name, body=gate.to_dict())
         for name, gate in gates.items()
-        if (before := state.clients[name].gate) is None or _told(gate) != _told(before)
+        if _is_news(state.clients[name], gate, now)
     ]
 
 
-def _told(gate: Gate) -> tuple[str, str, float | None]:
-    """Return what makes a gate worth an event: its state, why, and the intensity it saw."""
-    return gate.state, gate.reason, gate.numbers.get("intensity_gco2eq_per_kwh")
+def _is_news(client: Client, gate: Gate, now: datetime) -> bool:
+    """Return whether a gate is worth an event: another state or reason, or a day without one.
+
+    Intensities have events of their own; the zone's quantiles drift slowly.
+    """
+    before, told_at = client.gate, client.gate_told_at
+    if before is None or told_at is None or now - told_at >= _TOLD_DAILY:
+        return True
+    return (gate.state, gate.reason) != (before.state, before.reason)

@@ -374,3 +374,16 @@ def test_an_update_counts_once_a_round_and_client(steps):
 def test_a_client_has_one_open_assignment_at_most(steps):
     names = [part.client for part in history(steps).state.open_assignments()]
     assert len(set(names)) == len(names)
+
+
+def test_a_gate_that_stays_as_it_is_shows_what_holds_now():
+    told = Story("a")
+    told.read("FR", 80.0)
+    gate = told.state.clients["a"].gate
+    assert gate is not None
+    assert gate.numbers["intensity_gco2eq_per_kwh"] == 80.0
+    assert (gate.state, gate.since) == ("open", told.now)
+    told.gate("a", "unknown")
+    told.read("FR", 90.0)
+    assert told.state.clients["a"].gate is not None
+    assert told.state.clients["a"].gate.numbers == {}
