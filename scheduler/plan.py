@@ -15,9 +15,9 @@ from scheduler.carbon.reading import Reading
 from scheduler.client import Client
 from scheduler.gate import Gate
 from scheduler.gate_sentence import explain
-from scheduler.policies import find_policy
-from scheduler.policies.candidate import Candidate
-from scheduler.round import AssignmentState, Round
+from scheduler.policies import find_policy, policy_options
+from scheduler.policies.question import Candidate, PastRound, Question
+from scheduler.round import AssignmentState, ClosedRound, Round
 from scheduler.run import RunSpec
 from scheduler.score import Score, expected_gco2eq, score_clients
 
@@ -72,7 +72,10 @@ class Situation:
             family than the federation's.
         busy: Clients with an open assignment, of whichever run.
         failures: Consecutive failures in this run, by client id.
-        remaining_gco2eq: What is left of the run's budget; `None` without one.
+        spent_gco2eq: What the run has emitted so far.
+        past: The run's closed rounds, oldest first.
+        forecasts: By zone, intensities hour by hour, the running one first, as far as the policy
+            wants to see and is known; gCO2eq/kWh.
         weights: How much each part of a score counts, as `score_weights` returns them.
     """
 
@@ -82,7 +85,9 @@ class Situation:
     readings: Mapping[str, Reading | None]
     busy: frozenset[str]
     failures: Mapping[str, int]
-    remaining_gco2eq: float | None
+    spent_gco2eq: float
+    past: Sequence[ClosedRound]
+    forecasts: Mapping[str, tuple[float, ...]]
     weights: Mapping[str, float]
 
 
@@ -106,12 +111,22 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
     if len(eligible) < quorum:
         waiting = "too_few"
     else:
-        candidates = [Candidate(c.id, scores[c.id].value, c.updates > 0) for c in eligible]
         wanted = min(len(eligible), math.ceil(target * (1 + spec.over_selection)))
         attempt = len(so_far.cohort) if so_far else 0
-        rng = Random(derive_seed(spec.seed, spec.id, number, f"plan-{attempt}"))  # noqa: S311 - a draw, not a secret
-        for client in find_policy(spec.policy)(candidates, wanted, rng):
-            codes[client] = "invited"
+        question = Question(
+            candidates=[_candidate(c, scores[c.id], situation) for c in eligible],
+            wanted=wanted, quorum=quorum, number=number, now=situation.now,
+            rng=Random(derive_seed(spec.seed, spec.id, number, f"plan-{attempt}")),  # noqa: S311 - a draw, not a secret
+            past=[PastRound(r.number, r.started, r.updates) for r in situation.past],
+            num_clients=len(situation.clients), spent_gco2eq=situation.spent_gco2eq,
+            grams=spec.grams, rounds_left=None if spec.rounds is None else spec.rounds - number + 1,
+            options=policy_options(spec.policy, spec.policy_options),
+        )  # fmt: skip
+        chosen = find_policy(spec.policy).select(question)
+        if len(chosen) < quorum:
+            waiting = "policy_waits"
+        else:
+            codes |= dict.fromkeys(chosen, "invited")
     verdicts = [
         Verdict(
             c.id, codes[c.id], situation.gates.get(c.id), scores[c.id],
@@ -119,7 +134,19 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
         )
         for c in situation.clients
     ]  # fmt: skip
-    return _within_budget(target, verdicts, waiting, situation.remaining_gco2eq)
+    remaining = None if spec.grams is None else spec.grams - situation.spent_gco2eq
+    return _within_budget(target, verdicts, waiting, remaining)
+
+
+def _candidate(client: Client, score: Score, situation: Situation) -> Candidate:
+    reading = situation.readings[client.id]
+    return Candidate(
+        client=client.id, zone=client.zone, score=score.value, updates=client.updates,
+        num_examples=client.num_examples, utility=client.utility, duration_s=client.latency_s,
+        energy_wh=client.energy_per_update_wh, gco2eq=expected_gco2eq(client, reading),
+        intensity_gco2eq_per_kwh=reading.gco2eq_per_kwh if reading else None,
+        forecast_gco2eq_per_kwh=situation.forecasts.get(client.zone, ()),
+    )  # fmt: skip
 
 
 def _aims(spec: RunSpec, eligible: Sequence[Client], so_far: Round | None) -> tuple[int, int]:
@@ -192,6 +219,7 @@ SENTENCES: Mapping[str, str] = {
     "gate_unknown": "the carbon intensity of its zone is unknown, and unknown is not clean",
     "over_budget": "what is left of the run's budget does not cover this round",
     "too_few": "fewer clients are eligible than the quorum asks for",
+    "policy_waits": "the run's policy would rather wait than ask as many as the quorum",
 }
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from common.messages import Heartbeat
+from scheduler.policies.question import PastUpdate
 
 if TYPE_CHECKING:
     from scheduler.client import Client
@@ -155,7 +156,7 @@ class ClosedRound:
     """A round that made a version. Times are on the grid clock unless named `wall`.
 
     `held_out` is the clients' own score of the version they pulled, where the coordinator has no
-    test data.
+    test data. `updates` is what policies remember of those who took part.
     """
 
     number: int
@@ -172,6 +173,7 @@ class ClosedRound:
     fleet_gco2eq: float | None
     held_out: dict[str, float]
     phases: dict[str, float]
+    updates: dict[str, PastUpdate]
     base_version: str
     server_state: str | None
     manifest: list[dict[str, Any]]
@@ -197,6 +199,10 @@ class ClosedRound:
             fleet_gco2eq=body["fleet_gco2eq"],
             held_out=body["held_out"],
             phases=body["phases"],
+            updates={
+                client: PastUpdate(update.utility, update.latency_s, update.gco2eq)
+                for client, update in open_round.accepted.items()
+            },
             base_version=open_round.base_version,
             server_state=body["server_state"],
             manifest=open_round.manifest or [],

@@ -45,6 +45,7 @@ class RunSpec(Message):
     workload: str
     hyperparameters: Hyperparameters = Hyperparameters()
     policy: str = "fairwind"
+    policy_options: dict[str, float] = Field(default_factory=dict)
     server_optimizer: ServerOptimizer = ServerOptimizer()
     cohort: int | None = Field(default=None, ge=1)
     over_selection: float = Field(default=0.0, ge=0, le=2)

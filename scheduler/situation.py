@@ -11,6 +11,7 @@ from scheduler.client import Client
 from scheduler.federation import Federation, Run
 from scheduler.gate import Gate, GateRule, judge
 from scheduler.plan import Situation
+from scheduler.policies import find_policy
 
 
 def take_in(
@@ -27,9 +28,7 @@ def take_in(
     `weights` say how much each part of a score counts, as `score_weights` returns them.
     """
     clients = [client for client in state.clients.values() if not client.retired]
-    remaining = None
-    if run is not None and run.spec.grams is not None:
-        remaining = run.spec.grams - run.spent_gco2eq
+    hours = find_policy(run.spec.policy).horizon_h if run else 0
     return Situation(
         now=now,
         clients=clients,
@@ -37,7 +36,9 @@ def take_in(
         readings={client.id: _comparable(grid, client.zone, now) for client in clients},
         busy=frozenset(part.client for part in state.open_assignments()),
         failures=run.failures if run else {},
-        remaining_gco2eq=remaining,
+        spent_gco2eq=run.spent_gco2eq if run else 0.0,
+        past=run.closed if run else (),
+        forecasts={zone: grid.ahead(zone, now, hours) for zone in {c.zone for c in clients}},
         weights=weights,
     )
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from common.errors import SignalError
 from scheduler.carbon.reading import FLOW_TRACED, Family, Mean, Reading, mean_over
-from scheduler.carbon.signal import Signal, reading_at
+from scheduler.carbon.signal import HOUR, Signal, hour_floor, reading_at
 from scheduler.gate import WEEK
 
 
@@ -54,6 +54,25 @@ class Grid:
         """Return the mean intensity in gCO2eq/kWh, or `None` if unknown or of another family."""
         mean = self.mean(zone, start, end)
         return mean.gco2eq_per_kwh if mean and mean.family == self.family else None
+
+    def ahead(self, zone: str, at: datetime, hours: int) -> tuple[float, ...]:
+        """Return the mean intensity of each hour from the one that runs, up to the first gap.
+
+        Args:
+            zone: Electricity Maps zone id.
+            at: The time on the grid clock.
+            hours: How many are wanted at most.
+
+        Returns:
+            gCO2eq/kWh, shape `(hours,)` or shorter.
+        """
+        first, values = hour_floor(at), []
+        for start in (first + n * HOUR for n in range(hours)):
+            value = self.comparable(zone, start, start + HOUR)
+            if value is None:
+                break
+            values.append(value)
+        return tuple(values)
 
     def _ask(self, zone: str, at: datetime) -> ZoneNow:
         try:

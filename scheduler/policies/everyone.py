@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from random import Random
-
-from scheduler.policies.candidate import Candidate
+from scheduler.policies.question import Question
 
 
-def select(candidates: Sequence[Candidate], wanted: int, rng: Random) -> list[str]:  # noqa: ARG001 - the shape of every policy
+def select(question: Question) -> list[str]:
     """Return all candidates, however many are wanted."""
-    return [candidate.client for candidate in candidates]
+    return [candidate.client for candidate in question.candidates]

@@ -8,10 +8,8 @@ exploration follows Oort (Lai et al., OSDI 2021), whose epsilon settles at 0.2.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from random import Random
 
-from scheduler.policies.candidate import Candidate
+from scheduler.policies.question import Question
 
 EXPLORATION = 0.2
 """Share of the places kept for clients that never trained, while there are any."""
@@ -20,8 +18,9 @@ _FLOOR = 0.05
 """The least score that counts, so that no eligible client is left out for ever."""
 
 
-def select(candidates: Sequence[Candidate], wanted: int, rng: Random) -> list[str]:
-    """Return `wanted` candidates, drawn in proportion to their scores."""
+def select(question: Question) -> list[str]:
+    """Return as many candidates as are wanted, drawn in proportion to their scores."""
+    candidates, wanted, rng = question.candidates, question.wanted, question.rng
     fresh = [candidate for candidate in candidates if not candidate.explored]
     places = min(len(fresh), math.ceil(EXPLORATION * wanted))
     chosen = rng.sample([candidate.client for candidate in fresh], places)

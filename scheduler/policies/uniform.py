@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from random import Random
-
-from scheduler.policies.candidate import Candidate
+from scheduler.policies.question import Question
 
 
-def select(candidates: Sequence[Candidate], wanted: int, rng: Random) -> list[str]:
-    """Return `wanted` candidates, each as likely as the other."""
-    ids = [candidate.client for candidate in candidates]
-    return sorted(rng.sample(ids, min(wanted, len(ids))))
+def select(question: Question) -> list[str]:
+    """Return as many candidates as are wanted, each as likely as the other."""
+    ids = [candidate.client for candidate in question.candidates]
+    return sorted(question.rng.sample(ids, min(question.wanted, len(ids))))

@@ -32,6 +32,7 @@ _RUN = (
     _option("--grams", type=float, help="End when this many gCO2eq are spent."),
     _option("--cron", help='When rounds are due, e.g. "0 22 * * *" (UTC, grid clock).'),
     _option("--policy", default="fairwind", help=", ".join(POLICIES)),
+    _option("--policy-option", multiple=True, help="One of its parameters; repeatable."),
     _option("--server-optimizer", default="fedavg", help="fedavg or fedadam."),
     _option("--server-option", multiple=True, help="e.g. learning_rate=0.01; repeatable."),
     _option("--cohort", type=int, help="Updates a round aims at; all open clients if left out."),

@@ -15,7 +15,7 @@ from common.units import show_duration, show_mass
 from scheduler.event import Draft
 from scheduler.federation import Federation
 from scheduler.ledger import Ledger
-from scheduler.policies import find_policy
+from scheduler.policies import policy_options
 from scheduler.run import RunSpec, ServerOptimizer
 from scheduler.view import find_run, summary
 from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, view_at_hand, wake
@@ -42,7 +42,9 @@ def start(
     if not any(options[budget] for budget in ("rounds", "hours", "grams")):
         msg = "A run must know when to end: give --rounds, --hours or --grams."
         raise SettingError(msg)
-    find_policy(options["policy"])
+    options["policy_options"] = policy_options(
+        options["policy"], _pairs(options.pop("policy_option"))
+    )
     ledger = ledger_at_hand()
     with ledger.transaction() as tx:
         if not tx.state.clients:
@@ -83,7 +85,7 @@ def _pairs(options: tuple[str, ...]) -> dict[str, float]:
     try:
         return {name: float(value) for name, value in (o.split("=") for o in options)}
     except ValueError:
-        msg = f"--server-option {' '.join(options)} is not name=number, e.g. learning_rate=0.01."
+        msg = f"The option {' '.join(options)} is not name=number, e.g. learning_rate=0.01."
         raise SettingError(msg) from None
 
 

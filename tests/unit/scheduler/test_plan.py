@@ -40,7 +40,9 @@ def situation(*clients: Client, **changes: Any) -> Situation:
         "readings": {c.id: grid(50.0) for c in clients},
         "busy": frozenset(),
         "failures": {},
-        "remaining_gco2eq": None,
+        "spent_gco2eq": 0.0,
+        "past": (),
+        "forecasts": {},
         "weights": WEIGHTS,
     }
     return Situation(**(fields | changes))
@@ -118,15 +120,15 @@ def test_the_target_is_no_more_than_who_can_be_invited():
 
 def test_a_round_beyond_the_budget_is_refused_whole():
     # Two updates of 2 Wh at 50 g/kWh: 0.2 g.
-    assert plan(situation(*some(2), remaining_gco2eq=0.21)).waiting is None
-    made = plan(situation(*some(2), remaining_gco2eq=0.19))
+    assert plan(situation(*some(2), spent_gco2eq=0.5), grams=0.71).waiting is None
+    made = plan(situation(*some(2), spent_gco2eq=0.5), grams=0.69)
     assert (made.cohort, made.waiting) == ((), "over_budget")
     assert set(codes(made).values()) == {"over_budget"}
     assert made.expected_gco2eq == pytest.approx(0.2)
 
 
 def test_what_nobody_has_experience_of_costs_nothing_expected():
-    made = plan(situation(client("a"), client("b"), remaining_gco2eq=0.001))
+    made = plan(situation(client("a"), client("b")), grams=0.001)
     assert made.cohort == ("a", "b")
     assert [verdict.expected_gco2eq for verdict in made.verdicts] == [None, None]
 
@@ -210,20 +212,20 @@ clients_ = st.lists(
     max_size=12,
 )
 situations = st.builds(
-    lambda people, states, busy, failures, intensity, remaining: situation(
+    lambda people, states, busy, failures, intensity, spent: situation(
         *(client(f"c{i}", **fields) for i, fields in enumerate(people)),
         gates={f"c{i}": gate(state) for i, state in enumerate(states)},
         busy=frozenset(f"c{i}" for i in busy),
         failures={f"c{i}": 3 for i in failures},
         readings={f"c{i}": None if x is None else grid(x) for i, x in enumerate(intensity)},
-        remaining_gco2eq=remaining,
+        spent_gco2eq=spent,
     ),
     people=clients_,
     states=st.lists(st.sampled_from(get_args(State)), max_size=12),
     busy=st.sets(st.integers(0, 11), max_size=4),
     failures=st.sets(st.integers(0, 11), max_size=4),
     intensity=st.lists(st.none() | st.floats(0, 900), min_size=12, max_size=12),
-    remaining=st.none() | st.floats(0, 5),
+    spent=st.floats(0, 1),
 )
 asked_ = st.fixed_dictionaries(
     {
@@ -232,6 +234,7 @@ asked_ = st.fixed_dictionaries(
         "over_selection": st.sampled_from([0.0, 0.3, 1.0]),
         "quorum": st.integers(1, 2),
         "seed": st.integers(0, 3),
+        "grams": st.none() | st.floats(0.1, 5),
     }
 )
 rounds = st.none() | st.builds(
@@ -276,10 +279,10 @@ def test_a_cohort_is_never_larger_than_wanted_nor_smaller_than_the_quorum(now, a
 
 @given(now=situations, asked=asked_, so_far=rounds)
 def test_a_plan_never_expects_to_exceed_the_budget(now, asked, so_far):
-    assume(now.remaining_gco2eq is not None)
+    assume(asked["grams"] is not None)
     made = plan(now, so_far, **asked)
     if made.cohort:
-        assert made.expected_gco2eq <= now.remaining_gco2eq
+        assert made.expected_gco2eq <= asked["grams"] - now.spent_gco2eq
 
 
 @given(now=situations, asked=asked_, so_far=rounds)

@@ -1,6 +1,7 @@
 """Policies choose among candidates: each once, fairly or by score, and never out of thin air."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from random import Random
 
 import pytest
@@ -8,38 +9,56 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import SettingError
-from scheduler.policies import POLICIES, find_policy
-from scheduler.policies.candidate import Candidate
+from scheduler.policies import find_policy, policy_options, uniform
+from scheduler.policies.question import Candidate, Question
+
+
+def known(client: str, score: float, *, explored: bool) -> Candidate:
+    """Return a candidate with this score that has trained, or not."""
+    return Candidate(client, score=score, updates=int(explored))
+
+
+NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)
 
 candidates_ = st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=15).map(
-    lambda pairs: [Candidate(f"c{i}", score, known) for i, (score, known) in enumerate(pairs)]
+    lambda pairs: [
+        known(f"c{i}", score, explored=trained) for i, (score, trained) in enumerate(pairs)
+    ]
 )
 
 
 def chosen(policy: str, candidates: list[Candidate], wanted: int, draws: int) -> Counter[str]:
     """Return how often each candidate was chosen over that many seeds."""
-    select = find_policy(policy)
-    return Counter(c for seed in range(draws) for c in select(candidates, wanted, Random(seed)))
+    return Counter(c for seed in range(draws) for c in answer(policy, candidates, wanted, seed))
+
+
+def answer(policy: str, candidates: list[Candidate], wanted: int, seed: int) -> list[str]:
+    """Return whom a policy invites to round 3."""
+    question = Question(
+        candidates, wanted, quorum=1, number=3, now=NOON, rng=Random(seed),
+        num_clients=len(candidates), options=policy_options(policy, {}),
+    )  # fmt: skip
+    return find_policy(policy).select(question)
 
 
 @given(
-    policy=st.sampled_from(sorted(POLICIES)),
+    policy=st.sampled_from(["fairwind", "random", "all"]),
     candidates=candidates_,
     wanted=st.integers(0, 20),
     seed=st.integers(),
 )
 def test_every_policy_chooses_among_the_candidates_each_once(policy, candidates, wanted, seed):
-    picked = find_policy(policy)(candidates, wanted, Random(seed))
-    known = {candidate.client for candidate in candidates}
+    picked = answer(policy, candidates, wanted, seed)
+    ids = {candidate.client for candidate in candidates}
     assert len(set(picked)) == len(picked)
-    assert set(picked) <= known
-    expected = len(known) if policy == "all" else min(wanted, len(known))
+    assert set(picked) <= ids
+    expected = len(ids) if policy == "all" else min(wanted, len(ids))
     assert len(picked) == expected
-    assert picked == find_policy(policy)(candidates, wanted, Random(seed))
+    assert picked == answer(policy, candidates, wanted, seed)
 
 
 def test_random_is_uniform_whatever_the_scores():
-    candidates = [Candidate(f"c{i}", i / 10, explored=i % 2 == 0) for i in range(10)]
+    candidates = [known(f"c{i}", i / 10, explored=i % 2 == 0) for i in range(10)]
     counts = chosen("random", candidates, 3, draws=2000)
     # Each is expected 600 times, with variance 2000 * 0.3 * 0.7 = 420. The sum of squares over
     # variance is about chi-squared with 9 degrees of freedom (0.9 of it, as places are fixed):
@@ -48,9 +67,7 @@ def test_random_is_uniform_whatever_the_scores():
 
 
 def test_fairwind_prefers_higher_scores():
-    candidates = [
-        Candidate(f"c{i}", score, explored=True) for i, score in enumerate([0.1, 0.4, 0.8])
-    ]
+    candidates = [known(f"c{i}", score, explored=True) for i, score in enumerate([0.1, 0.4, 0.8])]
     counts = chosen("fairwind", candidates, 1, draws=3000)
     # One place is drawn in proportion to the scores: 0.1, 0.4 and 0.8 of 1.3. Three standard
     # deviations of the share are at most 0.028.
@@ -59,33 +76,50 @@ def test_fairwind_prefers_higher_scores():
 
 
 def test_fairwind_leaves_nobody_out_for_ever():
-    candidates = [Candidate("worst", 0.0, explored=True)]
-    candidates += [Candidate(f"c{i}", 1.0, explored=True) for i in range(9)]
+    candidates = [known("worst", 0.0, explored=True)]
+    candidates += [known(f"c{i}", 1.0, explored=True) for i in range(9)]
     # A score of 0 counts as 0.05: the chance of a place is at least 0.05 / 9.05 in each round.
     assert chosen("fairwind", candidates, 1, draws=2000)["worst"] >= 1
 
 
 @pytest.mark.parametrize(("wanted", "places"), [(5, 1), (10, 2), (6, 2), (1, 1)])
 def test_fairwind_keeps_a_fifth_of_the_places_for_the_unexplored(wanted, places):
-    known = [Candidate(f"known{i}", 1.0, explored=True) for i in range(40)]
-    fresh = [Candidate(f"fresh{i}", 0.0, explored=False) for i in range(3)]
+    old = [known(f"known{i}", 1.0, explored=True) for i in range(40)]
+    fresh = [known(f"fresh{i}", 0.0, explored=False) for i in range(3)]
     for seed in range(50):
-        picked = find_policy("fairwind")([*known, *fresh], wanted, Random(seed))
+        picked = answer("fairwind", [*old, *fresh], wanted, seed)
         assert sum(name.startswith("fresh") for name in picked) >= places
 
 
 def test_fairwind_explores_by_chance_not_by_score():
-    fresh = [Candidate(f"c{i}", i / 3, explored=False) for i in range(4)]
+    fresh = [known(f"c{i}", i / 3, explored=False) for i in range(4)]
     counts = chosen("fairwind", fresh, 1, draws=2000)
     # Each is expected 500 times with variance 375; 99.9 % of chi-squared with 3 degrees: 16.3.
     assert sum((counts[c.client] - 500) ** 2 for c in fresh) / 375 < 16.3
 
 
 def test_all_invites_everybody():
-    candidates = [Candidate(f"c{i}", 0.0, explored=True) for i in range(7)]
-    assert find_policy("all")(candidates, 2, Random(0)) == [c.client for c in candidates]
+    candidates = [known(f"c{i}", 0.0, explored=True) for i in range(7)]
+    assert answer("all", candidates, 2, 0) == [c.client for c in candidates]
 
 
 def test_an_unknown_policy_is_refused_with_those_there_are():
-    with pytest.raises(SettingError, match=r"no policy 'greedy'.*fairwind, random, all"):
-        find_policy("greedy")
+    with pytest.raises(SettingError, match=r"no policy 'tarot'.*fairwind, random, all"):
+        find_policy("tarot")
+    with pytest.raises(SettingError, match="Did you mean fairwind"):
+        find_policy("fairwnd")
+
+
+def test_a_policy_of_ones_own_is_found_by_its_import_path():
+    assert find_policy("scheduler.policies.uniform:select").select is uniform.select
+
+
+@pytest.mark.parametrize("name", ["no_such_module:select", "scheduler.policies:nothing", ":x"])
+def test_a_policy_that_cannot_be_loaded_is_refused_in_one_line(name):
+    with pytest.raises(SettingError, match=r"cannot be loaded .* module:function"):
+        find_policy(name)
+
+
+def test_a_parameter_that_a_policy_does_not_take_is_refused():
+    with pytest.raises(SettingError, match=r"takes no parameter 'luck'.*It takes: none"):
+        policy_options("random", {"luck": 7.0})
