@@ -10,7 +10,7 @@ all of that. All times are on the grid clock.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -35,12 +35,6 @@ Code = Literal[
     "other_family",
 ]
 """Why a gate is in its state. The ledger keeps these: add to them, never rename one."""
-
-WEEK = timedelta(days=7)
-DAY = timedelta(days=1)
-
-_OPENS_AT_QUANTILE = 0.3
-_CLOSES_ABOVE_QUANTILE = 0.5
 
 
 @dataclass(frozen=True)
@@ -123,7 +117,7 @@ class GateRule:
 def judge(
     before: Gate | None,
     now_reading: Reading | None,
-    history: Sequence[Reading],
+    week: Mapping[str, float],
     *,
     rule: GateRule,
     now: datetime,
@@ -135,9 +129,7 @@ def judge(
     Args:
         before: The gate as last judged; `None` at first.
         now_reading: What holds in the client's zone at `now`; `None` if nothing is known.
-        history: The zone's last seven days, in any order. Left out of it are other zones, what is
-            of another family or source than `now_reading`, and what lies before those days or
-            after `now`.
+        week: What is clean and what is usual in the zone, as `week_of` returns it.
         rule: When gates open and close.
         now: The time on the grid clock, aware.
         waiting_since: When the client last trained or its gate was last open, whichever is later.
@@ -154,7 +146,7 @@ def judge(
         if rule.unknown_may_train and patience_allowed and now - waiting_since >= rule.patience:
             return _gate(before, "open_by_patience", "patience_unknown", now, waited)
         return _gate(before, "unknown", unfit or "no_reading", now, {})
-    numbers = _numbers(now_reading, history, rule, now)
+    numbers = _numbers(now_reading, week, rule)
     state, reason = _by_grams(before, numbers)
     if reason == "above_ceiling":
         return _gate(before, state, reason, now, numbers)
@@ -187,35 +179,13 @@ def _gate(
     return Gate(state=state, since=since, reason=reason, numbers=numbers)
 
 
-def _numbers(
-    now_reading: Reading, history: Sequence[Reading], rule: GateRule, now: datetime
-) -> dict[str, float]:
-    numbers = {
+def _numbers(now_reading: Reading, week: Mapping[str, float], rule: GateRule) -> dict[str, float]:
+    return {
         "intensity_gco2eq_per_kwh": now_reading.gco2eq_per_kwh,
         "threshold_gco2eq_per_kwh": rule.threshold_gco2eq_per_kwh,
         "ceiling_gco2eq_per_kwh": rule.ceiling_gco2eq_per_kwh,
+        **week,
     }
-    earliest = now - WEEK
-    week = [
-        r
-        for r in history
-        if r.start <= now and r.end > earliest and r.zone == now_reading.zone
-        if (r.family, r.source) == (now_reading.family, now_reading.source)
-    ]
-    values = sorted(r.gco2eq_per_kwh for r in week)
-    # A flat week, such as a yearly mean gives, cannot tell a clean hour from a dirty one.
-    if sum((r.end - r.start for r in week), timedelta()) < DAY or values[0] == values[-1]:
-        return numbers
-    return numbers | {
-        "q30_gco2eq_per_kwh": _quantile(values, _OPENS_AT_QUANTILE),
-        "q50_gco2eq_per_kwh": _quantile(values, _CLOSES_ABOVE_QUANTILE),
-    }
-
-
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    position = share * (len(ordered) - 1)
-    below, above = ordered[math.floor(position)], ordered[math.ceil(position)]
-    return below + (above - below) * (position - math.floor(position))
 
 
 def _by_grams(before: Gate | None, numbers: Mapping[str, float]) -> tuple[State, Code]:

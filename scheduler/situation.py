@@ -52,7 +52,7 @@ def judge_gates(
     for client in clients:
         zone = grid.zone(client.zone, now)
         gates[client.id] = judge(
-            client.gate, zone.reading, zone.history, rule=rule, now=now,
+            client.gate, zone.reading, zone.week, rule=rule, now=now,
             waiting_since=client.waiting_since or now, patience_allowed=allowed,
         )  # fmt: skip
     return gates

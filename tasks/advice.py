@@ -11,8 +11,8 @@ from common.log import get_logger
 from common.messages import AdviceNote
 from scheduler.advice import SEEN_ROUNDS, Advice, Record, gather, make_advice
 from scheduler.advice.render import markdown
+from scheduler.carbon.week import DAY
 from scheduler.client import Client
-from scheduler.gate import DAY
 from tasks.app import app
 from tasks.coordinator import Coordinator, coordinator
 from tasks.queues import client_queue, send

@@ -15,9 +15,10 @@ from typing import Any, Self
 
 from scheduler.advice.hours import DayWindow
 from scheduler.carbon.reading import Reading
+from scheduler.carbon.week import week_of
 from scheduler.event import Event
 from scheduler.federation import Run
-from scheduler.gate import WEEK, GateRule, judge
+from scheduler.gate import GateRule, judge
 from scheduler.score import score_figures
 
 ELIGIBLE = frozenset({"invited", "not_sampled", "over_budget"})
@@ -97,7 +98,7 @@ class Shift:
 
     def _opens(self, reading: Reading) -> bool:
         now = reading.start
-        week = [r for r in self.past if now - WEEK < r.end and r.start <= now]
+        week = week_of(reading, self.past, now)
         gate = judge(
             None, reading, week, rule=self.rule, now=now, waiting_since=now, patience_allowed=False
         )

@@ -14,10 +14,11 @@ from scheduler.advice.practice import LOOKBACK
 from scheduler.booking import Booking
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import Reading
+from scheduler.carbon.week import DAY
 from scheduler.client import Client
 from scheduler.event import Event
 from scheduler.federation import Federation
-from scheduler.gate import DAY, GateRule
+from scheduler.gate import GateRule
 
 SEEN_ROUNDS = 100
 """So many of the newest planned rounds are judged again."""

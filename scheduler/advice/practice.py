@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scheduler.booking import Booking
-from scheduler.gate import DAY
+from scheduler.carbon.week import DAY
 
 LOOKBACK = timedelta(days=35)
 """How far back practice and history are looked at: five whole weeks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,15 +10,19 @@ from datetime import datetime
 from common.errors import SignalError
 from scheduler.carbon.reading import FLOW_TRACED, Family, Mean, Reading, mean_over
 from scheduler.carbon.signal import HOUR, Signal, hour_floor, reading_at
-from scheduler.gate import WEEK
+from scheduler.carbon.week import UNKNOWN, WEEK, week_of
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneNow:
-    """A zone at one instant: the reading that holds, if any, and those of the seven days before."""
+    """A zone at one instant: the reading that holds, if any, and those of the seven days before.
+
+    `week` says what is clean and what is usual there, as `week_of` returns it.
+    """
 
     reading: Reading | None
     history: tuple[Reading, ...]
+    week: Mapping[str, float]
     fault: str | None
 
 
@@ -78,11 +83,11 @@ class Grid:
         try:
             reading = reading_at(self.signal, zone, at)
         except SignalError as error:
-            return ZoneNow(None, (), str(error))
+            return ZoneNow(None, (), UNKNOWN, str(error))
         history: list[Reading] = []
         with suppress(SignalError):
             history = self.signal.readings(zone, at - WEEK, at)
-        return ZoneNow(reading, tuple(history), None)
+        return ZoneNow(reading, tuple(history), week_of(reading, history, at), None)
 
     def forget(self) -> None:
         """Ask the signal anew: it has learned something."""

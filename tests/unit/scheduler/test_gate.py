@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from common.errors import SignalError
 from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.carbon.typical_day import TypicalDay
+from scheduler.carbon.week import week_of
 from scheduler.gate import Code, Gate, GateRule, State, judge
 from scheduler.gate_sentence import _SENTENCES, explain
 
@@ -58,7 +59,8 @@ def decide(before=None, intensity: float | None = None, history=HISTORY, **chang
         "patience_allowed": True,
     }
     reading = None if intensity is None else at(intensity)
-    return judge(before, reading, history, **(arguments | changes))
+    week = week_of(reading, history, NOW) if reading else {}
+    return judge(before, reading, week, **(arguments | changes))
 
 
 @pytest.mark.parametrize(
@@ -318,7 +320,7 @@ def _changes(readings, rule) -> tuple[int, int]:
             "waiting_since": reading.start,
             "patience_allowed": False,
         }
-        week = readings[max(0, i - 168) : i + 1]
+        week = week_of(reading, readings[max(0, i - 168) : i + 1], reading.start)
         kept.append(judge(kept[-1] if kept else None, reading, week, **arguments))
         forgetful.append(judge(None, reading, week, **arguments).state)
     states = [g.state for g in kept]
