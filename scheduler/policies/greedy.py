@@ -1,0 +1,39 @@
+"""Invite those whose update emits least now.
+
+The utilitarian end of Arputharaj, Rodriguez, Rodio and Neglia, "Green Federated Learning via
+Carbon-Aware Client and Time Slot Scheduling", MASCOTS 2025, arXiv 2509.08980: at alpha = 1 its
+objective sum_c (sum_t (g_max - g_c^t) a_c^t)^alpha is linear, with g_c^t = E_c * CI_c^t the grams
+of client c's update in slot t, and a_c^t = 1 if it trains then.
+
+Simplified: one slot, now, and n places instead of a budget of grams. The maximum of
+sum_c (g_max - g_c) a_c under sum_c a_c = n is then the n least g_c, which no search improves. It is
+also the rule that treats clients least equally: who is dirtier than n others never trains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from scheduler.policies.question import Candidate, Question
+
+
+def select(question: Question) -> list[str]:
+    """Return those with the least expected grams, ties by id.
+
+    Where nobody's grams are known, the intensity of the grid stands in for them. A candidate whose
+    figure is unknown counts as the median of the known ones: neither preferred nor left out. If
+    nothing is known of anybody, all tie.
+    """
+    costs = _costs(question.candidates)
+    return sorted(costs, key=lambda client: (costs[client], client))[: question.wanted]
+
+
+def _costs(candidates: Sequence[Candidate]) -> dict[str, float]:
+    """Return g_c, or CI_c if no g_c is known: one unit for all, as only its order matters."""
+    costs = {c.client: c.gco2eq for c in candidates}
+    if all(cost is None for cost in costs.values()):
+        costs = {c.client: c.intensity_gco2eq_per_kwh for c in candidates}
+    known = [cost for cost in costs.values() if cost is not None]
+    middle = median(known) if known else 0.0  # any figure, if it is everybody's
+    return {client: middle if cost is None else cost for client, cost in costs.items()}

@@ -1,0 +1,31 @@
+"""Invite only where the grid is at or below a fixed carbon intensity.
+
+The plainest carbon-aware rule, and the baseline of every other: suspend-and-resume at a threshold,
+as batch systems do it; Hanafy et al., "Going Green for Less Green: Optimizing the Cost of Reducing
+Cloud Carbon Emissions" (GAIA), ASPLOS 2024, compare with it under the name of Souza et al.,
+"Ecovisor: A Virtual Energy System for Carbon-Efficient Applications", ASPLOS 2023,
+arXiv 2210.04951. With the threshold theta and the intensity CI_i of client i's grid now:
+
+    open = {i : CI_i <= theta}; the n cleanest of them train if there is a quorum, else nobody.
+
+Simplified: theta is a number of gCO2eq/kWh, the same for all, where those papers take a quantile of
+the job's own grid (see `green_window` for that). Nobody is let in for having waited long, so at
+200 g a grid such as Germany's in 2020 stays out for up to five weeks at a stretch.
+"""
+
+from __future__ import annotations
+
+from scheduler.policies.question import Question
+
+
+def select(question: Question) -> list[str]:
+    """Return the cleanest of those at or below the threshold; nobody if they make no quorum.
+
+    A candidate whose intensity is unknown is left out: unknown is not clean.
+    """
+    theta = question.options["threshold_gco2eq_per_kwh"]
+    intensities = ((c.intensity_gco2eq_per_kwh, c.client) for c in question.candidates)
+    cleanest = sorted((ci, client) for ci, client in intensities if ci is not None and ci <= theta)
+    if len(cleanest) < question.quorum:
+        return []
+    return [client for _, client in cleanest[: question.wanted]]
