@@ -14,8 +14,8 @@ over thousandths of B.
 Simplified: B is what is left of the run's grams divided by the rounds left, so what one round saves
 the later ones may spend; all of it where the run has no last round, and no limit without a budget.
 Grams stand for the paper's intensities. The authors' code rounds grams down and may overspend; here
-they are rounded up, so the choice is at least as good as any of the shortlist within B (1 - K/1000),
-and what that leaves goes to the next best by U(i) / g_i that still fit, beyond the 100 as well. The
+they are rounded up, so the choice is at least as good as any of the shortlist in B(1 - K/1000);
+what that leaves goes to the next best by U(i) / g_i that still fit, beyond the 100 as well. The
 filter of noisy clients needs a probing round of everybody, and is left out: so clients with noisy
 labels, whose losses stay high, are preferred.
 """
