@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from scheduler.client import Client
 from scheduler.federation import Federation, Run
 from scheduler.gate import Gate, GateRule, judge
 from scheduler.plan import Situation
-from scheduler.policies import find_policy
+from scheduler.policies import find_policy, policy_options
 
 
 def take_in(
@@ -28,7 +29,7 @@ def take_in(
     `weights` say how much each part of a score counts, as `score_weights` returns them.
     """
     clients = [client for client in state.clients.values() if not client.retired]
-    hours = find_policy(run.spec.policy).horizon_h if run else 0
+    hours = _hours_ahead(run) if run else 0
     return Situation(
         now=now,
         clients=clients,
@@ -41,6 +42,14 @@ def take_in(
         forecasts={zone: grid.ahead(zone, now, hours) for zone in {c.zone for c in clients}},
         weights=weights,
     )
+
+
+def _hours_ahead(run: Run) -> int:
+    """Return how many hours of forecast the run's policy looks at, the running one included."""
+    policy = find_policy(run.spec.policy)
+    options = policy_options(run.spec.policy, run.spec.policy_options)
+    asked = math.ceil(options.get("horizon_h", policy.horizon_h)) + 1
+    return min(policy.horizon_h, asked)
 
 
 def judge_gates(

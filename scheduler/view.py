@@ -145,6 +145,11 @@ def _under_way(state: Federation, round_: Round, quorum: int) -> str:
 
 def _waiting(state: Federation, run: Run) -> str:
     opened = [c.id for c in state.clients.values() if c.alive and c.gate and c.gate.is_open]
+    if (run.waiting or {}).get("reason") == "policy_waits":
+        return (
+            f"The policy {run.spec.policy} waits for a better hour, although {len(opened)} "
+            f"{_verb(opened, 'client', 'clients')} could train."
+        )
     if len(opened) >= run.spec.quorum:
         return "Waiting until the next round is due."
     return (

@@ -8,15 +8,36 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from common.errors import SettingError
-from scheduler.policies import everyone, fairwind, uniform
+from scheduler.policies import (
+    alpha_fair,
+    cafe,
+    carbon_oort,
+    everyone,
+    fairwind,
+    greedy,
+    green_window,
+    lowcarb,
+    oort,
+    threshold,
+    uniform,
+)
 from scheduler.policies.question import Question
 
 Select = Callable[[Question], list[str]]
 """Answers with the ids of the clients to invite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A parameter of a policy: its default, and the bounds within which it makes sense."""
+
+    default: float
+    least: float
+    most: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,27 +47,73 @@ class Policy:
     Attributes:
         select: The choice.
         summary: What it does, in a few words.
-        horizon_h: Hours of forecast it wants to see of each candidate's grid.
-        defaults: The parameters it takes, and their defaults.
+        horizon_h: Hours of forecast it wants to see of each candidate's grid, at most.
+        options: The parameters it takes.
     """
 
     select: Select
     summary: str
     horizon_h: int = 0
-    defaults: tuple[tuple[str, float], ...] = ()
+    options: Mapping[str, Option] = field(default_factory=dict)
 
+
+_DAY_AHEAD = Option(24, 1, 96)
 
 POLICIES: dict[str, Policy] = {
     "fairwind": Policy(fairwind.select, "samples by score among the open, and explores"),
     "random": Policy(uniform.select, "samples uniformly among the open"),
     "all": Policy(everyone.select, "invites every open client"),
+    "threshold": Policy(
+        threshold.select,
+        "invites the cleanest at or below a fixed intensity",
+        options={"threshold_gco2eq_per_kwh": Option(200, 0, 2000)},
+    ),
+    "greedy": Policy(greedy.select, "invites those whose update emits least now"),
+    "green_window": Policy(
+        green_window.select,
+        "starts only in one of the greenest hours to come",
+        horizon_h=96,
+        options={"quantile": Option(0.3, 0, 1), "horizon_h": _DAY_AHEAD},
+    ),
+    "lowcarb": Policy(
+        lowcarb.select,
+        "invites those who gain least by waiting, as flwr-lowcarb does",
+        horizon_h=97,  # the running hour, and those that may be waited for
+        options={"horizon_h": Option(12, 1, 96)},
+    ),
+    "oort": Policy(
+        oort.select,
+        "samples the useful and fast, and explores, as Oort does",
+        options={
+            "epsilon": Option(oort.DEFAULTS["epsilon"], 0, 1),
+            "epsilon_decay": Option(oort.DEFAULTS["epsilon_decay"], 0, 1),
+            "epsilon_min": Option(oort.DEFAULTS["epsilon_min"], 0, 1),
+            "pacer_step": Option(oort.DEFAULTS["pacer_step"], 0, 100),
+            "pacer_window": Option(oort.DEFAULTS["pacer_window"], 1, 10_000),
+            "cut": Option(oort.DEFAULTS["cut"], 0, 1),
+            "alpha": Option(oort.DEFAULTS["alpha"], 0, 100),
+        },
+    ),
+    "carbon_oort": Policy(carbon_oort.select, "packs the most Oort utility into the round's grams"),
+    "alpha_fair": Policy(
+        alpha_fair.select,
+        "spreads the grams alpha-fairly over clients and the hours ahead",
+        horizon_h=96,
+        options={"alpha": Option(0.1, 1e-3, 1), "horizon_h": _DAY_AHEAD},
+    ),
+    "cafe": Policy(
+        cafe.select,
+        "weighs utility against the grams overspent so far",
+        options={"v": Option(1, 1e-6, 1e6)},
+    ),
 }
+"""All but `fairwind`, `random` and `all` as published; each file names its paper."""
 
 
 def find_policy(name: str) -> Policy:
     """Return the policy of that name, or at that import path.
 
-    A function found by its path may say `horizon_h` and `defaults` as attributes of its own.
+    A function found by its path may say `horizon_h` and `options` as attributes of its own.
 
     Raises:
         SettingError: If there is none.
@@ -67,23 +134,30 @@ def find_policy(name: str) -> Policy:
             "module:function, and start the coordinator where the module can be imported."
         )
         raise SettingError(msg) from None
-    defaults = tuple(dict(getattr(select, "defaults", {})).items())
-    return Policy(select, f"{name}, of your own", getattr(select, "horizon_h", 0), defaults)
+    asked = getattr(select, "horizon_h", 0), getattr(select, "options", {})
+    return Policy(select, f"{name}, of your own", *asked)
 
 
-def policy_options(name: str, chosen: dict[str, float]) -> dict[str, float]:
+def policy_options(name: str, chosen: Mapping[str, float]) -> dict[str, float]:
     """Return a policy's parameters: those chosen, over its defaults.
 
     Raises:
-        SettingError: If there is no such policy, or it takes no such parameter.
+        SettingError: If there is no such policy, it takes no such parameter, or not this value.
     """
-    defaults = dict(find_policy(name).defaults)
-    for option in chosen:
-        if option not in defaults:
-            takes = ", ".join(defaults) or "none"
+    options = find_policy(name).options
+    for word, value in chosen.items():
+        if word not in options:
+            takes = ", ".join(options) or "none"
             msg = (
-                f"The policy {name} takes no parameter {option!r}, so no run was started. "
+                f"The policy {name} takes no parameter {word!r}, so no run was started. "
                 f"It takes: {takes}."
             )
             raise SettingError(msg)
-    return {**defaults, **chosen}
+        option = options[word]
+        if not option.least <= value <= option.most:
+            msg = (
+                f"The policy {name} takes a {word} from {option.least:g} to {option.most:g}, not "
+                f"{value:g}, so no run was started. Its default is {option.default:g}."
+            )
+            raise SettingError(msg)
+    return {word: option.default for word, option in options.items()} | dict(chosen)

@@ -1,14 +1,13 @@
 """Sample by score without replacement, and keep a share of the places for the unexplored.
 
-Weighted sampling without replacement by exponential keys: Efraimidis and Spirakis, "Weighted
-random sampling with a reservoir", Information Processing Letters 97(5), 2006. The share for
-exploration follows Oort (Lai et al., OSDI 2021), whose epsilon settles at 0.2.
+The share for exploration follows Oort (Lai et al., OSDI 2021), whose epsilon settles at 0.2.
 """
 
 from __future__ import annotations
 
 import math
 
+from scheduler.policies.draw import draw_weighted
 from scheduler.policies.question import Question
 
 EXPLORATION = 0.2
@@ -23,8 +22,6 @@ def select(question: Question) -> list[str]:
     candidates, wanted, rng = question.candidates, question.wanted, question.rng
     fresh = [candidate for candidate in candidates if not candidate.explored]
     places = min(len(fresh), math.ceil(EXPLORATION * wanted))
-    chosen = rng.sample([candidate.client for candidate in fresh], places)
-    rest = [candidate for candidate in candidates if candidate.client not in chosen]
-    keys = {c.client: math.log(1.0 - rng.random()) / max(_FLOOR, c.score) for c in rest}
-    best = sorted(keys, key=lambda client: keys[client], reverse=True)
-    return sorted(chosen + best[: max(0, wanted - places)])
+    chosen = set(rng.sample([candidate.client for candidate in fresh], places))
+    rest = {c.client: max(_FLOOR, c.score) for c in candidates if c.client not in chosen}
+    return sorted([*chosen, *draw_weighted(rest, max(0, wanted - places), rng)])

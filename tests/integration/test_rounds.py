@@ -18,6 +18,7 @@ import torch
 
 from models.workloads import digits
 from scheduler.federation import Federation
+from scheduler.policies import POLICIES
 from tests.integration.fleet import Fleet, assert_accounted_for
 
 
@@ -178,3 +179,33 @@ def test_fairwind_is_a_celery_command_too(fleet):
     assert done.returncode == 0, done.stderr
     assert done.stdout == fleet.local.fairwind("run", "list", "--json").stdout
     assert {run["status"] for run in json.loads(done.stdout)} == {"ended"}
+
+
+@pytest.mark.parametrize("policy", sorted(set(POLICIES) - {"fairwind", "random", "all"}))
+def test_every_published_policy_can_run_in_production(fleet, policy):
+    fleet.start_run(f"by-{policy}", policy=policy, rounds=2, quorum=1, cohort=2, grams=1)
+    ended = fleet.wait_ended(f"by-{policy}")
+    assert len(ended.closed) == 2
+    assert {client for closed in ended.closed for client in closed.cohort} <= {
+        "north", "west", "odd",
+    }  # fmt: skip
+
+
+def test_a_policy_that_waits_says_so_and_its_parameters_are_checked(fleet):
+    wrong = fleet.local.fairwind(
+        "run", "start", "digits", "--rounds=1", "--policy=threshold", "--policy-option=below=3"
+    )
+    assert wrong.returncode == 1
+    assert "takes no parameter 'below'" in wrong.stderr
+    # Nobody's grid is as clean as that: north has 20, the cleanest.
+    fleet.start_run(
+        "cleaner",
+        policy="threshold",
+        policy_option="threshold_gco2eq_per_kwh=10",
+        rounds=1,
+        quorum=1,
+    )
+    fleet.wait(lambda: fleet.run("cleaner").waiting, "the policy to wait")
+    assert "The policy threshold waits" in fleet.local.fairwind("status", "--run=cleaner").stdout
+    fleet.local.fairwind("run", "stop", "cleaner")
+    fleet.wait_ended("cleaner")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import SettingError
-from scheduler.policies import find_policy, policy_options, uniform
+from scheduler.policies import POLICIES, find_policy, policy_options, uniform
 from scheduler.policies.question import Candidate, Question
 
 
@@ -123,3 +123,15 @@ def test_a_policy_that_cannot_be_loaded_is_refused_in_one_line(name):
 def test_a_parameter_that_a_policy_does_not_take_is_refused():
     with pytest.raises(SettingError, match=r"takes no parameter 'luck'.*It takes: none"):
         policy_options("random", {"luck": 7.0})
+
+
+def test_a_parameter_out_of_its_bounds_is_refused():
+    with pytest.raises(SettingError, match=r"quantile from 0 to 1, not 1\.5.*default is 0\.3"):
+        policy_options("green_window", {"quantile": 1.5})
+    assert policy_options("green_window", {"quantile": 0.5}) == {"quantile": 0.5, "horizon_h": 24.0}
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_every_default_lies_within_its_bounds(name):
+    for option in POLICIES[name].options.values():
+        assert option.least <= option.default <= option.most
