@@ -15,7 +15,7 @@ from scheduler.carbon.reading import Reading
 from scheduler.client import Client
 from scheduler.gate import Gate
 from scheduler.gate_sentence import explain
-from scheduler.policies import find_policy, policy_options
+from scheduler.policies import ask, policy_options
 from scheduler.policies.question import Candidate, PastRound, Question
 from scheduler.round import AssignmentState, ClosedRound, Round
 from scheduler.run import RunSpec
@@ -102,6 +102,9 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
 
     Returns:
         The plan. It is a pure function of the arguments: the draw is seeded by run and round.
+
+    Raises:
+        SettingError: If the run's policy cannot be found, or fails.
     """
     scores = score_clients(situation.clients, situation.readings, weights=situation.weights)
     codes = {c.id: _code(c, situation, so_far) for c in situation.clients}
@@ -122,7 +125,7 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
             grams=spec.grams, rounds_left=None if spec.rounds is None else spec.rounds - number + 1,
             options=policy_options(spec.policy, spec.policy_options),
         )  # fmt: skip
-        chosen = find_policy(spec.policy).select(question)
+        chosen = ask(spec.policy, question)
         if len(chosen) < quorum:
             waiting = "policy_waits"
         else:

@@ -145,7 +145,10 @@ def _under_way(state: Federation, round_: Round, quorum: int) -> str:
 
 def _waiting(state: Federation, run: Run) -> str:
     opened = [c.id for c in state.clients.values() if c.alive and c.gate and c.gate.is_open]
-    if (run.waiting or {}).get("reason") == "policy_waits":
+    waiting = run.waiting or {}
+    if "text" in waiting:
+        return str(waiting["text"])
+    if waiting.get("reason") == "policy_waits":
         return (
             f"The policy {run.spec.policy} waits for a better hour, although {len(opened)} "
             f"{_verb(opened, 'client', 'clients')} could train."

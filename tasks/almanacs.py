@@ -39,6 +39,7 @@ class Almanacs:
         self._broker = broker
         self._land = broker.register_script(_LAND)
         self._changes: bytes | None = b""
+        self._has_news = False
         self._known: dict[str, Almanac] = {}
 
     def renew(self) -> bool:
@@ -48,7 +49,14 @@ class Almanacs:
             return False
         self._changes = changes  # type: ignore[assignment]
         self._known.clear()
+        self._has_news = True
         return True
+
+    def take_news(self) -> bool:
+        """Return whether anything was learned since this was last asked."""
+        self.renew()
+        news, self._has_news = self._has_news, False
+        return news
 
     def zone(self, zone: str) -> Almanac:
         """Return a zone's almanac, an empty one if nothing is known."""

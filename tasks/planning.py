@@ -9,6 +9,7 @@ from typing import Any
 
 from kombu.exceptions import OperationalError
 
+from common.errors import SettingError
 from common.failpoints import failpoint
 from common.log import get_logger
 from common.messages import Assignment, BlobRef, Heartbeat
@@ -51,27 +52,33 @@ def _plan(c: Coordinator, run_id: str) -> list[str]:
         if not _due(c, run):
             return []
         number = run.open_round.number if run.open_round else len(run.closed) + 1
-        plan = plan_round(
-            run.spec,
-            take_in(
-                tx.state,
-                run,
-                c.grid,
-                c.gate_rule,
-                tx.grid_at,
-                weights=c.score_weights,
-            ),
-            number=number,
-            so_far=run.open_round,
-        )
-        if not plan.cohort:
-            _wait(tx, run, plan)
+        plan = _plan_or_wait(c, tx, run, number)
+        if plan is None:
             return []
         body = _planned(c, tx.state, run, plan)
         tx.append(Draft("round.planned", run=run_id, round=number, body=body))
     failpoint("round.planned")
     _log.info("round.planned", run=run_id, round=number, cohort=",".join(plan.cohort))
     return list(plan.cohort)
+
+
+def _plan_or_wait(c: Coordinator, tx: Any, run: Run, number: int) -> Plan | None:
+    """Return a plan that invites somebody; else record why there is none."""
+    try:
+        plan = plan_round(
+            run.spec,
+            take_in(tx.state, run, c.grid, c.gate_rule, tx.grid_at, weights=c.score_weights),
+            number=number,
+            so_far=run.open_round,
+        )
+    except SettingError as error:
+        _wait(tx, run, {"reason": "policy_failed", "codes": {}, "text": str(error)})
+        return None
+    if plan.cohort:
+        return plan
+    codes = {verdict.client: verdict.code for verdict in plan.verdicts}
+    _wait(tx, run, {"reason": plan.waiting, "codes": codes})
+    return None
 
 
 def _due(c: Coordinator, run: Run) -> bool:
@@ -89,10 +96,11 @@ def _due(c: Coordinator, run: Run) -> bool:
     return run.due_at is not None and c.clock.now() >= run.due_at
 
 
-def _wait(tx: Any, run: Run, plan: Plan) -> None:
+def _wait(tx: Any, run: Run, body: dict[str, Any]) -> None:
     """Record why the round waits, once per change of the reasons."""
-    body = {"reason": plan.waiting, "codes": {v.client: v.code for v in plan.verdicts}}
     if run.waiting != body:
+        if "text" in body:
+            _log.error("round.not_planned", run=run.id, reason=body["text"])
         tx.append(Draft("run.waiting", run=run.id, round=len(run.closed) + 1, body=body))
 
 

@@ -46,7 +46,7 @@ def _look_around(c: Coordinator, zones: Collection[str]) -> bool:
     """Take over what other processes learned of the grid; return whether there is anything new."""
     if c.almanacs is None:
         return False
-    learned = c.almanacs.renew()
+    learned = c.almanacs.take_news()
     if learned:
         c.grid.forget()
     now = c.clock.now()

@@ -138,6 +138,32 @@ def find_policy(name: str) -> Policy:
     return Policy(select, f"{name}, of your own", *asked)
 
 
+def ask(name: str, question: Question) -> list[str]:
+    """Return whom a policy invites.
+
+    Raises:
+        SettingError: If there is no such policy, it raised, or named somebody who cannot be
+            invited, or anybody twice.
+    """
+    policy = find_policy(name)
+    try:
+        chosen = list(policy.select(question))
+    except Exception as error:  # noqa: BLE001 - anybody's code, which must not stop the scheduler
+        msg = (
+            f"The policy {name} raised {type(error).__name__} ({error}), so nobody was invited to "
+            f"round {question.number}. Mend it and restart the coordinator, or stop the run."
+        )
+        raise SettingError(msg) from None
+    ids = {candidate.client for candidate in question.candidates}
+    if len(set(chosen)) < len(chosen) or not ids.issuperset(chosen):
+        msg = (
+            f"The policy {name} named somebody twice or who cannot be invited, so nobody was "
+            f"invited to round {question.number}. Let it choose among the candidates, each once."
+        )
+        raise SettingError(msg)
+    return chosen
+
+
 def policy_options(name: str, chosen: Mapping[str, float]) -> dict[str, float]:
     """Return a policy's parameters: those chosen, over its defaults.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from tasks.cli.advice import advice
 from tasks.cli.base import fairwind
 from tasks.cli.checks import check, settings
@@ -21,7 +24,8 @@ for _command in (
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; as for a worker, the current folder's modules can be imported."""
+    sys.path.append(str(Path.cwd()))
     fairwind(prog_name="fairwind")
 
 

@@ -83,3 +83,12 @@ def test_a_refresh_is_wanted_once_in_a_while(redis_client):
     almanacs = Almanacs(redis_client)
     assert almanacs.want(every_s=60)
     assert not almanacs.want(every_s=60)
+
+
+def test_news_are_told_once_even_if_a_reader_noticed_them_before(redis_client):
+    here, there = Almanacs(redis_client), Almanacs(redis_client)
+    there.take_news()
+    here.save({"FR": known("FR", 50.0)})
+    assert there.readings("FR", NOON, NOON + HOUR)
+    assert there.take_news()
+    assert not there.take_news()

@@ -1,5 +1,7 @@
 """Policies choose among candidates: each once, fairly or by score, and never out of thin air."""
 
+import sys
+import types
 from collections import Counter
 from datetime import UTC, datetime
 from random import Random
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import SettingError
-from scheduler.policies import POLICIES, find_policy, policy_options, uniform
+from scheduler.policies import POLICIES, ask, find_policy, policy_options, uniform
 from scheduler.policies.question import Candidate, Question
 
 
@@ -135,3 +137,26 @@ def test_a_parameter_out_of_its_bounds_is_refused():
 def test_every_default_lies_within_its_bounds(name):
     for option in POLICIES[name].options.values():
         assert option.least <= option.default <= option.most
+
+
+def raises(_question: Question) -> list[str]:
+    """Fail, as anybody's code may."""
+    return [1 / 0]  # type: ignore[list-item]
+
+
+def names_strangers(_question: Question) -> list[str]:
+    """Invite somebody who cannot be."""
+    return ["nobody"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "fault"),
+    [(raises, "raised ZeroDivisionError"), (names_strangers, "named somebody twice or who cannot")],
+)
+def test_a_policy_that_fails_stops_its_round_with_one_line(policy, fault, monkeypatch):
+    module = types.ModuleType("somebodys")
+    module.choose = policy  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "somebodys", module)
+    question = Question([known("a", 0.5, explored=True)], 1, 1, 3, NOON, Random(0))
+    with pytest.raises(SettingError, match=fault):
+        ask("somebodys:choose", question)
