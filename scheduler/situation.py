@@ -56,7 +56,7 @@ def judge_gates(
     state: Federation, clients: Iterable[Client], grid: Grid, rule: GateRule, now: datetime
 ) -> Mapping[str, Gate]:
     """Return every client's gate at `now`, by client id."""
-    allowed = _patience_allowed(state)
+    allowed = patience_allowed(state)
     gates = {}
     for client in clients:
         zone = grid.zone(client.zone, now)
@@ -67,7 +67,7 @@ def judge_gates(
     return gates
 
 
-def _patience_allowed(state: Federation) -> bool:
+def patience_allowed(state: Federation) -> bool:
     """Return whether any run could pay for an exception."""
     runs = state.active_runs()
     return any(run.spec.grams is None or run.spent_gco2eq < run.spec.grams for run in runs)

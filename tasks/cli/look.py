@@ -17,6 +17,7 @@ from scheduler.situation import take_in
 from scheduler.view import find_run
 from tasks.cli.base import as_json, gate_rule, ledger_at_hand, print_json, print_table, view_at_hand
 from tasks.cli.figures import show_avoided, show_progress
+from tasks.cli.horizon import show_horizon
 from tasks.cli.signals import signal_at_hand
 
 
@@ -46,11 +47,17 @@ def print_status(seen: dict[str, Any]) -> None:
 
 @click.command()
 @click.option("--run", "run_id", help="Plan for this run; a round of all open clients if left out.")
+@click.option(
+    "--horizon", type=click.IntRange(1, 96), help="Instead: when gates will be open, in hours."
+)
 @as_json
-def plan(run_id: str | None, *, as_json: bool) -> None:
+def plan(run_id: str | None, *, horizon: int | None, as_json: bool) -> None:
     """Say who would train if a round were due now, and why. Nothing is started."""
     ours = settings_.load()
     state = ledger_at_hand().state()
+    if horizon is not None:
+        show_horizon(ours, state, horizon, as_json=as_json)
+        return
     current = find_run(state, run_id) if run_id else None
     spec = current.spec if current else RunSpec(id="plan", workload="any", rounds=1)
     grid = Grid(signal_at_hand(ours), federation_family(ours))

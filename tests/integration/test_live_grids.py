@@ -175,3 +175,11 @@ def test_a_fallback_of_another_family_is_booked_and_gates_as_unknown(tmp_path):
             assert accepted.body["gco2eq_apart"] > 0
             assert fleet.run("apart").tally.gco2eq == 0
             assert fleet.run("apart").tally.apart_gco2eq > 0
+
+
+def test_the_hours_to_come_are_drawn_from_the_forecast(fleet: Fleet):
+    fleet.wait(lambda: told(fleet, "west") == "open", "an open gate")
+    drawn = fleet.local.fairwind("plan", "--horizon", "12").stdout
+    assert "west   ████████████  open throughout" in drawn
+    ahead = json.loads(fleet.local.fairwind("plan", "--horizon", "12", "--json").stdout)
+    assert [hour["state"] for hour in ahead["north"]] == ["open"] * 12
