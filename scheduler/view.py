@@ -155,6 +155,8 @@ def _waiting(state: Federation, run: Run) -> str:
         )
     if len(opened) >= run.spec.quorum:
         return "Waiting until the next round is due."
+    if not opened:
+        return "Waiting for clean power: no client is alive with an open gate."
     return (
         f"Waiting for clean power: of the {run.spec.quorum} clients a round needs, {len(opened)} "
         f"{_verb(opened, 'is', 'are')} alive with an open gate."

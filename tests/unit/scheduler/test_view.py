@@ -35,6 +35,19 @@ def test_a_round_that_waits_says_how_many_gates_are_open():
     told.gate("b", "closed")
     told.start()
     assert "of the 2 clients a round needs, 1 is alive with an open gate" in said(told)
+    told.gate("a", "closed")
+    assert said(told) == "Waiting for clean power: no client is alive with an open gate."
+
+
+def test_a_round_that_waits_for_its_policy_or_because_of_it_says_so():
+    told = Story("a", "b")
+    told.start()
+    told.tell("run.waiting", run="r", number=1, reason="policy_waits", codes={})
+    assert said(told) == (
+        "The policy fairwind waits for a better hour, although 2 clients could train."
+    )
+    told.tell("run.waiting", run="r", number=1, reason="policy_failed", codes={}, text="It broke.")
+    assert said(told) == "It broke."
 
 
 def test_a_round_nobody_is_left_to_answer_in_says_so():
