@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from scheduler.carbon.reading import Reading
-from scheduler.carbon.signal import HOUR, hour_floor
+from scheduler.carbon.signal import HOUR, slot_start
 from scheduler.carbon.week import UNKNOWN, WEEK, week_of
 from scheduler.client import Client
 from scheduler.gate import Gate, GateRule, judge
@@ -38,7 +38,7 @@ def gates_ahead(
     starts = [reading.start for reading in readings]
     gate, waiting_since = client.gate, client.waiting_since or now
     ahead: list[Gate] = []
-    for at in (now, *(hour_floor(now) + n * HOUR for n in range(1, hours))):
+    for at in (now, *(slot_start(now) + n * HOUR for n in range(1, hours))):
         index = bisect_right(starts, at) - 1
         reading = readings[index] if index >= 0 and at < readings[index].end else None
         past = readings[bisect_right(starts, at - WEEK - HOUR) : index + 1]

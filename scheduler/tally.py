@@ -18,9 +18,7 @@ class Tally:
         uncounted_gco2eq: Its emissions as booked, where they are known.
         settled_wh: The part of all that energy whose intensity has been measured since, Wh.
         settled_gco2eq: Emissions of all of it under the surest intensity there is.
-        unknown: Pieces of work that reported their energy and of which the emissions under the
-            federation's family are unknown.
-        unknown_wh: Their energy, Wh.
+        unknown_wh: Energy whose emissions under the federation's family are unknown, Wh.
         apart_gco2eq: Emissions known in another family alone: never to be added to the others.
         idle_wh: What reserved hardware used while it waited, where a site says it.
         idle_known: How many bookings say it.
@@ -37,7 +35,6 @@ class Tally:
     uncounted_gco2eq: float = 0.0
     settled_wh: float = 0.0
     settled_gco2eq: float = 0.0
-    unknown: int = 0
     unknown_wh: float = 0.0
     apart_gco2eq: float = 0.0
     idle_wh: float = 0.0

@@ -60,9 +60,12 @@ class Almanacs:
 
     def zone(self, zone: str) -> Almanac:
         """Return a zone's almanac, an empty one if nothing is known."""
-        if zone not in self._known:
-            self._known |= self.load([zone])
+        self.remember([zone])
         return self._known[zone]
+
+    def remember(self, zones: Iterable[str]) -> None:
+        """Fetch at once what this process does not remember of some zones."""
+        self._known |= self.load(zone for zone in zones if zone not in self._known)
 
     def zones(self) -> tuple[str, ...]:
         """Return the ids of the zones there is an almanac of, sorted."""

@@ -49,6 +49,7 @@ def _look_around(c: Coordinator, zones: Collection[str]) -> bool:
     learned = c.almanacs.take_news()
     if learned:
         c.grid.forget()
+    c.almanacs.remember(zones)
     now = c.clock.now()
     unknown = any(c.almanacs.zone(zone).reading_at(now) is None for zone in zones)
     if unknown and c.almanacs.want(every_s=min(c.settings.refresh_s, _IMPATIENT_S)):

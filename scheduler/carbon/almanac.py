@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any, Self
 
 from scheduler.carbon.reading import SUREST_FIRST, Family, Quality, Reading, mean_over
-from scheduler.carbon.signal import HOUR, hour_floor
+from scheduler.carbon.signal import HOUR, slot_start
 
 KEPT = timedelta(days=35)
 """Five weeks: the longest past that a forecast or a typical week is made from."""
@@ -97,6 +97,8 @@ class Almanac:
 
     def missed(self, source: str, why: str) -> Self:
         """Return the almanac with the reason why a source did not answer."""
+        if self.faults.get(source) == why:
+            return self
         return replace(self, faults={**self.faults, source: why})
 
     def bridge(self, source: str, now: datetime, within: timedelta) -> Self | None:
@@ -120,9 +122,9 @@ class Almanac:
         if not past or now - past[-1].end > within:
             return None
         last = past[-1]
-        start = max(hour_floor(now), last.end)
+        start = max(slot_start(now), last.end)
         carried = replace(
-            last, start=start, end=hour_floor(now) + HOUR, quality="stale", method="carried_on"
+            last, start=start, end=slot_start(now) + HOUR, quality="stale", method="carried_on"
         )
         return self.supplement([carried], [source])
 
@@ -133,12 +135,12 @@ class Almanac:
             for r in self.readings
             if not (r.source == source and r.quality in _GUESSES and r.end > now)
         )
-        return replace(self, readings=kept)
+        return self if kept == self.readings else replace(self, readings=kept)
 
     def thinned(self, before: datetime) -> Self:
         """Return the almanac with what is finer than an hour averaged, up to `before`."""
         hours: list[Reading] = []
-        for _, group in groupby(self.readings, key=lambda r: (hour_floor(r.start), r.source)):
+        for _, group in groupby(self.readings, key=lambda r: (slot_start(r.start), r.source)):
             hours += _averaged(list(group), before)
         return replace(self, readings=tuple(hours))
 
@@ -228,7 +230,7 @@ def _place(placed: list[Reading], reading: Reading) -> None:
 
 def _averaged(group: list[Reading], before: datetime) -> list[Reading]:
     """Return one reading for an hour's parts, if they are its whole and it is over."""
-    hour = hour_floor(group[0].start)
+    hour = slot_start(group[0].start)
     parts = len(group) > 1 and group[-1].end == hour + HOUR <= before
     if not parts or sum((r.end - r.start for r in group), timedelta()) < HOUR:
         return group

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from common.errors import SignalError
 from scheduler.carbon.reading import FLOW_TRACED, Family, Mean, Reading, mean_over
-from scheduler.carbon.signal import HOUR, Signal, hour_floor, reading_at
+from scheduler.carbon.signal import HOUR, Signal, reading_at, slot_start
 from scheduler.carbon.week import UNKNOWN, WEEK, week_of
 
 
@@ -71,7 +71,7 @@ class Grid:
         Returns:
             gCO2eq/kWh, shape `(hours,)` or shorter.
         """
-        first, values = hour_floor(at), []
+        first, values = slot_start(at), []
         for start in (first + n * HOUR for n in range(hours)):
             value = self.comparable(zone, start, start + HOUR)
             if value is None:

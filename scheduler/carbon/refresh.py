@@ -17,7 +17,7 @@ from scheduler.carbon.almanac import Almanac
 from scheduler.carbon.forecast import forecast
 from scheduler.carbon.provider import Provider
 from scheduler.carbon.reading import Reading
-from scheduler.carbon.signal import HOUR, hour_floor
+from scheduler.carbon.signal import HOUR, slot_start
 
 BACKFILL = timedelta(days=28)
 """The past asked for at first: enough for a forecast that knows weeks."""
@@ -65,12 +65,12 @@ async def hear_more(known: Almanac, chain: Sequence[Provider], *, now: datetime)
     if provider is None:
         return known
     names = [p.name for p in chain]
-    hour = hour_floor(now)
+    hour, before = slot_start(now), known
     if known.past_at.get(provider.name, hour - HOUR) < hour:
         known = await _hear_past(known, provider, names, now)
     if known.future_at is None or known.future_at < hour:
         known = await _hear_future(known, provider, names, now)
-    return known.thinned(now - _REVISED)
+    return known if known is before else known.thinned(now - _REVISED)
 
 
 async def hear_past(

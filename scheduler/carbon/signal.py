@@ -63,9 +63,9 @@ def hours_overlapping(start: datetime, end: datetime) -> range:
     return range((start - _EPOCH) // HOUR, -((_EPOCH - end) // HOUR))
 
 
-def hour_floor(time: datetime) -> datetime:
-    """Return when the UTC hour in which `time` lies begins."""
-    return _EPOCH + (time - _EPOCH) // HOUR * HOUR
+def slot_start(time: datetime, step: timedelta = HOUR) -> datetime:
+    """Return when the UTC slot of length `step` begins in which `time` lies."""
+    return _EPOCH + (time - _EPOCH) // step * step
 
 
 def hour_number(time: datetime) -> int:

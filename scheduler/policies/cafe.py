@@ -34,7 +34,7 @@ import math
 from itertools import pairwise
 from statistics import median
 
-from scheduler.policies.question import Question
+from scheduler.policies.question import Question, with_median
 
 _HOUR_S = 3600
 
@@ -46,9 +46,8 @@ def select(question: Question) -> list[str]:
     """
     candidates = sorted(question.candidates, key=lambda candidate: candidate.client)
     candidates = question.rng.sample(candidates, len(candidates))
-    known_u = [c.utility for c in candidates if c.utility is not None]
     known_g = [c.gco2eq for c in candidates if c.gco2eq is not None] or _past_gco2eq(question)
-    u = {c.client: median(known_u or [1.0]) if c.utility is None else c.utility for c in candidates}
+    u = with_median({c.client: c.utility for c in candidates})
     # Before anybody's grams are known there is nothing to weigh: the first round makes them known.
     g = {c.client: median(known_g or [0.0]) if c.gco2eq is None else c.gco2eq for c in candidates}
     v, price, u_max = question.options["v"], _price_per_gram(question), max(u.values(), default=0.0)

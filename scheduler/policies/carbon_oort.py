@@ -24,11 +24,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import median
 
 import numpy as np
 
-from scheduler.policies.question import Candidate, Question
+from scheduler.policies.question import Candidate, Question, with_median
 
 _SHORTLIST = 100
 _STEPS = 1000
@@ -47,9 +46,9 @@ def select(question: Question) -> list[str]:
     if len(explored) < places:
         return sorted(question.rng.sample([c.client for c in candidates], places))
 
-    utilities = _median_for_none(_utilities(candidates, question))
+    utilities = with_median(_utilities(candidates, question))
     known = any(candidate.gco2eq is not None for candidate in candidates)
-    grams = _median_for_none({c.client: c.gco2eq for c in candidates})
+    grams = with_median({c.client: c.gco2eq for c in candidates})
     budget = _budget_gco2eq(question) if known else math.inf
     if budget <= 0.0:
         return []
@@ -73,12 +72,6 @@ def _utilities(candidates: Sequence[Candidate], question: Question) -> dict[str,
             if client in utilities and update.utility is not None:
                 utilities[client] = update.utility
     return utilities
-
-
-def _median_for_none(figures: Mapping[str, float | None]) -> dict[str, float]:
-    known = [figure for figure in figures.values() if figure is not None]
-    usual = median(known) if known else 1.0  # any figure, if it is everybody's
-    return {client: usual if figure is None else figure for client, figure in figures.items()}
 
 
 def _budget_gco2eq(question: Question) -> float:

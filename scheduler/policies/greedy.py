@@ -13,9 +13,8 @@ also the rule that treats clients least equally: who is dirtier than n others ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median
 
-from scheduler.policies.question import Candidate, Question
+from scheduler.policies.question import Candidate, Question, with_median
 
 
 def select(question: Question) -> list[str]:
@@ -34,6 +33,4 @@ def _costs(candidates: Sequence[Candidate]) -> dict[str, float]:
     costs = {c.client: c.gco2eq for c in candidates}
     if all(cost is None for cost in costs.values()):
         costs = {c.client: c.intensity_gco2eq_per_kwh for c in candidates}
-    known = [cost for cost in costs.values() if cost is not None]
-    middle = median(known) if known else 0.0  # any figure, if it is everybody's
-    return {client: middle if cost is None else cost for client, cost in costs.items()}
+    return with_median(costs)

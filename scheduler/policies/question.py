@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
+from statistics import median
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,16 @@ class Candidate:
     def explored(self) -> bool:
         """Whether it has ever trained for us."""
         return self.updates > 0
+
+
+def with_median(figures: Mapping[str, float | None]) -> dict[str, float]:
+    """Return figures with the median of the known ones for each that is not.
+
+    Where nobody's is known, everybody's is 1: any figure, as long as it is the same.
+    """
+    known = [figure for figure in figures.values() if figure is not None]
+    usual = median(known) if known else 1.0
+    return {client: usual if figure is None else figure for client, figure in figures.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from common.errors import SignalError
 from common.settings import Settings
 from scheduler.carbon import federation_family
 from scheduler.carbon.reading import Reading
-from scheduler.carbon.signal import HOUR, Signal, hour_floor
+from scheduler.carbon.signal import HOUR, Signal, slot_start
 from scheduler.carbon.week import WEEK
 from scheduler.federation import Federation
 from scheduler.gate import Gate, GateRule, State
@@ -64,13 +64,13 @@ def show_horizon(ours: Settings, state: Federation, hours: int, *, as_json: bool
 
 def _readings(signal: Signal, zone: str, now: datetime, hours: int) -> Sequence[Reading]:
     try:
-        return signal.readings(zone, now - WEEK, hour_floor(now) + hours * HOUR)
+        return signal.readings(zone, now - WEEK, slot_start(now) + hours * HOUR)
     except SignalError:
         return ()
 
 
 def _starts(now: datetime, hours: int) -> list[datetime]:
-    return [hour_floor(now) + n * HOUR for n in range(hours)]
+    return [slot_start(now) + n * HOUR for n in range(hours)]
 
 
 def _drawn(ahead: dict[str, list[Gate]], now: datetime, hours: int) -> list[str]:

@@ -15,7 +15,7 @@ from common.units import show_duration, show_intensity
 from scheduler.carbon import chain, is_live, make_signal
 from scheduler.carbon.courtesy import Standing
 from scheduler.carbon.reading import Reading
-from scheduler.carbon.signal import HOUR, Signal, hour_floor, reading_at, unknown_zone
+from scheduler.carbon.signal import HOUR, Signal, reading_at, slot_start, unknown_zone
 from tasks.almanacs import Almanacs
 from tasks.broker import check_reachable, connect
 from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table
@@ -66,7 +66,7 @@ def forecast(zone: str, *, hours: int, as_json: bool) -> None:
     """Show what is expected of a zone's grid in the next hours."""
     ours = settings_.load()
     now = ours.clock.now()
-    readings = signal_at_hand(ours).readings(zone, now, hour_floor(now) + hours * HOUR)
+    readings = signal_at_hand(ours).readings(zone, now, slot_start(now) + hours * HOUR)
     if as_json:
         print_json([reading.to_dict() for reading in readings])
         return

@@ -26,14 +26,13 @@ from scheduler.carbon.providers.series import (
     Utc,
     begun,
     chunks,
-    floor,
     from_now,
     in_order,
     readings_of,
     within,
 )
 from scheduler.carbon.reading import Family, Reading
-from scheduler.carbon.signal import HOUR
+from scheduler.carbon.signal import HOUR, slot_start
 
 _RANGE = timedelta(hours=240)
 """Hourly values that one call of past-range returns."""
@@ -115,12 +114,12 @@ class ElectricityMaps:
 
     async def past(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
         """Return what is known of `[start, end)`; plans that are free know the last 24 hours."""
-        recent_from = floor(self._fetcher.now()) - _RECENT
+        recent_from = slot_start(self._fetcher.now()) - _RECENT
         if start >= recent_from:
             return within(await self._some_past("recent", zone, {}), start, end)
         found: list[Reading] = []
         try:
-            for first, last in chunks(floor(start), end, _RANGE):
+            for first, last in chunks(slot_start(start), end, _RANGE):
                 span = {"start": _iso(first), "end": _iso(last)}
                 found += await self._some_past("range", zone, span)
         except SignalNotOffered:
@@ -138,7 +137,7 @@ class ElectricityMaps:
         issued_at = min(series.updated_at or now, now)
         found = self._readings(answer, series, series.forecast or (), issued_at=issued_at)
         # One point more than hours were asked for: the end of the last is the end.
-        found = from_now(within(found, now, floor(now) + _HORIZON), now)
+        found = from_now(within(found, now, slot_start(now) + _HORIZON), now)
         if not found:
             await self._fetcher.unavailable(answer, "no forecast from now on")
         return found

@@ -26,13 +26,13 @@ from scheduler.carbon.providers.series import (
     Utc,
     begun,
     chunks,
-    floor,
     from_now,
     in_order,
     readings_of,
     within,
 )
 from scheduler.carbon.reading import Family, Quality, Reading
+from scheduler.carbon.signal import slot_start
 
 _RANGE = timedelta(days=14)
 
@@ -121,7 +121,7 @@ class Neso:
     async def now(self, zone: str) -> list[Reading]:
         """Return the half hour that runs and the 48 hours after it; see `Provider.now`."""
         # A minute past the begin of the slot, so that the slot before is not meant, too.
-        first = floor(self._fetcher.now(), HALF_HOUR) + timedelta(minutes=1)
+        first = slot_start(self._fetcher.now(), HALF_HOUR) + timedelta(minutes=1)
         answer, rows = await self._ask(zone, "now", f"{_minute(first)}/fw48h")
         now = self._fetcher.now()
         found = from_now(self._readings(answer, rows, now), now)
@@ -136,7 +136,7 @@ class Neso:
     async def past(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
         """Return what is known of `[start, end)`; see `Provider.past`."""
         found: list[Reading] = []
-        for first, last in chunks(floor(start, HALF_HOUR), end, _RANGE):
+        for first, last in chunks(slot_start(start, HALF_HOUR), end, _RANGE):
             answer, rows = await self._ask(zone, "past", f"{_minute(first)}/{_minute(last)}")
             found += self._readings(answer, rows, self._fetcher.now())
         return begun(within(in_order(found), start, end), self._fetcher.now())

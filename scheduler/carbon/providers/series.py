@@ -13,7 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Stric
 from common.errors import SignalError
 from common.log import get_logger
 from scheduler.carbon.reading import SUREST_FIRST, Reading, mean_over
-from scheduler.carbon.signal import HOUR
+from scheduler.carbon.signal import slot_start
 
 _log = get_logger(__name__)
 
@@ -126,7 +126,7 @@ def half_hours(readings: Sequence[Reading], first: datetime) -> list[Reading]:
     averaged = []
     later = [reading for reading in readings if reading.end > first]
     for start, group in itertools.groupby(
-        later, key=lambda reading: floor(max(reading.start, first), HALF_HOUR)
+        later, key=lambda reading: slot_start(max(reading.start, first), HALF_HOUR)
     ):
         members = list(group)
         try:
@@ -153,11 +153,6 @@ def chunks(
         until = min(end, start + longest)
         yield start, until
         start = until
-
-
-def floor(time: datetime, step: timedelta = HOUR) -> datetime:
-    """Return the begin of the UTC slot that `time` lies in."""
-    return time.astimezone(UTC) - (time - _MIDNIGHT) % step
 
 
 def _between(before: Reading, after: Reading) -> list[Reading]:

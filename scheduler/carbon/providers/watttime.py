@@ -24,7 +24,6 @@ from scheduler.carbon.providers.series import (
     Utc,
     begun,
     chunks,
-    floor,
     from_now,
     half_hours,
     in_order,
@@ -33,7 +32,7 @@ from scheduler.carbon.providers.series import (
 )
 from scheduler.carbon.providers.watttime_session import SIGNAL, Session
 from scheduler.carbon.reading import Family, Reading
-from scheduler.carbon.signal import HOUR
+from scheduler.carbon.signal import HOUR, slot_start
 
 _log = get_logger(__name__)
 
@@ -100,7 +99,7 @@ class WattTime:
     async def past(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
         """Return what is known of `[start, end)`; of more than a day half-hour means."""
         found: list[Reading] = []
-        start = floor(start, HALF_HOUR)
+        start = slot_start(start, HALF_HOUR)
         for first, last in chunks(start, end, _RANGE):
             span = {"start": _iso(first), "end": _iso(last), "include_imputed_marker": "true"}
             answer, series = await self._ask("/v3/historical", zone, "past", span)
@@ -121,7 +120,9 @@ class WattTime:
         if not found or not begun(found[:1], now):
             await self._fetcher.unavailable(answer, "its first point is not of now")
         current = replace(found[0], quality="estimated", issued_at=None)
-        return half_hours([current, *found[1:]], floor(current.start + HOUR + HALF_HOUR, HALF_HOUR))
+        return half_hours(
+            [current, *found[1:]], slot_start(current.start + HOUR + HALF_HOUR, HALF_HOUR)
+        )
 
     def _readings(
         self, answer: Answer, series: _Series, *, issued_at: datetime | None

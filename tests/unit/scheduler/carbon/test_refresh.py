@@ -152,6 +152,17 @@ def test_past_and_forecast_are_asked_for_once_an_hour():
     assert known.readings[-1].end == NOON + 26 * HOUR
 
 
+def test_a_refresh_that_learns_nothing_leaves_the_almanac_itself():
+    first, second = Source(forecasts=True), Source("second")
+    known = more_of(now_of(Almanac("FR"), first, second), first, second)
+    again = NOON + HOUR / 2
+    assert more_of(now_of(known, first, second, at=again), first, second, at=again) is known
+    first.fault = DOWN
+    at = NOON + 5 * HOUR
+    fallen = more_of(now_of(known, first, second, at=at), first, second, at=at)
+    assert now_of(fallen, first, second, at=at + HOUR / 2) is fallen
+
+
 def test_measured_figures_replace_estimates():
     first = Source()
     known = now_of(Almanac("FR"), first)

@@ -14,13 +14,13 @@ from structlog.testing import capture_logs
 from scheduler.carbon.providers.series import (
     Utc,
     chunks,
-    floor,
     from_now,
     half_hours,
     in_order,
     readings_of,
 )
 from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.signal import slot_start
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -131,5 +131,5 @@ def test_parts_cover_a_span_once(hours: int, longest: int) -> None:
 
 
 def test_a_slot_begins_where_utc_says() -> None:
-    assert floor(NOON + timedelta(minutes=44), HALF_HOUR) == NOON + HALF_HOUR
-    assert floor(NOON) == NOON
+    assert slot_start(NOON + timedelta(minutes=44), HALF_HOUR) == NOON + HALF_HOUR
+    assert slot_start(NOON) == NOON
