@@ -63,4 +63,4 @@ def _remembered(c: Coordinator, known: Almanac) -> Almanac:
     if known.readings or series is None:
         return known
     chain = [provider.name for provider in c.sources.chain(known.zone)] if c.sources else []
-    return known.supplement(series.readings(), chain)
+    return known.supplement(series.readings(), chain, c.clock.now())

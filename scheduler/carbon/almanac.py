@@ -29,7 +29,7 @@ class Almanac:
         told_until: Until when the figure holds that each source last told of its present.
         faults: Why each source did not, when last asked; absent once it answers.
         past_at: When each source was last asked for its past.
-        future_at: When the newest forecast was made; `None` at first.
+        future_at: When each source was last asked for its forecast, or forecast by us.
     """
 
     zone: str
@@ -38,7 +38,7 @@ class Almanac:
     told_until: Mapping[str, datetime] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
     past_at: Mapping[str, datetime] = field(default_factory=dict)
-    future_at: datetime | None = None
+    future_at: Mapping[str, datetime] = field(default_factory=dict)
 
     def reading_at(self, at: datetime) -> Reading | None:
         """Return the reading that holds at an instant, `None` if nothing is known of it."""
@@ -71,21 +71,21 @@ class Almanac:
     ) -> Self:
         """Return the almanac with what a source said: the surer figure of each instant stays.
 
-        What was found out goes before what was guessed; then a source earlier in `chain`; then the
-        surer quality; then the later forecast.
+        What was found out goes before what was guessed or is still to come; then a source earlier
+        in `chain`; then the surer quality; then the later forecast.
         """
         kept = [r for r in self.readings if r.end > now - KEPT]
         faults = {name: text for name, text in self.faults.items() if name != source}
         return replace(
             self,
-            readings=_merged(kept, news, chain),
+            readings=_merged(kept, news, chain, now),
             heard={**self.heard, source: now},
             faults=faults,
         )
 
-    def supplement(self, readings: Sequence[Reading], chain: Sequence[str]) -> Self:
+    def supplement(self, readings: Sequence[Reading], chain: Sequence[str], now: datetime) -> Self:
         """Return the almanac with figures that no source told just now, e.g. our own forecast."""
-        return replace(self, readings=_merged(self.readings, readings, chain))
+        return replace(self, readings=_merged(self.readings, readings, chain, now))
 
     def past_of(self, source: str, now: datetime) -> list[Reading]:
         """Return what one source found out, not guessed, of the time before `now`."""
@@ -126,7 +126,7 @@ class Almanac:
         carried = replace(
             last, start=start, end=slot_start(now) + HOUR, quality="stale", method="carried_on"
         )
-        return self.supplement([carried], [source])
+        return self.supplement([carried], [source], now)
 
     def without_guesses(self, source: str, now: datetime) -> Self:
         """Return the almanac without what `source` had guessed of now and later."""
@@ -163,7 +163,7 @@ class Almanac:
             "told_until": _stamps(self.told_until),
             "faults": dict(self.faults),
             "past_at": _stamps(self.past_at),
-            "future_at": _stamp(self.future_at),
+            "future_at": _stamps(self.future_at),
         }
 
     @classmethod
@@ -180,12 +180,12 @@ class Almanac:
             told_until=_times(body["told_until"]),
             faults=body["faults"],
             past_at=_times(body["past_at"]),
-            future_at=_time_or_none(body["future_at"]),
+            future_at=_times(body["future_at"]),
         )
 
 
 def _merged(
-    old: Sequence[Reading], news: Iterable[Reading], chain: Sequence[str]
+    old: Sequence[Reading], news: Iterable[Reading], chain: Sequence[str], now: datetime
 ) -> tuple[Reading, ...]:
     """Return readings without overlap: where two hold at once, the surer one stays whole."""
     fresh = sorted(news, key=lambda r: r.start)
@@ -196,16 +196,17 @@ def _merged(
     last = bisect_right(old, end - timedelta.resolution, key=lambda r: r.start)
     placed: list[Reading] = []
     # Stable: of two equally sure figures the one told later, which comes first here, wins.
-    for reading in sorted([*fresh, *old[first:last]], key=lambda r: _surety(r, chain)):
+    for reading in sorted([*fresh, *old[first:last]], key=lambda r: _surety(r, chain, now)):
         _place(placed, reading)
     return (*old[:first], *placed, *old[last:])
 
 
-def _surety(reading: Reading, chain: Sequence[str]) -> tuple[bool, int, int, float]:
+def _surety(reading: Reading, chain: Sequence[str], now: datetime) -> tuple[bool, int, int, float]:
     source = chain.index(reading.source) if reading.source in chain else len(chain)
     issued = reading.issued_at.timestamp() if reading.issued_at else 0.0
     return (
-        reading.quality in _GUESSES,
+        # Nothing is found out of what has not begun, whatever a source that is flat calls it.
+        reading.quality in _GUESSES or reading.start > now,
         source,
         SUREST_FIRST.index(reading.quality),
         -issued,

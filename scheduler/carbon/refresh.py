@@ -68,7 +68,7 @@ async def hear_more(known: Almanac, chain: Sequence[Provider], *, now: datetime)
     hour, before = slot_start(now), known
     if known.past_at.get(provider.name, hour - HOUR) < hour:
         known = await _hear_past(known, provider, names, now)
-    if known.future_at is None or known.future_at < hour:
+    if known.future_at.get(provider.name, hour - HOUR) < hour:
         known = await _hear_future(known, provider, names, now)
     return known if known is before else known.thinned(now - _REVISED)
 
@@ -109,4 +109,5 @@ async def _hear_future(
     if not news:
         made = forecast(known.zone, known.past_of(provider.name, now), now=now, hours=_HORIZON_H)
         news = made.readings if made else ()
-    return replace(known.supplement(news, names), future_at=now)
+    told = {**known.future_at, provider.name: now}
+    return replace(known.supplement(news, names, now), future_at=told)

@@ -132,6 +132,22 @@ def test_a_forecast_of_the_silent_source_does_not_outlive_the_bridge():
         assert holds.source == speaks
 
 
+def test_a_source_that_is_back_is_believed_of_the_hours_to_come():
+    first, second = Source(forecasts=True), Source("second")
+    second.forecasts = True
+    first.fault = DOWN
+    known = more_of(now_of(Almanac("FR"), first, second), first, second)
+    # As a yearly mean does: it calls its figures of the next days as sure as today's.
+    flat = [second.figure(NOON + n * HOUR, quality="modelled") for n in range(1, 48)]
+    known = known.supplement(flat, ["first", "second"], NOON)
+    first.fault = None
+    known = more_of(now_of(known, first, second), first, second)
+    for hours in range(24):
+        holds = known.reading_at(NOON + hours * HOUR)
+        assert holds is not None
+        assert holds.source == "first"
+
+
 def test_with_every_source_down_nothing_is_known_and_every_reason_is_kept():
     first, second = Source(), Source("second")
     first.fault, second.fault = DOWN, SignalUnavailable("second is down, too")
