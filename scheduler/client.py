@@ -31,8 +31,9 @@ class Client:
         gate_told_at: When its gate was last told of, on the grid clock.
         waiting_since: On the grid clock: when its gate closed or it last trained, if later.
         energy_per_update_wh, latency_s, train_s, utility: Moving averages over its accepted
-            updates; `None` before the first. Latency runs from issue to acceptance; it and the
-            time of training are in wall seconds.
+            updates; `None` before the first. The energy is of an update with all of the run's local
+            epochs. Latency runs from issue to acceptance; it and the time of training are in wall
+            seconds.
         energy_per_example_j: The same of the energy per example trained on, in J.
         latency_variance_s2: Moving variance of the latency, `None` before the second update.
         asked: Assignments issued to it, each once.
@@ -93,11 +94,21 @@ class Client:
         whole = self.tally.idle_wh + self.tally.energy_wh
         return self.tally.idle_wh / whole if self.tally.idle_known and whole else None
 
-    def learn(self, accepted: Accepted, grid_at: datetime, *, examples: int) -> None:
-        """Take one accepted update, trained on so many examples, into the averages."""
+    def learn(
+        self, accepted: Accepted, grid_at: datetime, *, examples: int, share: float = 1.0
+    ) -> None:
+        """Take one accepted update into the averages.
+
+        Args:
+            accepted: The update.
+            grid_at: When it was accepted, on the grid clock.
+            examples: Examples trained on, each as often as it was.
+            share: Of the run's local epochs that it did, above 0.
+        """
         self.updates += 1
         self.waiting_since = grid_at
-        self.energy_per_update_wh = _smooth(self.energy_per_update_wh, accepted.energy_wh)
+        whole_wh = None if accepted.energy_wh is None else accepted.energy_wh / share
+        self.energy_per_update_wh = _smooth(self.energy_per_update_wh, whole_wh)
         if accepted.energy_wh is not None and examples:
             per_example_j = accepted.energy_wh * _J_PER_WH / examples
             self.energy_per_example_j = _smooth(self.energy_per_example_j, per_example_j)

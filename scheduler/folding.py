@@ -218,9 +218,11 @@ def _update_accepted(self: Federation, event: Event) -> None:
     accepted, client = Accepted.from_body(event.body), self.clients[event.client]
     _enter(self, self.book.answered(event, "counted", client.zone))
     round_.accepted[event.client] = accepted
-    _answer(self, round_.cohort[event.client], "accepted")
+    part = round_.cohort[event.client]
+    _answer(self, part, "accepted")
     run.failures.pop(event.client, None)
-    client.learn(accepted, event.grid_at, examples=event.body["examples"])
+    share = part.epochs / run.spec.hyperparameters.epochs if part.epochs else 1.0
+    client.learn(accepted, event.grid_at, examples=event.body["examples"], share=share)
 
 
 def _round_committed(self: Federation, event: Event) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from random import Random
 from typing import Any
 
 from common.units import show_mass
 from scheduler.carbon.reading import Reading
+from scheduler.carbon.signal import HOUR
 from scheduler.client import Client
 from scheduler.gate import Gate
 from scheduler.gate_sentence import explain
 from scheduler.policies import ask, policy_options
+from scheduler.policies.answer import WEIGHT_SPAN, Answer, Because
 from scheduler.policies.question import Candidate, PastRound, Question
 from scheduler.round import AssignmentState, ClosedRound, Round
 from scheduler.run import RunSpec
@@ -29,6 +31,8 @@ MAX_FAILURES = 3
 class Verdict:
     """Why one client is or is not invited: a code, its gate, its score and the grams expected.
 
+    `note` is what the policy's choice rested on, where it says so.
+
     Codes: ``invited``, ``not_sampled``, ``gate_closed``, ``gate_unknown``, ``silent``, ``busy``,
     ``failing``, ``failed``, ``declined``, ``in_round``, ``over_budget``.
     """
@@ -38,6 +42,7 @@ class Verdict:
     gate: Gate | None
     score: Score | None
     expected_gco2eq: float | None
+    note: Because = field(default_factory=dict)
 
     @property
     def invited(self) -> bool:
@@ -45,12 +50,25 @@ class Verdict:
         return self.code == "invited"
 
 
+_PERMILLE = 1000
+
+MAX_WEIGHT_PERMILLE = round(WEIGHT_SPAN * _PERMILLE)
+"""No weight of a plan is greater: the grid on which updates are summed leaves room for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The cohort of a round, or nobody and the reason why the round waits.
 
-    `target` is how many updates the round aims at; `expected_gco2eq` covers the cohort's clients
-    of which experience exists.
+    Attributes:
+        cohort: Who is invited.
+        target: How many updates the round aims at.
+        verdicts: Everybody's.
+        waiting: Why nobody is invited; `None` if somebody is.
+        expected_gco2eq: Of the cohort's clients of which experience exists.
+        epochs: Local epochs of those who are to do fewer than the run asks for.
+        weights_permille: What the examples of each of the cohort count; empty if all count alike.
+        because: Why the policy invites or waits, where it says so.
     """
 
     cohort: tuple[str, ...]
@@ -58,6 +76,9 @@ class Plan:
     verdicts: tuple[Verdict, ...]
     waiting: str | None
     expected_gco2eq: float
+    epochs: Mapping[str, int] = field(default_factory=dict)
+    weights_permille: Mapping[str, int] = field(default_factory=dict)
+    because: Because = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +98,7 @@ class Situation:
         forecasts: By zone, intensities hour by hour, the running one first, as far as the policy
             wants to see and is known; gCO2eq/kWh.
         weights: How much each part of a score counts, as `score_weights` returns them.
+        hours_left: Grid hours until the run's end; `None` if it has no such end.
     """
 
     now: datetime
@@ -89,6 +111,7 @@ class Situation:
     past: Sequence[ClosedRound]
     forecasts: Mapping[str, tuple[float, ...]]
     weights: Mapping[str, float]
+    hours_left: float | None = None
 
 
 def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Round | None) -> Plan:
@@ -110,7 +133,7 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
     codes = {c.id: _code(c, situation, so_far) for c in situation.clients}
     eligible = [c for c in situation.clients if codes[c.id] == "not_sampled"]
     quorum, target = _aims(spec, eligible, so_far)
-    waiting = None
+    waiting, answer = None, Answer(())
     if len(eligible) < quorum:
         waiting = "too_few"
     else:
@@ -123,22 +146,34 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
             past=[PastRound(r.number, r.started, r.updates) for r in situation.past],
             num_clients=len(situation.clients), spent_gco2eq=situation.spent_gco2eq,
             grams=spec.grams, rounds_left=None if spec.rounds is None else spec.rounds - number + 1,
+            hours_left=situation.hours_left, epochs=spec.hyperparameters.epochs,
             options=policy_options(spec.policy, spec.policy_options),
         )  # fmt: skip
-        chosen = ask(spec.policy, question)
-        if len(chosen) < quorum:
+        answer = ask(spec.policy, question)
+        if len(answer.cohort) < quorum:
             waiting = "policy_waits"
         else:
-            codes |= dict.fromkeys(chosen, "invited")
+            codes |= dict.fromkeys(answer.cohort, "invited")
     verdicts = [
         Verdict(
             c.id, codes[c.id], situation.gates.get(c.id), scores[c.id],
-            expected_gco2eq(c, situation.readings[c.id]),
+            _expected_gco2eq(c, situation, answer, spec), answer.notes.get(c.id, {}),
         )
         for c in situation.clients
     ]  # fmt: skip
     remaining = None if spec.grams is None else spec.grams - situation.spent_gco2eq
-    return _within_budget(target, verdicts, waiting, remaining)
+    weighs = bool(answer.weights) if so_far is None else so_far.weighs
+    return _within_budget(target, verdicts, waiting, remaining, answer, weighs=weighs)
+
+
+def _expected_gco2eq(
+    client: Client, situation: Situation, answer: Answer, spec: RunSpec
+) -> float | None:
+    whole = expected_gco2eq(client, situation.readings[client.id])
+    epochs = answer.epochs.get(client.id)
+    return (
+        whole if whole is None or epochs is None else whole * epochs / spec.hyperparameters.epochs
+    )
 
 
 def _candidate(client: Client, score: Score, situation: Situation) -> Candidate:
@@ -149,6 +184,7 @@ def _candidate(client: Client, score: Score, situation: Situation) -> Candidate:
         energy_wh=client.energy_per_update_wh, gco2eq=expected_gco2eq(client, reading),
         intensity_gco2eq_per_kwh=reading.gco2eq_per_kwh if reading else None,
         forecast_gco2eq_per_kwh=situation.forecasts.get(client.zone, ()),
+        waited_h=(situation.now - (client.waiting_since or situation.now)) / HOUR,
     )  # fmt: skip
 
 
@@ -193,17 +229,26 @@ def _part_code(client: Client, part: AssignmentState, so_far: Round, now: dateti
 
 
 def _within_budget(
-    target: int, verdicts: list[Verdict], waiting: str | None, remaining: float | None
+    target: int,
+    verdicts: list[Verdict],
+    waiting: str | None,
+    remaining: float | None,
+    answer: Answer,
+    *,
+    weighs: bool,
 ) -> Plan:
     expected = sum(v.expected_gco2eq or 0.0 for v in verdicts if v.invited)
     if remaining is not None and expected > remaining:
-        verdicts = [
-            Verdict(v.client, "over_budget", v.gate, v.score, v.expected_gco2eq) if v.invited else v
-            for v in verdicts
-        ]
+        verdicts = [replace(v, code="over_budget") if v.invited else v for v in verdicts]
         return Plan((), target, tuple(verdicts), "over_budget", expected)
     cohort = tuple(v.client for v in verdicts if v.invited)
-    return Plan(cohort, min(target, len(cohort)), tuple(verdicts), waiting, expected)
+    permille = {c: round(answer.weights.get(c, 1.0) * _PERMILLE) for c in cohort}
+    return Plan(
+        cohort, min(target, len(cohort)), tuple(verdicts), waiting, expected,
+        epochs={c: answer.epochs[c] for c in cohort if c in answer.epochs},
+        weights_permille=permille if weighs else {},
+        because=answer.because,
+    )  # fmt: skip
 
 
 def derive_seed(run_seed: int, run: str, number: int, subject: str) -> int:
@@ -251,4 +296,4 @@ def describe(verdict: Verdict) -> dict[str, Any]:
         "parts": {part.name: [part.value, part.normalised, part.weight] for part in score.parts}
         if score
         else {},
-    }
+    } | ({"note": dict(verdict.note)} if verdict.note else {})

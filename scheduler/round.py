@@ -23,7 +23,8 @@ class AssignmentState:
 
     `status` is ``open`` until it is ``accepted``, ``declined`` (by the site), ``failed`` (there),
     ``refused`` (here) or ``given_up``. `issued_at` is on the wall clock; `incarnation` is the
-    worker that was alive then.
+    worker that was alive then. `epochs` is set where it is to do fewer than the run asks for,
+    `weight_permille` where the policy weighs its examples.
     """
 
     client: str
@@ -32,6 +33,12 @@ class AssignmentState:
     incarnation: str | None
     status: str = "open"
     reason: dict[str, Any] | None = None
+    epochs: int | None = None
+    weight_permille: int | None = None
+
+    def weight(self, num_examples: int) -> int:
+        """Return what so many examples of this client count in the aggregate."""
+        return num_examples * (1 if self.weight_permille is None else self.weight_permille)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,16 @@ class Round:
         for name in body["cohort"]:
             before = self.cohort.get(name)
             attempt = before.attempt + 1 if before else 0
-            self.cohort[name] = AssignmentState(name, attempt, event.at, clients[name].incarnation)
+            self.cohort[name] = AssignmentState(
+                name, attempt, event.at, clients[name].incarnation,
+                epochs=body.get("epochs", {}).get(name),
+                weight_permille=body.get("weights_permille", {}).get(name),
+            )  # fmt: skip
+
+    @property
+    def weighs(self) -> bool:
+        """Whether examples count by what the policy says of their client."""
+        return any(part.weight_permille is not None for part in self.cohort.values())
 
     def open_assignments(self) -> list[AssignmentState]:
         """Return the invitations nobody has answered yet."""

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import Reading
+from scheduler.carbon.signal import HOUR
 from scheduler.client import Client
 from scheduler.federation import Federation, Run
 from scheduler.gate import Gate, GateRule, judge
@@ -41,7 +42,14 @@ def take_in(
         past=run.closed if run else (),
         forecasts={zone: grid.ahead(zone, now, hours) for zone in {c.zone for c in clients}},
         weights=weights,
+        hours_left=_hours_left(run, now) if run else None,
     )
+
+
+def _hours_left(run: Run, now: datetime) -> float | None:
+    if run.spec.hours is None:
+        return None
+    return max(0.0, run.spec.hours - (now - run.grid_started_at) / HOUR)
 
 
 def _hours_ahead(run: Run) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from common.errors import TransportError, UpdateError
 from common.failpoints import failpoint
 from common.log import get_logger
 from common.messages import Receipt, update_key
-from common.units import emitted_gco2eq
 from models.update import check_update
+from scheduler.drafts import answered_body, part_of
 from scheduler.event import Draft
 from scheduler.federation import Federation, Run
 from scheduler.receipt import Worth, worth
@@ -27,9 +26,6 @@ from tasks.rounds import RoundName
 from tasks.transport import altered, received
 
 _log = get_logger(__name__)
-
-_WH_PER_B = 1e-6
-"""1 kWh per GB, as Wh per byte."""
 
 
 @app.task(name="accept", pydantic=True, pydantic_strict=False, throws=(ValidationError,))
@@ -48,7 +44,11 @@ def accept(receipt: Receipt) -> None:
         kind = _still(tx.state, receipt, kind)
         if kind == "update.accepted":
             more["timings"]["accept_s"] = time.perf_counter() - begun
-        body = _facts(c, tx.state, receipt) | more
+        body = answered_body(
+            tx.state, c.grid, c.clock, receipt,
+            pulled_nbytes=_pulled_nbytes(c, tx.state.runs[receipt.run], receipt),
+            network_kwh_per_gb=c.settings.network_kwh_per_gb,
+        ) | more  # fmt: skip
         tx.append(
             Draft(kind, run=receipt.run, round=receipt.round, client=receipt.client, body=body)
         )
@@ -118,14 +118,16 @@ def _admit(c: Coordinator, state: Federation, receipt: Receipt) -> dict[str, Any
         failpoint("update.stored")
     finally:
         path.unlink(missing_ok=True)
+    part, counted = part_of(state, receipt), min(num_examples, run.spec.weight_cap)
+    issued_at = part.issued_at if part else receipt.started_at
     return {
         "sha256": digest,
         "nbytes": ref.nbytes,
         "norm": norm,
         "num_examples": num_examples,
-        "weight": min(num_examples, run.spec.weight_cap),
+        "weight": part.weight(counted) if part else counted,
         "timings": receipt.timings.model_dump(),
-        "latency_s": max(0.0, (wall_now() - _issued(state, receipt)).total_seconds()),
+        "latency_s": max(0.0, (wall_now() - issued_at).total_seconds()),
     }
 
 
@@ -142,50 +144,6 @@ def _counted_examples(state: Federation, receipt: Receipt) -> int:
         )
         raise UpdateError(msg)
     return count
-
-
-def _issued(state: Federation, receipt: Receipt) -> datetime:
-    open_round = state.runs[receipt.run].open_round
-    part = open_round.cohort.get(receipt.client) if open_round else None
-    return part.issued_at if part else receipt.started_at
-
-
-def _facts(c: Coordinator, state: Federation, receipt: Receipt) -> dict[str, Any]:
-    """Return what every receipt's event holds: what was used, when, and what that emitted."""
-    grid_start, grid_end = c.clock.at(receipt.started_at), c.clock.at(receipt.ended_at)
-    zone = state.clients[receipt.client].zone
-    intensity = c.grid.mean(zone, grid_start, max(grid_start, grid_end))
-    energy = receipt.energy
-    grams = None
-    if energy is not None and intensity is not None:
-        grams = emitted_gco2eq(energy.energy_wh, intensity.gco2eq_per_kwh)
-    comparable = intensity is not None and intensity.family == c.grid.family
-    run = state.runs[receipt.run]
-    nbytes = receipt.update.nbytes if receipt.update else 0
-    pulled = _pulled_nbytes(c, run, receipt)
-    return {
-        "attempt": receipt.attempt,
-        "started_at": receipt.started_at.isoformat(),
-        "ended_at": receipt.ended_at.isoformat(),
-        "grid_started_at": grid_start.isoformat(),
-        "grid_ended_at": max(grid_start, grid_end).isoformat(),
-        "energy_wh": energy.energy_wh if energy else None,
-        "energy": energy.model_dump() if energy else None,
-        "intensity": intensity.to_dict() if intensity else None,
-        "comparable": comparable,
-        "gco2eq": grams if comparable else None,
-        "gco2eq_apart": None if comparable else grams,
-        "nbytes": nbytes,
-        "pulled_nbytes": pulled,
-        "network_wh": (nbytes + pulled) * c.settings.network_kwh_per_gb * _WH_PER_B,
-        "examples": receipt.num_examples * run.spec.hyperparameters.epochs,
-        "sha256": receipt.update.sha256 if receipt.update else None,
-        "loss": receipt.loss,
-        "utility": receipt.utility,
-        "metrics": receipt.metrics,
-        "num_held_out": receipt.num_held_out,
-        "reason": receipt.reason.model_dump() if receipt.reason else None,
-    }
 
 
 def _pulled_nbytes(c: Coordinator, run: Run, receipt: Receipt) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from common.clock import wall_now
 from common.failpoints import failpoint
@@ -12,10 +11,10 @@ from common.units import show_mass
 from models.aggregation import Contribution
 from models.server_optimizers import make_server_optimizer
 from models.version import make_version
-from scheduler.accounting import account
 from scheduler.blobs import Blobs
+from scheduler.drafts import closed_body, committed_body
 from scheduler.event import Draft
-from scheduler.federation import Federation, Run
+from scheduler.federation import Federation
 from scheduler.round import ClosedRound, Round
 from scheduler.run import RunSpec
 from tasks.coordinator import Coordinator
@@ -66,7 +65,7 @@ def close_round(c: Coordinator, run_id: str) -> None:
         run = tx.state.runs[run_id]
         if run.open_round is None or run.open_round.number != round_.number:
             return
-        body = _closed(c, tx.state, run, round_) | {
+        body = closed_body(tx.state, run, round_, c.grid, grid_now=c.clock.now()) | {
             "version": version,
             "server_state": server_state,
         }
@@ -90,15 +89,8 @@ def _committed(c: Coordinator, run_id: str) -> Round | None:
     with c.ledger.transaction() as tx:
         round_ = tx.state.runs[run_id].open_round
         if round_ is not None and round_.manifest is None and _complete(tx.state, run_id):
-            manifest = [
-                {"client": client, "sha256": update.sha256, "weight": update.weight}
-                for client, update in sorted(round_.accepted.items())
-            ]
-            tx.append(
-                Draft(
-                    "round.committed", run=run_id, round=round_.number, body={"manifest": manifest}
-                )
-            )
+            body = committed_body(round_)
+            tx.append(Draft("round.committed", run=run_id, round=round_.number, body=body))
     return round_
 
 
@@ -145,36 +137,6 @@ def next_version(
         folder=blobs.incoming,
     )
     return blobs.keep(model), blobs.keep(new_state) if new_state else None
-
-
-def _closed(c: Coordinator, state: Federation, run: Run, round_: Round) -> dict[str, Any]:
-    zones = [client.zone for client in state.clients.values()]
-    baseline_at = run.baseline_at or round_.grid_planned_at
-    figures = account(
-        state.book.of_round(run.id, round_.number), zones, planned_at=round_.grid_planned_at,
-        ended_at=c.clock.now(), baseline_at=baseline_at, mean=c.grid.comparable,
-    )  # fmt: skip
-    return {
-        "energy_wh": figures.energy_wh,
-        "gco2eq": figures.gco2eq,
-        "baseline_gco2eq": figures.baseline_gco2eq,
-        "baseline_started": baseline_at.isoformat(),
-        "baseline_ended": figures.baseline_ended.isoformat(),
-        "fleet_gco2eq": figures.fleet_gco2eq,
-        "held_out": _held_out(round_),
-        "phases": {},
-    }
-
-
-def _held_out(round_: Round) -> dict[str, float]:
-    """Return the clients' scores of the base version, weighted by their held-out examples."""
-    scored = [update for update in round_.accepted.values() if update.num_held_out]
-    total = sum(update.num_held_out for update in scored)
-    names = {name for update in scored for name in update.metrics}
-    return {
-        name: sum(u.metrics.get(name, 0.0) * u.num_held_out for u in scored) / total
-        for name in sorted(names)
-    }
 
 
 def _phases(run_id: str, round_: Round) -> dict[str, float | None]:

@@ -15,9 +15,10 @@ from common.log import get_logger
 from common.messages import Assignment, BlobRef, Heartbeat
 from models.aggregation import grid_exponent
 from scheduler.blobs import Blobs
+from scheduler.drafts import heaviest_weight, planned_body
 from scheduler.event import Draft
-from scheduler.federation import Federation, Run
-from scheduler.plan import Plan, derive_seed, describe, plan_round
+from scheduler.federation import Run
+from scheduler.plan import Plan, derive_seed, plan_round
 from scheduler.round import AssignmentState, lost
 from scheduler.situation import take_in
 from tasks.coordinator import Coordinator
@@ -55,7 +56,12 @@ def _plan(c: Coordinator, run_id: str) -> list[str]:
         plan = _plan_or_wait(c, tx, run, number)
         if plan is None:
             return []
-        body = _planned(c, tx.state, run, plan)
+        body = planned_body(
+            run,
+            plan,
+            valid_until=c.clock.now() + timedelta(hours=c.settings.valid_h),
+            exponent=grid_exponent(run.spec.norm_bound, heaviest_weight(tx.state, run, plan)),
+        )
         tx.append(Draft("round.planned", run=run_id, round=number, body=body))
     failpoint("round.planned")
     _log.info("round.planned", run=run_id, round=number, cohort=",".join(plan.cohort))
@@ -102,22 +108,6 @@ def _wait(tx: Any, run: Run, body: dict[str, Any]) -> None:
         if "text" in body:
             _log.error("round.not_planned", run=run.id, reason=body["text"])
         tx.append(Draft("run.waiting", run=run.id, round=len(run.closed) + 1, body=body))
-
-
-def _planned(c: Coordinator, state: Federation, run: Run, plan: Plan) -> dict[str, Any]:
-    spec = run.spec
-    total_weight = spec.weight_cap * max(1, len(state.clients))
-    valid_until = c.clock.now() + timedelta(hours=c.settings.valid_h)
-    return {
-        "base_version": run.version,
-        "cohort": list(plan.cohort),
-        "target": plan.target,
-        "deadline_s": spec.deadline_s,
-        "valid_until": valid_until.isoformat(),
-        "exponent": grid_exponent(spec.norm_bound, total_weight),
-        "expected_gco2eq": plan.expected_gco2eq,
-        "verdicts": [describe(verdict) for verdict in plan.verdicts],
-    }
 
 
 def reissue_lost(c: Coordinator, beats: Mapping[str, Heartbeat]) -> None:
@@ -200,9 +190,12 @@ def _assignment(c: Coordinator, run: Run, client: str, *, zone: str, model: Blob
     assert round_ is not None  # noqa: S101 - assignments are of open rounds, for the type checker
     part = round_.cohort[client]
     reading = c.grid.zone(zone, c.clock.now()).reading
+    hyperparameters = run.spec.hyperparameters
+    if part.epochs is not None:
+        hyperparameters = hyperparameters.model_copy(update={"epochs": part.epochs})
     return Assignment(
         run=run.id, round=round_.number, client=client, attempt=part.attempt,
-        workload=run.spec.workload, hyperparameters=run.spec.hyperparameters, model=model,
+        workload=run.spec.workload, hyperparameters=hyperparameters, model=model,
         seed=derive_seed(run.spec.seed, run.id, round_.number, client), clock=c.clock,
         issued_at=part.issued_at, valid_until=round_.valid_until,
         intensity_gco2eq_per_kwh=reading.gco2eq_per_kwh if reading else None,

@@ -25,10 +25,11 @@ from scheduler.policies import (
     threshold,
     uniform,
 )
+from scheduler.policies.answer import Answer, fault
 from scheduler.policies.question import Question
 
-Select = Callable[[Question], list[str]]
-"""Answers with the ids of the clients to invite."""
+Select = Callable[[Question], Answer | list[str]]
+"""Answers with the ids of the clients to invite, or with more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,30 +139,26 @@ def find_policy(name: str) -> Policy:
     return Policy(select, f"{name}, of your own", *asked)
 
 
-def ask(name: str, question: Question) -> list[str]:
-    """Return whom a policy invites.
+def ask(name: str, question: Question) -> Answer:
+    """Return what a policy decides.
 
     Raises:
-        SettingError: If there is no such policy, it raised, or named somebody who cannot be
-            invited, or anybody twice.
+        SettingError: If there is no such policy, it raised, or its answer cannot be carried out.
     """
     policy = find_policy(name)
     try:
-        chosen = list(policy.select(question))
+        said = policy.select(question)
+        answer = said if isinstance(said, Answer) else Answer(list(said))
+        wrong = fault(answer, question)
     except Exception as error:  # noqa: BLE001 - anybody's code, which must not stop the scheduler
-        msg = (
-            f"The policy {name} raised {type(error).__name__} ({error}), so nobody was invited to "
-            f"round {question.number}. Mend it and restart the coordinator, or stop the run."
+        wrong = (
+            f"raised {type(error).__name__} ({error}), so nobody was invited to round "
+            f"{question.number}. Mend it and restart the coordinator, or stop the run"
         )
-        raise SettingError(msg) from None
-    ids = {candidate.client for candidate in question.candidates}
-    if len(set(chosen)) < len(chosen) or not ids.issuperset(chosen):
-        msg = (
-            f"The policy {name} named somebody twice or who cannot be invited, so nobody was "
-            f"invited to round {question.number}. Let it choose among the candidates, each once."
-        )
+    if wrong:
+        msg = f"The policy {name} {wrong}."
         raise SettingError(msg)
-    return chosen
+    return answer
 
 
 def policy_options(name: str, chosen: Mapping[str, float]) -> dict[str, float]:

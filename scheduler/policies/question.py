@@ -21,11 +21,12 @@ class Candidate:
         num_examples: What it enrolled with, at most.
         utility: Statistical utility of its last updates, as Oort defines it.
         duration_s: Wall seconds from issue to acceptance, moving average.
-        energy_wh: Energy of an update, moving average.
-        gco2eq: What an update is expected to emit now.
+        energy_wh: Energy of an update with all the run's local epochs, moving average.
+        gco2eq: What such an update is expected to emit now.
         intensity_gco2eq_per_kwh: Of its grid now.
         forecast_gco2eq_per_kwh: Of its grid hour by hour, the running one first; empty if the
             policy did not ask for it, and as long as is known without a gap.
+        waited_h: Grid hours since it last trained, or since its gate was last open if later.
     """
 
     client: str
@@ -39,6 +40,7 @@ class Candidate:
     gco2eq: float | None = None
     intensity_gco2eq_per_kwh: float | None = None
     forecast_gco2eq_per_kwh: tuple[float, ...] = ()
+    waited_h: float = 0.0
 
     @property
     def explored(self) -> bool:
@@ -92,6 +94,8 @@ class Question:
         spent_gco2eq: What the run has emitted so far.
         grams: The run's gram budget; `None` without one.
         rounds_left: Rounds still to come, this one included; `None` if the run has no such end.
+        hours_left: Grid hours until the run's end; `None` if it has no such end.
+        epochs: Local epochs that the run asks for.
         options: The policy's own parameters, as the run sets them.
     """
 
@@ -106,4 +110,6 @@ class Question:
     spent_gco2eq: float = 0.0
     grams: float | None = None
     rounds_left: int | None = None
+    hours_left: float | None = None
+    epochs: int = 1
     options: Mapping[str, float] = field(default_factory=dict)

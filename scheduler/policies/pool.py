@@ -1,0 +1,73 @@
+"""A pool: candidates as columns, for policies that look at all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from scheduler.policies.question import Candidate
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Candidates as columns of one length, NaN where a figure is unknown; see `Candidate`.
+
+    Attributes:
+        clients: Their ids.
+        zones: Every zone that occurs, each once.
+        zone: Of each candidate, its place in `zones`.
+        forecasts: By zone and hour, the running one first; shape `(num_zones, hours)`,
+            gCO2eq/kWh, NaN from the first hour on that is not known.
+    """
+
+    clients: Sequence[str]
+    zones: tuple[str, ...]
+    zone: Ints
+    score: Floats
+    updates: Ints
+    num_examples: Floats
+    utility: Floats
+    duration_s: Floats
+    energy_wh: Floats
+    gco2eq: Floats
+    intensity_gco2eq_per_kwh: Floats
+    waited_h: Floats
+    forecasts: Floats
+
+    def __len__(self) -> int:
+        """Return how many candidates there are."""
+        return len(self.clients)
+
+    @classmethod
+    def of(cls, candidates: Sequence[Candidate]) -> Pool:
+        """Return candidates as columns."""
+        ahead = {c.zone: c.forecast_gco2eq_per_kwh for c in candidates}
+        place = {zone: n for n, zone in enumerate(ahead)}
+        forecasts = np.full((len(ahead), max(map(len, ahead.values()), default=0)), np.nan)
+        for row, values in zip(forecasts, ahead.values(), strict=True):
+            row[: len(values)] = values
+        return cls(
+            clients=[c.client for c in candidates],
+            zones=tuple(ahead),
+            zone=np.array([place[c.zone] for c in candidates], dtype=np.int64),
+            score=_floats([c.score for c in candidates]),
+            updates=np.array([c.updates for c in candidates], dtype=np.int64),
+            num_examples=_floats([c.num_examples for c in candidates]),
+            utility=_floats([c.utility for c in candidates]),
+            duration_s=_floats([c.duration_s for c in candidates]),
+            energy_wh=_floats([c.energy_wh for c in candidates]),
+            gco2eq=_floats([c.gco2eq for c in candidates]),
+            intensity_gco2eq_per_kwh=_floats([c.intensity_gco2eq_per_kwh for c in candidates]),
+            waited_h=_floats([c.waited_h for c in candidates]),
+            forecasts=forecasts,
+        )
+
+
+def _floats(figures: Sequence[float | None]) -> Floats:
+    return np.array(figures, dtype=np.float64)
