@@ -1,13 +1,12 @@
 """Questions of every kind, and the laws that a policy's answer obeys."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 from hypothesis import strategies as st
 
-from scheduler.policies import Select
 from scheduler.policies.question import Candidate, PastRound, PastUpdate, Question
 
 NOW = datetime(2022, 6, 1, 12, tzinfo=UTC)
@@ -66,7 +65,7 @@ def questions(draw, options):
     return ask(candidates, wanted, options, quorum=quorum, past=rounds(*cohorts))
 
 
-def assert_lawful(select: Select, question: Question) -> list[str]:
+def assert_lawful(select: Callable[[Question], list[str]], question: Question) -> list[str]:
     """Return the answer, after it has been checked against what holds for every policy."""
     answer = select(replace(question, rng=Random(7)))
     assert len(set(answer)) == len(answer) <= question.wanted
