@@ -21,6 +21,9 @@ Data = Dataset[Any]
 _SHIPPED = {
     "digits": "models.workloads.digits",
     "breast_cancer": "models.workloads.breast_cancer",
+    "pneumoniamnist": "models.workloads.pneumoniamnist",
+    "tcga_brca": "models.workloads.tcga_brca",
+    "fashion_mnist": "models.workloads.fashion_mnist",
 }
 
 _REQUIRED = ("model", "train_data", "test_data", "loss", "metrics")
@@ -40,7 +43,11 @@ class Workload(Protocol):
     * ``training_step(model, batch) -> Tensor``: the loss of one batch, a scalar to call
       ``backward`` on; in its absence ``loss(model(*inputs), targets)``;
     * ``optimizer(parameters, hyperparameters) -> torch.optim.Optimizer``: in its absence the one
-      the hyperparameters name.
+      the hyperparameters name;
+    * ``train_examples() -> TensorDataset``: all training examples, targets last, for a simulation
+      that splits them itself;
+    * ``natural_split() -> tuple[IntArray, ...]``: the rows of ``train_examples`` that belong to
+      each of the places they come from.
     """
 
     def model(self) -> Module:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from functools import cache
 
-import torch
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from models.workloads.partition import client_rows, hold_out
-from models.workloads.tables import read_table
+from models.workloads.share import skewed_share
+from models.workloads.tables import hold_out, read_table
 
 loss = nn.functional.binary_cross_entropy_with_logits
 
@@ -30,9 +29,12 @@ def train_data(client_id: str) -> TensorDataset:
     Raises:
         WorkloadError: If FAIRWIND_PARTITION does not name the client.
     """
-    features, labels = _split()[0].tensors
-    rows = torch.from_numpy(client_rows("breast_cancer", tuple(labels.int().tolist()), client_id))
-    return TensorDataset(features[rows], labels[rows])
+    return skewed_share("breast_cancer", train_examples(), client_id)
+
+
+def train_examples() -> TensorDataset:
+    """Return all 455 training patients, the same at every call."""
+    return _split()[0]
 
 
 def test_data() -> TensorDataset:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from functools import cache
 
-import torch
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from models.workloads.partition import client_rows, hold_out
-from models.workloads.tables import read_table
+from models.workloads.share import skewed_share
+from models.workloads.tables import hold_out, read_table
 
 loss = nn.functional.cross_entropy
 
@@ -29,9 +28,12 @@ def train_data(client_id: str) -> TensorDataset:
     Raises:
         WorkloadError: If FAIRWIND_PARTITION does not name the client.
     """
-    images, labels = _split()[0].tensors
-    rows = torch.from_numpy(client_rows("digits", tuple(labels.tolist()), client_id))
-    return TensorDataset(images[rows], labels[rows])
+    return skewed_share("digits", train_examples(), client_id)
+
+
+def train_examples() -> TensorDataset:
+    """Return all 1437 training images, the same at every call."""
+    return _split()[0]
 
 
 def test_data() -> TensorDataset:
