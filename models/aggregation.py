@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from common.errors import SettingError, UpdateError
 from models.tensor_file import PIECE, PIECE_BYTES, TensorFile, TensorSpec
-from models.update import Signature, describe_difference
+from models.update import Signature, State, describe_difference, stack_signature
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,16 +109,45 @@ def weighted_mean(
         UpdateError: If there is nothing to sum, a file is not what the signature says, or a value
             is too large for the grid (or NaN): the bytes have changed since they were admitted.
     """
-    if not contributions or min(contribution.weight for contribution in contributions) < 1:
-        msg = "There are no updates, or one has no weight, so there is no mean. Wait for a quorum."
-        raise UpdateError(msg)
+    _check_weights([contribution.weight for contribution in contributions])
     with ExitStack() as stack:
         files = [stack.enter_context(TensorFile(c.path)) for c in contributions]
         for contribution, file in zip(contributions, files, strict=True):
             _check_specs(contribution.path, file, signature)
-        summed = _PieceSum(contributions, files, exponent=exponent)
-        for name, spec in signature.items():
-            yield name, _mean_tensor(name, spec, summed)
+        yield from _means(_Files(contributions, files), signature, exponent=exponent)
+
+
+def stacked_mean(
+    deltas: State, weights: Sequence[int], *, exponent: int
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield the weighted mean of deltas in memory: the bits `weighted_mean` makes of their files.
+
+    Args:
+        deltas: Each tensor `(num_clients, ...)`; not changed.
+        weights: What each client's delta counts, positive, `(num_clients,)`.
+        exponent: The grid's, from `grid_exponent`.
+
+    Yields:
+        As `weighted_mean`.
+
+    Raises:
+        UpdateError: If there is nothing to sum, the weights are more or fewer than the deltas, or
+            a value is too large for the grid (or NaN).
+    """
+    _check_weights(weights)
+    yield from _means(_Stack(deltas, weights), stack_signature(deltas), exponent=exponent)
+
+
+def _check_weights(weights: Sequence[int]) -> None:
+    if not weights or min(weights) < 1:
+        msg = "There are no updates, or one has no weight, so there is no mean. Wait for a quorum."
+        raise UpdateError(msg)
+
+
+def _means(source: _Source, signature: Signature, *, exponent: int) -> Iterator[tuple[str, Tensor]]:
+    summed = _PieceSum(source, exponent=exponent)
+    for name, spec in signature.items():
+        yield name, _mean_tensor(name, spec, summed)
 
 
 def _mean_tensor(name: str, spec: TensorSpec, summed: _PieceSum) -> Tensor:
@@ -130,6 +159,73 @@ def _mean_tensor(name: str, spec: TensorSpec, summed: _PieceSum) -> Tensor:
     return mean
 
 
+class _Block(NamedTuple):
+    """The same piece of some updates.
+
+    Attributes:
+        values: `(rows, count)`, of a floating dtype; valid until the next block is asked for.
+        weights: What each row counts, `(rows,)`.
+        said: Which updates these are, and what to do if they do not fit, for the error.
+    """
+
+    values: Tensor
+    weights: NDArray[np.int64]
+    said: tuple[str, str]
+
+
+class _Source(Protocol):
+    """Where the updates lie."""
+
+    total_weight: int
+
+    def blocks(self, name: str, piece: tuple[int, int]) -> Iterator[_Block]:
+        """Yield a piece of all updates, at most `PIECE` values at a time."""
+
+
+class _Files:
+    """Updates on disk, one in a block."""
+
+    def __init__(self, contributions: Sequence[Contribution], files: Sequence[TensorFile]) -> None:
+        self.total_weight = sum(contribution.weight for contribution in contributions)
+        self._inputs = [
+            (file, np.array([contribution.weight], dtype=np.int64), contribution.path.name)
+            for contribution, file in zip(contributions, files, strict=True)
+        ]
+        self._buffer = bytearray(PIECE_BYTES)
+
+    def blocks(self, name: str, piece: tuple[int, int]) -> Iterator[_Block]:
+        remedy = "It was changed after it was admitted: check the disk that holds the blobs."
+        for file, weights, called in self._inputs:
+            values = file.read(name, piece, buffer=self._buffer)
+            yield _Block(values.unsqueeze(0), weights, (f"update {called}", remedy))
+
+
+class _Stack:
+    """Updates in memory, as many in a block as fit."""
+
+    def __init__(self, deltas: State, weights: Sequence[int]) -> None:
+        self.total_weight = sum(weights)
+        self._weights = np.array(weights, dtype=np.int64)
+        self._rows = {n: d.reshape(len(d), math.prod(d.shape[1:])) for n, d in deltas.items()}
+        for name, rows in self._rows.items():
+            if len(rows) != len(weights):
+                msg = (
+                    f"There are {len(rows)} deltas of {name} but {len(weights)} weights, so "
+                    f"nothing was summed. Give one weight for each client."
+                )
+                raise UpdateError(msg)
+
+    def blocks(self, name: str, piece: tuple[int, int]) -> Iterator[_Block]:
+        start, count = piece
+        height = PIECE // count
+        remedy = "Leave out the updates whose norm is above the run's bound, or not finite."
+        for top in range(0, len(self._weights), height):
+            rows = slice(top, top + height)
+            values = self._rows[name][rows, start : start + count]
+            last = top + len(values) - 1
+            yield _Block(values, self._weights[rows], (f"one of deltas {top} to {last}", remedy))
+
+
 class _PieceSum:
     """Sums one piece over all updates, in scratch memory that is used again.
 
@@ -137,44 +233,41 @@ class _PieceSum:
     torch's are not: three times as fast on one core.
     """
 
-    def __init__(
-        self, contributions: Sequence[Contribution], files: Sequence[TensorFile], *, exponent: int
-    ) -> None:
-        self._inputs = list(zip(contributions, files, strict=True))
-        total_weight = sum(contribution.weight for contribution in contributions)
+    def __init__(self, source: _Source, *, exponent: int) -> None:
+        self._source = source
         self._scale = math.ldexp(1.0, exponent)
-        self._unit = total_weight * self._scale
-        self._largest = min(_SUM_BOUND / total_weight, _VALUE_BOUND) / self._scale
-        self._buffer = bytearray(PIECE_BYTES)
+        self._unit = source.total_weight * self._scale
+        self._largest = min(_SUM_BOUND / source.total_weight, _VALUE_BOUND) / self._scale
         self._scratch = torch.empty(PIECE, dtype=torch.float64)
         self._sums = np.empty(PIECE, dtype=np.int64)
 
     def mean(self, name: str, piece: tuple[int, int]) -> Tensor:
         """Return the mean of one piece, `(count,)` float64; valid until the next call."""
         count = piece[1]
-        scratch, sums = self._scratch[:count], self._sums[:count]
+        sums = self._sums[:count]
         sums.fill(0)
-        for contribution, file in self._inputs:
-            values = file.read(name, piece, buffer=self._buffer)
-            self._check_bound(contribution.path, name, values)
-            steps = _round_to_grid(scratch.copy_(values).numpy(), self._scale)
-            np.multiply(steps, contribution.weight, out=steps)
-            np.add(sums, steps, out=sums)
-        return scratch.copy_(torch.from_numpy(sums)).div_(self._unit)
+        for block in self._source.blocks(name, piece):
+            self._check_bound(block, name)
+            values = self._scratch[: block.values.numel()].view(block.values.shape)
+            steps = _round_to_grid(values.copy_(block.values).numpy(), self._scale)
+            np.multiply(steps, block.weights[:, np.newaxis], out=steps)
+            # for one row, to sum would be to copy
+            np.add(sums, steps[0] if len(steps) == 1 else steps.sum(axis=0), out=sums)
+        return self._scratch[:count].copy_(torch.from_numpy(sums)).div_(self._unit)
 
-    def _check_bound(self, path: Path, name: str, values: Tensor) -> None:
-        low, high = torch.aminmax(values)
+    def _check_bound(self, block: _Block, name: str) -> None:
+        low, high = torch.aminmax(block.values)
         if not (-self._largest <= low.item() and high.item() <= self._largest):  # NaN fails, too
+            which, remedy = block.said
             msg = (
-                f"The update {path.name} holds a value in {name} that is too large for the run's "
-                f"grid, so nothing was summed. It was changed after it was admitted: check the "
-                f"disk that holds the blobs."
+                f"The {which} holds a value in {name} that is too large for the run's grid, so "
+                f"nothing was summed. {remedy}"
             )
             raise UpdateError(msg)
 
 
 def _round_to_grid(values: NDArray[np.float64], scale: float) -> NDArray[np.int64]:
-    """Return `values` (count,) in steps of 1 / scale, rounded, in their own memory.
+    """Return `values` in steps of 1 / scale, rounded, in their own memory.
 
     Scaling by a power of two is exact, so each value is rounded once, by the addition. It is
     cheaper than to round and to convert, for which processors without AVX-512 have no vectors.

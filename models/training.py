@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -58,15 +60,51 @@ class Trainer:
             WorkloadError: If the workload raises, or has no examples for this client.
             UpdateError: If the model has parameters that cannot be averaged.
         """
+        self._load(
+            workload,
+            lambda: (workload.train_data(client_id), _held_out_data(workload, client_id)),
+        )
+
+    @classmethod
+    def of(cls, workload: Workload, data: Data, held_out: Data | None = None) -> Self:
+        """Return a trainer of data at hand. It does what one that loads the same data does.
+
+        Args:
+            workload: Whose model, loss and metrics.
+            data: What to train on.
+            held_out: What to score a pulled model on; `None` if the coordinator tests.
+
+        Raises:
+            WorkloadError: If the workload raises, or there are no examples.
+            UpdateError: If the model has parameters that cannot be averaged.
+        """
+        trainer = cls.__new__(cls)
+        trainer._load(workload, lambda: (data, held_out))  # noqa: SLF001 - a second constructor
+        return trainer
+
+    def _load(self, workload: Workload, load: Callable[[], tuple[Data, Data | None]]) -> None:
         self._workload = workload
         seed_generators(0)  # buffers that are no part of the state may be drawn at random
         with blamed(workload, "assignment"):
             self._model = workload.model()
-            self._data = workload.train_data(client_id)
-            self._held_out = _held_out_data(workload, client_id)
-        self._num_examples = num_examples(workload, self._data)
-        self._signature = delta_signature(self._model)
+            data, held_out = load()
+        self._take(data, held_out)
+        self.signature = delta_signature(self._model)
         self._buffers = {name: kept.clone() for name, kept in self._model.named_buffers()}
+
+    def _take(self, data: Data, held_out: Data | None) -> None:
+        self._data, self._held_out = data, held_out
+        self._num_examples = num_examples(self._workload, data)
+
+    def sharing(self, data: Data, held_out: Data | None = None) -> Self:
+        """Return a trainer of other data on the same model; only one of the two may train at once.
+
+        Raises:
+            WorkloadError: If there are no examples.
+        """
+        trainer = copy(self)
+        trainer._take(data, held_out)  # noqa: SLF001 - of this very class
+        return trainer
 
     def train(
         self,
@@ -91,9 +129,8 @@ class Trainer:
             UpdateError: If the base is another model's.
             WorkloadError: If the workload raises.
         """
-        held_out = self._held_out
-        metrics = {} if held_out is None else self._score(base, held_out)
-        self._reset(base)
+        metrics, num_held_out = self.score(base)
+        self.reset(base)
         seed_generators(seed)
         generator = torch.Generator().manual_seed(seed)
         with blamed(self._workload, "assignment"):
@@ -107,12 +144,12 @@ class Trainer:
             on_epoch(epoch, hyperparameters.epochs, loss)
         optimizer.zero_grad(set_to_none=True)
         return LocalResult(
-            delta=make_delta(self._model, base, signature=self._signature),
+            delta=make_delta(self._model, base, signature=self.signature),
             num_examples=self._num_examples,
             loss=loss,
             utility=self._num_examples * math.sqrt(mean_square),
             metrics=metrics,
-            num_held_out=0 if held_out is None else num_examples(self._workload, held_out),
+            num_held_out=num_held_out,
         )
 
     def _train_epoch(
@@ -136,17 +173,33 @@ class Trainer:
     def _default_step(self, model: nn.Module, batch: Batch) -> Tensor:
         return self._workload.loss(*forward(model, batch))
 
-    def _score(self, base: State, held_out: Data) -> dict[str, float]:
-        self._reset(base)
-        return evaluate(self._workload, self._model, base, held_out)
+    def score(self, base: State) -> tuple[dict[str, float], int]:
+        """Return a base model's metrics on held-out data, and of how many examples.
 
-    def _reset(self, base: State) -> None:
+        Both are empty if the coordinator tests.
+
+        Raises:
+            UpdateError: If the base is another model's.
+            WorkloadError: If the workload raises.
+        """
+        if self._held_out is None:
+            return {}, 0
+        self.reset(base)
+        metrics = evaluate(self._workload, self._model, base, self._held_out)
+        return metrics, num_examples(self._workload, self._held_out)
+
+    def reset(self, base: State) -> nn.Module:
+        """Return the model in training mode, every tensor as a new one has it after loading a base.
+
+        Raises:
+            UpdateError: If the base is another model's.
+        """
         with torch.no_grad():
             for name, buffer in self._model.named_buffers():
                 buffer.copy_(self._buffers[name])
         load_state(self._model, base)
         self._model.zero_grad(set_to_none=True)
-        self._model.train()
+        return self._model.train()
 
 
 def warm_up(threads: int) -> None:
@@ -171,11 +224,12 @@ def _make_optimizer(
     workload: Workload, model: nn.Module, hyperparameters: Hyperparameters
 ) -> Optimizer:
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    make: _MakeOptimizer = getattr(workload, "optimizer", _named_optimizer)
+    make: _MakeOptimizer = getattr(workload, "optimizer", named_optimizer)
     return make(parameters, hyperparameters)
 
 
-def _named_optimizer(parameters: list[nn.Parameter], hyperparameters: Hyperparameters) -> Optimizer:
+def named_optimizer(parameters: list[nn.Parameter], hyperparameters: Hyperparameters) -> Optimizer:
+    """Return the optimizer that the hyperparameters name."""
     rate, decay = hyperparameters.learning_rate, hyperparameters.weight_decay
     if hyperparameters.optimizer == "sgd":
         return SGD(parameters, lr=rate, momentum=hyperparameters.momentum, weight_decay=decay)

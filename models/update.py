@@ -94,6 +94,11 @@ def make_delta(model: nn.Module, base: State, *, signature: Signature) -> State:
     return {name: (own[name].detach().to("cpu") - base[name]).contiguous() for name in signature}
 
 
+def stack_signature(deltas: State) -> Signature:
+    """Return what each of some stacked deltas holds, each tensor `(num_clients, *shape)`."""
+    return {name: TensorSpec(t.dtype, tuple(t.shape[1:])) for name, t in deltas.items()}
+
+
 def delta_nbytes(signature: Signature) -> int:
     """Return an upper bound of the bytes of a delta; the header's slack is a few bytes a tensor."""
     total = sum(spec.nbytes for spec in signature.values())

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from uuid import uuid4
 
+from torch import Tensor
+
 from common.errors import UpdateError
-from models.aggregation import Contribution, weighted_mean
+from models.aggregation import Contribution, stacked_mean, weighted_mean
 from models.seed import seed_generators
 from models.serialization import read_state, write_state
 from models.server_optimizers import ServerOptimizer
-from models.update import Signature, State, model_state
+from models.update import Signature, State, model_state, stack_signature
 from models.workload import Workload, blamed
 
 
@@ -64,22 +66,70 @@ def make_version(
     """
     model = read_state(base_path)
     server_state = {} if server_state_path is None else read_state(server_state_path)
-    _check_base(base_path, model, signature)
-    for name, mean_delta in weighted_mean(contributions, signature, exponent=exponent):
+    _check_base(f"base model {base_path.name}", model, signature)
+    means = weighted_mean(contributions, signature, exponent=exponent)
+    new = _advance(model, server_state, means, parameters=parameters, optimizer=optimizer)
+    return _write(new, folder), _write(server_state, folder) if server_state else None
+
+
+def next_state(
+    model: State,
+    server_state: State,
+    deltas: State,
+    weights: Sequence[int],
+    *,
+    parameters: frozenset[str],
+    exponent: int,
+    optimizer: ServerOptimizer,
+) -> State:
+    """Return the next version in memory: the bits that `make_version` writes for the same deltas.
+
+    Args:
+        model: The base model; not changed.
+        server_state: The optimizer's tensors, empty before the first round; changed in place.
+        deltas: Each tensor `(num_clients, *shape)`; not changed.
+        weights: What each client's delta counts, positive, `(num_clients,)`.
+        parameters: The names of the trainable parameters among the deltas' names.
+        exponent: The grid's, from `models.aggregation.grid_exponent`.
+        optimizer: Moves the parameters.
+
+    Returns:
+        The new model; what no delta moves is the base's own tensor, not a copy.
+
+    Raises:
+        UpdateError: If the deltas are another model's, or cannot be summed. The optimizer's
+            tensors may have changed by then.
+    """
+    _check_base("base model", model, stack_signature(deltas))
+    means = stacked_mean(deltas, weights, exponent=exponent)
+    return _advance(model, server_state, means, parameters=parameters, optimizer=optimizer)
+
+
+def _advance(
+    model: State,
+    server_state: State,
+    means: Iterable[tuple[str, Tensor]],
+    *,
+    parameters: frozenset[str],
+    optimizer: ServerOptimizer,
+) -> State:
+    """Return a new model; only the optimizer's tensors are changed in place."""
+    new = dict(model)
+    for name, mean_delta in means:
         value = model[name]
         if name in parameters:
-            value.copy_(optimizer.apply(name, value, mean_delta, server_state))
+            new[name] = optimizer.apply(name, value, mean_delta, server_state)
         else:
-            value.copy_(mean_delta.add_(value))
-    return _write(model, folder), _write(server_state, folder) if server_state else None
+            new[name] = mean_delta.add_(value).to(value.dtype)
+    return new
 
 
-def _check_base(path: Path, model: State, signature: Signature) -> None:
+def _check_base(which: str, model: State, signature: Signature) -> None:
     for name, spec in signature.items():
         if name not in model or (model[name].dtype, tuple(model[name].shape)) != spec:
             msg = (
-                f"The base model {path.name} has no {name} like that of the updates, so no version "
-                f"was made. Use the workload with which the run was begun."
+                f"The {which} has no {name} like that of the updates, so no version was made. "
+                f"Use the workload with which the run was begun."
             )
             raise UpdateError(msg)
 

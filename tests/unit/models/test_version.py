@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from common.errors import UpdateError
 from models.aggregation import Contribution, grid_exponent
 from models.serialization import read_state, write_state
 from models.server_optimizers import make_server_optimizer
+from models.tensor_file import PIECE, TensorSpec
 from models.update import State, delta_signature, model_state, trainable_parameters
-from models.version import initial_version, make_version
+from models.version import initial_version, make_version, next_state
 
 if TYPE_CHECKING:
     from .conftest import Tied
@@ -118,3 +121,90 @@ def test_first_version_depends_on_its_seed_alone(make_workload: Any) -> None:
 
     assert torch.equal(first(1)["0.weight"], first(1)["0.weight"])
     assert not torch.equal(first(1)["0.weight"], first(2)["0.weight"])
+
+
+SIGNATURE = {
+    "weight": TensorSpec(torch.float32, (3, 2)),
+    "scalar": TensorSpec(torch.float64, ()),
+    "half": TensorSpec(torch.float16, (5,)),
+    "long": TensorSpec(torch.float32, (PIECE + 7,)),
+    "mean": TensorSpec(torch.bfloat16, (4,)),
+}
+"""Every dtype, one tensor longer than a piece; "mean" is a buffer."""
+
+
+def random_state(generator: torch.Generator, *rows: int) -> State:
+    return {
+        name: torch.randn((*rows, *spec.shape), generator=generator, dtype=torch.float64).to(
+            spec.dtype
+        )
+        for name, spec in SIGNATURE.items()
+    }
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(1, 10**6), min_size=1, max_size=6),
+    st.sampled_from(["fedavg", "fedadam"]),
+    st.integers(0, 2**32),
+)
+def test_next_state_in_memory_has_the_bits_of_a_version_on_disk(
+    tmp_path_factory: pytest.TempPathFactory, weights: list[int], optimizer: str, seed: int
+) -> None:
+    folder = tmp_path_factory.mktemp("blobs")
+    generator = torch.Generator().manual_seed(seed)
+    on_disk = in_memory = random_state(generator) | {"steps": torch.tensor(3)}
+    path, server_path = folder / "base", None
+    server_state: State = {}
+    write_state(on_disk, path)
+    shared: Any = {
+        "parameters": frozenset(SIGNATURE) - {"mean"},
+        "exponent": grid_exponent(2000.0, sum(weights)),
+        "optimizer": make_server_optimizer(optimizer),
+    }
+    for _ in range(2):
+        deltas = random_state(generator, len(weights))
+        for row in range(len(weights)):
+            write_state({n: d[row].contiguous() for n, d in deltas.items()}, folder / str(row))
+        contributions = [Contribution(folder / str(row), w) for row, w in enumerate(weights)]
+        path, server_path = make_version(
+            path, server_path, contributions, signature=SIGNATURE, folder=folder, **shared
+        )
+        in_memory = next_state(in_memory, server_state, deltas, weights, **shared)
+    write_state(in_memory, folder / "memory")
+    assert (folder / "memory").read_bytes() == path.read_bytes()
+    if server_path is not None:
+        write_state(server_state, folder / "server")
+        assert (folder / "server").read_bytes() == server_path.read_bytes()
+
+
+def advance(model: State, deltas: State, weights: list[int]) -> State:
+    return next_state(
+        model, {}, deltas, weights,
+        parameters=frozenset(deltas), exponent=20, optimizer=make_server_optimizer("fedavg"),
+    )  # fmt: skip
+
+
+def test_next_state_changes_neither_base_nor_deltas() -> None:
+    model, deltas = {"w": torch.zeros(2)}, {"w": torch.tensor([[1.0, 2.0], [4.0, 8.0]])}
+    # (1 * 2 + 4 * 1) / 3 = 2 and (2 * 2 + 8 * 1) / 3 = 4
+    assert advance(model, deltas, [2, 1])["w"].tolist() == [2.0, 4.0]
+    assert model["w"].tolist() == [0.0, 0.0]
+    assert deltas["w"].tolist() == [[1.0, 2.0], [4.0, 8.0]]
+
+
+@pytest.mark.parametrize(
+    ("deltas", "weights", "said"),
+    [
+        ({"w": torch.zeros(2, 3)}, [1, 1], "no version was made"),
+        ({"w": torch.zeros(2, 2)}, [1], "2 deltas of w but 1 weights"),
+        ({"w": torch.zeros(2, 2)}, [1, 0], "no mean"),
+        ({"w": torch.zeros(0, 2)}, [], "no mean"),
+        ({"w": torch.full((2, 2), torch.nan)}, [1, 1], "one of deltas 0 to 1 holds a value in w"),
+    ],
+)
+def test_deltas_that_make_no_version_are_refused(
+    deltas: State, weights: list[int], said: str
+) -> None:
+    with pytest.raises(UpdateError, match=said):
+        advance({"w": torch.zeros(2)}, deltas, weights)
