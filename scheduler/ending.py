@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from scheduler.federation import Run
 
@@ -25,3 +26,9 @@ def end_reason(run: Run, grid_now: datetime) -> str | None:
     if run.complete:
         return "rounds" if run.closed[-1].metrics is not None or not run.scored_here else None
     return "grams" if spec.grams is not None and run.spent_gco2eq >= spec.grams else None
+
+
+def end_body(run: Run, reason: str, text: str) -> dict[str, Any]:
+    """Return the body of ``run.ended``; `text` says more where the reason is not enough."""
+    best = run.best_version or run.version
+    return {"reason": reason, "text": text, "last_version": run.version, "best_version": best}

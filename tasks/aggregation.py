@@ -14,9 +14,11 @@ from common.failpoints import failpoint
 from common.log import get_logger
 from common.messages import Receipt, update_key
 from models.update import check_update
-from scheduler.drafts import answered_body, part_of
+from scheduler.admission import admitted_body, counted_examples
+from scheduler.drafts import answered_body
 from scheduler.event import Draft
 from scheduler.federation import Federation, Run
+from scheduler.progress import stands_still
 from scheduler.receipt import Worth, worth
 from tasks.app import app
 from tasks.coordinator import Coordinator, coordinator
@@ -107,7 +109,7 @@ def _admit(c: Coordinator, state: Federation, receipt: Receipt) -> dict[str, Any
             f"{limit}, so it was not fetched and is not counted. Train the model that was pulled."
         )
         raise UpdateError(msg)
-    num_examples = _counted_examples(state, receipt)
+    num_examples = counted_examples(state, receipt)
     path, digest = c.blobs.receive(received(c.transport, ref))
     try:
         if digest != ref.sha256:
@@ -118,32 +120,14 @@ def _admit(c: Coordinator, state: Federation, receipt: Receipt) -> dict[str, Any
         failpoint("update.stored")
     finally:
         path.unlink(missing_ok=True)
-    part, counted = part_of(state, receipt), min(num_examples, run.spec.weight_cap)
-    issued_at = part.issued_at if part else receipt.started_at
-    return {
-        "sha256": digest,
-        "nbytes": ref.nbytes,
-        "norm": norm,
-        "num_examples": num_examples,
-        "weight": part.weight(counted) if part else counted,
-        "timings": receipt.timings.model_dump(),
-        "latency_s": max(0.0, (wall_now() - issued_at).total_seconds()),
-    }
+    return admitted_body(
+        state, receipt, sha256=digest, nbytes=ref.nbytes, norm=norm, num_examples=num_examples,
+        wall_now=wall_now(),
+    )  # fmt: skip
 
 
 def _check(c: Coordinator, path: Path, workload: str, norm_bound: float) -> float:
     return check_update(path, c.workbench.signature(workload), norm_bound=norm_bound)
-
-
-def _counted_examples(state: Federation, receipt: Receipt) -> int:
-    limit = state.clients[receipt.client].num_examples
-    count = receipt.num_examples if limit is None else min(receipt.num_examples, limit)
-    if count < 1:
-        msg = (
-            f"{receipt.client} trained on no examples, so its update has no weight. Check its data."
-        )
-        raise UpdateError(msg)
-    return count
 
 
 def _pulled_nbytes(c: Coordinator, run: Run, receipt: Receipt) -> int:
@@ -155,11 +139,6 @@ def _pulled_nbytes(c: Coordinator, run: Run, receipt: Receipt) -> int:
 
 def _close_if_complete(c: Coordinator, receipt: Receipt) -> None:
     run = c.ledger.state().runs[receipt.run]
-    open_round = run.open_round
-    if open_round is None or run.ended_at is not None:
-        return
-    if open_round.complete(run.spec.quorum, wall_now(), c.ledger.state().clients) or (
-        len(open_round.accepted) < run.spec.quorum and not open_round.open_assignments()
-    ):
-        name = RoundName(run=run.id, round=open_round.number)
-        send("close", queue("coordinator"), name, shown=f"{run.id}, round {open_round.number}")
+    if run.open_round is not None and stands_still(c.ledger.state(), run, wall_now()):
+        name = RoundName(run=run.id, round=run.open_round.number)
+        send("close", queue("coordinator"), name, shown=f"{run.id}, round {run.open_round.number}")

@@ -14,7 +14,7 @@ from models.version import make_version
 from scheduler.blobs import Blobs
 from scheduler.drafts import closed_body, committed_body
 from scheduler.event import Draft
-from scheduler.federation import Federation
+from scheduler.progress import is_complete, overdue
 from scheduler.round import ClosedRound, Round
 from scheduler.run import RunSpec
 from tasks.coordinator import Coordinator
@@ -27,22 +27,12 @@ _log = get_logger(__name__)
 def settle_open_rounds(c: Coordinator) -> None:
     """Give up what is past its deadline, and close every round that is complete."""
     for run in c.ledger.state().active_runs():
-        open_round = run.open_round
-        if open_round is None:
+        if run.open_round is None:
             continue
-        if open_round.manifest is None and wall_now() >= open_round.deadline:
-            _give_up(c, run.id)
+        if overdue(run, wall_now()):
+            with c.ledger.transaction() as tx:
+                tx.append(*overdue(tx.state.runs[run.id], wall_now()))
         close_round(c, run.id)
-
-
-def _give_up(c: Coordinator, run_id: str) -> None:
-    with c.ledger.transaction() as tx:
-        open_round = tx.state.runs[run_id].open_round
-        for part in open_round.open_assignments() if open_round else []:
-            body = {"code": "deadline", "reason": {"code": "deadline", "text": "No answer came."}}
-            number = open_round.number if open_round else 0
-            draft = Draft("assignment.given_up", run_id, number, part.client, body)
-            tx.append(draft)
 
 
 def close_round(c: Coordinator, run_id: str) -> None:
@@ -84,21 +74,16 @@ def _committed(c: Coordinator, run_id: str) -> Round | None:
     round_ = state.runs[run_id].open_round
     if round_ is None or round_.manifest is not None:
         return round_
-    if not _complete(state, run_id):
+    if not is_complete(state, state.runs[run_id], wall_now()):
         return None
     with c.ledger.transaction() as tx:
-        round_ = tx.state.runs[run_id].open_round
-        if round_ is not None and round_.manifest is None and _complete(tx.state, run_id):
+        run = tx.state.runs[run_id]
+        round_ = run.open_round
+        due = is_complete(tx.state, run, wall_now())
+        if round_ is not None and round_.manifest is None and due:
             body = committed_body(round_)
             tx.append(Draft("round.committed", run=run_id, round=round_.number, body=body))
     return round_
-
-
-def _complete(state: Federation, run_id: str) -> bool:
-    run = state.runs[run_id]
-    if run.open_round is None or run.ended_at is not None:
-        return False
-    return run.open_round.complete(run.spec.quorum, wall_now(), state.clients)
 
 
 def next_version(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from common.errors import FairwindError
 from common.log import get_logger
 from models.serialization import write_state
 from models.server_optimizers import make_server_optimizer
 from scheduler.blobs import Blobs
-from scheduler.ending import end_reason
+from scheduler.ending import end_body, end_reason
 from scheduler.event import Draft
 from scheduler.federation import Run
 from tasks.coordinator import Coordinator
@@ -26,7 +25,7 @@ def open_new_runs(c: Coordinator) -> None:
         try:
             draft = _opened(c, run)
         except FairwindError as error:
-            draft = Draft("run.ended", run=run.id, body=_end_body(run, "failed", str(error)))
+            draft = Draft("run.ended", run=run.id, body=end_body(run, "failed", str(error)))
             _log.error("run.failed", run=run.id, reason=str(error))
         with c.ledger.transaction() as tx:
             current = tx.state.runs[run.id]
@@ -58,13 +57,8 @@ def end_finished_runs(c: Coordinator) -> None:
         with c.ledger.transaction() as tx:
             current = tx.state.runs[run.id]
             if current.ended_at is None:
-                tx.append(Draft("run.ended", run=run.id, body=_end_body(current, reason, "")))
+                tx.append(Draft("run.ended", run=run.id, body=end_body(current, reason, "")))
         _log.info("run.ended", run=run.id, reason=reason, rounds=len(run.closed))
-
-
-def _end_body(run: Run, reason: str, text: str) -> dict[str, Any]:
-    best = run.best_version or run.version
-    return {"reason": reason, "text": text, "last_version": run.version, "best_version": best}
 
 
 def export(blobs: Blobs, folder: Path, run: Run) -> None:

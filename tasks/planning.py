@@ -19,6 +19,7 @@ from scheduler.drafts import heaviest_weight, planned_body
 from scheduler.event import Draft
 from scheduler.federation import Run
 from scheduler.plan import Plan, derive_seed, plan_round
+from scheduler.progress import is_due, waiting_body, waiting_news
 from scheduler.round import AssignmentState, lost
 from scheduler.situation import take_in
 from tasks.coordinator import Coordinator
@@ -46,11 +47,11 @@ def plan_due_rounds(c: Coordinator) -> None:
 def _plan(c: Coordinator, run_id: str) -> list[str]:
     """Plan one run's next round, or more clients for its open one, if either is due."""
     state = c.ledger.state()
-    if not _due(c, state.runs[run_id]):
+    if not is_due(state.runs[run_id], state.clients, c.clock.now()):
         return []
     with c.ledger.transaction() as tx:
         run = tx.state.runs[run_id]
-        if not _due(c, run):
+        if not is_due(run, tx.state.clients, c.clock.now()):
             return []
         number = run.open_round.number if run.open_round else len(run.closed) + 1
         plan = _plan_or_wait(c, tx, run, number)
@@ -82,32 +83,16 @@ def _plan_or_wait(c: Coordinator, tx: Any, run: Run, number: int) -> Plan | None
         return None
     if plan.cohort:
         return plan
-    codes = {verdict.client: verdict.code for verdict in plan.verdicts}
-    _wait(tx, run, {"reason": plan.waiting, "codes": codes})
+    _wait(tx, run, waiting_body(plan))
     return None
-
-
-def _due(c: Coordinator, run: Run) -> bool:
-    if run.version is None or run.ended_at or run.stop_requested or run.complete:
-        return False
-    if run.open_round is not None:
-        short = len(run.open_round.accepted) < run.spec.quorum
-        return (
-            short
-            and run.open_round.manifest is None
-            and not run.open_round.hopeful(
-                {name for name, client in c.ledger.state().clients.items() if client.alive}
-            )
-        )
-    return run.due_at is not None and c.clock.now() >= run.due_at
 
 
 def _wait(tx: Any, run: Run, body: dict[str, Any]) -> None:
     """Record why the round waits, once per change of the reasons."""
-    if run.waiting != body:
-        if "text" in body:
-            _log.error("round.not_planned", run=run.id, reason=body["text"])
-        tx.append(Draft("run.waiting", run=run.id, round=len(run.closed) + 1, body=body))
+    news = waiting_news(run, body)
+    if news and "text" in body:
+        _log.error("round.not_planned", run=run.id, reason=body["text"])
+    tx.append(*news)
 
 
 def reissue_lost(c: Coordinator, beats: Mapping[str, Heartbeat]) -> None:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from common.log import get_logger
 from common.messages import NAME_PATTERN, Heartbeat, Message
+from scheduler.news import presence_news
 from tasks.app import app
 from tasks.closing import close_round, settle_open_rounds
 from tasks.coordinator import Coordinator, coordinator
@@ -13,7 +14,7 @@ from tasks.lifecycle import end_finished_runs, open_new_runs
 from tasks.planning import plan_due_rounds, reissue, reissue_lost
 from tasks.roles import SITE_PREFIX
 from tasks.scoring import score_versions
-from tasks.watch import presence_news, watch
+from tasks.watch import watch
 
 _log = get_logger(__name__)
 

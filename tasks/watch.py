@@ -9,10 +9,9 @@ from common.messages import Heartbeat
 from scheduler.carbon import chain
 from scheduler.carbon.almanac import Almanac
 from scheduler.carbon.grid import ZoneNow
-from scheduler.client import Client
 from scheduler.event import Draft
 from scheduler.federation import Federation
-from scheduler.gate import Gate
+from scheduler.news import gate_news, grid_news, presence_news
 from scheduler.situation import judge_gates
 from tasks.coordinator import Coordinator
 from tasks.presence import read_heartbeats
@@ -20,8 +19,6 @@ from tasks.queues import queue, send
 
 _IMPATIENT_S = 10.0
 """A zone of which nothing is known is asked about at most this often, wall seconds."""
-
-_TOLD_DAILY = timedelta(days=1)
 
 _CAUGHT_UP = timedelta(days=7)
 """How far back the ledger is completed after an interruption, grid time."""
@@ -65,38 +62,15 @@ def _news(
     gates = judge_gates(state, state.clients.values(), c.grid, c.gate_rule, now)
     return [
         *presence_news(state.clients, beats),
-        *_grid_news(state, zones),
+        *grid_news(state, zones),
         *(_signal_news(c, state, zones) if c.almanacs else ()),
         *(_caught_up(c, state, now) if learned else ()),
-        *_gate_news(state, gates, now),
+        *gate_news(state, gates, now),
     ]
 
 
 def _zones(state: Federation) -> set[str]:
     return {client.zone for client in state.clients.values() if not client.retired}
-
-
-def presence_news(clients: Mapping[str, Client], beats: Mapping[str, Heartbeat]) -> list[Draft]:
-    """Return who joined with a new incarnation, and who has fallen silent."""
-    drafts = []
-    for client in clients.values():
-        beat = beats.get(client.id)
-        if beat is None and client.alive:
-            drafts.append(Draft("client.silent", client=client.id))
-        elif beat and not (client.alive and client.incarnation == beat.incarnation):
-            body = {"incarnation": beat.incarnation, "host": beat.host, "pid": beat.pid}
-            drafts.append(Draft("client.joined", client=client.id, body=body))
-    return drafts
-
-
-def _grid_news(state: Federation, zones: Mapping[str, ZoneNow]) -> list[Draft]:
-    """Return one event with the readings of the zones in which they changed, if any did."""
-    readings = {
-        zone: now.reading.to_dict() if now.reading else None
-        for zone, now in sorted(zones.items())
-        if zone not in state.grid or state.grid[zone].latest != now.reading
-    }
-    return [Draft("grid.read", body={"readings": readings})] if readings else []
 
 
 def _signal_news(c: Coordinator, state: Federation, zones: Mapping[str, ZoneNow]) -> list[Draft]:
@@ -139,22 +113,3 @@ def _caught_up(c: Coordinator, state: Federation, now: datetime) -> list[Draft]:
         if lacking:
             readings[zone] = lacking
     return [Draft("grid.caught_up", body={"readings": readings})] if readings else []
-
-
-def _gate_news(state: Federation, gates: Mapping[str, Gate], now: datetime) -> list[Draft]:
-    return [
-        Draft("gate.changed", client=name, body=gate.to_dict())
-        for name, gate in gates.items()
-        if _is_news(state.clients[name], gate, now)
-    ]
-
-
-def _is_news(client: Client, gate: Gate, now: datetime) -> bool:
-    """Return whether a gate is worth an event: another state or reason, or a day without one.
-
-    Intensities have events of their own; the zone's quantiles drift slowly.
-    """
-    before, told_at = client.gate, client.gate_told_at
-    if before is None or told_at is None or now - told_at >= _TOLD_DAILY:
-        return True
-    return (gate.state, gate.reason) != (before.state, before.reason)
