@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +14,8 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from common import settings
+from models.batch import shuffled
+from models.evaluation import evaluate
 
 
 class Tied(nn.Module):
@@ -64,3 +68,38 @@ def partition(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, ...]]:
     settings.load.cache_clear()
     yield "ann", "bob", "cay", "dan"
     settings.load.cache_clear()
+
+
+@pytest.fixture
+def data_file() -> Callable[[str], Path]:
+    """Return a function that finds a file of FAIRWIND_DATA, or skips the test."""
+
+    def find(name: str) -> Path:
+        folder = os.environ.get("FAIRWIND_DATA")
+        path = Path(folder or "") / name
+        if not folder or not path.is_file():
+            pytest.skip(f"FAIRWIND_DATA names no folder with {name}")
+        return path
+
+    return find
+
+
+@pytest.fixture
+def learn() -> Callable[..., dict[str, float]]:
+    """Return a function that trains on all examples in one place and scores on the test data."""
+
+    def train(
+        workload: Any, examples: TensorDataset | None = None, *, epochs: int, learning_rate: float
+    ) -> dict[str, float]:
+        torch.manual_seed(0)
+        model = workload.model()
+        optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate)
+        generator = torch.Generator().manual_seed(0)
+        for _ in range(epochs):
+            for inputs, targets in shuffled(examples or workload.train_examples(), 32, generator):
+                optimizer.zero_grad()
+                workload.loss(model(inputs), targets).backward()
+                optimizer.step()
+        return evaluate(workload, model, model.state_dict(), workload.test_data())
+
+    return train
