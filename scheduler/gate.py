@@ -36,6 +36,14 @@ Code = Literal[
 ]
 """Why a gate is in its state. The ledger keeps these: add to them, never rename one."""
 
+UNFIT: frozenset[Code] = frozenset({"no_reading", "stale_reading", "other_family"})
+"""Why a grid cannot be held against the threshold."""
+
+PATIENCE: frozenset[Code] = frozenset(
+    {"patience_spent", "patience_over_budget", "patience_unknown"}
+)
+"""Reasons that rest on how long the client has waited."""
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -140,72 +148,101 @@ def judge(
         SignalError: If `now` is naive.
     """
     refuse_naive(now)
-    unfit = _unfit(now_reading, rule, now)
-    if now_reading is None or unfit is not None:
-        waited = _spans("waited_s", now - waiting_since, "patience_s", rule.patience)
-        if rule.unknown_may_train and patience_allowed and now - waiting_since >= rule.patience:
-            return _gate(before, "open_by_patience", "patience_unknown", now, waited)
-        return _gate(before, "unknown", unfit or "no_reading", now, {})
-    numbers = _numbers(now_reading, week, rule)
-    state, reason = _by_grams(before, numbers)
-    if reason == "above_ceiling":
-        return _gate(before, state, reason, now, numbers)
-    # A gate that closes only now has waited for nothing yet.
-    waits = state == "closed" and (before is None or before.state != "open")
-    if before is not None and _dwells(before, rule, now):
-        if state != before.state:
-            state, reason = before.state, "dwell"
-            numbers |= _spans("changed_s", now - before.since, "dwell_s", rule.dwell)
-    elif waits and now - waiting_since >= rule.patience:
-        reason = "patience_spent" if patience_allowed else "patience_over_budget"
-        state = "open_by_patience" if patience_allowed else "closed"
-        numbers |= _spans("waited_s", now - waiting_since, "patience_s", rule.patience)
-    return _gate(before, state, reason, now, numbers)
+    grid = judge_grid(now_reading, week, rule, now)
+    waited = now - waiting_since
+    state, reason = settle(
+        grid, before.state if before else None, dwells=dwells(before, rule, now),
+        spent=waited >= rule.patience, patience_allowed=patience_allowed,
+        unknown_may_train=rule.unknown_may_train,
+    )  # fmt: skip
+    since = before.since if before is not None and before.state == state else now
+    numbers = numbers_of(reason, now_reading, week, rule)
+    return Gate(state, since, reason, numbers | spans(reason, rule, now - since, waited))
 
 
-def _unfit(reading: Reading | None, rule: GateRule, now: datetime) -> Code | None:
-    """Return why a reading cannot be held against the threshold now, `None` if it can."""
+def judge_grid(
+    reading: Reading | None, week: Mapping[str, float], rule: GateRule, now: datetime
+) -> Code:
+    """Return what the grid alone says: why it cannot be judged, or how clean it is."""
     if reading is None:
         return "no_reading"
     if not reading.start <= now < reading.end:
         return "stale_reading"
-    return None if reading.family == rule.family else "other_family"
+    return _cleanness(reading, week, rule) if reading.family == rule.family else "other_family"
 
 
-def _gate(
-    before: Gate | None, state: State, reason: Code, now: datetime, numbers: Mapping[str, float]
-) -> Gate:
-    since = before.since if before is not None and before.state == state else now
-    return Gate(state=state, since=since, reason=reason, numbers=numbers)
+def _cleanness(reading: Reading, week: Mapping[str, float], rule: GateRule) -> Code:
+    intensity = reading.gco2eq_per_kwh
+    if intensity > rule.ceiling_gco2eq_per_kwh:
+        return "above_ceiling"
+    if intensity <= rule.threshold_gco2eq_per_kwh:
+        return "below_threshold"
+    if intensity <= week.get("q30_gco2eq_per_kwh", -math.inf):
+        return "clean_for_zone"
+    return "above_threshold" if intensity > week.get("q50_gco2eq_per_kwh", -math.inf) else "between"
 
 
-def _numbers(now_reading: Reading, week: Mapping[str, float], rule: GateRule) -> dict[str, float]:
+def settle(
+    grid: Code,
+    before: State | None,
+    *,
+    dwells: bool,
+    spent: bool,
+    patience_allowed: bool,
+    unknown_may_train: bool,
+) -> tuple[State, Code]:
+    """Return a gate's state and reason: the whole law, of facts alone.
+
+    Args:
+        grid: What the grid says, as `judge_grid` returns it.
+        before: The state as last judged.
+        dwells: Whether that state is kept for its dwell.
+        spent: Whether the client has waited for as long as its patience.
+        patience_allowed: Whether the gram budget allows an exception.
+        unknown_may_train: Whether patience also opens a gate whose grid is unknown.
+    """
+    if grid in UNFIT:
+        opens = unknown_may_train and patience_allowed and spent
+        return ("open_by_patience", "patience_unknown") if opens else ("unknown", grid)
+    if grid == "above_ceiling":
+        return "closed", grid
+    is_clean = grid in ("below_threshold", "clean_for_zone")
+    state: State = "open" if is_clean or (grid, before) == ("between", "open") else "closed"
+    if before is not None and dwells:
+        return (state, grid) if state == before else (before, "dwell")
+    # A gate that closes only now has waited for nothing yet.
+    if state == "closed" and before != "open" and spent:
+        by_patience: tuple[State, Code] = ("open_by_patience", "patience_spent")
+        return by_patience if patience_allowed else ("closed", "patience_over_budget")
+    return state, grid
+
+
+def dwells(before: Gate | None, rule: GateRule, now: datetime) -> bool:
+    """Return whether a gate keeps its state: it is open or closed, and changed a moment ago."""
+    # An exception ends as soon as it was used; a clock set back must not hold a gate for ever.
+    if before is None or before.state not in ("open", "closed"):
+        return False
+    return timedelta(0) <= now - before.since < rule.dwell
+
+
+def numbers_of(
+    reason: Code, reading: Reading | None, week: Mapping[str, float], rule: GateRule
+) -> dict[str, float]:
+    """Return the numbers that all clients of a zone share whose gates have this reason."""
+    if reading is None or reason in UNFIT or reason == "patience_unknown":
+        return {}
     return {
-        "intensity_gco2eq_per_kwh": now_reading.gco2eq_per_kwh,
+        "intensity_gco2eq_per_kwh": reading.gco2eq_per_kwh,
         "threshold_gco2eq_per_kwh": rule.threshold_gco2eq_per_kwh,
         "ceiling_gco2eq_per_kwh": rule.ceiling_gco2eq_per_kwh,
         **week,
     }
 
 
-def _by_grams(before: Gate | None, numbers: Mapping[str, float]) -> tuple[State, Code]:
-    intensity = numbers["intensity_gco2eq_per_kwh"]
-    if intensity > numbers["ceiling_gco2eq_per_kwh"]:
-        return "closed", "above_ceiling"
-    if intensity <= numbers["threshold_gco2eq_per_kwh"]:
-        return "open", "below_threshold"
-    if intensity <= numbers.get("q30_gco2eq_per_kwh", -math.inf):
-        return "open", "clean_for_zone"
-    if intensity > numbers.get("q50_gco2eq_per_kwh", -math.inf):
-        return "closed", "above_threshold"
-    was_open = before is not None and before.state == "open"
-    return ("open" if was_open else "closed"), "between"
-
-
-def _dwells(before: Gate, rule: GateRule, now: datetime) -> bool:
-    # An exception ends as soon as it was used; a clock set back must not hold a gate for ever.
-    return before.state in {"open", "closed"} and timedelta(0) <= now - before.since < rule.dwell
-
-
-def _spans(name: str, span: timedelta, limit_name: str, limit: timedelta) -> dict[str, float]:
-    return {name: span.total_seconds(), limit_name: limit.total_seconds()}
+def spans(reason: Code, rule: GateRule, changed: timedelta, waited: timedelta) -> dict[str, float]:
+    """Return the numbers that are a client's own: how long it has been so, and how long at most."""
+    if reason == "dwell":
+        return {"changed_s": changed.total_seconds(), "dwell_s": rule.dwell.total_seconds()}
+    if reason in PATIENCE:
+        return {"waited_s": waited.total_seconds(), "patience_s": rule.patience.total_seconds()}
+    return {}
