@@ -85,8 +85,8 @@ def data_file() -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def learn() -> Callable[..., dict[str, float]]:
-    """Return a function that trains on all examples in one place and scores on the test data."""
+def learn() -> Iterator[Callable[..., dict[str, float]]]:
+    """Give a function that trains on all examples in one place and scores on the test data."""
 
     def train(
         workload: Any, examples: TensorDataset | None = None, *, epochs: int, learning_rate: float
@@ -102,4 +102,7 @@ def learn() -> Callable[..., dict[str, float]]:
                 optimizer.step()
         return evaluate(workload, model, model.state_dict(), workload.test_data())
 
-    return train
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as a site does; several wait for one another on a busy machine
+    yield train
+    torch.set_num_threads(threads)
