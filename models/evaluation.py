@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models.batch import forward, in_order
 from models.update import State, load_state
@@ -26,12 +26,42 @@ def evaluate(workload: Workload, model: nn.Module, state: State, data: Data) -> 
         UpdateError: If the state is another model's.
         WorkloadError: If the workload raises or the set is empty.
     """
+    outputs, targets = predict(workload, model, state, data)
+    return judge(workload, outputs, targets)
+
+
+def predict(
+    workload: Workload, model: nn.Module, state: State, data: Data
+) -> tuple[Tensor, Tensor]:
+    """Return a model's outputs and the targets of a whole data set, in its order.
+
+    Args:
+        workload: Whose model.
+        model: Takes the state, and keeps it.
+        state: What to predict with.
+        data: Map-style, at least one example.
+
+    Raises:
+        UpdateError: If the state is another model's.
+        WorkloadError: If the workload raises or the set is empty.
+    """
     load_state(model, state)
     with blamed(workload, "evaluation"), torch.no_grad():
         num_examples(workload, data)
         model.eval()
         results = [forward(model, batch) for batch in in_order(data, _BATCH)]
-        outputs = torch.cat([outputs.cpu() for outputs, _ in results])
-        targets = torch.cat([targets.cpu() for _, targets in results])
+        return (
+            torch.cat([outputs.cpu() for outputs, _ in results]),
+            torch.cat([targets.cpu() for _, targets in results]),
+        )
+
+
+def judge(workload: Workload, outputs: Tensor, targets: Tensor) -> dict[str, float]:
+    """Return the mean loss, under "loss", and the workload's metrics of outputs for targets.
+
+    Raises:
+        WorkloadError: If the workload raises.
+    """
+    with blamed(workload, "evaluation"), torch.no_grad():
         loss, metrics = workload.loss(outputs, targets), workload.metrics(outputs, targets)
         return {"loss": loss.item()} | {name: float(value) for name, value in metrics.items()}

@@ -140,17 +140,31 @@ def check_update(path: Path, signature: Signature, *, norm_bound: float) -> floa
     """
     size, limit = path.stat().st_size, delta_nbytes(signature)
     if size > limit:  # before anything is parsed: a header may be as large as it likes
-        raise _refused(path, f"has {size} bytes where {limit} suffice", _ANOTHER_MODEL)
+        raise _refused(path.name, f"has {size} bytes where {limit} suffice", _ANOTHER_MODEL)
     with TensorFile(path) as file:
         difference = describe_difference(file.specs, signature)
         if difference:
-            raise _refused(path, difference, _ANOTHER_MODEL)
+            raise _refused(path.name, difference, _ANOTHER_MODEL)
         squares = sum(_sum_of_squares(path, file, name) for name in signature)
     norm = math.sqrt(squares)
+    check_norm(path.name, norm, norm_bound=norm_bound)
+    return norm
+
+
+def check_norm(update: str, norm: float, *, norm_bound: float) -> None:
+    """Refuse an update whose norm is above the bound, or is no number.
+
+    Args:
+        update: Its name, for the error.
+        norm: Its L2 norm over all values.
+        norm_bound: The greatest that is counted.
+
+    Raises:
+        UpdateError: If the update does not count.
+    """
     if not norm <= norm_bound:
         remedy = "Lower the learning rate or the epochs, or raise the run's norm bound."
-        raise _refused(path, f"has norm {norm:.6g}, above {norm_bound:.6g}", remedy)
-    return norm
+        raise _refused(update, f"has norm {norm:.6g}, above {norm_bound:.6g}", remedy)
 
 
 def _named_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -182,7 +196,7 @@ def _sum_of_squares(path: Path, file: TensorFile, name: str) -> float:
         # one pass does for both: squares of finite float32 values never overflow a float64
         if not math.isfinite(squares) and not values.isfinite().all():
             remedy = "Lower the learning rate, or look for missing values in the site's data."
-            raise _refused(path, f"holds NaN or infinity in {name}", remedy)
+            raise _refused(path.name, f"holds NaN or infinity in {name}", remedy)
         total += squares
     return total
 
@@ -191,5 +205,5 @@ def _dot(values: Tensor) -> float:
     return torch.dot(values, values).item()
 
 
-def _refused(path: Path, fault: str, remedy: str) -> UpdateError:
-    return UpdateError(f"The update {path.name} {fault}, so it is not counted. {remedy}")
+def _refused(update: str, fault: str, remedy: str) -> UpdateError:
+    return UpdateError(f"The update {update} {fault}, so it is not counted. {remedy}")

@@ -7,7 +7,8 @@ choice of place saved is a separate figure: the same Wh at the mean of all zones
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -60,13 +61,14 @@ def account(
     counted = [booking for booking in bookings if booking.outcome == "counted"]
     baseline: float | None = 0.0
     fleet: float | None = 0.0
+    shares = sorted(Counter(zones).items())
     for booking in counted:
         start, end = booking.started_at, booking.ended_at
         energy = None if booking.gco2eq is None else booking.energy_wh
         if start is None or end is None or energy is None:
             baseline = fleet = None
             break
-        everywhere = _fleet_mean([mean(zone, start, end) for zone in sorted(zones)])
+        everywhere = _fleet_mean([(mean(zone, start, end), count) for zone, count in shares])
         baseline = _add(baseline, energy, mean(booking.zone, start + shift, end + shift))
         fleet = _add(fleet, energy, everywhere)
     return Account(
@@ -78,9 +80,11 @@ def account(
     )
 
 
-def _fleet_mean(intensities: Sequence[float | None]) -> float | None:
-    known = [intensity for intensity in intensities if intensity is not None]
-    return sum(known) / len(known) if known else None
+def _fleet_mean(intensities: Iterable[tuple[float | None, int]]) -> float | None:
+    """Return the mean of what is known, each intensity weighted by its number of clients."""
+    known = [(intensity, count) for intensity, count in intensities if intensity is not None]
+    clients = sum(count for _, count in known)
+    return sum(intensity * count for intensity, count in known) / clients if known else None
 
 
 def _add(total: float | None, energy_wh: float | None, intensity: float | None) -> float | None:

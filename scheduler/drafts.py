@@ -24,7 +24,9 @@ def heaviest_weight(state: Federation, run: Run, plan: Plan) -> int:
     return run.spec.weight_cap * max(1, len(state.clients)) * heaviest
 
 
-def planned_body(run: Run, plan: Plan, *, valid_until: datetime, exponent: int) -> dict[str, Any]:
+def planned_body(
+    run: Run, plan: Plan, *, valid_until: datetime, exponent: int, verdicts: bool = True
+) -> dict[str, Any]:
     """Return the body of ``round.planned``.
 
     Args:
@@ -32,6 +34,7 @@ def planned_body(run: Run, plan: Plan, *, valid_until: datetime, exponent: int) 
         plan: Its plan.
         valid_until: Until when sites may begin, on the grid clock.
         exponent: Of the grid on which the round's updates are summed.
+        verdicts: Whether the body says of everybody why they are invited or not.
     """
     return {
         "base_version": run.version,
@@ -44,7 +47,7 @@ def planned_body(run: Run, plan: Plan, *, valid_until: datetime, exponent: int) 
         "epochs": dict(plan.epochs),
         "weights_permille": dict(plan.weights_permille),
         "because": dict(plan.because),
-        "verdicts": [describe(verdict) for verdict in plan.verdicts],
+        "verdicts": [describe(verdict) for verdict in plan.verdicts] if verdicts else [],
     }
 
 

@@ -40,6 +40,11 @@ def worth(state: Federation, receipt: Receipt) -> Worth:  # noqa: PLR0911 - a re
     return "count"
 
 
+def event_kind(value: Worth, receipt: Receipt) -> str:
+    """Return the kind of event that a receipt of this worth makes, if it is not to be counted."""
+    return f"assignment.{receipt.outcome}" if value == "settle" else f"update.{value}"
+
+
 def _counted(state: Federation, receipt: Receipt) -> str | None:
     """Return the SHA-256 of the update already counted for the receipt's round and client."""
     run = state.runs[receipt.run]

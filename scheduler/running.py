@@ -82,6 +82,11 @@ class Run:
             return "starting"
         return "running" if self.open_round is not None else "waiting"
 
+    def scored_by_clients(self, number: int) -> dict[str, float] | None:
+        """Return the clients' score of a round's version: they pull it for the round after."""
+        later = [closed for closed in self.closed if closed.number == number + 1]
+        return later[0].held_out if later else None
+
     def unevaluated(self) -> list[ClosedRound]:
         """Return the closed rounds whose version has no score yet."""
         return [closed for closed in self.closed[-2:] if closed.metrics is None]

@@ -19,7 +19,7 @@ from scheduler.drafts import answered_body
 from scheduler.event import Draft
 from scheduler.federation import Federation, Run
 from scheduler.progress import stands_still
-from scheduler.receipt import Worth, worth
+from scheduler.receipt import Worth, event_kind, worth
 from tasks.app import app
 from tasks.coordinator import Coordinator, coordinator
 from tasks.planning import model_ref, reissue
@@ -65,12 +65,13 @@ def _weigh(c: Coordinator, receipt: Receipt) -> tuple[str, dict[str, Any]]:
     """Return the kind of event a receipt makes, and what the event holds beyond the facts."""
     state = c.ledger.state()
     value: Worth = worth(state, receipt)
-    if value == "settle":
-        if receipt.reason is not None and receipt.reason.code == "model_missing":
-            return "again", {"code": "model_missing"}
-        return f"assignment.{receipt.outcome}", {}
+    missing = receipt.reason is not None and receipt.reason.code == "model_missing"
+    if value == "settle" and missing:
+        return "again", {"code": "model_missing"}
+    if value == "unknown":
+        return value, {}
     if value != "count":
-        return "unknown" if value == "unknown" else f"update.{value}", {}
+        return event_kind(value, receipt), {}
     try:
         return "update.accepted", _admit(c, state, receipt)
     except TransportError as error:

@@ -37,5 +37,4 @@ def _score(c: Coordinator, run: Run, number: int, version: str) -> dict[str, flo
     except FairwindError as error:
         _log.error("round.not_evaluated", run=run.id, round=number, reason=str(error))
         return {}
-    later = [closed for closed in run.closed if closed.number == number + 1]
-    return later[0].held_out if later else None
+    return run.scored_by_clients(number)
