@@ -18,6 +18,7 @@ from scheduler.policies import (
     carbon_oort,
     everyone,
     fairwind,
+    fedzero,
     greedy,
     green_window,
     lowcarb,
@@ -96,6 +97,18 @@ POLICIES: dict[str, Policy] = {
         },
     ),
     "carbon_oort": Policy(carbon_oort.select, "packs the most Oort utility into the round's grams"),
+    "fedzero": Policy(
+        fedzero.select,
+        "trains on excess energy alone, in the shortest rounds, as FedZero does",
+        horizon_h=25,
+        options={
+            "alpha": Option(1, 0, 1000),
+            "quantile": Option(1, 0, 1),
+            "power_w": Option(800, 1, 1e9),
+            "excess_quantile": Option(0.5, 0, 1),
+            "round_min": Option(60, 1, 1440),
+        },
+    ),
     "alpha_fair": Policy(
         alpha_fair.select,
         "spreads the grams alpha-fairly over clients and the hours ahead",

@@ -1,0 +1,166 @@
+"""FedZero: train on excess energy alone, in the shortest rounds it allows.
+
+Philipp Wiesner, Ramin Khalili, Dennis Grinwald, Pratik Agrawal, Lauritz Thamsen and Odej Kao,
+"FedZero: Leveraging Renewable Excess Energy in Federated Learning", e-Energy 2024, arXiv
+2305.15092, with what only the authors' code tells. Of the clients A whose domain has excess energy
+now, some are on a blocklist (`scheduler.policies.fedzero_blocklist`). For d = 1, 2, ... minutes, up
+to 60, those that can do an epoch within d are offered to a mixed-integer program, which chooses n
+of them to maximise utility times work within their domains' energy
+(`scheduler.policies.fedzero_mip`). The first feasible d is taken: the shortest round wins.
+
+sigma is Oort's utility of a client's last participation in the run, before that its sample count,
+scaled from 0 to 1 over the candidates (all 1 if all are equal). m_min is one epoch, m_max all the
+run's: an invited client is asked for as many whole epochs as its share of d pays for.
+
+The paper has solar power of each domain; a carbon signal says only how clean a zone's grid is. So,
+ours: a domain is a zone, and `power_w` of it is excess in every hour whose forecast intensity is at
+or below `excess_quantile` of all zones' hours of the day ahead, else none is. What the paper takes
+from a client's load forecast is here the run's epochs over its usual duration, the same in every
+minute. Spending energy at run time is the sites' affair.
+
+What else differs: feasibility can only grow with d, so the first feasible one is found by
+bisection. The paper waits until exactly n clients can work; here n is the most up to the places,
+and only below the quorum does the round wait. Unknown figures count as the median of the known.
+While nobody's energy or duration is known there is no program to solve: clients of A are drawn.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from scheduler.policies.answer import Answer
+from scheduler.policies.fedzero_blocklist import blocked
+from scheduler.policies.fedzero_mip import Work, allocate, most_clients
+from scheduler.policies.pool import Floats, Ints, Pool
+from scheduler.policies.question import Question, with_median
+
+_DAY_H = 24
+_MIN_PER_H = 60
+_S_PER_MIN = 60.0
+_SLACK = 1e-6
+"""Epochs that rounding in the solver may cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Excess:
+    """Excess power by zone and hour, the running one first, W; shape `(num_zones, hours)`."""
+
+    power_w: Floats
+    limit_gco2eq_per_kwh: float | None
+
+
+def select(question: Question) -> Answer:
+    """Return who trains how many epochs in the shortest feasible round; nobody if there is none.
+
+    Options: `alpha` and `quantile`, of the blocklist; `power_w` of excess energy in each zone, and
+    `excess_quantile`, how much of the day has it; `round_min`, how long a round may last.
+    """
+    options = question.options
+    candidates = sorted(question.candidates, key=lambda candidate: candidate.client)
+    candidates = question.rng.sample(candidates, len(candidates))
+    pool = Pool.of(candidates)
+    excess = _excess(pool, power_w=options["power_w"], quantile=options["excess_quantile"])
+    off = blocked(question, alpha=options["alpha"], quantile=options["quantile"])
+    fed = excess.power_w[pool.zone, 0] > 0.0 if len(pool) else np.zeros(0, bool)
+    free = fed & np.array([client not in off for client in pool.clients], bool)
+    told = {
+        "excess_gco2eq_per_kwh": excess.limit_gco2eq_per_kwh,
+        "without_excess": int((~fed).sum()), "blocked": int((fed & ~free).sum()),
+    }  # fmt: skip
+    if free.sum() < question.quorum:
+        return Answer((), because={"code": "too_little_excess", **told})
+    if np.isnan(pool.energy_wh).all() or np.isnan(pool.duration_s).all():
+        drawn = [c for c, is_free in zip(pool.clients, free, strict=True) if is_free]
+        return Answer(
+            sorted(drawn[: question.wanted]), because={"code": "first_experience", **told}
+        )
+    return _shortest(question, pool, excess, np.flatnonzero(free), told)
+
+
+def _shortest(
+    question: Question, pool: Pool, excess: _Excess, free: Ints, told: dict[str, float | None]
+) -> Answer:
+    limit_min = int(question.options["round_min"])
+
+    def work(minutes: int) -> Work:
+        return _work(question, pool, excess, minutes).of(free)
+
+    n = most_clients(work(limit_min), question.wanted)
+    if n < question.quorum:
+        return Answer((), because={"code": "excess_too_short", "could_train": n, **told})
+
+    # What fits into d minutes fits into d + 1; the cheap test comes first.
+    spans = range(1, limit_min + 1)
+    reach = bisect_left(spans, n, key=lambda d: int((work(d).reachable() >= 1.0 - _SLACK).sum()))
+    minutes = spans[bisect_left(spans, n, lo=reach, key=lambda d: most_clients(work(d), n))]
+    epochs = allocate(work(minutes), n)
+    if epochs is None:
+        return Answer((), because={"code": "excess_too_short", "could_train": n, **told})
+    whole = np.floor(epochs + _SLACK).astype(np.int64)
+    chosen = {pool.clients[free[at]]: int(whole[at]) for at in np.flatnonzero(whole)}
+    return Answer(
+        sorted(chosen),
+        epochs={c: done for c, done in chosen.items() if done < question.epochs},
+        because={"code": "shortest_round", "minutes": minutes, **told},
+    )
+
+
+def _excess(pool: Pool, *, power_w: float, quantile: float) -> _Excess:
+    """Return where and when power is excess, as far as intensities are known."""
+    num_zones, hours = pool.forecasts.shape
+    ahead = np.full((num_zones, max(hours, 1)), np.nan)
+    ahead[:, :hours] = pool.forecasts
+    known = ~np.isnan(pool.intensity_gco2eq_per_kwh)
+    ahead[pool.zone[known], 0] = pool.intensity_gco2eq_per_kwh[known]
+    day = ahead[:, :_DAY_H]
+    if np.isnan(day).all():
+        return _Excess(np.zeros_like(ahead), None)
+    limit = float(np.nanquantile(day, quantile))
+    return _Excess(np.where(ahead <= limit, power_w, 0.0), limit)
+
+
+def _work(question: Question, pool: Pool, excess: _Excess, minutes: int) -> Work:
+    """Return what every candidate could do within so many minutes from now."""
+    spans = _spans_min(question.now, minutes, excess.power_w.shape[1])  # (hours,)
+    duration_s = _known(pool.duration_s)
+    rate = question.epochs * _S_PER_MIN / np.maximum(duration_s, _SLACK)  # epochs a minute
+    return Work(
+        sigma=_sigma(question, pool),
+        delta_wh=_known(pool.energy_wh) / question.epochs,
+        spare=rate[:, None] * spans,
+        domain=pool.zone,
+        energy_wh=excess.power_w * spans / _MIN_PER_H,
+        least=1.0,
+        most=float(question.epochs),
+    )
+
+
+def _spans_min(now: datetime, minutes: int, hours: int) -> Floats:
+    """Return the minutes of each hour, the running one first, that a round from now lasts into."""
+    ends = (np.arange(hours) + 1) * _MIN_PER_H - now.minute
+    return np.diff(np.minimum(ends, minutes), prepend=0).clip(min=0).astype(np.float64)
+
+
+def _known(figures: Floats) -> Floats:
+    """Return figures with the median of the known for those that are not."""
+    return np.where(np.isnan(figures), np.nanmedian(figures), figures)
+
+
+def _sigma(question: Question, pool: Pool) -> Floats:
+    told = {
+        client: update.utility
+        for done in question.past
+        for client, update in done.updates.items()
+        if update.utility is not None
+    }
+    counts = dict(zip(pool.clients, pool.num_examples.tolist(), strict=True))
+    known = with_median(
+        {c: told.get(c, None if np.isnan(count) else count) for c, count in counts.items()}
+    )
+    sigma = np.array([known[c] for c in pool.clients])
+    spread = np.ptp(sigma)
+    return (sigma - sigma.min()) / spread if spread > 0.0 else np.ones(len(sigma))

@@ -1,0 +1,124 @@
+"""FedZero's blocklist: who took part in the last round rests, the longer the more often it did.
+
+For the paper see `scheduler.policies.fedzero`. After each round its participants whose utility
+sigma is at most the q-quantile of theirs join the blocklist. At each try to select, every blocked
+client leaves it with probability
+
+    P(c) = 1 if p_c <= omega, else min(1, alpha / (p_c - omega))
+
+where p_c counts the rounds it took part in. omega is 0 in the first cycle of 24 h; at the end of
+each cycle it becomes the mean p of the clients, to which it moves linearly over the last 12 h.
+
+Ours: a policy remembers nothing, so the list is folded from the closed rounds. A client's stay on
+it ends once one number, drawn for that stay, exceeds the product of (1 - P) over the tries since;
+which has the distribution of a draw at every try, and the same outcome whenever it is asked for.
+There was one try at each later round, and while a round waits one an hour (in the paper one in five
+minutes). Who was available earlier is not known: the mean is over the candidates and all that took
+part, and every participant of a round is taken to have been available at the next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from random import Random
+
+import numpy as np
+
+from scheduler.carbon.signal import HOUR
+from scheduler.policies.question import PastRound, PastUpdate, Question
+
+CYCLE = 24 * HOUR
+_TRANSITION = 12 * HOUR
+
+
+def blocked(question: Question, *, alpha: float, quantile: float) -> set[str]:
+    """Return the candidates that are on the blocklist now; nobody is if `alpha` is 0.
+
+    Args:
+        question: The candidates and the past.
+        alpha: How readily clients leave the list.
+        quantile: q: 1 blocks all participants of a round, 0 only those of the least utility.
+    """
+    past = question.past
+    if not past or alpha <= 0.0:
+        return set()
+    counts = Counter(client for done in past for client in done.updates)
+    last = {client: n for n, done in enumerate(past) for client in done.updates}
+    population = counts.keys() | {candidate.client for candidate in question.candidates}
+    chances = _Chances(question, alpha, population=len(population))
+    cuts = {n: _cut(past[n].updates, quantile) for n in set(last.values())}
+    found = set()
+    for candidate in question.candidates:
+        n = last.get(candidate.client)
+        if n is None:
+            continue
+        update = past[n].updates[candidate.client]
+        joins = update.utility is None or update.utility <= cuts[n]
+        if joins and _stay(candidate.client, past[n]) < chances.staying(
+            counts[candidate.client], n
+        ):
+            found.add(candidate.client)
+    return found
+
+
+def release(p_c: float, omega: float, alpha: float) -> float:
+    """Return P(c): the probability with which a blocked client leaves the list at one try."""
+    return 1.0 if p_c <= omega else min(1.0, alpha / (p_c - omega))
+
+
+def omega(past: Sequence[PastRound], at: datetime, population: int) -> float:
+    """Return how often a client may have taken part by the time `at` and still leave at once.
+
+    Args:
+        past: The closed rounds; the first one begins the first cycle.
+        at: On the grid clock, not before the first.
+        population: Over how many clients the mean is taken.
+    """
+    age = at - past[0].planned_at
+    cycle = age // CYCLE
+    base = _mean_p(past, past[0].planned_at + cycle * CYCLE, population) if cycle else 0.0
+    into = age - cycle * CYCLE - (CYCLE - _TRANSITION)
+    if into <= timedelta(0):
+        return base
+    return base + (_mean_p(past, at, population) - base) * (into / _TRANSITION)
+
+
+class _Chances:
+    """How likely it is that a client is still on the list, by its rounds and the last of them."""
+
+    def __init__(self, question: Question, alpha: float, *, population: int) -> None:
+        past = question.past
+        times = [done.planned_at for done in past[1:]] + [question.now]
+        starts = [done.planned_at for done in past] + [question.now]
+        self._alpha = alpha
+        self._omegas = [omega(past, at, population) for at in times]
+        self._tries = [max(1, (end - start) // HOUR) for start, end in pairwise(starts)]
+        self._known: dict[tuple[int, int], float] = {}
+
+    def staying(self, p_c: int, last: int) -> float:
+        """Return the product of (1 - P) over the tries after round `last` of the past."""
+        if (p_c, last) not in self._known:
+            spans = zip(self._omegas[last:], self._tries[last:], strict=True)
+            self._known[p_c, last] = math.prod(
+                (1.0 - release(p_c, w, self._alpha)) ** tries for w, tries in spans
+            )
+        return self._known[p_c, last]
+
+
+def _mean_p(past: Sequence[PastRound], at: datetime, population: int) -> float:
+    return sum(len(done.updates) for done in past if done.planned_at < at) / population
+
+
+def _cut(updates: Mapping[str, PastUpdate], quantile: float) -> float:
+    known = [update.utility for update in updates.values() if update.utility is not None]
+    return float(np.quantile(known, quantile)) if known else math.inf
+
+
+def _stay(client: str, done: PastRound) -> float:
+    """Return the number drawn for a client's stay after a round: a hash of what only it told."""
+    update = done.updates[client]
+    return Random(f"{client}/{done.number}/{update.utility}/{update.duration_s}").random()  # noqa: S311 - a draw, not a secret
