@@ -12,17 +12,19 @@ for all, and a part with weight 0 is shown but moves nothing.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
+from typing import NamedTuple, overload
 
 import numpy as np
-import numpy.typing as npt
 
 from common.errors import SettingError
 from common.units import emitted_gco2eq
 from scheduler.carbon.reading import Reading
 from scheduler.client import Client
+from scheduler.fleet import Fleet, Floats, Ints, spread
 
 WEIGHTS: Mapping[str, float] = {
     "grams_per_update": 0.5,
@@ -69,9 +71,9 @@ EXPLAINED: Mapping[str, str] = {
     "utility": "How much the model still has to learn from its data, by its loss there.",
 }
 
-_MORE_IS_BETTER = {"low_carbon_share", "reliability", "utility"}
+_WH_PER_KWH = 1000
 
-Floats = npt.NDArray[np.float64]
+_MORE_IS_BETTER = {"low_carbon_share", "reliability", "utility"}
 
 
 class Part(NamedTuple):
@@ -177,56 +179,117 @@ def score_clients(
     Returns:
         By client id, the score with its parts.
     """
-    here = [readings[client.id] for client in clients]
-    figures: dict[str, Sequence[float | None]] = {
-        "grams_per_update": [expected_gco2eq(c, r) for c, r in zip(clients, here, strict=True)],
-        "joule_per_sample": [client.energy_per_example_j for client in clients],
-        "latency": [client.latency_s for client in clients],
-        "latency_spread": [client.latency_spread_s for client in clients],
-        "low_carbon_share": [r.low_carbon_share if r else None for r in here],
-        "energy_price": [r.price_eur_per_mwh if r else None for r in here],
-        "idle_share": [client.idle_share for client in clients],
-        "reliability": [client.reliability for client in clients],
-        "participation": [client.updates for client in clients],
-        "utility": [client.utility for client in clients],
+    fleet = Fleet.of(clients)
+    return dict(zip(fleet.ids, score_fleet(fleet, readings, weights), strict=True))
+
+
+def score_fleet(
+    fleet: Fleet, readings: Mapping[str, Reading | None], weights: Mapping[str, float]
+) -> Scores:
+    """Score every client of a fleet against the others, as `score_clients` does."""
+    told, of = spread(readings, fleet)
+    figures: dict[str, Floats | Ints] = {
+        "grams_per_update": expected_gco2eqs(fleet, readings),
+        "joule_per_sample": fleet.energy_per_example_j,
+        "latency": fleet.latency_s,
+        "latency_spread": fleet.latency_spread_s,
+        "low_carbon_share": _floats([r.low_carbon_share if r else None for r in told])[of],
+        "energy_price": _floats([r.price_eur_per_mwh if r else None for r in told])[of],
+        "idle_share": fleet.idle_share,
+        "reliability": fleet.reliability,
+        "participation": fleet.updates,
+        "utility": fleet.utility,
     }
-    scores = score_figures(figures, weights)
-    return {client.id: score for client, score in zip(clients, scores, strict=True)}
+    return Scores(figures, weights)
+
+
+def expected_gco2eqs(fleet: Fleet, readings: Mapping[str, Reading | None]) -> Floats:
+    """Return `expected_gco2eq` of every client of a fleet, NaN before experience."""
+    return fleet.energy_per_update_wh * intensities(fleet, readings) / _WH_PER_KWH
+
+
+def intensities(fleet: Fleet, readings: Mapping[str, Reading | None]) -> Floats:
+    """Return the carbon intensity of each client's grid in gCO2eq/kWh, NaN where unknown."""
+    told, of = spread(readings, fleet)
+    return _floats([reading.gco2eq_per_kwh if reading else None for reading in told])[of]
 
 
 def score_figures(
     figures: Mapping[str, Sequence[float | None]], weights: Mapping[str, float]
-) -> list[Score]:
+) -> Scores:
     """Return the scores of clients of which these figures are known, one a client.
-
-    Each figure is placed between the fleet's 5 % and 95 % quantile, so that one outlier does not
-    flatten everybody else.
 
     Args:
         figures: By part, one figure a client; `None` where unknown.
         weights: How much each part counts; those of parts that are not in `figures` are not used.
     """
-    columns = {name: np.array(values, dtype=np.float64) for name, values in figures.items()}
-    ranks = {name: _place(column, name) for name, column in columns.items()}
-    counted = {n: weights[n] for n, column in columns.items() if not np.isnan(column).all()}
-    total = sum(counted.values())
-    size = len(next(iter(columns.values())))
-    mean = np.full(size, 0.5)
-    if total > 0:
-        mean = np.sum([weight * ranks[name] for name, weight in counted.items()], axis=0) / total
-    used = {name: weights[name] for name in columns}
-    rows = zip(
-        mean.clip(0, 1).tolist(),
-        zip(*figures.values(), strict=True),
-        np.column_stack(list(ranks.values())).tolist(),
-        strict=True,
-    )
-    return [Score(value, used, seen, tuple(places)) for value, seen, places in rows]
+    return Scores({name: _floats(values) for name, values in figures.items()}, weights)
 
 
-def _place(column: Floats, name: str) -> Floats:
+class Scores(Sequence[Score]):
+    """Clients' scores as columns of shape `(num_clients,)`; each is made when it is read.
+
+    Each figure is placed between the fleet's 5 % and 95 % quantile, so that one outlier does not
+    flatten everybody else.
+
+    Attributes:
+        figures: By part, what was observed; NaN where unknown.
+        weights: How much each of these parts counts.
+        values: The scores, from 0 to 1.
+    """
+
+    def __init__(self, figures: Mapping[str, Floats | Ints], weights: Mapping[str, float]) -> None:
+        self.figures = figures
+        self.weights = {name: weights[name] for name in figures}
+        # A part that counts nothing is placed only when somebody wants to see it.
+        counted = {
+            name: self.weights[name]
+            for name, column in figures.items()
+            if self.weights[name] > 0 and not np.isnan(column).all()
+        }
+        total = sum(counted.values())
+        size = len(next(iter(figures.values())))
+        self.values: Floats = np.full(size, 0.5)
+        self._ranks = {name: _place(figures[name], name) for name in counted}
+        if total > 0:
+            parts = [weight * self._ranks[name] for name, weight in counted.items()]
+            self.values = (np.sum(parts, axis=0) / total).clip(0, 1)
+
+    @cached_property
+    def _rows(self) -> Floats:
+        """Every client's rank in every part, shape `(num_clients, num_parts)`."""
+        ranks = self._ranks | {
+            name: _place(column, name)
+            for name, column in self.figures.items()
+            if name not in self._ranks
+        }
+        return np.column_stack([ranks[name] for name in self.figures])
+
+    def __len__(self) -> int:
+        """Return how many clients there are."""
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, place: int) -> Score: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Score]: ...
+    def __getitem__(self, place: int | slice) -> Score | list[Score]:
+        """Return the score of one client, or those of a slice."""
+        if isinstance(place, slice):
+            return [self[n] for n in range(*place.indices(len(self)))]
+        figures = [column[place].item() for column in self.figures.values()]
+        return Score(
+            value=self.values[place].item(),
+            weights=self.weights,
+            figures=tuple(None if math.isnan(figure) else figure for figure in figures),
+            ranks=tuple(self._rows[place].tolist()),
+        )
+
+
+def _place(column: Floats | Ints, name: str) -> Floats:
     """Return every client's rank in one part, the unknown ones at the median of the others."""
-    known = column[~np.isnan(column)]
+    unknown = np.isnan(column)
+    known = column[~unknown]
     if known.size == 0:
         return np.full(column.shape, 0.5)
     low, high = np.quantile(known, [0.05, 0.95])
@@ -234,5 +297,10 @@ def _place(column: Floats, name: str) -> Floats:
         return np.full(column.shape, 0.5)
     share = ((column - low) / (high - low)).clip(0, 1)
     places: Floats = share if name in _MORE_IS_BETTER else 1 - share
-    places[np.isnan(places)] = np.nanmedian(places)
+    if unknown.any():
+        places[unknown] = np.median(places[~unknown])
     return places
+
+
+def _floats(figures: Sequence[float | None]) -> Floats:
+    return np.array(figures, dtype=np.float64)
