@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from scheduler.policies.pool import Pool
 from scheduler.policies.question import Question
 
 Because = Mapping[str, float | str | None]
@@ -37,8 +38,9 @@ class Answer:
 def fault(answer: Answer, question: Question) -> str | None:
     """Return what is wrong with an answer, `None` if it can be carried out."""
     invited = set(answer.cohort)
-    ids = {candidate.client for candidate in question.candidates}
-    if len(invited) < len(answer.cohort) or not invited <= ids:
+    if len(invited) < len(answer.cohort) or not invited <= set(
+        Pool.of(question.candidates).clients
+    ):
         return (
             "named somebody twice or who cannot be invited, so nobody was invited to round "
             f"{question.number}. Let it choose among the candidates, each once"

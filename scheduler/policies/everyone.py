@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from scheduler.policies.pool import Pool
 from scheduler.policies.question import Question
 
 
 def select(question: Question) -> list[str]:
     """Return all candidates, however many are wanted."""
-    return [candidate.client for candidate in question.candidates]
+    return list(Pool.of(question.candidates).clients)

@@ -12,9 +12,10 @@ also the rule that treats clients least equally: who is dirtier than n others ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import numpy as np
 
-from scheduler.policies.question import Candidate, Question, with_median
+from scheduler.policies.pool import Pool
+from scheduler.policies.question import Question
 
 
 def select(question: Question) -> list[str]:
@@ -24,13 +25,10 @@ def select(question: Question) -> list[str]:
     figure is unknown counts as the median of the known ones: neither preferred nor left out. If
     nothing is known of anybody, all tie.
     """
-    costs = _costs(question.candidates)
-    return sorted(costs, key=lambda client: (costs[client], client))[: question.wanted]
-
-
-def _costs(candidates: Sequence[Candidate]) -> dict[str, float]:
-    """Return g_c, or CI_c if no g_c is known: one unit for all, as only its order matters."""
-    costs = {c.client: c.gco2eq for c in candidates}
-    if all(cost is None for cost in costs.values()):
-        costs = {c.client: c.intensity_gco2eq_per_kwh for c in candidates}
-    return with_median(costs)
+    pool = Pool.of(question.candidates)
+    # g_c, or CI_c if no g_c is known: one unit for all, as only its order matters.
+    nobody = np.isnan(pool.gco2eq).all()
+    costs = pool.intensity_gco2eq_per_kwh if nobody else pool.gco2eq
+    if not np.isnan(costs).all():
+        costs = np.where(np.isnan(costs), np.nanmedian(costs), costs)
+    return [pool.clients[place] for place in pool.ranked(costs)[: question.wanted]]

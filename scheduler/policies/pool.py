@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -44,9 +46,17 @@ class Pool:
         """Return how many candidates there are."""
         return len(self.clients)
 
+    def ranked(self, figures: Floats) -> list[int]:
+        """Return all places, the least figure first and unknown ones last, ties by id."""
+        by_id = np.array(sorted(range(len(self)), key=self.clients.__getitem__), dtype=np.int64)
+        places: list[int] = by_id[np.argsort(figures[by_id], kind="stable")].tolist()
+        return places
+
     @classmethod
     def of(cls, candidates: Sequence[Candidate]) -> Pool:
-        """Return candidates as columns."""
+        """Return candidates as columns, which they may be already."""
+        if isinstance(candidates, Candidates):
+            return candidates.pool
         ahead = {c.zone: c.forecast_gco2eq_per_kwh for c in candidates}
         place = {zone: n for n, zone in enumerate(ahead)}
         forecasts = np.full((len(ahead), max(map(len, ahead.values()), default=0)), np.nan)
@@ -67,6 +77,54 @@ class Pool:
             waited_h=_floats([c.waited_h for c in candidates]),
             forecasts=forecasts,
         )
+
+
+class Candidates(Sequence[Candidate]):
+    """A pool's candidates, each made when it is read."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.pool)
+
+    @overload
+    def __getitem__(self, place: int) -> Candidate: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Candidate]: ...
+    def __getitem__(self, place: int | slice) -> Candidate | list[Candidate]:
+        """Return one candidate, or those of a slice."""
+        return self._all[place]
+
+    def __iter__(self) -> Iterator[Candidate]:
+        """Yield the candidates."""
+        return iter(self._all)
+
+    @cached_property
+    def _all(self) -> list[Candidate]:
+        pool = self.pool
+        ahead = [tuple(row[~np.isnan(row)].tolist()) for row in pool.forecasts]
+        columns = zip(
+            pool.clients, pool.zone.tolist(), pool.score.tolist(), pool.updates.tolist(),
+            *map(_known, (pool.num_examples, pool.utility, pool.duration_s, pool.energy_wh)),
+            *map(_known, (pool.gco2eq, pool.intensity_gco2eq_per_kwh)), pool.waited_h.tolist(),
+            strict=True,
+        )  # fmt: skip
+        return [
+            Candidate(
+                client, pool.zones[zone], score, updates, num_examples, utility, duration_s,
+                energy_wh, gco2eq, intensity, ahead[zone], waited_h,
+            )
+            for (
+                client, zone, score, updates, num_examples, utility, duration_s, energy_wh, gco2eq,
+                intensity, waited_h,
+            ) in columns
+        ]  # fmt: skip
+
+
+def _known(column: Floats) -> list[float | None]:
+    return [None if figure != figure else figure for figure in column.tolist()]  # noqa: PLR0124 - NaN
 
 
 def _floats(figures: Sequence[float | None]) -> Floats:

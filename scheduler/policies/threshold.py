@@ -16,6 +16,7 @@ Maps, 2022).
 
 from __future__ import annotations
 
+from scheduler.policies.pool import Pool
 from scheduler.policies.question import Question
 
 
@@ -25,8 +26,9 @@ def select(question: Question) -> list[str]:
     A candidate whose intensity is unknown is left out: unknown is not clean.
     """
     theta = question.options["threshold_gco2eq_per_kwh"]
-    intensities = ((c.intensity_gco2eq_per_kwh, c.client) for c in question.candidates)
-    cleanest = sorted((ci, client) for ci, client in intensities if ci is not None and ci <= theta)
+    pool = Pool.of(question.candidates)
+    ci = pool.intensity_gco2eq_per_kwh
+    cleanest = [place for place in pool.ranked(ci) if ci[place] <= theta]
     if len(cleanest) < question.quorum:
         return []
-    return [client for _, client in cleanest[: question.wanted]]
+    return [pool.clients[place] for place in cleanest[: question.wanted]]

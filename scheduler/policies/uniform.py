@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from scheduler.policies.pool import Pool
 from scheduler.policies.question import Question
 
 
 def select(question: Question) -> list[str]:
     """Return as many candidates as are wanted, each as likely as the other."""
-    ids = [candidate.client for candidate in question.candidates]
+    ids = Pool.of(question.candidates).clients
     return sorted(question.rng.sample(ids, min(question.wanted, len(ids))))
