@@ -159,9 +159,8 @@ def _disk(ours: Settings) -> Iterator[Finding]:
 def _workloads(ours: Settings) -> Iterator[Finding]:
     for name in ours.workloads:
         module = name.partition(":")[0]
-        if "." not in module and module in ("digits", "breast_cancer"):
-            continue
-        if not _importable(module):
+        shipped = "." not in module and _importable(f"models.workloads.{module}")
+        if not shipped and not _importable(module):
             yield Finding(
                 "warning",
                 f"The workload {name} cannot be found from here, so its runs would fail. Start "
