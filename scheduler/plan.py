@@ -143,10 +143,14 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
             candidates=[_candidate(c, scores[c.id], situation) for c in eligible],
             wanted=wanted, quorum=quorum, number=number, now=situation.now,
             rng=Random(derive_seed(spec.seed, spec.id, number, f"plan-{attempt}")),  # noqa: S311 - a draw, not a secret
-            past=[PastRound(r.number, r.started, r.updates) for r in situation.past],
+            past=[
+                PastRound(r.number, r.started, r.updates, (r.ended - r.started) / HOUR)
+                for r in situation.past
+            ],
             num_clients=len(situation.clients), spent_gco2eq=situation.spent_gco2eq,
             grams=spec.grams, rounds_left=None if spec.rounds is None else spec.rounds - number + 1,
-            hours_left=situation.hours_left, epochs=spec.hyperparameters.epochs,
+            hours_left=situation.hours_left, interval_h=_interval_h(spec, situation.now),
+            epochs=spec.hyperparameters.epochs,
             options=policy_options(spec.policy, spec.policy_options),
         )  # fmt: skip
         answer = ask(spec.policy, question)
@@ -154,6 +158,7 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
             waiting = "policy_waits"
         else:
             codes |= dict.fromkeys(answer.cohort, "invited")
+            target = target if answer.target is None else answer.target
     verdicts = [
         Verdict(
             c.id, codes[c.id], situation.gates.get(c.id), scores[c.id],
@@ -186,6 +191,11 @@ def _candidate(client: Client, score: Score, situation: Situation) -> Candidate:
         forecast_gco2eq_per_kwh=situation.forecasts.get(client.zone, ()),
         waited_h=(situation.now - (client.waiting_since or situation.now)) / HOUR,
     )  # fmt: skip
+
+
+def _interval_h(spec: RunSpec, now: datetime) -> float:
+    due = spec.due(now)
+    return (spec.due(due) - due) / HOUR
 
 
 def _aims(spec: RunSpec, eligible: Sequence[Client], so_far: Round | None) -> tuple[int, int]:

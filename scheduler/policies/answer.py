@@ -24,6 +24,7 @@ class Answer:
         epochs: Local epochs of those who are to do fewer than the run asks for.
         weights: What the examples of those invited count, relative to each other, so that the
             aggregate is not biased by the choice; within `WEIGHT_SPAN`. Who is not named counts 1.
+        target: How many updates the round aims at; `None` if as many as the run asks for.
         because: Why it invites or waits.
         notes: By client, what the choice of it, or against it, rested on.
     """
@@ -31,6 +32,7 @@ class Answer:
     cohort: Sequence[str]
     epochs: Mapping[str, int] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
+    target: int | None = None
     because: Because = field(default_factory=dict)
     notes: Mapping[str, Because] = field(default_factory=dict)
 

@@ -69,11 +69,15 @@ class PastUpdate:
 
 @dataclass(frozen=True, slots=True)
 class PastRound:
-    """A closed round of the run: its number, when it was planned (grid clock), who took part."""
+    """A closed round of the run: its number, when it was planned, who took part, how long it took.
+
+    Times are on the grid clock.
+    """
 
     number: int
     planned_at: datetime
     updates: Mapping[str, PastUpdate]
+    hours: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ class Question:
         grams: The run's gram budget; `None` without one.
         rounds_left: Rounds still to come, this one included; `None` if the run has no such end.
         hours_left: Grid hours until the run's end; `None` if it has no such end.
+        interval_h: Grid hours from one round to the next by the run's schedule; 0 if a round may
+            follow at once.
         epochs: Local epochs that the run asks for.
         options: The policy's own parameters, as the run sets them.
     """
@@ -111,5 +117,6 @@ class Question:
     grams: float | None = None
     rounds_left: int | None = None
     hours_left: float | None = None
+    interval_h: float = 0.0
     epochs: int = 1
     options: Mapping[str, float] = field(default_factory=dict)
