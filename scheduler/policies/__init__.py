@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from common.errors import SettingError
 from scheduler.policies import (
     alpha_fair,
+    by_score,
     cafe,
     carbon_oort,
     everyone,
-    fairwind,
     fedzero,
     greedy,
     green_window,
@@ -62,7 +62,8 @@ class Policy:
 _DAY_AHEAD = Option(24, 1, 96)
 
 POLICIES: dict[str, Policy] = {
-    "fairwind": Policy(fairwind.select, "samples by score among the open, and explores"),
+    "fairwind": Policy(by_score.select, "samples by score among the open, and explores"),
+    "score": Policy(by_score.select, "samples by score among the open, and explores"),
     "random": Policy(uniform.select, "samples uniformly among the open"),
     "all": Policy(everyone.select, "invites every open client"),
     "threshold": Policy(
