@@ -51,7 +51,12 @@ class LocalResult:
 
 
 class Trainer:
-    """A client's model and data, loaded once; every assignment starts from a clean slate."""
+    """A client's model and data, loaded once; every assignment starts from a clean slate.
+
+    Attributes:
+        model: What is trained, on its own device; `reset` gives it a state.
+        signature: What each delta holds.
+    """
 
     def __init__(self, workload: Workload, client_id: str) -> None:
         """Load model and data.
@@ -86,11 +91,11 @@ class Trainer:
         self._workload = workload
         seed_generators(0)  # buffers that are no part of the state may be drawn at random
         with blamed(workload, "assignment"):
-            self._model = workload.model()
+            self.model = workload.model()
             data, held_out = load()
         self._take(data, held_out)
-        self.signature = delta_signature(self._model)
-        self._buffers = {name: kept.clone() for name, kept in self._model.named_buffers()}
+        self.signature = delta_signature(self.model)
+        self._buffers = {name: kept.clone() for name, kept in self.model.named_buffers()}
 
     def _take(self, data: Data, held_out: Data | None) -> None:
         self._data, self._held_out = data, held_out
@@ -134,7 +139,7 @@ class Trainer:
         seed_generators(seed)
         generator = torch.Generator().manual_seed(seed)
         with blamed(self._workload, "assignment"):
-            optimizer = _make_optimizer(self._workload, self._model, hyperparameters)
+            optimizer = _make_optimizer(self._workload, self.model, hyperparameters)
         loss = mean_square = math.nan
         for epoch in range(1, hyperparameters.epochs + 1):
             with blamed(self._workload, "assignment"):
@@ -144,7 +149,7 @@ class Trainer:
             on_epoch(epoch, hyperparameters.epochs, loss)
         optimizer.zero_grad(set_to_none=True)
         return LocalResult(
-            delta=make_delta(self._model, base, signature=self.signature),
+            delta=make_delta(self.model, base, signature=self.signature),
             num_examples=self._num_examples,
             loss=loss,
             utility=self._num_examples * math.sqrt(mean_square),
@@ -161,7 +166,7 @@ class Trainer:
         batches = 0
         for batch in shuffled(self._data, batch_size, generator):
             optimizer.zero_grad(set_to_none=True)
-            loss = step(self._model, batch)
+            loss = step(self.model, batch)
             loss.backward()
             optimizer.step()
             value = loss.item()
@@ -185,7 +190,7 @@ class Trainer:
         if self._held_out is None:
             return {}, 0
         self.reset(base)
-        metrics = evaluate(self._workload, self._model, base, self._held_out)
+        metrics = evaluate(self._workload, self.model, base, self._held_out)
         return metrics, num_examples(self._workload, self._held_out)
 
     def reset(self, base: State) -> nn.Module:
@@ -195,11 +200,11 @@ class Trainer:
             UpdateError: If the base is another model's.
         """
         with torch.no_grad():
-            for name, buffer in self._model.named_buffers():
+            for name, buffer in self.model.named_buffers():
                 buffer.copy_(self._buffers[name])
-        load_state(self._model, base)
-        self._model.zero_grad(set_to_none=True)
-        return self._model.train()
+        load_state(self.model, base)
+        self.model.zero_grad(set_to_none=True)
+        return self.model.train()
 
 
 def warm_up(threads: int) -> None:

@@ -1,0 +1,125 @@
+"""Training on a stack: every parameter has the clients as its first dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.optim import Optimizer
+
+from common.messages import Hyperparameters
+from models.batched.timetable import Pool, Timetable
+from models.batched.work import Floats
+from models.training import named_optimizer
+from models.update import Signature, State
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def train_stack(
+    model: nn.Module,
+    loss: Loss,
+    base: State,
+    *,
+    signature: Signature,
+    pool: Pool,
+    timetable: Timetable,
+    hyperparameters: Hyperparameters,
+) -> tuple[State, Floats, Floats]:
+    """Train all clients of a timetable at once, each from the same base model.
+
+    Clients share no value of the stack, so the gradient of the sum of their losses holds each
+    one's own. Those with fewest steps are last, and leave the stack when they are done.
+
+    Args:
+        model: In training mode, the base loaded; gives the structure, the frozen parameters and
+            the buffers.
+        loss: The mean over examples.
+        base: The state to start from.
+        signature: The model's `delta_signature`.
+        pool: The clients' examples.
+        timetable: Their batches.
+        hyperparameters: The run's; the timetable has the epochs and the batches.
+
+    Returns:
+        Deltas, each `(num_clients, *shape)`; loss and utility, `(num_clients,)`.
+    """
+    device = next(model.parameters()).device
+    num_clients = len(timetable.counts)
+    trained = {n for n, p in model.named_parameters() if p.requires_grad}
+    stack = {
+        name: nn.Parameter(base[name].to(device).expand(num_clients, *spec.shape).clone())
+        for name, spec in signature.items()
+        if name in trained
+    }
+    whole = {name: parameter.data for name, parameter in stack.items()}
+    optimizer = named_optimizer(list(stack.values()), hyperparameters)
+    rows, counts = timetable.rows.to(device), timetable.counts.to(device)
+    losses = torch.zeros(counts.shape, dtype=torch.float64, device=device)
+    for step, active in enumerate(timetable.active()):
+        if active < len(next(iter(stack.values()))):
+            stack = _narrow(optimizer, stack, active)
+        batch = tuple(tensor[rows[:active, step]] for tensor in pool.tensors)
+        optimizer.zero_grad(set_to_none=True)
+        found = _mean_losses(model, loss, {**stack}, batch, counts[:active, step])
+        found.sum().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses[:active, step] = found.detach()
+    deltas = {
+        name: whole[name].cpu().sub_(base[name])
+        if name in whole
+        else torch.zeros(num_clients, *spec.shape, dtype=spec.dtype)
+        for name, spec in signature.items()
+    }
+    return deltas, *timetable.loss_and_utility(losses.cpu())
+
+
+def _mean_losses(
+    model: nn.Module,
+    loss: Loss,
+    stack: dict[str, Tensor],
+    batch: tuple[Tensor, ...],
+    counts: Tensor,
+) -> Tensor:
+    """Return the mean loss of each client's batch, `(num_clients,)`.
+
+    Args:
+        model: Its parameters are replaced by those of the stack.
+        loss: The mean over examples.
+        stack: Each `(num_clients, *shape)`.
+        batch: Inputs, then targets, each `(num_clients, width, ...)`.
+        counts: How many of them count, `(num_clients,)`.
+    """
+
+    def forward(parameters: dict[str, Tensor], *inputs: Tensor) -> Tensor:
+        outputs: Tensor = functional_call(model, parameters, inputs)
+        return outputs
+
+    def of_one(output: Tensor, target: Tensor) -> Tensor:
+        return loss(output.unsqueeze(0), target.unsqueeze(0))
+
+    *inputs, targets = batch
+    outputs = vmap(forward)(stack, *inputs)  # (num_clients, width, ...)
+    each = vmap(of_one)(outputs.flatten(0, 1), targets.flatten(0, 1)).view(targets.shape[:2])
+    counted = torch.arange(each.shape[1], device=each.device) < counts.unsqueeze(1)
+    return (each * counted).sum(dim=1) / counts
+
+
+def _narrow(
+    optimizer: Optimizer, stack: dict[str, nn.Parameter], active: int
+) -> dict[str, nn.Parameter]:
+    """Return the stack of the first clients alone, in the same memory, and let it be optimized.
+
+    They are new parameters, as autograd remembers the shape of the old ones.
+    """
+    narrowed = {name: nn.Parameter(parameter.data[:active]) for name, parameter in stack.items()}
+    for name, parameter in narrowed.items():
+        optimizer.state[parameter] = {
+            # a tensor without dimensions counts steps, the same for all clients
+            key: value[:active] if isinstance(value, Tensor) and value.dim() > 0 else value
+            for key, value in optimizer.state.pop(stack[name], {}).items()
+        }
+    optimizer.param_groups[0]["params"] = list(narrowed.values())
+    return narrowed
