@@ -1,16 +1,22 @@
-"""`make bench`: rounds of digits, large updates, the energy meter, refreshing grids, forecasts."""
+"""`make bench`: rounds, large updates, energy, refreshing grids, forecasts, simulated rounds."""
 
 from __future__ import annotations
 
 import argparse
 
+from benchmarks.batched import measure_batched
 from benchmarks.energy import measure_meter
 from benchmarks.forecast_table import print_forecasts
 from benchmarks.refresh import measure_refresh
 from benchmarks.rounds import CASES, measure
 from benchmarks.table import print_result
 
-_OTHERS = {"energy": measure_meter, "refresh": measure_refresh, "forecast": print_forecasts}
+_OTHERS = {
+    "energy": measure_meter,
+    "refresh": measure_refresh,
+    "forecast": print_forecasts,
+    "batched": measure_batched,
+}
 """Benchmarks that are no rounds."""
 
 

@@ -103,17 +103,19 @@ def _obstacle(workload: Workload, data: Mapping[str, Data], model: nn.Module) ->
 def _probe(
     workload: Workload, data: Mapping[str, Data], trainer: Trainer, model: nn.Module
 ) -> str | None:
-    examples = _spread(cast("Mapping[str, TensorDataset]", data))
+    spread = _spread(cast("Mapping[str, TensorDataset]", data))
     before = [buffer.clone() for buffer in model.buffers()]
     try:
-        if not _is_mean(workload, model, examples):
+        examples, is_mean = _compare_losses(workload, model.train(), spread)
+        if not is_mean:
             return "the loss is not the mean over examples"
+        if not all(torch.equal(*pair) for pair in zip(before, model.buffers(), strict=True)):
+            return "the model changes its buffers in training"
         if not _agree(workload, trainer, examples):
             return "a step of all clients at once is not the steps of each"
     except Exception as error:  # noqa: BLE001 - whatever torch or the user's code cannot batch
-        return f"all clients at once raised {type(error).__name__}: {str(error).splitlines()[0]}"
-    if not all(torch.equal(*pair) for pair in zip(before, model.buffers(), strict=True)):
-        return "the model changes its buffers in training"
+        said = (str(error).splitlines() or [""])[0]
+        return f"all clients at once raised {type(error).__name__}: {said}"
     return None
 
 
@@ -125,17 +127,23 @@ def _spread(data: Mapping[str, TensorDataset]) -> tuple[Tensor, ...]:
     return tuple(torch.stack(column) for column in columns)
 
 
-def _is_mean(workload: Workload, model: nn.Module, examples: tuple[Tensor, ...]) -> bool:
+def _compare_losses(
+    workload: Workload, model: nn.Module, examples: tuple[Tensor, ...]
+) -> tuple[tuple[Tensor, ...], bool]:
+    """Return the examples whose loss is finite, and whether their loss is the mean of each one's.
+
+    A client's spoilt examples tell nothing, and must not decide for all.
+    """
     device = next(model.parameters()).device
-    *inputs, targets = (tensor.to(device) for tensor in examples)
     with torch.no_grad():
+        *inputs, targets = (tensor.to(device) for tensor in examples)
         outputs = model(*inputs)
-        each = [
-            workload.loss(outputs[row : row + 1], targets[row : row + 1])
-            for row in range(len(targets))
-        ]
-        loss = workload.loss(outputs, targets)
-    return torch.allclose(torch.stack(each).mean(), loss, rtol=_TOLERANCE, equal_nan=True)
+        pairs = zip(torch.split(outputs, 1), torch.split(targets, 1), strict=True)
+        each = torch.stack([workload.loss(*pair) for pair in pairs])
+        told = each.isfinite()
+        loss = workload.loss(outputs[told], targets[told])
+    is_mean = torch.allclose(each[told].mean(), loss, rtol=_TOLERANCE)
+    return tuple(tensor[told.cpu()] for tensor in examples), is_mean
 
 
 def _agree(workload: Workload, trainer: Trainer, examples: tuple[Tensor, ...]) -> bool:
