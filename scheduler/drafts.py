@@ -11,8 +11,9 @@ from common.units import emitted_gco2eq
 from scheduler.accounting import account
 from scheduler.carbon.grid import Grid
 from scheduler.federation import Federation, Run
-from scheduler.plan import MAX_WEIGHT_PERMILLE, Plan, describe
+from scheduler.plan import MAX_WEIGHT_PERMILLE, Plan
 from scheduler.round import AssignmentState, Round
+from scheduler.verdict_columns import describe
 
 _WH_PER_B = 1e-6
 """1 kWh per GB, as Wh per byte."""
@@ -47,7 +48,7 @@ def planned_body(
         "epochs": dict(plan.epochs),
         "weights_permille": dict(plan.weights_permille),
         "because": dict(plan.because),
-        "verdicts": [describe(verdict) for verdict in plan.verdicts] if verdicts else [],
+        "verdicts": describe(plan.verdicts) if verdicts else [],
     }
 
 

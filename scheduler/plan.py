@@ -5,49 +5,32 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
-from typing import Any
 
-from common.units import show_mass
+import numpy as np
+
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR
 from scheduler.client import Client
-from scheduler.gate import Gate
-from scheduler.gate_sentence import explain
+from scheduler.fleet import Fleet, Floats, Ints
+from scheduler.gate import Gate, State
+from scheduler.gates import STATES, states_of
+from scheduler.lazy import Lazy
 from scheduler.policies import ask, policy_options
 from scheduler.policies.answer import WEIGHT_SPAN, Answer, Because
-from scheduler.policies.question import Candidate, PastRound, Question
+from scheduler.policies.pool import Candidates, Pool
+from scheduler.policies.question import PastRound, Question
 from scheduler.round import AssignmentState, ClosedRound, Round
 from scheduler.run import RunSpec
-from scheduler.score import Score, expected_gco2eq, score_clients
+from scheduler.score import expected_gco2eqs, intensities, score_fleet
+from scheduler.verdict import SENTENCES, VERDICTS, Verdict, Verdicts, why
+
+__all__ = ["SENTENCES", "Plan", "Situation", "Verdict", "derive_seed", "plan_round", "why"]
 
 MAX_FAILURES = 3
 """A client whose last three assignments of a run failed is left out until its worker restarts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Why one client is or is not invited: a code, its gate, its score and the grams expected.
-
-    `note` is what the policy's choice rested on, where it says so.
-
-    Codes: ``invited``, ``not_sampled``, ``gate_closed``, ``gate_unknown``, ``silent``, ``busy``,
-    ``failing``, ``failed``, ``declined``, ``in_round``, ``over_budget``.
-    """
-
-    client: str
-    code: str
-    gate: Gate | None
-    score: Score | None
-    expected_gco2eq: float | None
-    note: Because = field(default_factory=dict)
-
-    @property
-    def invited(self) -> bool:
-        """Whether the client gets a task."""
-        return self.code == "invited"
 
 
 _PERMILLE = 1000
@@ -73,7 +56,7 @@ class Plan:
 
     cohort: tuple[str, ...]
     target: int
-    verdicts: tuple[Verdict, ...]
+    verdicts: Verdicts
     waiting: str | None
     expected_gco2eq: float
     epochs: Mapping[str, int] = field(default_factory=dict)
@@ -129,99 +112,120 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
     Raises:
         SettingError: If the run's policy cannot be found, or fails.
     """
-    scores = score_clients(situation.clients, situation.readings, weights=situation.weights)
-    codes = {c.id: _code(c, situation, so_far) for c in situation.clients}
-    eligible = [c for c in situation.clients if codes[c.id] == "not_sampled"]
-    quorum, target = _aims(spec, eligible, so_far)
+    fleet = Fleet.of(situation.clients)
+    scores = score_fleet(fleet, situation.readings, situation.weights)
+    expected = expected_gco2eqs(fleet, situation.readings)
+    codes = _codes(fleet, situation, so_far)
+    # By id, so that the order in which clients enrolled decides nothing.
+    eligible = sorted(np.flatnonzero(codes == _FREE).tolist(), key=fleet.ids.__getitem__)
+    quorum, target = _aims(spec, len(eligible), so_far)
     waiting, answer = None, Answer(())
     if len(eligible) < quorum:
         waiting = "too_few"
     else:
+        pool = _pool(fleet, eligible, situation, score=scores.values, gco2eq=expected)
         wanted = min(len(eligible), math.ceil(target * (1 + spec.over_selection)))
         attempt = len(so_far.cohort) if so_far else 0
         question = Question(
-            candidates=[_candidate(c, scores[c.id], situation) for c in eligible],
+            candidates=Candidates(pool),
             wanted=wanted, quorum=quorum, number=number, now=situation.now,
             rng=Random(derive_seed(spec.seed, spec.id, number, f"plan-{attempt}")),  # noqa: S311 - a draw, not a secret
-            past=[
-                PastRound(r.number, r.started, r.updates, (r.ended - r.started) / HOUR)
-                for r in situation.past
-            ],
-            num_clients=len(situation.clients), spent_gco2eq=situation.spent_gco2eq,
+            past=_Past(situation.past),
+            num_clients=len(fleet), spent_gco2eq=situation.spent_gco2eq,
             grams=spec.grams, rounds_left=None if spec.rounds is None else spec.rounds - number + 1,
-            hours_left=situation.hours_left, interval_h=_interval_h(spec, situation.now),
-            epochs=spec.hyperparameters.epochs,
+            hours_left=situation.hours_left, epochs=spec.hyperparameters.epochs,
             options=policy_options(spec.policy, spec.policy_options),
         )  # fmt: skip
         answer = ask(spec.policy, question)
         if len(answer.cohort) < quorum:
             waiting = "policy_waits"
         else:
-            codes |= dict.fromkeys(answer.cohort, "invited")
-            target = target if answer.target is None else answer.target
-    verdicts = [
-        Verdict(
-            c.id, codes[c.id], situation.gates.get(c.id), scores[c.id],
-            _expected_gco2eq(c, situation, answer, spec), answer.notes.get(c.id, {}),
-        )
-        for c in situation.clients
-    ]  # fmt: skip
+            codes[fleet.find(answer.cohort)] = _INVITED
+    for client, epochs in answer.epochs.items():
+        place = fleet.find([client])
+        expected[place] = expected[place] * epochs / spec.hyperparameters.epochs
+    verdicts = Verdicts(fleet.ids, codes, situation.gates, scores, expected, notes=answer.notes)
     remaining = None if spec.grams is None else spec.grams - situation.spent_gco2eq
     weighs = bool(answer.weights) if so_far is None else so_far.weighs
     return _within_budget(target, verdicts, waiting, remaining, answer, weighs=weighs)
 
 
-def _expected_gco2eq(
-    client: Client, situation: Situation, answer: Answer, spec: RunSpec
-) -> float | None:
-    whole = expected_gco2eq(client, situation.readings[client.id])
-    epochs = answer.epochs.get(client.id)
-    return (
-        whole if whole is None or epochs is None else whole * epochs / spec.hyperparameters.epochs
-    )
+class _Past(Lazy[PastRound]):
+    """Closed rounds as policies see them."""
+
+    def __init__(self, closed: Sequence[ClosedRound]) -> None:
+        self._closed = closed
+
+    def __len__(self) -> int:
+        return len(self._closed)
+
+    def make(self, place: int) -> PastRound:
+        closed = self._closed[place]
+        return PastRound(closed.number, closed.started, closed.updates)
 
 
-def _candidate(client: Client, score: Score, situation: Situation) -> Candidate:
-    reading = situation.readings[client.id]
-    return Candidate(
-        client=client.id, zone=client.zone, score=score.value, updates=client.updates,
-        num_examples=client.num_examples, utility=client.utility, duration_s=client.latency_s,
-        energy_wh=client.energy_per_update_wh, gco2eq=expected_gco2eq(client, reading),
-        intensity_gco2eq_per_kwh=reading.gco2eq_per_kwh if reading else None,
-        forecast_gco2eq_per_kwh=situation.forecasts.get(client.zone, ()),
-        waited_h=(situation.now - (client.waiting_since or situation.now)) / HOUR,
+def _pool(
+    fleet: Fleet, eligible: Sequence[int], situation: Situation, *, score: Floats, gco2eq: Floats
+) -> Pool:
+    """Return the clients at these places as columns for a policy."""
+    places = np.array(eligible, dtype=np.int64)
+    occurring, zone = np.unique(fleet.zone[places], return_inverse=True)
+    zones = tuple(fleet.zones[place] for place in occurring)
+    ahead = [situation.forecasts.get(name, ()) for name in zones]
+    forecasts = np.full((len(zones), max(map(len, ahead), default=0)), np.nan)
+    for row, values in zip(forecasts, ahead, strict=True):
+        row[: len(values)] = values
+    now = situation.now
+    waited_h = [(now - (fleet[place].waiting_since or now)) / HOUR for place in eligible]
+    return Pool(
+        clients=[fleet.ids[place] for place in eligible],
+        zones=zones, zone=zone, score=score[places], updates=fleet.updates[places],
+        num_examples=fleet.num_examples[places], utility=fleet.utility[places],
+        duration_s=fleet.latency_s[places], energy_wh=fleet.energy_per_update_wh[places],
+        gco2eq=gco2eq[places],
+        intensity_gco2eq_per_kwh=intensities(fleet, situation.readings)[places],
+        waited_h=np.array(waited_h, dtype=np.float64), forecasts=forecasts,
     )  # fmt: skip
 
 
-def _interval_h(spec: RunSpec, now: datetime) -> float:
-    due = spec.due(now)
-    return (spec.due(due) - due) / HOUR
-
-
-def _aims(spec: RunSpec, eligible: Sequence[Client], so_far: Round | None) -> tuple[int, int]:
+def _aims(spec: RunSpec, eligible: int, so_far: Round | None) -> tuple[int, int]:
     """Return how many clients are needed at least, and how many are aimed at."""
     if so_far is None:
-        return spec.quorum, spec.cohort or len(eligible)
+        return spec.quorum, spec.cohort or eligible
     missing = spec.quorum - len(so_far.accepted)
     return 1, max(1, missing)
 
 
-def _code(client: Client, situation: Situation, so_far: Round | None) -> str:
-    gate = situation.gates.get(client.id)
-    part = so_far.cohort.get(client.id) if so_far else None
-    if not client.alive:
-        return "silent"
-    if so_far is not None and part is not None:
-        code = _part_code(client, part, so_far, situation.now)
-        if code is not None:
-            return code
-    if client.id in situation.busy:
-        return "busy"
-    if situation.failures.get(client.id, 0) >= MAX_FAILURES:
-        return "failing"
-    if gate is None or gate.state == "unknown":
-        return "gate_unknown"
-    return "gate_closed" if gate.state == "closed" else "not_sampled"
+def _codes(fleet: Fleet, situation: Situation, so_far: Round | None) -> Ints:
+    """Return what keeps each client from training, or that nothing does, as places in `VERDICTS`.
+
+    The last reason told is the one that counts.
+    """
+    codes = _OF_GATE[states_of(situation.gates, fleet)]
+    failing = [c for c, failed in situation.failures.items() if failed >= MAX_FAILURES]
+    codes[fleet.find(failing)] = VERDICTS.index("failing")
+    codes[fleet.find(situation.busy)] = VERDICTS.index("busy")
+    if so_far is not None:
+        for place in fleet.find(so_far.cohort):
+            client = fleet[place]
+            code = _part_code(client, so_far.cohort[client.id], so_far, situation.now)
+            codes[place] = codes[place] if code is None else VERDICTS.index(code)
+    codes[~fleet.alive] = VERDICTS.index("silent")
+    return codes
+
+
+_FREE, _INVITED = VERDICTS.index("not_sampled"), VERDICTS.index("invited")
+
+_BY_GATE: Mapping[State, str] = {
+    "open": "not_sampled",
+    "open_by_patience": "not_sampled",
+    "closed": "gate_closed",
+    "unknown": "gate_unknown",
+}
+_OF_GATE = np.array(
+    [VERDICTS.index(_BY_GATE[s]) for s in STATES] + [VERDICTS.index("gate_unknown")]
+)
+"""The verdict that a gate's state leads to, also of a client without a gate."""
 
 
 def _part_code(client: Client, part: AssignmentState, so_far: Round, now: datetime) -> str | None:
@@ -240,21 +244,23 @@ def _part_code(client: Client, part: AssignmentState, so_far: Round, now: dateti
 
 def _within_budget(
     target: int,
-    verdicts: list[Verdict],
+    verdicts: Verdicts,
     waiting: str | None,
     remaining: float | None,
     answer: Answer,
     *,
     weighs: bool,
 ) -> Plan:
-    expected = sum(v.expected_gco2eq or 0.0 for v in verdicts if v.invited)
+    invited = verdicts.coded("invited")
+    grams = verdicts.expected_gco2eq[invited]
+    expected = math.fsum(grams[~np.isnan(grams)])
     if remaining is not None and expected > remaining:
-        verdicts = [replace(v, code="over_budget") if v.invited else v for v in verdicts]
-        return Plan((), target, tuple(verdicts), "over_budget", expected)
-    cohort = tuple(v.client for v in verdicts if v.invited)
+        verdicts.codes[invited] = VERDICTS.index("over_budget")
+        return Plan((), target, verdicts, "over_budget", expected)
+    cohort = tuple(verdicts.clients[place] for place in invited)
     permille = {c: round(answer.weights.get(c, 1.0) * _PERMILLE) for c in cohort}
     return Plan(
-        cohort, min(target, len(cohort)), tuple(verdicts), waiting, expected,
+        cohort, min(target, len(cohort)), verdicts, waiting, expected,
         epochs={c: answer.epochs[c] for c in cohort if c in answer.epochs},
         weights_permille=permille if weighs else {},
         because=answer.because,
@@ -265,45 +271,3 @@ def derive_seed(run_seed: int, run: str, number: int, subject: str) -> int:
     """Return a seed that depends on the run, the round and the subject alone, below 2**63."""
     text = f"{run_seed}/{run}/{number}/{subject}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
-
-
-SENTENCES: Mapping[str, str] = {
-    "silent": "its worker has not been heard of; start it at the site",
-    "busy": "it still works on another assignment; it is asked again afterwards",
-    "failing": "its last three assignments failed; read the site's log and restart its worker",
-    "failed": "its work for this round failed; read the site's log and restart its worker",
-    "declined": "its site declined; it is asked again when this hour of the grid is over",
-    "in_round": "it already has its part in this round",
-    "gate_unknown": "the carbon intensity of its zone is unknown, and unknown is not clean",
-    "over_budget": "what is left of the run's budget does not cover this round",
-    "too_few": "fewer clients are eligible than the quorum asks for",
-    "policy_waits": "the run's policy would rather wait than ask as many as the quorum",
-}
-
-
-def why(verdict: Verdict) -> str:
-    """Return one sentence that says why the client was or was not invited."""
-    if verdict.code in SENTENCES:
-        return SENTENCES[verdict.code]
-    gate = explain(verdict.gate) if verdict.gate else ""
-    if verdict.code == "gate_closed" or verdict.score is None:
-        return gate
-    cost = verdict.expected_gco2eq
-    grams = f", about {show_mass(cost)} an update" if cost is not None else ""
-    chance = "drawn" if verdict.invited else "not drawn this time"
-    return f"{gate}; {chance} with score {verdict.score.value:.2f}{grams}"
-
-
-def describe(verdict: Verdict) -> dict[str, Any]:
-    """Return the verdict as the ledger keeps it: codes and numbers, no sentences."""
-    score = verdict.score
-    return {
-        "client": verdict.client,
-        "code": verdict.code,
-        "gate": verdict.gate.to_dict() if verdict.gate else None,
-        "expected_gco2eq": verdict.expected_gco2eq,
-        "score": score.value if score else None,
-        "parts": {part.name: [part.value, part.normalised, part.weight] for part in score.parts}
-        if score
-        else {},
-    } | ({"note": dict(verdict.note)} if verdict.note else {})

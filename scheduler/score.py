@@ -15,8 +15,7 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from common.units import emitted_gco2eq
 from scheduler.carbon.reading import Reading
 from scheduler.client import Client
 from scheduler.fleet import Fleet, Floats, Ints, spread
+from scheduler.lazy import Lazy
 
 WEIGHTS: Mapping[str, float] = {
     "grams_per_update": 0.5,
@@ -226,7 +226,7 @@ def score_figures(
     return Scores({name: _floats(values) for name, values in figures.items()}, weights)
 
 
-class Scores(Sequence[Score]):
+class Scores(Lazy[Score]):
     """Clients' scores as columns of shape `(num_clients,)`; each is made when it is read.
 
     Each figure is placed between the fleet's 5 % and 95 % quantile, so that one outlier does not
@@ -238,51 +238,49 @@ class Scores(Sequence[Score]):
         values: The scores, from 0 to 1.
     """
 
-    def __init__(self, figures: Mapping[str, Floats | Ints], weights: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        figures: Mapping[str, Floats | Ints],
+        weights: Mapping[str, float],
+        *,
+        values: Floats | None = None,
+    ) -> None:
+        """Score clients of which these figures are known, unless `values` says their scores."""
         self.figures = figures
         self.weights = {name: weights[name] for name in figures}
-        # A part that counts nothing is placed only when somebody wants to see it.
+        self._placed: dict[str, Floats] = {}
+        self.values: Floats = self._mean() if values is None else values
+
+    def _mean(self) -> Floats:
         counted = {
             name: self.weights[name]
-            for name, column in figures.items()
+            for name, column in self.figures.items()
             if self.weights[name] > 0 and not np.isnan(column).all()
         }
-        total = sum(counted.values())
-        size = len(next(iter(figures.values())))
-        self.values: Floats = np.full(size, 0.5)
-        self._ranks = {name: _place(figures[name], name) for name in counted}
-        if total > 0:
-            parts = [weight * self._ranks[name] for name, weight in counted.items()]
-            self.values = (np.sum(parts, axis=0) / total).clip(0, 1)
+        if not counted:
+            return np.full(len(next(iter(self.figures.values()))), 0.5)
+        parts = [weight * self._ranks(name) for name, weight in counted.items()]
+        mean: Floats = (np.sum(parts, axis=0) / sum(counted.values())).clip(0, 1)
+        return mean
 
-    @cached_property
-    def _rows(self) -> Floats:
-        """Every client's rank in every part, shape `(num_clients, num_parts)`."""
-        ranks = self._ranks | {
-            name: _place(column, name)
-            for name, column in self.figures.items()
-            if name not in self._ranks
-        }
-        return np.column_stack([ranks[name] for name in self.figures])
+    def _ranks(self, name: str) -> Floats:
+        # A part that counts nothing is placed only when somebody wants to see it.
+        if name not in self._placed:
+            self._placed[name] = _place(self.figures[name], name)
+        return self._placed[name]
 
     def __len__(self) -> int:
         """Return how many clients there are."""
         return len(self.values)
 
-    @overload
-    def __getitem__(self, place: int) -> Score: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Score]: ...
-    def __getitem__(self, place: int | slice) -> Score | list[Score]:
-        """Return the score of one client, or those of a slice."""
-        if isinstance(place, slice):
-            return [self[n] for n in range(*place.indices(len(self)))]
+    def make(self, place: int) -> Score:
+        """Return the score of the client at a place."""
         figures = [column[place].item() for column in self.figures.values()]
         return Score(
             value=self.values[place].item(),
             weights=self.weights,
             figures=tuple(None if math.isnan(figure) else figure for figure in figures),
-            ranks=tuple(self._rows[place].tolist()),
+            ranks=tuple(self._ranks(name)[place].item() for name in self.figures),
         )
 
 

@@ -11,7 +11,9 @@ from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR
 from scheduler.client import Client
 from scheduler.federation import Federation, Run
-from scheduler.gate import Gate, GateRule, judge
+from scheduler.fleet import ByZone, Fleet
+from scheduler.gate import GateRule
+from scheduler.gates import Gates
 from scheduler.plan import Situation
 from scheduler.policies import find_policy, policy_options
 
@@ -29,18 +31,18 @@ def take_in(
 
     `weights` say how much each part of a score counts, as `score_weights` returns them.
     """
-    clients = [client for client in state.clients.values() if not client.retired]
+    clients = Fleet(client for client in state.clients.values() if not client.retired)
     hours = _hours_ahead(run) if run else 0
     return Situation(
         now=now,
         clients=clients,
         gates=judge_gates(state, clients, grid, rule, now),
-        readings={client.id: _comparable(grid, client.zone, now) for client in clients},
+        readings=ByZone(clients, [_comparable(grid, zone, now) for zone in clients.zones]),
         busy=frozenset(part.client for part in state.open_assignments()),
         failures=run.failures if run else {},
         spent_gco2eq=run.spent_gco2eq if run else 0.0,
         past=run.closed if run else (),
-        forecasts={zone: grid.ahead(zone, now, hours) for zone in {c.zone for c in clients}},
+        forecasts={zone: grid.ahead(zone, now, hours) for zone in clients.zones},
         weights=weights,
         hours_left=_hours_left(run, now) if run else None,
     )
@@ -62,17 +64,11 @@ def _hours_ahead(run: Run) -> int:
 
 def judge_gates(
     state: Federation, clients: Iterable[Client], grid: Grid, rule: GateRule, now: datetime
-) -> Mapping[str, Gate]:
+) -> Gates:
     """Return every client's gate at `now`, by client id."""
-    allowed = patience_allowed(state)
-    gates = {}
-    for client in clients:
-        zone = grid.zone(client.zone, now)
-        gates[client.id] = judge(
-            client.gate, zone.reading, zone.week, rule=rule, now=now,
-            waiting_since=client.waiting_since or now, patience_allowed=allowed,
-        )  # fmt: skip
-    return gates
+    fleet = Fleet.of(clients)
+    zones = [grid.zone(zone, now) for zone in fleet.zones]
+    return Gates(fleet, zones, rule, now, patience_allowed=patience_allowed(state))
 
 
 def patience_allowed(state: Federation) -> bool:

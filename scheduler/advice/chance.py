@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Self
 
 from scheduler.advice.hours import DayWindow
 from scheduler.carbon.reading import Reading
@@ -20,6 +20,8 @@ from scheduler.event import Event
 from scheduler.federation import Run
 from scheduler.gate import GateRule, judge
 from scheduler.score import score_figures
+from scheduler.verdict import Verdict
+from scheduler.verdict_columns import read_verdicts
 
 ELIGIBLE = frozenset({"invited", "not_sampled", "over_budget"})
 """Verdicts of clients with an open gate and nothing else in the way."""
@@ -34,6 +36,12 @@ class PastVerdict:
     client: str
     code: str
     figures: Mapping[str, float]
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Self:
+        """Return what matters of a verdict here."""
+        parts = verdict.score.parts if verdict.score else ()
+        return cls(verdict.client, verdict.code, {part.name: part.value for part in parts})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +58,17 @@ class PastRound:
         """Rebuild from a ``round.planned`` event of a run."""
         spec = run.spec
         everybody = spec.cohort is None or spec.policy == "all"
-        bodies = event.body["verdicts"]
-        weights = {name: part[2] for body in bodies for name, part in body["parts"].items()}
+        verdicts = read_verdicts(event.body["verdicts"])
         return cls(
             at=event.grid_at,
             places=None if everybody else math.ceil((spec.cohort or 0) * (1 + spec.over_selection)),
-            verdicts=tuple(_verdict(body) for body in bodies),
-            weights=weights,
+            verdicts=tuple(map(PastVerdict.of, verdicts)),
+            weights=verdicts.scores.weights,
         )
 
     def of(self, client: str) -> PastVerdict | None:
         """Return what was said of one client, `None` if it was not enrolled then."""
         return next((v for v in self.verdicts if v.client == client), None)
-
-
-def _verdict(body: Mapping[str, Any]) -> PastVerdict:
-    figures = {name: part[0] for name, part in body["parts"].items()}
-    return PastVerdict(body["client"], body["code"], figures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +163,8 @@ def _is_within(client: str, past: PastRound, factors: Mapping[str, float]) -> bo
     }
     if not figures:
         return True
-    scores = zip(past.verdicts, score_figures(figures, past.weights), strict=True)
-    values = {v.client: score.value for v, score in scores}
+    scores: list[float] = score_figures(figures, past.weights).values.tolist()
+    values = {v.client: score for v, score in zip(past.verdicts, scores, strict=True)}
     rivals = [v.client for v in past.verdicts if v.code in ELIGIBLE and v.client != client]
     return sum(values[rival] > values[client] for rival in rivals) < past.places
 

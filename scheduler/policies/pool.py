@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -124,7 +125,7 @@ class Candidates(Sequence[Candidate]):
 
 
 def _known(column: Floats) -> list[float | None]:
-    return [None if figure != figure else figure for figure in column.tolist()]  # noqa: PLR0124 - NaN
+    return [None if math.isnan(figure) else figure for figure in column.tolist()]
 
 
 def _floats(figures: Sequence[float | None]) -> Floats:

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.client import Client
 from scheduler.gate import State
-from scheduler.plan import MAX_FAILURES, Situation, derive_seed, describe, plan_round, why
+from scheduler.plan import MAX_FAILURES, Situation, derive_seed, plan_round, why
 from scheduler.policies import POLICIES
 from scheduler.round import Accepted, AssignmentState, Round
 from scheduler.score import WEIGHTS
+from scheduler.verdict_columns import describe
 from tests.unit.scheduler.story import HOUR, NOON, gate, sha, spec
 
 
@@ -298,8 +299,8 @@ def test_every_client_gets_a_verdict_with_a_sentence_and_json_can_hold_it(now, a
         sentence = why(verdict)
         assert len(sentence) > 20
         assert "\n" not in sentence
-        kept = json.loads(json.dumps(describe(verdict), allow_nan=False))
-        assert (kept["client"], kept["code"]) == (verdict.client, verdict.code)
+    kept = json.loads(json.dumps(describe(made.verdicts), allow_nan=False))
+    assert kept["client"] == [verdict.client for verdict in made.verdicts]
 
 
 def test_an_invited_client_is_told_its_gate_its_score_and_its_grams():

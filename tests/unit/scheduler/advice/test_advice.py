@@ -12,7 +12,8 @@ from scheduler.advice.render import card, markdown
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.typical_day import TypicalDay
-from scheduler.plan import describe, plan_round
+from scheduler.plan import plan_round
+from scheduler.verdict_columns import describe
 from tests.unit.scheduler.advice.cases import DAY, RULE, case, energy, past_round, work
 from tests.unit.scheduler.story import NOON, Story, spec
 from tests.unit.scheduler.test_plan import situation, some
@@ -123,7 +124,7 @@ def test_only_the_first_plan_of_a_round_is_judged_again():
     told = Story("c0", "c1", "c2")
     told.start(spec())
     made = plan_round(spec(), situation(*some(3)), number=1, so_far=None)
-    verdicts = [describe(v) for v in made.verdicts]
+    verdicts = describe(made.verdicts)
     for _ in range(2):
         told.tell("run.noted", run="r", number=1, verdicts=verdicts)
     assert len(Record.of(told.state, told.events[-2:], NOON).rounds) == 1

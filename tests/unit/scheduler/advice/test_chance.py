@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scheduler.advice.chance import Chances, PastRound, Shift, look_back, would_have
 from scheduler.advice.hours import cleanest_window
 from scheduler.carbon.reading import Reading
-from scheduler.plan import describe, plan_round
+from scheduler.plan import plan_round
+from scheduler.verdict_columns import describe
 from tests.unit.scheduler.advice.cases import DAY, MONDAY, RULE, grid, noon_is_clean, past_round
 from tests.unit.scheduler.story import HOUR, NOON, Story, spec
 from tests.unit.scheduler.test_plan import situation, some
@@ -118,7 +119,7 @@ def test_a_round_is_judged_again_from_what_the_ledger_keeps_of_it():
     told = Story("c0", "c1", "c2")
     told.start(spec(cohort=2, over_selection=0.5))
     made = plan_round(spec(cohort=2), situation(*some(3)), number=1, so_far=None)
-    verdicts = [json.loads(json.dumps(describe(v))) for v in made.verdicts]
+    verdicts = json.loads(json.dumps(describe(made.verdicts)))
     told.tell("run.noted", run="r", number=1, verdicts=verdicts)
     past = PastRound.planned(told.events[-1], told.state.runs["r"])
     assert (past.at, past.places) == (NOON, 3)  # 2 x 1.5

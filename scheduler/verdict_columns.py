@@ -1,0 +1,186 @@
+"""Verdicts as the ledger keeps them: codes and numbers in columns, no sentences.
+
+A row a client would take 700 bytes; columns take about 70. A column is a list with one item a
+client; or, where few differ, those that do (``of``) and of each client which is its (``at``); or
+what all have (``all``). Figures are kept to six digits. Ledgers of earlier versions hold rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from scheduler.fleet import Floats, Ints
+from scheduler.gate import Gate
+from scheduler.gates import Gates
+from scheduler.score import Scores
+from scheduler.verdict import VERDICTS, Verdicts
+
+_DIGITS = 6
+_MOST_DECIMALS = 22
+"""The greatest power of ten that a float holds exactly."""
+
+_OWN = ("changed_s", "waited_s")
+"""Numbers of a gate that differ from client to client."""
+
+
+def describe(verdicts: Verdicts) -> dict[str, Any]:
+    """Return everybody's verdict as JSON can hold it."""
+    figures = verdicts.scores.figures
+    return {
+        "client": list(verdicts.clients),
+        "code": _coded([VERDICTS[code] for code in verdicts.codes.tolist()]),
+        "gate": _describe_gates(verdicts),
+        "expected_gco2eq": _shortened(verdicts.expected_gco2eq),
+        "score": _shortened(verdicts.scores.values),
+        "weights": dict(verdicts.scores.weights),
+        "figures": {name: _shortened(column) for name, column in figures.items()},
+        "note": {client: dict(note) for client, note in verdicts.notes.items()},
+    }
+
+
+def read_verdicts(body: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Verdicts:
+    """Return the verdicts that `describe` made `body` of, or an earlier version's rows."""
+    columns = body if isinstance(body, Mapping) else _columns(body)
+    clients = columns["client"]
+    size = len(clients)
+    figures = {name: _floats(_listed(c, size)) for name, c in columns["figures"].items()}
+    values = _floats(_listed(columns["score"], size))
+    return Verdicts(
+        clients,
+        np.array([VERDICTS.index(c) for c in _listed(columns["code"], size)], dtype=np.int64),
+        _ToldGates(clients, columns["gate"]),
+        Scores(figures, columns["weights"], values=values),
+        _floats(_listed(columns["expected_gco2eq"], size)),
+        columns["note"],
+    )
+
+
+class _ToldGates(Mapping[str, Gate]):
+    """Gates as a ledger's columns tell them, each made when it is read."""
+
+    def __init__(self, clients: Sequence[str], told: Mapping[str, Any]) -> None:
+        self._places = {client: place for place, client in enumerate(clients)}
+        size = len(clients)
+        self._kinds, self._since = _listed(told["kind"], size), _listed(told["since"], size)
+        self._own = dict(zip(told["own"]["place"], told["own"]["span_s"], strict=True))
+
+    def __getitem__(self, client: str) -> Gate:
+        place = self._places[client]
+        kind = self._kinds[place]
+        if kind["state"] is None:
+            raise KeyError(client)
+        own = dict.fromkeys(kind["own"], self._own.get(place))
+        since = datetime.fromisoformat(self._since[place])
+        return Gate(kind["state"], since, kind["reason"], kind["numbers"] | own)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def _describe_gates(verdicts: Verdicts) -> dict[str, Any]:
+    gates, clients = verdicts.gates, verdicts.clients
+    since: list[datetime | None]
+    if isinstance(gates, Gates):
+        firsts, like = gates.kinds()
+        since = [gates.since(place) for place in range(len(clients))]
+    else:
+        firsts = like = list(range(len(clients)))
+        since = [gates[client].since if client in gates else None for client in clients]
+    kinds = [_kind(gates.get(clients[first])) for first in firsts]
+    owners = {place: kind["own"][0] for place, n in enumerate(like) if (kind := kinds[n])["own"]}
+    return {
+        "kind": {"of": kinds, "at": like},
+        "since": _coded(since, show=datetime.isoformat),
+        "own": {
+            "place": list(owners),
+            "span_s": [gates[clients[place]].numbers[name] for place, name in owners.items()],
+        },
+    }
+
+
+def _kind(gate: Gate | None) -> dict[str, Any]:
+    if gate is None:
+        return {"state": None, "own": []}
+    return {
+        "state": gate.state,
+        "reason": gate.reason,
+        "numbers": {name: n for name, n in gate.numbers.items() if name not in _OWN},
+        "own": [name for name in gate.numbers if name in _OWN],
+    }
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the columns of an earlier version's rows."""
+    weights = {name: part[2] for row in rows for name, part in row["parts"].items()}
+    gates = [row["gate"] for row in rows]
+    return {
+        "client": [row["client"] for row in rows],
+        "code": [row["code"] for row in rows],
+        "gate": {
+            "kind": [(gate or {"state": None}) | {"own": []} for gate in gates],
+            "since": [gate and gate["since"] for gate in gates],
+            "own": {"place": [], "span_s": []},
+        },
+        "expected_gco2eq": [row["expected_gco2eq"] for row in rows],
+        "score": [row["score"] for row in rows],
+        "weights": weights,
+        "figures": {
+            name: [row["parts"][name][0] if name in row["parts"] else None for row in rows]
+            for name in weights
+        },
+        "note": {row["client"]: row["note"] for row in rows if "note" in row},
+    }
+
+
+def _coded(values: Sequence[Any], *, show: Callable[[Any], str] = str) -> Any:
+    """Return a column of words or times, each shown once; `None` stays."""
+    places: dict[Any, int] = {}
+    at = [places.setdefault(value, len(places)) for value in values]
+    of = [None if value is None else show(value) for value in places]
+    return {"all": of[0]} if len(of) == 1 else {"of": of, "at": at}
+
+
+def _shortened(column: Floats | Ints) -> Any:
+    """Return a column of figures to six digits, each once where there are few; NaN is `None`."""
+    rounded = _rounded(column)
+    of, at = np.unique(rounded, return_inverse=True)
+    listed = _listed_figures(of)
+    if len(listed) == 1:
+        return {"all": listed[0]}
+    few = len(listed) <= len(column) // _FEW
+    return {"of": listed, "at": at.tolist()} if few else _listed_figures(rounded)
+
+
+_FEW = 10
+"""A column in which each figure occurs so many times on average is coded."""
+
+
+def _listed_figures(column: Floats) -> list[float | None]:
+    return [None if math.isnan(figure) else figure for figure in column.tolist()]
+
+
+def _rounded(column: Floats | Ints) -> Floats:
+    """Return figures to six digits, as the floats that are written with so many."""
+    size = np.abs(np.where(np.isfinite(column) & (column != 0), column, 1.0))
+    decimals = (_DIGITS - 1 - np.floor(np.log10(size))).clip(max=_MOST_DECIMALS)
+    up, down = 10.0 ** decimals.clip(min=0), 10.0 ** (-decimals).clip(min=0)
+    rounded: Floats = np.rint(column * up / down) / up * down
+    return rounded
+
+
+def _listed(column: Any, size: int) -> list[Any]:
+    if isinstance(column, list):
+        return column
+    return [column["all"]] * size if "all" in column else [column["of"][n] for n in column["at"]]
+
+
+def _floats(figures: Sequence[float | None]) -> Floats:
+    return np.array(figures, dtype=np.float64)
