@@ -23,6 +23,7 @@ from scheduler.policies import (
     green_window,
     lowcarb,
     oort,
+    oracle,
     threshold,
     uniform,
 )
@@ -116,13 +117,19 @@ POLICIES: dict[str, Policy] = {
         horizon_h=96,
         options={"alpha": Option(0.1, 1e-3, 1), "horizon_h": _DAY_AHEAD},
     ),
+    "oracle": Policy(
+        oracle.select,
+        "plans the whole rest of the run for least grams, as if the forecast were the truth",
+        horizon_h=8761,
+        options={"fairness": Option(0.8, 0, 1), "horizon_h": Option(168, 1, 8760)},
+    ),
     "cafe": Policy(
         cafe.select,
         "weighs utility against the grams overspent so far",
         options={"v": Option(1, 1e-6, 1e6)},
     ),
 }
-"""All but `fairwind`, `random` and `all` as published; each file names its paper."""
+"""All but `fairwind`, `random`, `all` and `oracle` as published; each file names its paper."""
 
 
 def find_policy(name: str) -> Policy:

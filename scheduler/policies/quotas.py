@@ -43,3 +43,27 @@ def quotas(weights: Floats, fairness: float) -> Floats:
     kept = 1.0 if excess <= most else float(np.sqrt(most / excess))
     shares: Floats = kept * p + (1.0 - kept) / num_clients
     return shares
+
+
+def capped(shares: Floats, most: float) -> Floats:
+    """Return shares of which none exceeds a limit; what is cut off goes to the others.
+
+    They get it in proportion to their own, so that Jain's index only grows. A limit below the even
+    share cannot be kept: then all are even.
+
+    Args:
+        shares: They sum to 1; shape `(num_clients,)`.
+        most: The limit, above 0.
+
+    Returns:
+        Shares that sum to 1, in the order of those given; shape `(num_clients,)`.
+    """
+    found, full = shares.copy(), np.zeros(len(shares), bool)
+    while (found > most * (1.0 + 1e-9)).any():
+        full |= found > most
+        rest = shares[~full].sum()
+        if rest <= 0.0 or full.sum() * most >= 1.0:
+            return np.full(len(shares), 1.0 / len(shares))
+        found[full] = most
+        found[~full] = shares[~full] * (1.0 - full.sum() * most) / rest
+    return found

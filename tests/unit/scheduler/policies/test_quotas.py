@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.policies.pool import Floats
-from scheduler.policies.quotas import quotas
+from scheduler.policies.quotas import capped, quotas
 
 
 def jain(shares: Floats) -> float:
@@ -62,3 +62,21 @@ def test_no_more_evenness_is_mixed_in_than_needed(weights, fairness, scale):
         assert shares == pytest.approx(p)
     else:
         assert jain(shares) == pytest.approx(fairness)
+
+
+def test_what_a_limit_cuts_off_goes_to_the_others_in_proportion():
+    # 0.2 of the first go to the others, 2 : 1; then none exceeds 0.5.
+    assert capped(np.array([0.7, 0.2, 0.1]), 0.5) == pytest.approx([0.5, 1 / 3, 1 / 6])
+    # First 0.6 * 0.35 / 0.4 = 0.525 for the second, which is too much as well.
+    assert capped(np.array([0.6, 0.35, 0.05]), 0.4) == pytest.approx([0.4, 0.4, 0.2])
+    assert capped(np.array([0.9, 0.1]), 0.5) == pytest.approx([0.5, 0.5])
+
+
+@given(weights=weights_, fairness=st.floats(0, 1), room=st.floats(0.5, 5))
+def test_a_limit_is_kept_and_makes_shares_no_less_fair(weights, fairness, room):
+    shares = quotas(np.array(weights), fairness)
+    most = room / len(weights)
+    found = capped(shares, most)
+    assert found.sum() == pytest.approx(1.0)
+    assert found.max() <= max(most, 1 / len(weights)) * (1 + 1e-6)
+    assert jain(found) >= jain(shares) - 1e-9

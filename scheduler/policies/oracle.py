@@ -1,0 +1,204 @@
+"""The oracle: with perfect knowledge of the grids, the plan of least grams for the rest of the run.
+
+Ours, as a bound for studies: nothing that decides by a forecast can do much better, and it is only
+as good as the forecast it is given. It plans all rounds that are left at once and answers with the
+running hour's part:
+
+- at most one round an hour, or as few more as it takes to hold all that are left;
+- client c takes part r_c of all participations, past ones included, rounded down or up: r_c goes
+  by num_examples_c / sqrt(mean grams_c), which for its grams gives the least variance (W. G.
+  Cochran, "Sampling Techniques", 3rd ed. 1977, section 5.5, with equal spread everywhere), mixed
+  with even shares until Jain's index is at least `fairness` (`scheduler.policies.quotas`), and no
+  client takes part twice in a round;
+- among all such plans, the hours and cohorts that emit least (`scheduler.policies.timetable`).
+  Clients of one zone whose energies differ by a tenth at most are alike; of those, whoever is
+  furthest behind its share goes first.
+
+It knows of the candidates alone: who is behind a closed gate now is not counted on later, so give
+it open gates. Without a number of rounds it holds one an hour; with a gram budget, as many as that
+pays for. Of a run that lasts longer than the forecast, the forecast's share of the rounds is
+planned; one without an end in time is to end with the forecast. Unknown figures count as the
+median of the known, a grid of unknown intensity is left out. Ties go by chance.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from common.units import emitted_gco2eq
+from scheduler.carbon.signal import HOUR, slot_start
+from scheduler.policies.answer import Answer
+from scheduler.policies.pool import Floats, Ints, Pool
+from scheduler.policies.question import Question
+from scheduler.policies.quotas import capped, quotas
+from scheduler.policies.timetable import Task, Timetable, timetable
+
+_ALIKE = 1.1
+"""Clients of one zone whose energies lie within this ratio are planned as if they were equal."""
+
+_EPSILON = 1e-9
+
+_TRIES = 11
+"""Shares are evened out by so many steps at most, until no rounding makes them too unfair."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    """Clients that are alike: `of` says of what kind each of N is; see `Task` for the rest."""
+
+    of: Ints
+    size: Ints
+    low: Ints
+    high: Ints
+    cost_gco2eq: Floats
+
+
+def select(question: Question) -> Answer:
+    """Return the running hour's cohort in the plan of least grams; nobody if a later one is meant.
+
+    Options: `fairness`, the least Jain index of participation; `horizon_h`, hours to plan over.
+    """
+    candidates = sorted(question.candidates, key=lambda candidate: candidate.client)
+    candidates = question.rng.sample(candidates, len(candidates))
+    pool = Pool.of(candidates)
+    intensity = _intensity(pool, _hours(question))  # (num_clients, hours)
+    known = np.flatnonzero(~np.isnan(intensity).all(axis=1))
+    if len(known) < question.quorum or question.wanted == 0:
+        return Answer((), because={"code": "grid_unknown"})
+    clients = [pool.clients[n] for n in known.tolist()]
+    energy_wh = _with_median(pool.energy_wh)[known]
+    grams = emitted_gco2eq(1.0, 1.0) * energy_wh[:, None] * intensity[known]
+    rounds, an_hour = _rounds(question, grams.shape[1])
+    behind = _behind(question, clients, _with_median(pool.num_examples)[known], grams, rounds)
+    kinds = _kinds(pool.zone[known], energy_wh, grams, behind)
+    task = _task(question, kinds, rounds, an_hour)
+    plan = timetable(task)
+    if plan is None:
+        return Answer((), because={"code": "no_plan_found"})
+    return _answer(clients, kinds, behind, task, plan)
+
+
+def _hours(question: Question) -> int:
+    """Return how many hours may still be used, the running one included."""
+    hours = int(question.options["horizon_h"])
+    if question.hours_left is None:
+        return hours
+    into = (question.now - slot_start(question.now)) / HOUR
+    return max(1, min(hours, math.ceil(into + question.hours_left)))
+
+
+def _intensity(pool: Pool, hours: int) -> Floats:
+    """Return what each candidate's grid is expected to say, the running hour as it is now."""
+    ahead = pool.forecasts[:, :hours]
+    if ahead.shape[1] == 0:
+        ahead = np.full((len(ahead), 1), np.nan)
+    each = ahead[pool.zone]
+    told = ~np.isnan(pool.intensity_gco2eq_per_kwh)
+    each[told, 0] = pool.intensity_gco2eq_per_kwh[told]
+    return each
+
+
+def _rounds(question: Question, hours: int) -> tuple[int, Ints]:
+    """Return how many rounds to hold in these hours, and how many at most in each."""
+    rounds = hours if question.rounds_left is None else question.rounds_left
+    if question.rounds_left is not None and question.hours_left is not None:
+        rounds = math.ceil(rounds * min(1.0, hours / max(question.hours_left, 1.0)))
+    an_hour = np.full(hours, max(1, math.ceil(rounds / hours)))
+    held = sum(done.planned_at >= slot_start(question.now) for done in question.past)
+    an_hour[0] = max(0, an_hour[0] - held)
+    return rounds, an_hour
+
+
+def _behind(
+    question: Question, clients: list[str], num_examples: Floats, grams: Floats, rounds: int
+) -> Floats:
+    """Return how often each client has still to take part; less than 0 if it did too often."""
+    place = {client: n for n, client in enumerate(clients)}
+    past = np.zeros(len(clients))
+    for done in question.past:
+        for client in done.updates:
+            if client in place:
+                past[place[client]] += 1.0
+    mean = np.nanmean(grams, axis=1)
+    weights = num_examples / np.sqrt(np.maximum(mean, 1e-6 * mean.max(initial=0.0) or 1.0))
+    places = min(question.wanted, len(clients))
+    total = past.sum() + rounds * places
+    most = (len(question.past) + rounds) / total
+    fairness = question.options["fairness"]
+    for stricter in np.linspace(fairness, 1.0, _TRIES):
+        targets: Floats = total * capped(quotas(weights, stricter), most)
+        if _least_index(targets) >= fairness:
+            break
+    return targets - past
+
+
+def _least_index(targets: Floats) -> float:
+    """Return the least Jain index that whole numbers next to these can have with the same sum."""
+    whole = np.sort(np.floor(targets + _EPSILON))[::-1]
+    whole[: round(targets.sum() - whole.sum())] += 1.0
+    return float(targets.sum() ** 2 / (len(whole) * (whole @ whole)))
+
+
+def _kinds(zone: Ints, energy_wh: Floats, grams: Floats, behind: Floats) -> _Kinds:
+    low = np.floor(behind + _EPSILON).clip(min=0).astype(np.int64)
+    high = np.ceil(behind - _EPSILON).clip(min=0).astype(np.int64)
+    scale = np.rint(np.log(np.maximum(energy_wh, _EPSILON)) / math.log(_ALIKE))
+    keys = np.column_stack([zone, scale, high > 0])
+    _, first, of, size = np.unique(
+        keys, axis=0, return_index=True, return_inverse=True, return_counts=True
+    )
+    of = of.ravel()
+
+    def total(figures: Ints) -> Ints:
+        return np.bincount(of, weights=figures).astype(np.int64)
+
+    mean_wh = np.bincount(of, weights=energy_wh) / size
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = np.where(energy_wh[first] > 0, mean_wh / energy_wh[first], 0.0)
+    return _Kinds(of, size, total(low), total(high), grams[first] * scaled[:, None])
+
+
+def _task(question: Question, kinds: _Kinds, rounds: int, an_hour: Ints) -> Task:
+    there = np.where(np.isnan(kinds.cost_gco2eq), 0, kinds.size[:, None]).sum(axis=0)
+    places = np.where(there >= question.quorum, np.minimum(there, question.wanted), 0)
+    left = math.inf if question.grams is None else question.grams - question.spent_gco2eq
+    return Task(
+        cost_gco2eq=tuple(map(tuple, kinds.cost_gco2eq.tolist())),
+        size=tuple(kinds.size.tolist()), low=tuple(kinds.low.tolist()),
+        high=tuple(kinds.high.tolist()), places=tuple(places.tolist()),
+        rounds_an_hour=tuple(an_hour.tolist()), rounds=rounds, budget_gco2eq=max(0.0, left),
+    )  # fmt: skip
+
+
+def _answer(
+    clients: list[str], kinds: _Kinds, behind: Floats, task: Task, plan: Timetable
+) -> Answer:
+    held = np.rint(plan.rounds).astype(np.int64)
+    told = {"rounds": int(held.sum()), "gco2eq": plan.gco2eq, "gap": plan.gap}
+    if held[0] < 1:
+        first = int(np.flatnonzero(held)[0]) if held.any() else None
+        return Answer((), because={"code": "later", "in_h": first, **told})
+    share = np.minimum(plan.trained[:, 0] / held[0], kinds.size)
+    counts = _whole(share, task.places[0])
+    cohort: list[str] = []
+    for kind, count in enumerate(counts):
+        members = np.flatnonzero(kinds.of == kind)
+        order = np.argsort(-behind[members], kind="stable")[:count]
+        cohort += [clients[n] for n in members[order]]
+    return Answer(sorted(cohort), because={"code": "now", **told})
+
+
+def _whole(share: Floats, places: int) -> Ints:
+    """Return whole numbers near to the shares that sum to the places: largest remainders."""
+    counts = np.floor(share + 1e-6)
+    left = max(0, places - int(counts.sum()))
+    counts[np.argsort(counts - share, kind="stable")[:left]] += 1.0
+    return counts.astype(np.int64)
+
+
+def _with_median(figures: Floats) -> Floats:
+    known = figures[~np.isnan(figures)]
+    return np.where(np.isnan(figures), np.median(known) if known.size else 1.0, figures)
