@@ -18,6 +18,7 @@ from scheduler.policies import (
     cafe,
     carbon_oort,
     everyone,
+    fairwind,
     fedzero,
     greedy,
     green_window,
@@ -63,7 +64,18 @@ class Policy:
 _DAY_AHEAD = Option(24, 1, 96)
 
 POLICIES: dict[str, Policy] = {
-    "fairwind": Policy(by_score.select, "samples by score among the open, and explores"),
+    "fairwind": Policy(
+        fairwind.select,
+        "plans over the forecast: who, when, how much work, what weight",
+        horizon_h=96,
+        options={
+            "fairness": Option(0.8, 0, 1),
+            "full_share": Option(0.25, 0, 1),
+            "closing": Option(1, 0, 10),
+            "patience_h": Option(72, 1, 8760),
+            "horizon_h": Option(48, 1, 96),
+        },
+    ),
     "score": Policy(by_score.select, "samples by score among the open, and explores"),
     "random": Policy(uniform.select, "samples uniformly among the open"),
     "all": Policy(everyone.select, "invites every open client"),

@@ -1,0 +1,211 @@
+"""Plan over the forecast: who trains, in which hours, with how much local work and what weight.
+
+A run wants the model that so many grams, or so many hours, can buy. Four choices, each with one
+rule:
+
+1. *How often* a client takes part. To estimate a mean over strata at least cost, strata are sampled
+   in proportion to W_h S_h / sqrt(C_h) (W. G. Cochran, "Sampling Techniques", 3rd edition, 1977,
+   section 5.5), W the share, S the spread, C the cost of one unit. For clients and gradients:
+   Luo, Xiao, Wang, Huang and Tassiulas, "Tackling System and Statistical Heterogeneity for
+   Federated Learning with Adaptive Client Sampling", INFOCOM 2022. Here C is what training on one
+   example emits in the mean of the hours ahead, and S the root mean squared loss on the client's
+   data (Oort's utility for an example), which counts at most twice and at least half as much as
+   the middle one: a site with noisy labels always has a high loss. The shares are mixed with even
+   ones until Jain's index of participation is `fairness` (`quotas.py`).
+2. *When* it does. What is due of each client is planned into its cleanest hours, and a round with
+   time to spare waits for an hour in which those that gain most gain more (`reserve.py`). Planned
+   anew at every question, so that an error of the forecast costs one hour, not the plan. Who has
+   waited for `patience_h`, and twice as long as an even turn takes, goes before everybody.
+3. *How much* it does. Who emits more for an example than the cleanest `full_share` of the clients
+   does fewer epochs in proportion (`local_work.py`); under a gram budget everybody does, and then
+   fewer clients train, until the round costs its part of what is left.
+4. *What it counts*. An update weighs its examples over the client's share (Horvitz and Thompson,
+   "A Generalization of Sampling Without Replacement From a Finite Universe", JASA 1952), so that
+   what is seen seldom is not forgotten. The last `closing` rounds, a tenth of all at most, invite
+   everybody, if the budget covers it.
+
+Without an end in hours it never waits: the gates in front of it do.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from scheduler.policies.answer import Answer
+from scheduler.policies.fairwind_notes import Notes, why_now, why_wait
+from scheduler.policies.ground import Ground, ground_of
+from scheduler.policies.local_work import LocalWork, local_work
+from scheduler.policies.pace import Pace, due_updates, pace_of
+from scheduler.policies.pool import Floats, Ints, Pool
+from scheduler.policies.question import Question
+from scheduler.policies.quotas import quotas
+from scheduler.policies.reserve import reserve
+
+_SPREAD = 2.0
+"""A client's loss counts at most this many times the middle one, and at least one over it."""
+
+_HEAVIEST = 4.0
+"""An update's examples count at most this many times, and at least one over it."""
+
+_CLOSING_SHARE = 0.1
+"""Closing rounds are at most this share of all rounds."""
+
+_CLOSING_GRAMS = 0.25
+"""Closing rounds cost at most this share of the gram budget, or there are none."""
+
+_PATIENT_TURNS = 2.0
+
+
+def select(question: Question) -> Answer:
+    """Return who trains in the running hour, or nobody if a better one is worth the wait.
+
+    Options: `fairness`, `full_share`, `closing`, `patience_h`, `horizon_h`; see the module.
+    """
+    pool = Pool.of(question.candidates)
+    if not len(pool):
+        return Answer(())
+    ground = ground_of(pool, hours_left=question.hours_left)
+    work = local_work(
+        ground, pool.duration_s, epochs=question.epochs, full_share=question.options["full_share"]
+    )
+    closing = _closing(question, ground, work)
+    return closing or _ordinary(question, pool, ground, work)
+
+
+def _ordinary(question: Question, pool: Pool, ground: Ground, work: LocalWork) -> Answer:
+    shares = participation(pool, ground, fairness=question.options["fairness"])
+    places = max(1, min(len(pool), max(question.quorum, round(1 / shares.max()))))
+    places = min(places, max(question.wanted, 1))
+    left_gco2eq = _left_gco2eq(question)
+    if left_gco2eq is not None:
+        left_gco2eq = max(0.0, left_gco2eq - _kept_for_closing(question, ground))
+    usual = places * float(shares @ (ground.usual_gco2eq() * work.counts() / question.epochs))
+    affordable = None if left_gco2eq is None or usual <= 0 else max(1.0, left_gco2eq / usual)
+    pace = pace_of(question, hours=ground.hours, affordable=affordable)
+    due = due_updates(question, pool, shares, places=places, pace=pace)
+    prices = reserve(ground, due, places=places)
+    waited = _overdue(question, pool, places=places, pace=pace, hours=ground.hours)
+    better = prices.better_hours()
+    if pace.has_slack and better >= pace.hours_needed and not waited.any():
+        return Answer((), because=why_wait(prices, pace, better=better))
+    gains = np.where(waited > 0, np.inf, prices.gain_gco2eq)
+    chosen = _best(question, pool, gains, waited, places=places)
+    budget = _round_gco2eq(pace, left_gco2eq)
+    counts = work.within(chosen, budget)
+    chosen = _affordable(question, chosen, gains, work.gco2eq(counts), budget)
+    weights = np.clip(1 / (len(pool) * shares), 1 / _HEAVIEST, _HEAVIEST)
+    return Answer(
+        [pool.clients[n] for n in chosen],
+        epochs={pool.clients[n]: int(counts[n]) for n in chosen if counts[n] < question.epochs},
+        weights=_named(pool, chosen, weights),
+        because=why_now(prices, pace, better=better, overdue=int((waited[chosen] > 0).sum())),
+        notes=Notes(
+            pool,
+            ground,
+            prices,
+            shares=shares,
+            due=due,
+            grams=work.gco2eq(counts),
+            chosen=chosen,
+        ),
+    )
+
+
+def participation(pool: Pool, ground: Ground, *, fairness: float) -> Floats:
+    """Return each candidate's share of all participations; they sum to 1, shape `(N,)`.
+
+    W_h is the same for all, since examples are weighed when updates are added up.
+    """
+    spread = pool.utility / ground.examples
+    middle = np.nanmedian(spread) if not np.isnan(spread).all() else 1.0
+    spread = np.where(np.isnan(spread), middle, spread) / (middle or 1.0)
+    cost = ground.usual_gco2eq() / ground.examples
+    cost = np.maximum(cost, cost.max() * 1e-6) if cost.max() > 0 else np.ones(len(pool))
+    return quotas(np.clip(spread, 1 / _SPREAD, _SPREAD) / np.sqrt(cost), fairness)
+
+
+def _closing(question: Question, ground: Ground, work: LocalWork) -> Answer | None:
+    """Return a round of everybody, or a wait for its best hour, if it is time and affordable."""
+    left = question.rounds_left
+    if left is None or left > min(question.options["closing"], _closing_rounds(question)):
+        return None
+    everybody = np.arange(len(question.candidates))
+    left_gco2eq = _left_gco2eq(question)
+    counts = work.within(everybody, math.inf if left_gco2eq is None else left_gco2eq / left)
+    grams = work.gco2eq(counts)
+    if left_gco2eq is not None and grams.sum() > left_gco2eq:
+        return None
+    pace = pace_of(question, hours=ground.hours, affordable=None)
+    hours = reserve(ground, np.full(len(everybody), 1.0), places=len(everybody))
+    better = hours.better_hours()
+    if pace.has_slack and better >= pace.hours_needed:
+        return Answer((), because=why_wait(hours, pace, better=better))
+    clients = [candidate.client for candidate in question.candidates]
+    return Answer(
+        clients,
+        epochs={c: int(n) for c, n in zip(clients, counts, strict=True) if n < question.epochs},
+        target=len(clients),
+        because={"code": "closing", "rounds_left": float(left)},
+    )
+
+
+def _closing_rounds(question: Question) -> int:
+    rounds = question.number - 1 + (question.rounds_left or 0)
+    return int(rounds * _CLOSING_SHARE)
+
+
+def _left_gco2eq(question: Question) -> float | None:
+    return None if question.grams is None else max(0.0, question.grams - question.spent_gco2eq)
+
+
+def _kept_for_closing(question: Question, ground: Ground) -> float:
+    """Return the grams that the closing rounds want at least; 0 if they would want too many."""
+    rounds = min(question.options["closing"], _closing_rounds(question))
+    grams = rounds * float(ground.usual_gco2eq().sum()) / question.epochs
+    return grams if grams <= _CLOSING_GRAMS * (question.grams or 0.0) else 0.0
+
+
+def _round_gco2eq(pace: Pace, left_gco2eq: float | None) -> float:
+    if left_gco2eq is None:
+        return math.inf
+    return left_gco2eq / max(1.0, pace.rounds_left or 1.0)
+
+
+def _overdue(question: Question, pool: Pool, *, places: int, pace: Pace, hours: int) -> Floats:
+    """Return for how many hours each has waited that has waited too long, 0 for the others."""
+    if not question.past:
+        return np.zeros(len(pool))
+    since_start = (question.now - question.past[0].planned_at).total_seconds() / 3600
+    waited = np.minimum(pool.waited_h, since_start)
+    turn = len(pool) * hours / max(places * pace.rounds_ahead, 1.0)
+    patience = max(question.options["patience_h"], _PATIENT_TURNS * turn)
+    return np.where(waited >= patience, waited, 0.0)
+
+
+def _best(question: Question, pool: Pool, gains: Floats, waited: Floats, *, places: int) -> Ints:
+    """Return the places of those who gain most, longest waiting first, ties by chance."""
+    order = np.lexsort((-gains, -waited))
+    last = order[places - 1]
+    tied = np.flatnonzero((gains == gains[last]) & (waited == waited[last]))
+    sure = order[:places][~np.isin(order[:places], tied)]
+    by_id = sorted(tied.tolist(), key=lambda n: pool.clients[n])
+    drawn = question.rng.sample(by_id, places - len(sure))
+    return np.sort(np.concatenate([sure, np.array(drawn, dtype=np.int64)]))
+
+
+def _affordable(
+    question: Question, chosen: Ints, gains: Floats, grams: Floats, budget: float
+) -> Ints:
+    """Return the chosen but for those who gain least, as far as the budget wants and the quorum."""
+    order = chosen[np.argsort(-gains[chosen], kind="stable")]
+    within = int((np.cumsum(grams[order]) <= budget).sum())
+    return np.sort(order[: max(question.quorum, within)])
+
+
+def _named(pool: Pool, chosen: Ints, weights: Floats) -> dict[str, float]:
+    mine = weights[chosen]
+    if np.ptp(mine) == 0:
+        return {}
+    return {pool.clients[n]: float(weights[n]) for n in chosen}

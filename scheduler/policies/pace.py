@@ -1,0 +1,93 @@
+"""Pace: how many rounds are left, how many of them fall into the hours ahead, and who is due."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from scheduler.policies.pool import Floats, Pool
+from scheduler.policies.question import Question
+
+_RECENT = 10
+"""So many past rounds tell how long one takes."""
+
+_CATCH_UP = 2.0
+"""Who was left behind, or joined late, takes part at most this many times as often as its share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a run stands in time.
+
+    Attributes:
+        rounds_left: Still to come, the present one included; `None` if nothing says so.
+        rounds_an_hour: At most.
+        rounds_ahead: Of those, how many fall into the hours looked at.
+        hours_needed: Hours these take if they are held one after the other.
+        has_slack: Whether there is time to wait for a better hour.
+    """
+
+    rounds_left: float | None
+    rounds_an_hour: float
+    rounds_ahead: float
+    hours_needed: float
+    has_slack: bool
+
+
+def pace_of(question: Question, *, hours: int, affordable: float | None) -> Pace:
+    """Return how a run stands in time.
+
+    Args:
+        question: Its rounds and hours left, and its past.
+        hours: How many are looked at.
+        affordable: Rounds that its gram budget pays for; `None` without one.
+    """
+    fastest = _rounds_an_hour(question)
+    if question.hours_left is None:
+        wanted = _least(question.rounds_left, affordable)
+        return Pace(wanted, fastest, fastest * hours, hours, has_slack=False)
+    hours_left = max(question.hours_left, 1 / fastest)
+    possible = fastest * hours_left
+    wanted = _least(question.rounds_left, affordable)
+    left = possible if wanted is None else min(wanted, possible)
+    ahead = min(left, max(1.0, left * hours / hours_left), max(1.0, fastest * hours))
+    has_slack = left < possible and left + 1 <= possible
+    return Pace(left, fastest, ahead, ahead / fastest, has_slack)
+
+
+def due_updates(
+    question: Question, pool: Pool, shares: Floats, *, places: int, pace: Pace
+) -> Floats:
+    """Return how many updates each candidate should give within the hours ahead; `(N,)`.
+
+    That is its share of all updates of the run, those of the hours ahead included, less what it
+    has given.
+
+    Args:
+        question: Tells the past.
+        pool: The candidates.
+        shares: Of participation, they sum to 1; `(N,)`.
+        places: Of a round.
+        pace: Tells how many rounds are ahead.
+    """
+    given = Counter(client for closed in question.past for client in closed.updates)
+    counts = np.array([given[client] for client in pool.clients], dtype=np.float64)
+    ahead = places * pace.rounds_ahead
+    due: Floats = np.minimum(
+        shares * (given.total() + ahead) - counts, _CATCH_UP * shares * ahead + 1.0
+    )
+    return due
+
+
+def _least(*figures: float | None) -> float | None:
+    known = [figure for figure in figures if figure is not None]
+    return min(known) if known else None
+
+
+def _rounds_an_hour(question: Question) -> float:
+    took = [closed.hours for closed in question.past[-_RECENT:] if closed.hours > 0]
+    shortest = max(median(took) if took else 0.0, question.interval_h)
+    return 1.0 / shortest if shortest > 0 else 1.0
