@@ -84,9 +84,11 @@ class Verification:
 class Transaction:
     """An exclusive right to append, and the state as of the last event, its own included."""
 
-    def __init__(self, connection: Connection, state: Federation, clock: GridClock) -> None:
+    def __init__(
+        self, connection: Connection, state: Federation, clock: GridClock, at: datetime
+    ) -> None:
         self.state = state
-        self.at = wall_now()
+        self.at = at
         self.grid_at = clock.at(self.at)
         self._connection = connection
 
@@ -127,16 +129,19 @@ class Ledger:
         self._open_reader: Connection | None = None
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, at: datetime | None = None) -> Iterator[Transaction]:
         """Hold the ledger exclusively, read what others appended, and append.
 
         What was appended is on disk when the block ends; an exception takes all of it back.
+
+        Args:
+            at: What the wall clock shows; a simulation's is not the machine's.
         """
         with self._lock:
             try:
                 with self._engine.begin() as connection:
                     self._catch_up(connection)
-                    yield Transaction(connection, self._state, self._clock)
+                    yield Transaction(connection, self._state, self._clock, at or wall_now())
             except BaseException:
                 # Even a commit may fail: what was folded in is not in the database.
                 self._state = Federation()

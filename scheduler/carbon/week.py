@@ -38,12 +38,19 @@ def week_of(reading: Reading, history: Sequence[Reading], now: datetime) -> Mapp
         if (r.family, r.source) == (reading.family, reading.source)
     ]
     values = sorted(r.gco2eq_per_kwh for r in week)
+    if sum((r.end - r.start for r in week), timedelta()) < DAY:
+        return UNKNOWN
+    return quantiles(values)
+
+
+def quantiles(ordered: Sequence[float]) -> Mapping[str, float]:
+    """Return the quantiles of a week's intensities, sorted and at least one; see `week_of`."""
     # A flat week, such as a yearly mean gives, cannot tell a clean hour from a dirty one.
-    if sum((r.end - r.start for r in week), timedelta()) < DAY or values[0] == values[-1]:
+    if ordered[0] == ordered[-1]:
         return UNKNOWN
     return {
-        "q30_gco2eq_per_kwh": _quantile(values, CLEAN_QUANTILE),
-        "q50_gco2eq_per_kwh": _quantile(values, USUAL_QUANTILE),
+        "q30_gco2eq_per_kwh": _quantile(ordered, CLEAN_QUANTILE),
+        "q50_gco2eq_per_kwh": _quantile(ordered, USUAL_QUANTILE),
     }
 
 

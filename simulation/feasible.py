@@ -1,0 +1,117 @@
+"""What cannot be simulated, found before anything is, with the nearest that can."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from common.errors import SettingError
+from scheduler.carbon.signal import HOUR, hour_start
+from scheduler.policies import find_policy, policy_options
+from simulation.error_model import LEADS
+from simulation.scenario import Scenario
+from simulation.site import Site
+from simulation.truth import Truth, hour_of
+
+_ISSUED_EVERY_H = 24
+
+
+def refuse_infeasible(scenario: Scenario, sites: Mapping[str, Site], truth: Truth) -> None:
+    """Refuse a scenario that could not be carried out.
+
+    Raises:
+        SettingError: With one line that says what is wrong and what is nearest to it.
+    """
+    _refuse_quorum(scenario, sites)
+    _refuse_examples(scenario, sites)
+    _refuse_deadline(scenario, sites)
+    _refuse_gaps(scenario, truth)
+    _refuse_horizon(scenario)
+
+
+def _refuse_quorum(scenario: Scenario, sites: Mapping[str, Site]) -> None:
+    quorum = scenario.run.quorum
+    if quorum > len(sites):
+        raise _refused(
+            scenario,
+            f"the quorum of {quorum} is larger than the federation of {len(sites)} clients",
+            f"Set run.quorum to {len(sites)} or less, or add clients.",
+        )
+
+
+def _refuse_examples(scenario: Scenario, sites: Mapping[str, Site]) -> None:
+    lacking = [name for name, site in sites.items() if site.part.num_examples is None]
+    if lacking and not scenario.learns:
+        raise _refused(
+            scenario,
+            f"nothing is learned and {lacking[0]} is not told how many examples it has",
+            "Give its group num_examples, or the scenario a workload.",
+        )
+
+
+def _refuse_deadline(scenario: Scenario, sites: Mapping[str, Site]) -> None:
+    """Refuse a deadline by which even the fastest quorum cannot answer."""
+    if scenario.learns:
+        return
+    epochs = scenario.run.hyperparameters.epochs
+    spans = sorted(
+        2 * site.part.latency_s + (site.part.num_examples or 0) * epochs / site.examples_per_s
+        for site in sites.values()
+    )
+    needed = spans[scenario.run.quorum - 1]
+    if needed > scenario.run.deadline_s and not any(s.part.speed_jitter for s in sites.values()):
+        raise _refused(
+            scenario,
+            f"within the deadline of {scenario.run.deadline_s:g} s fewer clients can answer than "
+            f"the quorum of {scenario.run.quorum} needs",
+            f"Set run.deadline_s to {math.ceil(needed)} or more.",
+        )
+
+
+def _refuse_gaps(scenario: Scenario, truth: Truth) -> None:
+    first = hour_of(scenario.start)
+    count = max(1, math.ceil(scenario.run.hours or 0))
+    missing = np.isnan(truth.hours(first, count))
+    if not missing.any():
+        return
+    row, hour = min(np.argwhere(missing).tolist(), key=lambda found: found[1])
+    zone, at = truth.zones[row], hour_start(first + hour)
+    if hour == 0:
+        raise _refused(
+            scenario,
+            f"the {truth.signal.name} knows nothing of {zone} at {at:%Y-%m-%d %H:%M}, the start",
+            _span(truth, zone),
+        )
+    raise _refused(
+        scenario,
+        f"the {truth.signal.name} knows nothing of {zone} at {at:%Y-%m-%d %H:%M}, within the run",
+        f"Set run.hours to {hour} or less, start elsewhere, or fill the gap.",
+    )
+
+
+def _span(truth: Truth, zone: str) -> str:
+    known = getattr(truth.signal, "span", None)
+    if known is None:
+        return "Start where it does, or fill the gap."
+    first, last = known(zone)
+    return f"Start from {first:%Y-%m-%d %H:%M} to {last - HOUR:%Y-%m-%d %H:%M}."
+
+
+def _refuse_horizon(scenario: Scenario) -> None:
+    policy = find_policy(scenario.run.policy)
+    options = policy_options(scenario.run.policy, scenario.run.policy_options)
+    most = LEADS - _ISSUED_EVERY_H if scenario.forecast.mode == "recorded" else LEADS
+    asked = options.get("horizon_h", 0) if policy.horizon_h else 0
+    if asked > most:
+        raise _refused(
+            scenario,
+            f"the policy {scenario.run.policy} looks {asked:g} hours ahead, and the forecast is "
+            f"sure to reach {most}",
+            f"Set run.policy_options.horizon_h to {most} or less.",
+        )
+
+
+def _refused(scenario: Scenario, what: str, remedy: str) -> SettingError:
+    return SettingError(f"{scenario.name}: {what}, so nothing was simulated. {remedy}")

@@ -1,0 +1,95 @@
+"""Foresight: what is believed of the hours to come, issued anew every hour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from scheduler.carbon.almanac import KEPT
+from scheduler.carbon.forecast import forecast
+from scheduler.carbon.reading import MOST_GCO2EQ_PER_KWH
+from scheduler.carbon.signal import HOUR, hour_start
+from simulation.error_model import LEADS, ErrorModel
+from simulation.recorded import read_records
+from simulation.scenario import ForecastPart
+from simulation.truth import Floats, Truth
+
+Foresight = Callable[[int], Floats]
+"""Takes the UTC hour of issue, counted from 1970, to the forecasts of the 96 hours behind it:
+`(num_zones, 96)`, gCO2eq/kWh, NaN where there is none."""
+
+_DAY = 24
+
+
+def make_foresight(part: ForecastPart, truth: Truth, *, seed: int) -> Foresight:
+    """Return the foresight of a scenario.
+
+    Args:
+        part: What it asks for; a path is where the file is.
+        truth: What will happen.
+        seed: Draws the errors of the forecasts that have drawn ones.
+    """
+    if part.mode == "recorded":
+        assert part.path is not None  # noqa: S101 - the part was checked, for the type checker
+        return _recorded(truth, part.path)
+    if part.mode == "ar1":
+        return _wrong(truth, part.error_factor, seed)
+    return _PLAIN[part.mode](truth)
+
+
+def _perfect(truth: Truth) -> Foresight:
+    return lambda hour: truth.hours(hour + 1, LEADS)
+
+
+def _persistence(truth: Truth) -> Foresight:
+    same_hour = np.arange(LEADS) % _DAY
+    return lambda hour: truth.hours(hour + 1 - _DAY, _DAY)[:, same_hour]
+
+
+def _wrong(truth: Truth, error_factor: float, seed: int) -> Foresight:
+    model = ErrorModel(truth.zones, seed=seed)
+
+    def foresee(hour: int) -> Floats:
+        off = 1 + error_factor * model.errors(hour)
+        return np.clip(truth.hours(hour + 1, LEADS) * off, 0, MOST_GCO2EQ_PER_KWH)
+
+    return foresee
+
+
+def _recorded(truth: Truth, path: Path) -> Foresight:
+    issued = read_records(path).issued
+
+    def foresee(hour: int) -> Floats:
+        ahead = np.full((len(truth.zones), LEADS), np.nan)
+        for row, zone in zip(ahead, truth.zones, strict=True):
+            newest = max((issue for issue in issued.get(zone, ()) if issue <= hour), default=None)
+            if newest is not None:
+                said = issued[zone][newest]
+                row[:] = [said.get(hour + lead, np.nan) for lead in range(1, LEADS + 1)]
+        return ahead
+
+    return foresee
+
+
+def _own(truth: Truth) -> Foresight:
+    known_h = KEPT // HOUR
+
+    def foresee(hour: int) -> Floats:
+        ahead, now = np.full((len(truth.zones), LEADS), np.nan), hour_start(hour)
+        for row, zone in zip(ahead, truth.zones, strict=True):
+            past = truth.past(zone, hour - known_h, hour)
+            made = forecast(zone, past, now=now, hours=LEADS + 1)
+            if made is not None:
+                row[:] = [reading.gco2eq_per_kwh for reading in made.readings[1:]]
+        return ahead
+
+    return foresee
+
+
+_PLAIN: dict[str, Callable[[Truth], Foresight]] = {
+    "perfect": _perfect,
+    "persistence": _persistence,
+    "own": _own,
+}

@@ -1,0 +1,171 @@
+"""The outcome of a simulation: what each round emitted and learned, and sums over all of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class RoundOutcome:
+    """One closed round.
+
+    Attributes:
+        number: From 1.
+        started_h: When it was planned, hours since the start of the run.
+        ended_h: When it was closed, hours since the start of the run.
+        invited: How many were invited, those who joined later included.
+        cohort: Whose updates count.
+        gco2eq: Emissions of the updates that count.
+        energy_wh: Their energy.
+        baseline_gco2eq: What the same work would have emitted at once; `None` if unknown.
+        spent_gco2eq: All emissions of the run until the round was closed, counted or not.
+        counted_gco2eq: Those of updates that count, this round's included.
+        metrics: Of the version it made, on the test data.
+        by_label: Its accuracy on each of the outcome's `labels`; empty if they are not known.
+    """
+
+    number: int
+    started_h: float
+    ended_h: float
+    invited: int
+    cohort: tuple[str, ...]
+    gco2eq: float
+    energy_wh: float
+    baseline_gco2eq: float | None
+    spent_gco2eq: float
+    counted_gco2eq: float
+    metrics: Mapping[str, float]
+    by_label: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a simulated run came to.
+
+    Attributes:
+        scenario: Its name.
+        policy: Who chose.
+        seed: What everything was drawn from.
+        rounds: The closed rounds.
+        end_reason: As in production: ``rounds``, ``hours`` or ``grams``.
+        hours: How long the run took.
+        energy_wh: All energy used, counted or not.
+        gco2eq: All emissions, counted or not, late work after the end included.
+        uncounted_wh: The part of the energy that is in no model.
+        uncounted_gco2eq: The part of the emissions that is in no model.
+        unreported: Pieces of work of which nobody knows what they used.
+        participations: How many updates of each client count.
+        labels: The labels of the test data; empty if it is no classification.
+        label_shares: By client, the share of each label in its examples.
+        decisions: SHA-256 over who was invited when: equal for equal decisions.
+        version: SHA-256 of the last model, the name production gives the same model.
+        batched: Whether all clients of a round trained at once; `None` if nothing was learned.
+        reason: Why.
+        wall_s: How long the simulation took; not compared.
+    """
+
+    scenario: str
+    policy: str
+    seed: int
+    rounds: tuple[RoundOutcome, ...]
+    end_reason: str
+    hours: float
+    energy_wh: float
+    gco2eq: float
+    uncounted_wh: float
+    uncounted_gco2eq: float
+    unreported: int
+    participations: Mapping[str, int]
+    labels: tuple[float, ...]
+    label_shares: Mapping[str, tuple[float, ...]]
+    decisions: str
+    version: str
+    batched: bool | None
+    reason: str
+    wall_s: float = field(compare=False)
+
+    def metric(self, name: str) -> float | None:
+        """Return a metric of the last version that has it, `None` if none has."""
+        values = [r.metrics[name] for r in self.rounds if name in r.metrics]
+        return values[-1] if values else None
+
+    def site_scores(self, round_: RoundOutcome) -> dict[str, float]:
+        """Return the accuracy each client would see on data like its own, where that is known.
+
+        The accuracies on the labels of the test data, weighted by the client's own shares.
+        """
+        if not round_.by_label:
+            return {}
+        return {
+            client: sum(s * a for s, a in zip(shares, round_.by_label, strict=True))
+            for client, shares in self.label_shares.items()
+        }
+
+    def worst_site(self) -> tuple[str, float] | None:
+        """Return the client the last version serves worst, and its accuracy; `None` if unknown."""
+        scores = self.site_scores(self.rounds[-1]) if self.rounds else {}
+        return min(scores.items(), key=lambda item: (item[1], item[0])) if scores else None
+
+    def grams_to(self, metric: str, target: float) -> float | None:
+        """Return all emissions until a version first reached a target, `None` if none did."""
+        return next((r.spent_gco2eq for r in self._reaching(metric, target)), None)
+
+    def hours_to(self, metric: str, target: float) -> float | None:
+        """Return the hours until a version first reached a target, `None` if none did."""
+        return next((r.ended_h for r in self._reaching(metric, target)), None)
+
+    def rounds_to(self, metric: str, target: float) -> int | None:
+        """Return the rounds until a version first reached a target, `None` if none did."""
+        return next((r.number for r in self._reaching(metric, target)), None)
+
+    def at_grams(self, budget_gco2eq: float) -> RoundOutcome | None:
+        """Return the last round that was closed within a gram budget, `None` if none was."""
+        within = [r for r in self.rounds if r.spent_gco2eq <= budget_gco2eq]
+        return within[-1] if within else None
+
+    def jain(self) -> float:
+        """Return Jain's index of the participations: 1 if all took part alike, 0 if nobody did.
+
+        Jain, Chiu and Hawe, DEC-TR-301, 1984.
+        """
+        counts = list(self.participations.values())
+        squares = sum(count * count for count in counts)
+        return sum(counts) ** 2 / (len(counts) * squares) if squares else 0.0
+
+    def forgetting(self) -> float | None:
+        """Return by how much sites are served worse than they once were, in the mean.
+
+        The mean over clients of their best accuracy less their last: Chaudhry, Dokania, Ajanthan
+        and Torr, "Riemannian Walk for Incremental Learning", ECCV 2018, with sites in place of
+        tasks. `None` where accuracies of sites are unknown.
+        """
+        course = [scores for r in self.rounds if (scores := self.site_scores(r))]
+        if not course:
+            return None
+        last = course[-1]
+        drops = [max(scores[c] for scores in course) - last[c] for c in last]
+        return sum(drops) / len(drops)
+
+    def to_json(self) -> str:
+        """Return the outcome as JSON text that `from_json` reads."""
+        return json.dumps(asdict(self), separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the outcome that `to_json` wrote."""
+        body: dict[str, Any] = json.loads(text)
+        body["rounds"] = tuple(
+            RoundOutcome(**r | {"cohort": tuple(r["cohort"]), "by_label": tuple(r["by_label"])})
+            for r in body["rounds"]
+        )
+        body["labels"] = tuple(body["labels"])
+        body["label_shares"] = {c: tuple(shares) for c, shares in body["label_shares"].items()}
+        return cls(**body)
+
+    def _reaching(self, metric: str, target: float) -> list[RoundOutcome]:
+        sign = -1 if metric == "loss" else 1
+        scored = [r for r in self.rounds if metric in r.metrics]
+        return [r for r in scored if sign * r.metrics[metric] >= sign * target]

@@ -1,0 +1,103 @@
+"""Forecasts that a provider really issued, and what the grids did: read from one file.
+
+The file is a CSV, plain or gzipped, with a row for each forecast hour of each daily issue::
+
+    zone,issued_at,timestamp,gCO2eq_per_kWh,actual_gCO2eq_per_kWh
+
+The figures are average, life-cycle and production-based, as CarbonCast publishes them.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from common.errors import SettingError, SignalError
+from scheduler.carbon.reading import Family, Reading
+from scheduler.carbon.signal import HOUR, hour_number, hour_start, hours_overlapping, unknown_zone
+
+FAMILY = Family("average", "lifecycle", "production")
+
+
+@dataclass(frozen=True)
+class Records:
+    """What a file says; hours are UTC hours, counted from 1970.
+
+    Attributes:
+        actual: By zone and hour, gCO2eq/kWh.
+        issued: By zone, hour of issue and hour that is forecast, gCO2eq/kWh.
+    """
+
+    actual: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+    issued: dict[str, dict[int, dict[int, float]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(dict))
+    )
+
+
+@cache
+def read_records(path: Path) -> Records:
+    """Return what a file of recorded forecasts holds.
+
+    Raises:
+        SettingError: If it cannot be read.
+    """
+    records = Records()
+    try:
+        with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
+            for row in csv.DictReader(file):
+                hour, issued = _hour(row["timestamp"]), _hour(row["issued_at"])
+                records.actual[row["zone"]][hour] = float(row["actual_gCO2eq_per_kWh"])
+                records.issued[row["zone"]][issued][hour] = float(row["gCO2eq_per_kWh"])
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        msg = (
+            f"The recorded forecasts {path} cannot be read ({type(error).__name__}: {error}), so "
+            "nothing was simulated. Give a CSV with zone, issued_at, timestamp, gCO2eq_per_kWh and "
+            "actual_gCO2eq_per_kWh."
+        )
+        raise SettingError(msg) from error
+    return records
+
+
+@cache
+def _hour(text: str) -> int:
+    return hour_number(datetime.fromisoformat(text))
+
+
+class Actual:
+    """The signal of what the grids did, as the file of recorded forecasts holds it."""
+
+    name = "recorded"
+
+    def __init__(self, path: Path) -> None:
+        self._source = f"{self.name}:{path.name}"
+        self._hours = read_records(path).actual
+
+    def zones(self) -> tuple[str, ...]:
+        """Return the ids of all zones it knows, sorted."""
+        return tuple(sorted(self._hours))
+
+    def readings(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
+        """Return every hour known that overlaps `[start, end)`; see `Signal.readings`."""
+        if zone not in self._hours:
+            raise unknown_zone(self.name, zone, self._hours)
+        known = self._hours[zone]
+        found = [
+            Reading(
+                zone=zone, start=hour_start(hour), end=hour_start(hour) + HOUR,
+                gco2eq_per_kwh=known[hour], source=self._source, family=FAMILY, quality="measured",
+            )
+            for hour in hours_overlapping(start, end)
+            if hour in known
+        ]  # fmt: skip
+        if not found:
+            msg = (
+                f"{self._source} has no value for {zone} from {start.isoformat()}, so its carbon "
+                f"intensity is unknown then. It ends at {hour_start(max(known) + 1).isoformat()}."
+            )
+            raise SignalError(msg)
+        return found

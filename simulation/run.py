@@ -1,0 +1,118 @@
+"""Simulating: from a scenario to its outcome."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from statistics import median
+
+import numpy as np
+
+from models.workload import Data, Workload, load_workload, num_examples
+from scheduler.carbon.reading import FLOW_TRACED, Family
+from scheduler.gate import GateRule
+from simulation.course import Course
+from simulation.data import split_data
+from simulation.feasible import refuse_infeasible
+from simulation.foresight import make_foresight
+from simulation.grid import KnownNow, VirtualClock, VirtualGrid
+from simulation.journal import Journal, Memory
+from simulation.learning import Learner, Learning, NoLearning
+from simulation.outcome import Outcome, RoundOutcome
+from simulation.recorded import FAMILY
+from simulation.scenario import Scenario
+from simulation.signals import make_truth
+from simulation.site import Site, make_sites
+from simulation.telling import tell, tell_round
+from simulation.truth import Truth, hour_of
+
+OnRound = Callable[[RoundOutcome], None]
+
+_WEEK_H = 7 * 24
+
+
+def simulate(
+    scenario: Scenario, *, on_round: OnRound | None = None, journal: Journal | None = None
+) -> Outcome:
+    """Simulate a run from its start to its end. The outcome depends on the scenario alone.
+
+    Args:
+        scenario: What is simulated.
+        on_round: Told of every closed round.
+        journal: Takes what happens; in memory if left out.
+
+    Raises:
+        FairwindError: If the scenario cannot be simulated, with what could be instead.
+    """
+    begun = time.perf_counter()
+    sites, truth = make_sites(scenario), make_truth(scenario)
+    refuse_infeasible(scenario, sites, truth)
+    clock = VirtualClock(scenario.start)
+    foresight = make_foresight(scenario.forecast, truth, seed=scenario.seed)
+    family = FAMILY if scenario.signal.kind == "recorded" else FLOW_TRACED
+    data, learner = _learning(scenario, sites, truth)
+    course = Course(
+        scenario, sites, _examples(sites, data, learner),
+        grid=VirtualGrid(KnownNow(truth, foresight, clock), family), clock=clock,
+        learner=learner, journal=journal or Memory(), rule=_rule(scenario, family),
+    )  # fmt: skip
+    for closed in course.follow():
+        if on_round is not None:
+            on_round(tell_round(course, closed))
+    return tell(
+        scenario, course, learner, data=data, clients=sites, wall_s=time.perf_counter() - begun
+    )
+
+
+def _rule(scenario: Scenario, family: Family) -> GateRule:
+    gate = scenario.gate
+    return GateRule(
+        threshold_gco2eq_per_kwh=gate.threshold_gco2eq_per_kwh,
+        ceiling_gco2eq_per_kwh=gate.ceiling_gco2eq_per_kwh,
+        patience=timedelta(hours=gate.patience_h),
+        dwell=timedelta(minutes=gate.dwell_min),
+        family=family,
+    )
+
+
+def _learning(
+    scenario: Scenario, sites: Mapping[str, Site], truth: Truth
+) -> tuple[Mapping[str, Data], Learner]:
+    """Return what each client holds, and who learns from it."""
+    if not scenario.learns:
+        return {}, NoLearning(scenario.seed)
+    name, split = scenario.workload.name, scenario.workload.split
+    workload = load_workload(name, allowed=(name,))
+    data = split_data(
+        workload, split, list(sites), clean=_clean(scenario, sites, truth),
+        seed=scenario.seed if split.seed is None else split.seed,
+    )  # fmt: skip
+    learner = Learning(
+        workload, data, held_out=_held_out(workload, sites), spec=scenario.run,
+        batched=scenario.workload.batched,
+    )  # fmt: skip
+    return data, learner
+
+
+def _held_out(workload: Workload, sites: Mapping[str, Site]) -> dict[str, Data] | None:
+    held_out_data = getattr(workload, "held_out_data", None)
+    if held_out_data is None or workload.test_data() is not None:
+        return None
+    return {client: held_out_data(client) for client in sites}
+
+
+def _examples(
+    sites: Mapping[str, Site], data: Mapping[str, Data], learner: Learner
+) -> dict[str, int]:
+    if isinstance(learner, Learning):
+        return {client: num_examples(learner.workload, data[client]) for client in sites}
+    return {name: site.part.num_examples or 0 for name, site in sites.items()}
+
+
+def _clean(scenario: Scenario, sites: Mapping[str, Site], truth: Truth) -> list[bool]:
+    """Return whose grid is among the cleaner half, by the two weeks around the start."""
+    around = truth.hours(hour_of(scenario.start) - _WEEK_H, 2 * _WEEK_H)
+    means = dict(zip(truth.zones, np.nanmean(around, axis=1).tolist(), strict=True))
+    middle = median(means[site.zone] for site in sites.values())
+    return [means[site.zone] <= middle for site in sites.values()]

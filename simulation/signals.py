@@ -1,0 +1,68 @@
+"""The truth that a scenario asks for, from whichever signal, and where files are."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from common.errors import SettingError
+from scheduler.carbon.signal import Signal, unknown_zone
+from scheduler.carbon.static import Static
+from scheduler.carbon.trace import Trace
+from scheduler.carbon.typical_day import TypicalDay
+from simulation.recorded import Actual
+from simulation.scenario import Scenario
+from simulation.truth import Truth
+
+
+def find_file(path: Path, *, beside: Path | None = None) -> Path:
+    """Return where a scenario's file is: as it stands, beside the scenario, or in FAIRWIND_DATA.
+
+    Raises:
+        SettingError: If it is nowhere.
+    """
+    data = os.environ.get("FAIRWIND_DATA")
+    folders = [folder for folder in (beside, Path(data) if data else None) if folder is not None]
+    for candidate in (path, *(folder / path for folder in folders)):
+        if candidate.is_file():
+            return candidate.resolve()
+    where = " or ".join(map(str, folders)) or "FAIRWIND_DATA, which is not set"
+    msg = (
+        f"There is no file {path}, neither as it stands nor in {where}, so nothing was simulated. "
+        "Correct the path, or let FAIRWIND_DATA name the folder of the data; docs/data.md says "
+        "where to get them."
+    )
+    raise SettingError(msg)
+
+
+def make_truth(scenario: Scenario) -> Truth:
+    """Return what the grids of a scenario do.
+
+    Raises:
+        SettingError: If a file is missing or malformed.
+        SignalError: If a zone is not known.
+    """
+    signal = _signal(scenario)
+    known = signal.zones()
+    for zone in scenario.zones:
+        if zone not in known:
+            raise unknown_zone(signal.name, zone, known)
+    return Truth(signal, scenario.zones)
+
+
+def _signal(scenario: Scenario) -> Signal:
+    part = scenario.signal
+    if part.path is not None:
+        path = find_file(part.path)
+        return _trace(path) if part.kind == "trace" else Actual(path)
+    if part.gco2eq_per_kwh is not None:
+        flat = part.gco2eq_per_kwh
+        return Static(flat if isinstance(flat, dict) else dict.fromkeys(scenario.zones, flat))
+    return TypicalDay()
+
+
+@cache
+def _trace(path: Path) -> Trace:
+    """Return a trace, read once in each process: a study replays the same one many times."""
+    return Trace(path)

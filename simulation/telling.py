@@ -1,0 +1,81 @@
+"""Telling: the outcome of a course, from the run as the events told it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from models.workload import Data
+from scheduler.carbon.signal import HOUR
+from scheduler.federation import Run
+from scheduler.round import ClosedRound
+from simulation.course import Course
+from simulation.data import label_shares
+from simulation.learning import Learner
+from simulation.outcome import Outcome, RoundOutcome
+from simulation.scenario import Scenario
+
+
+def tell_round(course: Course, closed: ClosedRound) -> RoundOutcome:
+    """Return one closed round of a course."""
+    run, seen = course.run, course.seen[closed.number]
+    return RoundOutcome(
+        number=closed.number,
+        started_h=(closed.started - run.grid_started_at) / HOUR,
+        ended_h=(closed.ended - run.grid_started_at) / HOUR,
+        invited=seen.invited,
+        cohort=closed.cohort,
+        gco2eq=closed.gco2eq,
+        energy_wh=closed.energy_wh,
+        baseline_gco2eq=closed.baseline_gco2eq,
+        spent_gco2eq=seen.spent_gco2eq,
+        counted_gco2eq=seen.counted_gco2eq,
+        metrics=closed.metrics or {},
+        by_label=seen.by_label,
+    )
+
+
+def tell(
+    scenario: Scenario,
+    course: Course,
+    learner: Learner,
+    *,
+    data: Mapping[str, Data],
+    clients: Mapping[str, object],
+    wall_s: float,
+) -> Outcome:
+    """Return what a course came to.
+
+    Args:
+        scenario: What was simulated.
+        course: It has ended.
+        learner: That of the course.
+        data: What each client trained on; empty if nothing was learned.
+        clients: Everybody, by id.
+        wall_s: How long it took.
+    """
+    run: Run = course.run
+    ended = run.grid_ended_at or run.grid_started_at
+    counted = Counter(client for closed in run.closed for client in closed.cohort)
+    labels = tuple(learner.labels)
+    return Outcome(
+        scenario=scenario.name,
+        policy=scenario.run.policy,
+        seed=scenario.seed,
+        rounds=tuple(tell_round(course, closed) for closed in run.closed),
+        end_reason=run.end_reason or "",
+        hours=(ended - run.grid_started_at) / HOUR,
+        energy_wh=run.tally.energy_wh,
+        gco2eq=run.spent_gco2eq,
+        uncounted_wh=run.uncounted_wh,
+        uncounted_gco2eq=run.uncounted_gco2eq,
+        unreported=run.tally.unreported,
+        participations={client: counted[client] for client in clients},
+        labels=labels,
+        label_shares=label_shares(data, labels) if labels else {},
+        decisions=course.decisions.hexdigest(),
+        version=learner.version,
+        batched=learner.batched,
+        reason=learner.reason,
+        wall_s=wall_s,
+    )
