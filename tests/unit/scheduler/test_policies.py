@@ -44,7 +44,7 @@ def answer(policy: str, candidates: list[Candidate], wanted: int, seed: int) -> 
 
 
 @given(
-    policy=st.sampled_from(["fairwind", "random", "all"]),
+    policy=st.sampled_from(["score", "random", "all"]),
     candidates=candidates_,
     wanted=st.integers(0, 20),
     seed=st.integers(),
@@ -68,34 +68,34 @@ def test_random_is_uniform_whatever_the_scores():
     assert sum((counts[c.client] - 600) ** 2 for c in candidates) / 420 < 27.9
 
 
-def test_fairwind_prefers_higher_scores():
+def test_score_prefers_higher_scores():
     candidates = [known(f"c{i}", score, explored=True) for i, score in enumerate([0.1, 0.4, 0.8])]
-    counts = chosen("fairwind", candidates, 1, draws=3000)
+    counts = chosen("score", candidates, 1, draws=3000)
     # One place is drawn in proportion to the scores: 0.1, 0.4 and 0.8 of 1.3. Three standard
     # deviations of the share are at most 0.028.
     shares = [counts[f"c{i}"] / 3000 for i in range(3)]
     assert shares == pytest.approx([0.1 / 1.3, 0.4 / 1.3, 0.8 / 1.3], abs=0.028)
 
 
-def test_fairwind_leaves_nobody_out_for_ever():
+def test_score_leaves_nobody_out_for_ever():
     candidates = [known("worst", 0.0, explored=True)]
     candidates += [known(f"c{i}", 1.0, explored=True) for i in range(9)]
     # A score of 0 counts as 0.05: the chance of a place is at least 0.05 / 9.05 in each round.
-    assert chosen("fairwind", candidates, 1, draws=2000)["worst"] >= 1
+    assert chosen("score", candidates, 1, draws=2000)["worst"] >= 1
 
 
 @pytest.mark.parametrize(("wanted", "places"), [(5, 1), (10, 2), (6, 2), (1, 1)])
-def test_fairwind_keeps_a_fifth_of_the_places_for_the_unexplored(wanted, places):
+def test_score_keeps_a_fifth_of_the_places_for_the_unexplored(wanted, places):
     old = [known(f"known{i}", 1.0, explored=True) for i in range(40)]
     fresh = [known(f"fresh{i}", 0.0, explored=False) for i in range(3)]
     for seed in range(50):
-        picked = answer("fairwind", [*old, *fresh], wanted, seed)
+        picked = answer("score", [*old, *fresh], wanted, seed)
         assert sum(name.startswith("fresh") for name in picked) >= places
 
 
-def test_fairwind_explores_by_chance_not_by_score():
+def test_score_explores_by_chance_not_by_score():
     fresh = [known(f"c{i}", i / 3, explored=False) for i in range(4)]
-    counts = chosen("fairwind", fresh, 1, draws=2000)
+    counts = chosen("score", fresh, 1, draws=2000)
     # Each is expected 500 times with variance 375; 99.9 % of chi-squared with 3 degrees: 16.3.
     assert sum((counts[c.client] - 500) ** 2 for c in fresh) / 375 < 16.3
 
@@ -106,7 +106,7 @@ def test_all_invites_everybody():
 
 
 def test_an_unknown_policy_is_refused_with_those_there_are():
-    with pytest.raises(SettingError, match=r"no policy 'tarot'.*fairwind, random, all"):
+    with pytest.raises(SettingError, match=r"no policy 'tarot'.*fairwind, score, random, all"):
         find_policy("tarot")
     with pytest.raises(SettingError, match="Did you mean fairwind"):
         find_policy("fairwnd")
