@@ -110,6 +110,8 @@ class VirtualGrid(Grid):
 
     def ahead(self, zone: str, at: datetime, hours: int) -> tuple[float, ...]:
         """Return the mean intensity of each hour from the one that runs, up to the first gap."""
+        if hours <= 0:
+            return ()
         if self._ahead != (hour_of(at), hours):
             values = self._known.ahead()[:, :hours]
             known = np.isnan(values).argmax(axis=1, keepdims=False)
