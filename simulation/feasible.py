@@ -43,17 +43,17 @@ def _refuse_quorum(scenario: Scenario, sites: Mapping[str, Site]) -> None:
 
 def _refuse_examples(scenario: Scenario, sites: Mapping[str, Site]) -> None:
     lacking = [name for name, site in sites.items() if site.part.num_examples is None]
-    if lacking and not scenario.learns:
+    if lacking and not scenario.has_workload:
         raise _refused(
             scenario,
-            f"nothing is learned and {lacking[0]} is not told how many examples it has",
+            f"there is no workload, and {lacking[0]} is not told how many examples it has",
             "Give its group num_examples, or the scenario a workload.",
         )
 
 
 def _refuse_deadline(scenario: Scenario, sites: Mapping[str, Site]) -> None:
     """Refuse a deadline by which even the fastest quorum cannot answer."""
-    if scenario.learns:
+    if scenario.has_workload:
         return
     epochs = scenario.run.hyperparameters.epochs
     spans = sorted(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sized
+from contextlib import contextmanager
 from datetime import timedelta
 from statistics import median
+from typing import cast
 
 import numpy as np
+import torch
 
-from models.workload import Data, Workload, load_workload, num_examples
+from models.workload import Data, Workload, load_workload
 from scheduler.carbon.reading import FLOW_TRACED, Family
 from scheduler.gate import GateRule
 from simulation.course import Course
@@ -45,6 +48,22 @@ def simulate(
     Raises:
         FairwindError: If the scenario cannot be simulated, with what could be instead.
     """
+    with _one_thread():
+        return _simulate(scenario, on_round or (lambda _: None), journal or Memory())
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Fix torch's number of threads: with another one, bits may differ, and little is gained."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _simulate(scenario: Scenario, on_round: OnRound, journal: Journal) -> Outcome:
     begun = time.perf_counter()
     sites, truth = make_sites(scenario), make_truth(scenario)
     refuse_infeasible(scenario, sites, truth)
@@ -53,13 +72,12 @@ def simulate(
     family = FAMILY if scenario.signal.kind == "recorded" else FLOW_TRACED
     data, learner = _learning(scenario, sites, truth)
     course = Course(
-        scenario, sites, _examples(sites, data, learner),
+        scenario, sites, _examples(sites, data),
         grid=VirtualGrid(KnownNow(truth, foresight, clock), family), clock=clock,
-        learner=learner, journal=journal or Memory(), rule=_rule(scenario, family),
+        learner=learner, journal=journal, rule=_rule(scenario, family),
     )  # fmt: skip
     for closed in course.follow():
-        if on_round is not None:
-            on_round(tell_round(course, closed))
+        on_round(tell_round(course, closed))
     return tell(
         scenario, course, learner, data=data, clients=sites, wall_s=time.perf_counter() - begun
     )
@@ -80,7 +98,7 @@ def _learning(
     scenario: Scenario, sites: Mapping[str, Site], truth: Truth
 ) -> tuple[Mapping[str, Data], Learner]:
     """Return what each client holds, and who learns from it."""
-    if not scenario.learns:
+    if not scenario.has_workload:
         return {}, NoLearning(scenario.seed)
     name, split = scenario.workload.name, scenario.workload.split
     workload = load_workload(name, allowed=(name,))
@@ -88,6 +106,8 @@ def _learning(
         workload, split, list(sites), clean=_clean(scenario, sites, truth),
         seed=scenario.seed if split.seed is None else split.seed,
     )  # fmt: skip
+    if not scenario.learns:
+        return data, NoLearning(scenario.seed)
     learner = Learning(
         workload, data, held_out=_held_out(workload, sites), spec=scenario.run,
         batched=scenario.workload.batched,
@@ -102,12 +122,12 @@ def _held_out(workload: Workload, sites: Mapping[str, Site]) -> dict[str, Data] 
     return {client: held_out_data(client) for client in sites}
 
 
-def _examples(
-    sites: Mapping[str, Site], data: Mapping[str, Data], learner: Learner
-) -> dict[str, int]:
-    if isinstance(learner, Learning):
-        return {client: num_examples(learner.workload, data[client]) for client in sites}
-    return {name: site.part.num_examples or 0 for name, site in sites.items()}
+def _examples(sites: Mapping[str, Site], data: Mapping[str, Data]) -> dict[str, int]:
+    """Return how many examples each client has: those it holds, or is said to."""
+    return {
+        name: len(cast("Sized", data[name])) if data else site.part.num_examples or 0
+        for name, site in sites.items()
+    }
 
 
 def _clean(scenario: Scenario, sites: Mapping[str, Site], truth: Truth) -> list[bool]:

@@ -107,10 +107,12 @@ class WorkloadPart(Part):
         name: As in production: a shipped name, or an import path. ``none`` schedules without
             learning.
         split: Who holds which examples.
+        learn: Whether it is trained; if not, the split only says how many examples clients have.
         batched: Whether all clients of a round train at once; `None` where it is possible and pays.
     """
 
     name: str = "none"
+    learn: bool = True
     split: SplitPart = SplitPart()
     batched: bool | None = None
 
@@ -253,6 +255,11 @@ class Scenario(Part):
     @property
     def learns(self) -> bool:
         """Whether a model is trained."""
+        return self.workload.learn and self.has_workload
+
+    @property
+    def has_workload(self) -> bool:
+        """Whether a workload says what each client holds."""
         return self.workload.name != "none"
 
     @property

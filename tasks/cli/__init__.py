@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from tasks.cli.advice import advice
@@ -21,6 +22,9 @@ for _command in (
     settings, check, demo,
 ):  # fmt: skip
     fairwind.add_command(_command)
+
+for _entry in entry_points(group="fairwind.commands"):
+    fairwind.add_command(_entry.load())
 
 
 def main() -> None:

@@ -1,0 +1,156 @@
+"""Many simulations: beside each other in processes, each kept so that it never runs twice."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from common.files import file_sha256
+from simulation.outcome import Outcome
+from simulation.run import simulate
+from simulation.scenario import Scenario
+from simulation.signals import find_file
+
+VERSION = 1
+"""Of what a simulation does: to be raised whenever the same scenario may have another outcome, so
+that no kept outcome of an older one is taken for it."""
+
+OnDone = Callable[[int, Outcome], None]
+"""Told of every outcome as it is there, with its place among the scenarios."""
+
+
+def simulate_all(
+    scenarios: Sequence[Scenario],
+    *,
+    jobs: int = 1,
+    cache: Path | None = None,
+    on_done: OnDone | None = None,
+) -> list[Outcome]:
+    """Simulate many scenarios; the outcomes are in their order, and as `simulate` returns them.
+
+    Args:
+        scenarios: What is simulated; the same one twice runs once.
+        jobs: In how many processes; with one, in this.
+        cache: Folder of the outcomes so far, which are not simulated again. What is interrupted
+            goes on from there.
+        on_done: Told of every outcome as it is there.
+
+    Raises:
+        FairwindError: If a scenario cannot be simulated; the others' outcomes are kept.
+    """
+    places: dict[str, list[int]] = {}
+    for place, scenario in enumerate(scenarios):
+        places.setdefault(scenario_key(scenario), []).append(place)
+    found: dict[int, Outcome] = {}
+
+    def take(key: str, outcome: Outcome) -> None:
+        for place in places[key]:
+            found[place] = outcome
+            if on_done is not None:
+                on_done(place, outcome)
+
+    missing = {}
+    for key, at in places.items():
+        kept = _kept(cache, key)
+        if kept is None:
+            missing[key] = scenarios[at[0]]
+        else:
+            take(key, kept)
+    for key, outcome in _simulated(missing, jobs):
+        _keep(cache, key, outcome)
+        take(key, outcome)
+    return [found[place] for place in range(len(scenarios))]
+
+
+def scenario_key(scenario: Scenario) -> str:
+    """Return the SHA-256 of everything an outcome depends on: equal for equal scenarios.
+
+    That is the scenario but for its description, the bytes of the files it names, the code of
+    policies and workloads of one's own, and the simulator's version.
+    """
+    body: dict[str, Any] = scenario.model_dump(mode="json", exclude={"description"})
+    for part in ("signal", "forecast"):
+        if body[part]["path"] is not None:
+            body[part]["path"] = file_sha256(find_file(Path(body[part]["path"])))
+    code = [_code(scenario.run.policy), _code(scenario.workload.name)]
+    text = json.dumps([VERSION, body, code], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _code(name: str) -> str | None:
+    """Return the SHA-256 of the module that an import path names, `None` if it names none."""
+    module = name.partition(":")[0]
+    if ":" not in name and "." not in name:
+        return None
+    spec = importlib.util.find_spec(module)
+    return file_sha256(Path(spec.origin)) if spec and spec.origin else None
+
+
+def _kept(cache: Path | None, key: str) -> Outcome | None:
+    path = cache / f"{key}.json" if cache else None
+    return Outcome.from_json(path.read_text()) if path and path.exists() else None
+
+
+def _keep(cache: Path | None, key: str, outcome: Outcome) -> None:
+    if cache is not None:
+        cache.mkdir(parents=True, exist_ok=True)
+        partial = cache / f"{key}.{os.getpid()}.part"
+        partial.write_text(outcome.to_json())
+        partial.replace(cache / f"{key}.json")
+
+
+def _simulated(missing: dict[str, Scenario], jobs: int) -> Iterator[tuple[str, Outcome]]:
+    if jobs == 1 or len(missing) == 1:
+        for key, scenario in missing.items():
+            yield key, simulate(scenario)
+        return
+    with _processes(min(jobs, max(1, len(missing)))) as executor:
+        futures: dict[Future[Outcome], str] = {
+            executor.submit(simulate, scenario): key for key, scenario in missing.items()
+        }
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+
+@contextmanager
+def _processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield an executor whose processes end with the block, however that ends."""
+    spawn = multiprocessing.get_context("spawn")
+    before = set(multiprocessing.active_children())
+    executor = ProcessPoolExecutor(
+        jobs, mp_context=spawn, initializer=_prepare, initargs=(sys.path,)
+    )
+    try:
+        yield executor
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        for child in set(multiprocessing.active_children()) - before:
+            child.terminate()
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _prepare(path: list[str]) -> None:
+    """Prepare a process: Ctrl-C is its parent's affair, and it never outlives that."""
+    sys.path[:] = path
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

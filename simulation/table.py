@@ -1,0 +1,77 @@
+"""Outcomes as a table for people: a line for each policy, over all its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean, stdev
+
+import click
+
+from common.units import show_duration, show_mass
+from simulation.outcome import Outcome
+from tasks.cli.base import print_table
+from tasks.cli.figures import show_value
+
+_S_PER_H = 3600
+
+
+def print_outcomes(outcomes: Sequence[Outcome], *, metric: str) -> None:
+    """Print outcomes, one line a policy; several seeds as their mean and standard deviation."""
+    by_policy: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_policy.setdefault(outcome.policy, []).append(outcome)
+    print_table(
+        [
+            "policy",
+            "rounds",
+            "took",
+            "emitted",
+            "of it lost",
+            metric,
+            "worst site",
+            "Jain",
+            "ended",
+        ],
+        [[policy, *_cells(own, metric)] for policy, own in by_policy.items()],
+    )
+    seeds = max(len(own) for own in by_policy.values())
+    over = f"Means of {seeds} seeds. " if seeds > 1 else ""
+    spent_s = sum(outcome.wall_s for outcome in outcomes)
+    click.echo(f"{over}Simulated in {show_duration(spent_s)}: {_training(outcomes[0])}.")
+
+
+def _training(outcome: Outcome) -> str:
+    if outcome.batched is None:
+        return outcome.reason
+    how = "all clients of a round train at once" if outcome.batched else "a plain loop trains"
+    return f"{how}, because {outcome.reason}"
+
+
+def _cells(own: Sequence[Outcome], metric: str) -> list[str]:
+    scores = [score for outcome in own if (score := outcome.metric(metric)) is not None]
+    worst = [site for outcome in own if (site := outcome.worst_site()) is not None]
+    return [
+        f"{fmean(len(outcome.rounds) for outcome in own):.4g}",
+        show_duration(fmean(outcome.hours for outcome in own) * _S_PER_H),
+        show_mass(fmean(outcome.gco2eq for outcome in own)),
+        show_mass(fmean(outcome.uncounted_gco2eq for outcome in own)),
+        _score(metric, scores),
+        _worst(worst),
+        f"{fmean(outcome.jain() for outcome in own):.2f}",
+        "/".join(sorted({outcome.end_reason for outcome in own})),
+    ]
+
+
+def _score(metric: str, scores: Sequence[float]) -> str:
+    shown = show_value(metric, fmean(scores) if scores else None)
+    if len(scores) > 1:
+        shown += f" +- {show_value(metric, stdev(scores))}"
+    return shown
+
+
+def _worst(worst: Sequence[tuple[str, float]]) -> str:
+    if not worst:
+        return "unknown"
+    accuracy = show_value("accuracy", fmean(score for _, score in worst))
+    sites = {site for site, _ in worst}
+    return f"{accuracy} ({sites.pop()})" if len(sites) == 1 else accuracy
