@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Generic, TypeVar, overload
 
@@ -45,6 +46,10 @@ class Fleet(Sequence[Client]):
         """Return the client at a place, or those of a slice."""
         return self._clients[place]
 
+    def __iter__(self) -> Iterator[Client]:
+        """Yield the clients."""
+        return iter(self._clients)
+
     @cached_property
     def ids(self) -> list[str]:
         """Their names."""
@@ -69,6 +74,10 @@ class Fleet(Sequence[Client]):
         """Of each client, its zone's place in `zones`."""
         place = {zone: n for n, zone in enumerate(self.zones)}
         return _ints([place[client.zone] for client in self._clients])
+
+    def waited(self, now: datetime) -> list[timedelta]:
+        """Return for how long each has waited at `now`, on the grid clock."""
+        return [now - (client.waiting_since or now) for client in self._clients]
 
     @cached_property
     def alive(self) -> Bools:

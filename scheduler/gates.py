@@ -67,7 +67,7 @@ class Gates(Mapping[str, Gate]):
         refuse_naive(now)
         self.fleet, self._zones, self._rule, self._now = fleet, zones, rule, now
         self._before = [client.gate for client in fleet]
-        self._waited = [now - (client.waiting_since or now) for client in fleet]
+        self._waited = fleet.waited(now)
         facts = (
             _ints([_CODE[judge_grid(z.reading, z.week, rule, now)] for z in zones])[fleet.zone],
             _ints([_STATE[gate.state if gate else None] for gate in self._before]),

@@ -169,17 +169,19 @@ def _pool(
 ) -> Pool:
     """Return the clients at these places as columns for a policy."""
     places = np.array(eligible, dtype=np.int64)
-    occurring, zone = np.unique(fleet.zone[places], return_inverse=True)
-    zones = tuple(fleet.zones[place] for place in occurring)
+    occurring, first, zone = np.unique(fleet.zone[places], return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    zones = tuple(fleet.zones[place] for place in occurring[order])
     ahead = [situation.forecasts.get(name, ()) for name in zones]
     forecasts = np.full((len(zones), max(map(len, ahead), default=0)), np.nan)
     for row, values in zip(forecasts, ahead, strict=True):
         row[: len(values)] = values
-    now = situation.now
-    waited_h = [(now - (fleet[place].waiting_since or now)) / HOUR for place in eligible]
+    waited = fleet.waited(situation.now)
+    waited_h = [waited[place] / HOUR for place in eligible]
     return Pool(
         clients=[fleet.ids[place] for place in eligible],
-        zones=zones, zone=zone, score=score[places], updates=fleet.updates[places],
+        zones=zones, zone=np.argsort(order)[zone],
+        score=score[places], updates=fleet.updates[places],
         num_examples=fleet.num_examples[places], utility=fleet.utility[places],
         duration_s=fleet.latency_s[places], energy_wh=fleet.energy_per_update_wh[places],
         gco2eq=gco2eq[places],
