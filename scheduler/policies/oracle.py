@@ -178,9 +178,10 @@ def _answer(
 ) -> Answer:
     held = np.rint(plan.rounds).astype(np.int64)
     told = {"rounds": int(held.sum()), "gco2eq": plan.gco2eq, "gap": plan.gap}
+    if not held.any():
+        return Answer((), because={"code": "no_hour", **told})
     if held[0] < 1:
-        first = int(np.flatnonzero(held)[0]) if held.any() else None
-        return Answer((), because={"code": "later", "in_h": first, **told})
+        return Answer((), because={"code": "later", "in_h": int(np.flatnonzero(held)[0]), **told})
     share = np.minimum(plan.trained[:, 0] / held[0], kinds.size)
     counts = _whole(share, task.places[0])
     cohort: list[str] = []
