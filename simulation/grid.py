@@ -126,8 +126,6 @@ class VirtualGrid(Grid):
     def _look(self, hour: int, at: datetime) -> dict[str, ZoneNow]:
         now = self._truth.hours(hour, 1)[:, 0]
         week = hours_overlapping(at - WEEK, at + datetime.resolution)
-        if hour_start(hour) == at:
-            week = week[:-1]
         past = self._truth.hours(week[0], len(week))
         weeks = _weeks(past)
         return {

@@ -86,7 +86,7 @@ class Grid:
             return ZoneNow(None, (), UNKNOWN, str(error))
         history: list[Reading] = []
         with suppress(SignalError):
-            history = self.signal.readings(zone, at - WEEK, at)
+            history = self.signal.readings(zone, at - WEEK, at + datetime.resolution)
         return ZoneNow(reading, tuple(history), week_of(reading, history, at), None)
 
     def forget(self) -> None:
