@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -124,7 +125,23 @@ def why(appointment: Appointment, run: Run) -> str:
         return said
     if appointment.waiting:
         return f"waits: {SENTENCES[appointment.waiting]}"
-    return f"now: {run.spec.policy} {find_policy(run.spec.policy).summary}"
+    return f"{run.spec.policy} {find_policy(run.spec.policy).summary}"
+
+
+def describe(appointment: Appointment, run: Run) -> dict[str, Any]:
+    """Return an appointment as JSON can hold it; times are on the grid clock."""
+    return {
+        "round": appointment.number,
+        "start": appointment.start.isoformat(),
+        "end": appointment.end.isoformat(),
+        "cohort": list(appointment.cohort),
+        "zones": dict(appointment.zones),
+        "waiting": appointment.waiting,
+        "running": appointment.running,
+        "why": why(appointment, run),
+        "expected_gco2eq": appointment.gco2eq,
+        "run_now_gco2eq": appointment.run_now_gco2eq,
+    }
 
 
 def _wait(

@@ -1,24 +1,29 @@
-"""The hours to come, drawn: when each client's gate is expected to be open."""
+"""The hours to come, drawn: when rounds are expected, and each client's gate to be open."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any
 
 import click
 
 from common.errors import SignalError
 from common.settings import Settings
+from scheduler.agenda import Appointment, agenda, describe
 from scheduler.carbon import federation_family
+from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, Signal, slot_start
 from scheduler.carbon.week import WEEK
-from scheduler.federation import Federation
+from scheduler.federation import Federation, Run
 from scheduler.gate import Gate, GateRule, State
 from scheduler.gate_sentence import explain
 from scheduler.outlook import gates_ahead
+from scheduler.score import score_weights
 from scheduler.situation import patience_allowed
+from tasks.cli.agenda import print_agenda, rounds_in
 from tasks.cli.base import print_json
 from tasks.cli.signals import signal_at_hand
 
@@ -32,12 +37,29 @@ _MARKS: dict[State, tuple[str, str]] = {
 _EVERY_H = 6
 """Hours between two times in the scale."""
 
+_ROUNDS = "rounds"
+_MOST_COUNTED = 9
 
-def show_horizon(ours: Settings, state: Federation, hours: int, *, as_json: bool) -> None:
-    """Print when gates are expected to be open in the next hours, under the forecast."""
+
+class Hours(click.IntRange):
+    """A number of hours, with or without its unit: 48 or 48h."""
+
+    name = "hours"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, within its range."""
+        bare: Any = str(value).removesuffix("h")
+        return super().convert(bare, param, ctx)
+
+
+def show_horizon(
+    ours: Settings, state: Federation, hours: int, *, run: Run | None, as_json: bool
+) -> None:
+    """Print which rounds of a run are expected, and when gates are expected to be open."""
     now = ours.clock.now()
     signal = signal_at_hand(ours)
-    rule = GateRule.of(ours, federation_family(ours))
+    family = federation_family(ours)
+    rule = GateRule.of(ours, family)
     allowed = patience_allowed(state)
     ahead = {
         client.id: gates_ahead(
@@ -47,19 +69,27 @@ def show_horizon(ours: Settings, state: Federation, hours: int, *, as_json: bool
         for client in state.clients.values()
         if not client.retired
     }  # fmt: skip
+    planned = run and agenda(
+        state, run, Grid(signal, family), rule, now, hours=hours,
+        weights=score_weights(ours.score_weights),
+    )  # fmt: skip
     if as_json:
-        print_json(
-            {
-                client: [
-                    {"start": start.isoformat(), "state": gate.state, "why": explain(gate)}
-                    for start, gate in zip(_starts(now, hours), gates, strict=True)
-                ]
-                for client, gates in ahead.items()
-            }
-        )
+        gates = {client: _told_of(now, gates) for client, gates in ahead.items()}
+        rounds = [describe(each, run) for each in planned or () if run]
+        print_json({"run": run.id if run else None, "rounds": rounds, "gates": gates})
         return
-    for line in _drawn(ahead, now, hours):
+    for line in _drawn(ahead, planned or (), now, hours):
         click.echo(line)
+    if run:
+        print_agenda(planned or (), run)
+
+
+def _told_of(now: datetime, gates: Sequence[Gate]) -> list[dict[str, str]]:
+    starts = _starts(now, len(gates))
+    return [
+        {"start": start.isoformat(), "state": gate.state, "why": explain(gate)}
+        for start, gate in zip(starts, gates, strict=True)
+    ]
 
 
 def _readings(signal: Signal, zone: str, now: datetime, hours: int) -> Sequence[Reading]:
@@ -73,8 +103,10 @@ def _starts(now: datetime, hours: int) -> list[datetime]:
     return [slot_start(now) + n * HOUR for n in range(hours)]
 
 
-def _drawn(ahead: dict[str, list[Gate]], now: datetime, hours: int) -> list[str]:
-    width = max((len(client) for client in ahead), default=0) + 2
+def _drawn(
+    ahead: dict[str, list[Gate]], planned: Sequence[Appointment], now: datetime, hours: int
+) -> list[str]:
+    width = max((len(name) for name in (*ahead, _ROUNDS)), default=0) + 2
     starts = _starts(now, hours)
     scale = "".join(
         f"{start:%H:%M}".ljust(_EVERY_H) for start in starts[::_EVERY_H]
@@ -82,12 +114,23 @@ def _drawn(ahead: dict[str, list[Gate]], now: datetime, hours: int) -> list[str]
     lines = [
         click.style(f"{f'{starts[0]:%a}':<{width}}{scale:<{hours}}  UTC, an hour a mark", bold=True)
     ]
+    if planned:
+        counts = [rounds_in(planned, start) for start in starts]
+        strip = "".join(click.style(_count(n), fg="cyan", bold=True) for n in counts)
+        lines.append(f"{_ROUNDS:<{width}}{strip}  {sum(counts)} expected")
     for client, gates in ahead.items():
         strip = "".join(click.style(*_mark(gate)) for gate in gates)
         lines.append(f"{client:<{width}}{strip}  {_told(starts, gates)}")
     marks = ", ".join(f"{mark} {state.replace('_', ' ')}" for state, (mark, _) in _MARKS.items())
     lines.append(f"{marks}; as forecast now")
     return lines
+
+
+def _count(rounds: int) -> str:
+    """Return the mark of an hour in which so many rounds begin."""
+    if rounds == 0:
+        return " "
+    return "●" if rounds == 1 else str(rounds) if rounds <= _MOST_COUNTED else "+"
 
 
 def _mark(gate: Gate) -> tuple[str, str]:

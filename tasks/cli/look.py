@@ -10,6 +10,7 @@ from common import settings as settings_
 from common.units import show_intensity
 from scheduler.carbon import federation_family
 from scheduler.carbon.grid import Grid
+from scheduler.federation import Federation, Run
 from scheduler.plan import SENTENCES, Situation, Verdict, plan_round, why
 from scheduler.run import RunSpec
 from scheduler.score import explain_part, score_weights
@@ -17,7 +18,7 @@ from scheduler.situation import take_in
 from scheduler.view import find_run
 from tasks.cli.base import as_json, gate_rule, ledger_at_hand, print_json, print_table, view_at_hand
 from tasks.cli.figures import show_avoided, show_progress
-from tasks.cli.horizon import show_horizon
+from tasks.cli.horizon import Hours, show_horizon
 from tasks.cli.signals import signal_at_hand
 
 
@@ -48,7 +49,9 @@ def print_status(seen: dict[str, Any]) -> None:
 @click.command()
 @click.option("--run", "run_id", help="Plan for this run; a round of all open clients if left out.")
 @click.option(
-    "--horizon", type=click.IntRange(1, 96), help="Instead: when gates will be open, in hours."
+    "--horizon",
+    type=Hours(1, 96),
+    help="Instead: which rounds are expected, and when gates are open, for so many hours.",
 )
 @as_json
 def plan(run_id: str | None, *, horizon: int | None, as_json: bool) -> None:
@@ -56,7 +59,8 @@ def plan(run_id: str | None, *, horizon: int | None, as_json: bool) -> None:
     ours = settings_.load()
     state = ledger_at_hand().state()
     if horizon is not None:
-        show_horizon(ours, state, horizon, as_json=as_json)
+        run = find_run(state, run_id) if run_id else _newest(state)
+        show_horizon(ours, state, horizon, run=run, as_json=as_json)
         return
     current = find_run(state, run_id) if run_id else None
     spec = current.spec if current else RunSpec(id="plan", workload="any", rounds=1)
@@ -84,6 +88,11 @@ def plan(run_id: str | None, *, horizon: int | None, as_json: bool) -> None:
             for v in made.verdicts
         ],
     )
+
+
+def _newest(state: Federation) -> Run | None:
+    """Return the run that began last of those that are not over."""
+    return next((run for run in reversed(state.runs.values()) if run.ended_at is None), None)
 
 
 def _intensity(situation: Situation, client: str) -> float | None:

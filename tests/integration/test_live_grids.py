@@ -182,4 +182,4 @@ def test_the_hours_to_come_are_drawn_from_the_forecast(fleet: Fleet):
     drawn = fleet.local.fairwind("plan", "--horizon", "12").stdout
     assert "west   ████████████  open throughout" in drawn
     ahead = json.loads(fleet.local.fairwind("plan", "--horizon", "12", "--json").stdout)
-    assert [hour["state"] for hour in ahead["north"]] == ["open"] * 12
+    assert [hour["state"] for hour in ahead["gates"]["north"]] == ["open"] * 12

@@ -108,15 +108,12 @@ def test_the_runs_own_policy_decides_and_says_why():
     assert starts(found) == [3.0]
     assert found[0].waiting == "policy_waits"
     assert why(found[0], told.state.runs["r"]).startswith("waits: the plan of least grams holds")
-    assert why(found[-1], told.state.runs["r"]).startswith("now: this hour is one of the 1")
+    assert why(found[-1], told.state.runs["r"]).startswith("this hour is one of the 1")
 
 
 def test_a_policy_that_gives_no_reason_is_told_by_what_it_does():
     told = began()
-    assert (
-        why(look(told, *[100.0] * 3)[0], told.state.runs["r"])
-        == "now: all invites every open client"
-    )
+    assert why(look(told, *[100.0] * 3)[0], told.state.runs["r"]) == "all invites every open client"
 
 
 @pytest.mark.parametrize(

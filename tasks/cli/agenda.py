@@ -1,0 +1,64 @@
+"""The rounds to come, as a table: when, who, at what cost, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import click
+
+from common.units import show_mass
+from scheduler.agenda import Appointment, why
+from scheduler.carbon.signal import slot_start
+from scheduler.federation import Run
+from tasks.cli.base import print_table
+
+_SHOWN = 12
+
+
+def rounds_in(planned: Sequence[Appointment], hour: datetime) -> int:
+    """Return how many rounds are expected to begin in the hour that begins then."""
+    return sum(each.waiting is None and slot_start(each.start) == hour for each in planned)
+
+
+def print_agenda(planned: Sequence[Appointment], run: Run) -> None:
+    """Print the next rounds of a run, and what all that are expected would emit."""
+    if not planned:
+        click.echo(f"No further round of {run.id} is expected.")
+        return
+    click.echo()
+    print_table(
+        ["round", "when, UTC", "who", "expected", "run-now", "why"],
+        [_row(each, run) for each in planned[:_SHOWN]],
+    )
+    if len(planned) > _SHOWN:
+        click.echo(f"and {len(planned) - _SHOWN} more lines; --json prints them all")
+    click.echo(_summary([each for each in planned if each.waiting is None], run))
+
+
+def _row(each: Appointment, run: Run) -> list[str]:
+    same_day = each.start.date() == each.end.date()
+    when = f"{each.start:%a %H:%M}-{each.end:{'%H:%M' if same_day else '%a %H:%M'}}"
+    who = ", ".join(f"{count} in {zone}" for zone, count in sorted(each.zones.items()))
+    if each.waiting:
+        return [str(each.number), when, "-", "-", "-", why(each, run)]
+    return [
+        str(each.number), when, who or "-", _mass(each.gco2eq), _mass(each.run_now_gco2eq),
+        why(each, run),
+    ]  # fmt: skip
+
+
+def _summary(held: Sequence[Appointment], run: Run) -> str:
+    if not held:
+        return f"No round of {run.id} is expected in these hours."
+    count = f"{len(held)} round{'' if len(held) == 1 else 's'} of {run.id} expected"
+    known = [(a.gco2eq, a.run_now_gco2eq) for a in held]
+    pairs = [(with_, now) for with_, now in known if with_ is not None and now is not None]
+    if not pairs:
+        return f"{count}; nothing is known yet of what they emit."
+    planned, at_once = sum(a for a, _ in pairs), sum(b for _, b in pairs)
+    return f"{count}: {show_mass(planned)}; run-now would emit {show_mass(at_once)}."
+
+
+def _mass(gco2eq: float | None) -> str:
+    return "unknown" if gco2eq is None else show_mass(gco2eq)
