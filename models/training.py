@@ -56,6 +56,7 @@ class Trainer:
     Attributes:
         model: What is trained, on its own device; `reset` gives it a state.
         signature: What each delta holds.
+        num_examples: How many there are to train on.
     """
 
     def __init__(self, workload: Workload, client_id: str) -> None:
@@ -99,7 +100,7 @@ class Trainer:
 
     def _take(self, data: Data, held_out: Data | None) -> None:
         self._data, self._held_out = data, held_out
-        self._num_examples = num_examples(self._workload, data)
+        self.num_examples = num_examples(self._workload, data)
 
     def sharing(self, data: Data, held_out: Data | None = None) -> Self:
         """Return a trainer of other data on the same model; only one of the two may train at once.
@@ -150,9 +151,9 @@ class Trainer:
         optimizer.zero_grad(set_to_none=True)
         return LocalResult(
             delta=make_delta(self.model, base, signature=self.signature),
-            num_examples=self._num_examples,
+            num_examples=self.num_examples,
             loss=loss,
-            utility=self._num_examples * math.sqrt(mean_square),
+            utility=self.num_examples * math.sqrt(mean_square),
             metrics=metrics,
             num_held_out=num_held_out,
         )
@@ -170,10 +171,10 @@ class Trainer:
             loss.backward()
             optimizer.step()
             value = loss.item()
-            total += value * min(batch_size, self._num_examples - batches * batch_size)
+            total += value * min(batch_size, self.num_examples - batches * batch_size)
             squares += value * value
             batches += 1
-        return total / self._num_examples, squares / batches
+        return total / self.num_examples, squares / batches
 
     def _default_step(self, model: nn.Module, batch: Batch) -> Tensor:
         return self._workload.loss(*forward(model, batch))

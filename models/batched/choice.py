@@ -156,7 +156,7 @@ def _agree(workload: Workload, trainer: Trainer, examples: tuple[Tensor, ...]) -
     base = model_state(model)
     works = [Work(client, seed=1, epochs=1) for client in data]
     pool = Pool.of(data, next(model.parameters()).device)
-    deltas, _, _ = train_stack(
+    deltas = train_stack(
         model,
         workload.loss,
         base,
@@ -164,7 +164,7 @@ def _agree(workload: Workload, trainer: Trainer, examples: tuple[Tensor, ...]) -
         pool=pool,
         timetable=draw_batches(pool, works, batch_size=3),
         hyperparameters=asked,
-    )
+    ).deltas
     plain = [
         trainer.sharing(own).train(base, hyperparameters=asked, seed=1).delta
         for own in data.values()

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
-import numpy as np
-import torch
-from torch import nn
 from torch.utils.data import TensorDataset
 
 from common.errors import WorkloadError
 from common.messages import Hyperparameters
+from models.batched.arrangement import Arrangement, arrange
 from models.batched.choice import choose
 from models.batched.footprint import Footprint
-from models.batched.stack import train_stack
+from models.batched.results import Results
+from models.batched.stack import Stacked, train_stack
 from models.batched.timetable import Pool, draw_batches
-from models.batched.work import Floats, Updates, Work
-from models.training import LocalResult, Trainer
+from models.batched.work import Updates, Work
+from models.training import Trainer
 from models.update import State
 from models.workload import Data, Workload, blamed
 
@@ -26,7 +25,8 @@ class Cohort:
     """Trainers of many clients, loaded once; every round starts from a clean slate.
 
     Attributes:
-        batched: Whether all clients train at once; else one after the other.
+        batched: Whether clients train at once, but for the few for whom it is faster to take
+            their turn; else all train one after the other.
         reason: Why, in one sentence.
     """
 
@@ -44,7 +44,8 @@ class Cohort:
             workload: Whose model and loss.
             data: Every client's examples, at least one client.
             held_out: What clients score the pulled model on, if the coordinator does not test.
-            batched: Whether to train all at once; `None` if that is possible and pays.
+            batched: Whether to train all at once, without exception; `None` if that is possible
+                and pays.
 
         Raises:
             WorkloadError: If the workload raises, a client has no examples, or it is to be batched
@@ -62,6 +63,7 @@ class Cohort:
             client: self._lead.sharing(examples, own.get(client))
             for client, examples in data.items()
         }
+        self._turns = batched is None
         self.batched, self.reason = self._choose(data, batched=batched)
         if self.batched:
             model = self._lead.model
@@ -91,8 +93,19 @@ class Cohort:
             which = f"no data of {', '.join(unknown[:3])}" if unknown else "nothing to do"
             msg = f"The cohort has {which}, so nobody trained. Ask those whose data it was given."
             raise WorkloadError(msg)
-        train = self._train_at_once if self.batched else self._train_in_turn
-        return train(base, works, hyperparameters)
+        arrangement = self._arrange(works, hyperparameters.batch_size)
+        results = Results(works, self._lead.signature)
+        for place in arrangement.in_turn:
+            work, trainer = works[place], self._trainers[works[place].client]
+            asked = hyperparameters.model_copy(update={"epochs": work.epochs})
+            results.put(place, trainer.train(base, hyperparameters=asked, seed=work.seed))
+        for places in arrangement.stacks:
+            stack = [works[place] for place in places]
+            trainers = [self._trainers[work.client] for work in stack]
+            scores = [trainer.score(base) for trainer in trainers]
+            trained = self._train_stack(base, stack, hyperparameters)
+            results.put_stack(places, trained, [t.num_examples for t in trainers], scores)
+        return results.updates()
 
     def _choose(self, data: Mapping[str, Data], *, batched: bool | None) -> tuple[bool, str]:
         if batched is False:
@@ -108,58 +121,21 @@ class Cohort:
             raise WorkloadError(msg)
         return True, "batches were asked for"
 
-    def _train_in_turn(
-        self, base: State, works: Sequence[Work], hyperparameters: Hyperparameters
-    ) -> Updates:
-        results: list[LocalResult] = []
-        for work in works:
-            asked = hyperparameters.model_copy(update={"epochs": work.epochs})
-            trainer = self._trainers[work.client]
-            results.append(trainer.train(base, hyperparameters=asked, seed=work.seed))
-        figures = np.array([(result.loss, result.utility) for result in results])
-        loss, utility = np.where(np.isfinite(figures), figures, np.nan).T
-        return Updates(
-            clients=tuple(work.client for work in works),
-            deltas={
-                name: torch.stack([result.delta[name] for result in results])
-                for name in self._lead.signature
-            },
-            num_examples=np.array([result.num_examples for result in results]),
-            loss=loss,
-            utility=utility,
-            metrics=tuple(result.metrics for result in results),
-            num_held_out=np.array([result.num_held_out for result in results]),
-        )
-
-    def _train_at_once(
-        self, base: State, works: Sequence[Work], hyperparameters: Hyperparameters
-    ) -> Updates:
-        scores = [self._trainers[work.client].score(base) for work in works]
-        deltas = {
-            name: torch.empty((len(works), *spec.shape), dtype=spec.dtype)
-            for name, spec in self._lead.signature.items()
-        }
-        loss, utility = np.empty(len(works)), np.empty(len(works))
-        model = self._lead.reset(base)
-        for places in self._stacks(works, hyperparameters.batch_size):
-            found, loss[places], utility[places] = self._train_stack(
-                model, base, [works[place] for place in places], hyperparameters
-            )
-            for name, delta in found.items():
-                deltas[name][places] = delta
-        return Updates(
-            clients=tuple(work.client for work in works),
-            deltas=deltas,
-            num_examples=np.array([self._pool.sizes[work.client] for work in works]),
-            loss=loss,
-            utility=utility,
-            metrics=tuple(metrics for metrics, _ in scores),
-            num_held_out=np.array([count for _, count in scores]),
+    def _arrange(self, works: Sequence[Work], batch_size: int) -> Arrangement:
+        if not self.batched:
+            return Arrangement(in_turn=list(range(len(works))), stacks=[])
+        return arrange(
+            self._pool,
+            works,
+            batch_size=batch_size,
+            footprint=self._footprint,
+            turns=self._turns,
         )
 
     def _train_stack(
-        self, model: nn.Module, base: State, works: Sequence[Work], hyperparameters: Hyperparameters
-    ) -> tuple[State, Floats, Floats]:
+        self, base: State, works: Sequence[Work], hyperparameters: Hyperparameters
+    ) -> Stacked:
+        model = self._lead.reset(base)
         with blamed(self._workload, "round"):
             return train_stack(
                 model,
@@ -170,22 +146,3 @@ class Cohort:
                 timetable=draw_batches(self._pool, works, batch_size=hyperparameters.batch_size),
                 hyperparameters=hyperparameters,
             )
-
-    def _stacks(self, works: Sequence[Work], batch_size: int) -> Iterator[list[int]]:
-        """Yield the places of works to train at once, whatever order they come in.
-
-        Those with most steps are first, so that the others can leave; those of like size are
-        together.
-        """
-
-        def rank(place: int) -> tuple[int, int, str, int, int]:
-            work = works[place]
-            steps, size = self._pool.num_steps(work, batch_size), self._pool.sizes[work.client]
-            return -steps, -size, work.client, work.seed, work.epochs
-
-        order = sorted(range(len(works)), key=rank)
-        while order:
-            largest = works[order[0]]
-            count = self._footprint.fitting(self._pool, largest, batch_size=batch_size)
-            yield order[:count]
-            order = order[count:]

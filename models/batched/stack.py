@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,20 @@ from models.update import Signature, State
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
+class Stacked(NamedTuple):
+    """What some clients' training gave.
+
+    Attributes:
+        deltas: What it changed, each tensor `(num_clients, *shape)`.
+        loss: As `LocalResult` says, `(num_clients,)`.
+        utility: Likewise, `(num_clients,)`.
+    """
+
+    deltas: State
+    loss: Floats
+    utility: Floats
+
+
 def train_stack(
     model: nn.Module,
     loss: Loss,
@@ -27,7 +42,7 @@ def train_stack(
     pool: Pool,
     timetable: Timetable,
     hyperparameters: Hyperparameters,
-) -> tuple[State, Floats, Floats]:
+) -> Stacked:
     """Train all clients of a timetable at once, each from the same base model.
 
     Clients share no value of the stack, so the gradient of the sum of their losses holds each
@@ -43,8 +58,6 @@ def train_stack(
         timetable: Their batches.
         hyperparameters: The run's; the timetable has the epochs and the batches.
 
-    Returns:
-        Deltas, each `(num_clients, *shape)`; loss and utility, `(num_clients,)`.
     """
     device = next(model.parameters()).device
     num_clients = len(timetable.counts)
@@ -73,7 +86,7 @@ def train_stack(
         else torch.zeros(num_clients, *spec.shape, dtype=spec.dtype)
         for name, spec in signature.items()
     }
-    return deltas, *timetable.loss_and_utility(losses.cpu())
+    return Stacked(deltas, *timetable.loss_and_utility(losses.cpu()))
 
 
 def _mean_losses(

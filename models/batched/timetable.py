@@ -73,14 +73,14 @@ class Timetable:
             losses: `(num_clients, num_steps)`; what lies after a client's last step is ignored.
 
         Returns:
-            Loss and utility, `(num_clients,)`; NaN where not finite.
+            Loss and utility, `(num_clients,)`.
         """
         counts = torch.where(self.last_epoch, self.counts, 0)
         losses = torch.where(self.last_epoch, losses.double(), 0.0)
         num_examples, num_batches = counts.sum(dim=1), self.last_epoch.sum(dim=1)
         loss = (losses * counts).sum(dim=1) / num_examples
         utility = num_examples * (losses.square().sum(dim=1) / num_batches).sqrt()
-        return _finite(loss), _finite(utility)
+        return loss.numpy(), utility.numpy()
 
 
 def draw_batches(pool: Pool, works: Sequence[Work], *, batch_size: int) -> Timetable:
@@ -111,8 +111,3 @@ def draw_batches(pool: Pool, works: Sequence[Work], *, batch_size: int) -> Timet
         counts[number, each - 1 : steps : each] = size - (each - 1) * batch_size
         last_epoch[number, steps - each : steps] = True
     return Timetable(*(torch.from_numpy(table) for table in (rows, counts, last_epoch)))
-
-
-def _finite(values: Tensor) -> Floats:
-    finite: Floats = torch.where(values.isfinite(), values, torch.nan).numpy()
-    return finite

@@ -16,6 +16,7 @@ from torch.utils.data import Subset, TensorDataset
 from common.errors import UpdateError, WorkloadError
 from common.messages import Hyperparameters
 from models.batched import Cohort, Updates, Work, footprint
+from models.batched.arrangement import count_turns
 from models.training import Trainer
 from models.update import State
 from models.version import initial_version
@@ -371,6 +372,41 @@ def test_choice_is_open_to_the_caller() -> None:
     assert Cohort(workload(), data).batched
     assert "mean" in Cohort(workload(), data).reason
     assert Cohort(workload(), data, batched=False).reason == "the plain loop was asked for"
+
+
+@pytest.mark.parametrize(
+    ("steps", "turns"),
+    [
+        # a stack takes its longest client's steps; each turn costs a quarter of the client's
+        ([100, 10, 10, 10, 10, 10], 1),  # 100, or 10 + 25, ... or 0 + 37.5
+        ([100, 100, 9, 9, 9, 9, 9], 2),  # 100, or 100 + 25, or 9 + 50, ... or 0 + 61.25
+        ([10, 9, 8, 7, 6], 0),  # 10, or 9 + 2.5, or 8 + 4.75, ... or 0 + 10
+        ([5, 5, 5], 3),  # 5, or 5 + 1.25, or 5 + 2.5, or 0 + 3.75
+        ([5, 5, 5, 5], 0),  # 5, ... or 0 + 5
+    ],
+)
+def test_clients_with_far_more_steps_than_the_others_take_their_turn(
+    steps: list[int], turns: int
+) -> None:
+    assert count_turns(steps) == turns
+
+
+def test_some_in_turn_and_some_at_once_give_each_its_own_row() -> None:
+    data = of_sizes(5, 300, 4, 8, 7, 6)
+    cohort, base = Cohort(workload(), data), initial_version(workload(), 1)
+    assert cohort.batched
+    asked = works(data, 2)
+    updates = cohort.train(base, asked, hyperparameters=Hyperparameters())
+    for row, work in enumerate(asked):
+        alone = Trainer.of(workload(), data[work.client]).train(
+            base, hyperparameters=Hyperparameters(epochs=2), seed=work.seed
+        )
+        assert updates.num_examples[row] == alone.num_examples
+        assert updates.loss[row] == pytest.approx(alone.loss, rel=1e-5)
+        exact = [torch.equal(updates.deltas[n][row], alone.delta[n]) for n in alone.delta]
+        assert all(exact) or work.client != "c1"
+    back = cohort.train(base, asked[::-1], hyperparameters=Hyperparameters())
+    assert all(torch.equal(back.deltas[n].flip(0), updates.deltas[n]) for n in back.deltas)
 
 
 def test_works_and_bases_that_do_not_fit_are_refused() -> None:

@@ -1,0 +1,67 @@
+"""Results as they come in, of one client or of many, in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from models.batched.stack import Stacked
+from models.batched.work import Updates, Work
+from models.training import LocalResult
+from models.update import Signature
+
+Score = tuple[dict[str, float], int]
+"""A base model's metrics on held-out data, and on how many examples."""
+
+
+class Results:
+    """The rows of `Updates`, each to be put once."""
+
+    def __init__(self, works: Sequence[Work], signature: Signature) -> None:
+        count = len(works)
+        self._clients = tuple(work.client for work in works)
+        self._deltas = {
+            name: torch.empty((count, *spec.shape), dtype=spec.dtype)
+            for name, spec in signature.items()
+        }
+        self._num_examples = np.zeros(count, dtype=np.int64)
+        self._loss, self._utility = np.empty(count), np.empty(count)
+        self._scores: list[Score] = [({}, 0)] * count
+
+    def put(self, place: int, result: LocalResult) -> None:
+        """Take one client's result."""
+        deltas = {name: delta.unsqueeze(0) for name, delta in result.delta.items()}
+        trained = Stacked(deltas, np.array([result.loss]), np.array([result.utility]))
+        score = result.metrics, result.num_held_out
+        self.put_stack([place], trained, [result.num_examples], [score])
+
+    def put_stack(
+        self,
+        places: list[int],
+        trained: Stacked,
+        num_examples: Sequence[int],
+        scores: Sequence[Score],
+    ) -> None:
+        """Take the results of clients that trained together, one for each place."""
+        for name, delta in trained.deltas.items():
+            self._deltas[name][places] = delta
+        self._num_examples[places] = num_examples
+        self._loss[places], self._utility[places] = trained.loss, trained.utility
+        for place, score in zip(places, scores, strict=True):
+            self._scores[place] = score
+
+    def updates(self) -> Updates:
+        """Return all rows; figures that are not finite are NaN."""
+        figures = np.array([self._loss, self._utility])
+        loss, utility = np.where(np.isfinite(figures), figures, np.nan)
+        return Updates(
+            clients=self._clients,
+            deltas=self._deltas,
+            num_examples=self._num_examples,
+            loss=loss,
+            utility=utility,
+            metrics=tuple(metrics for metrics, _ in self._scores),
+            num_held_out=np.array([count for _, count in self._scores]),
+        )
