@@ -133,7 +133,8 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
             past=_Past(situation.past),
             num_clients=len(fleet), spent_gco2eq=situation.spent_gco2eq,
             grams=spec.grams, rounds_left=None if spec.rounds is None else spec.rounds - number + 1,
-            hours_left=situation.hours_left, epochs=spec.hyperparameters.epochs,
+            hours_left=situation.hours_left, interval_h=_interval_h(spec, situation.now),
+            epochs=spec.hyperparameters.epochs,
             options=policy_options(spec.policy, spec.policy_options),
         )  # fmt: skip
         answer = ask(spec.policy, question)
@@ -141,6 +142,7 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
             waiting = "policy_waits"
         else:
             codes[fleet.find(answer.cohort)] = _INVITED
+            target = target if answer.target is None else answer.target
     for client, epochs in answer.epochs.items():
         place = fleet.find([client])
         expected[place] = expected[place] * epochs / spec.hyperparameters.epochs
@@ -161,7 +163,8 @@ class _Past(Lazy[PastRound]):
 
     def make(self, place: int) -> PastRound:
         closed = self._closed[place]
-        return PastRound(closed.number, closed.started, closed.updates)
+        hours = (closed.ended - closed.started) / HOUR
+        return PastRound(closed.number, closed.started, closed.updates, hours)
 
 
 def _pool(
@@ -188,6 +191,11 @@ def _pool(
         intensity_gco2eq_per_kwh=intensities(fleet, situation.readings)[places],
         waited_h=np.array(waited_h, dtype=np.float64), forecasts=forecasts,
     )  # fmt: skip
+
+
+def _interval_h(spec: RunSpec, now: datetime) -> float:
+    due = spec.due(now)
+    return (spec.due(due) - due) / HOUR
 
 
 def _aims(spec: RunSpec, eligible: int, so_far: Round | None) -> tuple[int, int]:
