@@ -10,7 +10,7 @@ from scheduler.carbon.grid import ZoneNow
 from scheduler.client import Client
 from scheduler.event import Draft
 from scheduler.federation import Federation
-from scheduler.gate import Gate
+from scheduler.gates import Gates
 
 _TOLD_DAILY = timedelta(days=1)
 
@@ -38,21 +38,19 @@ def grid_news(state: Federation, zones: Mapping[str, ZoneNow]) -> list[Draft]:
     return [Draft("grid.read", body={"readings": readings})] if readings else []
 
 
-def gate_news(state: Federation, gates: Mapping[str, Gate], now: datetime) -> list[Draft]:
-    """Return the gates that are worth an event, as of `now` on the grid clock."""
-    return [
-        Draft("gate.changed", client=name, body=gate.to_dict())
-        for name, gate in gates.items()
-        if _is_news(state.clients[name], gate, now)
-    ]
-
-
-def _is_news(client: Client, gate: Gate, now: datetime) -> bool:
-    """Return whether a gate is worth an event: another state or reason, or a day without one.
+def gate_news(gates: Gates, now: datetime) -> list[Draft]:
+    """Return the gates that are worth an event: another state or reason, or a day without one.
 
     Intensities have events of their own; the zone's quantiles drift slowly.
+
+    Args:
+        gates: As judged now; their clients hold what was told before.
+        now: The time on the grid clock.
     """
-    before, told_at = client.gate, client.gate_told_at
-    if before is None or told_at is None or now - told_at >= _TOLD_DAILY:
-        return True
-    return (gate.state, gate.reason) != (before.state, before.reason)
+    latest = now - _TOLD_DAILY
+    told = [client.gate_told_at for client in gates.fleet]
+    silent = [place for place, at in enumerate(told) if at is None or at <= latest]
+    return [
+        Draft("gate.changed", client=gates.fleet.ids[place], body=gates.at(place).to_dict())
+        for place in sorted({*gates.news(), *silent})
+    ]

@@ -65,7 +65,7 @@ def _news(
         *grid_news(state, zones),
         *(_signal_news(c, state, zones) if c.almanacs else ()),
         *(_caught_up(c, state, now) if learned else ()),
-        *gate_news(state, gates, now),
+        *gate_news(gates, now),
     ]
 
 
