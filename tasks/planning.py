@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from kombu.exceptions import OperationalError
+import redis
+from kombu.exceptions import KombuError
 
 from common.errors import SettingError
 from common.failpoints import failpoint
@@ -23,7 +24,7 @@ from scheduler.progress import is_due, waiting_body, waiting_news
 from scheduler.round import AssignmentState, lost
 from scheduler.situation import take_in
 from tasks.coordinator import Coordinator
-from tasks.queues import client_queue, send
+from tasks.queues import batch, client_queue, send
 from tasks.roles import SITE_PREFIX
 
 _log = get_logger(__name__)
@@ -151,10 +152,13 @@ def _dispatch(c: Coordinator, run_id: str, clients: Iterable[str]) -> None:
         return
     try:
         model = offer_model(c, run.open_round.base_version)
-        for client in clients:
-            assignment = _assignment(c, run, client, zone=state.clients[client].zone, model=model)
-            send("train", client_queue(client), assignment, shown=f"{run_id}/{assignment.round}")
-    except (OperationalError, OSError) as error:
+        shown = f"{run_id}/{run.open_round.number}"
+        with batch() as together:
+            for client in clients:
+                zone = state.clients[client].zone
+                assignment = _assignment(c, run, client, zone=zone, model=model)
+                send("train", client_queue(client), assignment, shown=shown, through=together)
+    except (redis.RedisError, KombuError, OSError) as error:
         _log.error("assignment.not_sent", run=run_id, reason=str(error))
 
 

@@ -19,6 +19,7 @@ import torch
 from models.workloads import digits
 from scheduler.federation import Federation
 from scheduler.policies import POLICIES
+from scheduler.verdict_columns import read_verdicts
 from tests.integration.fleet import Fleet, assert_accounted_for
 
 
@@ -70,7 +71,7 @@ def test_a_client_whose_gate_is_closed_receives_nothing(fleet):
     assert fleet.redis.exists("client.coal") == 0
     for planned in fleet.events("round.planned", "closed-gate"):
         assert "coal" not in planned.body["cohort"]
-        codes = {verdict["client"]: verdict["code"] for verdict in planned.body["verdicts"]}
+        codes = {v.client: v.code for v in read_verdicts(planned.body["verdicts"])}
         assert codes["coal"] == "gate_closed"
     assert_accounted_for(fleet, "closed-gate")
 
