@@ -95,27 +95,29 @@ class Transaction:
     def append(self, *drafts: Draft) -> None:
         """Write `drafts` behind the last event and fold them into `state`."""
         for draft in drafts:
-            event = self._sealed(draft)
+            event, body = self._sealed(draft)
             row = {
                 "seq": event.seq, "at": stamp(event.at), "grid_at": stamp(event.grid_at),
                 "kind": event.kind, "run": event.run, "round": event.round,
-                "client": event.client, "body": canonical(event.body),
+                "client": event.client, "body": body,
                 "prev_hash": event.prev_hash, "hash": event.hash,
             }  # fmt: skip
             self._connection.execute(_INSERT, row)
             self.state.apply(event)
 
-    def _sealed(self, draft: Draft) -> Event:
+    def _sealed(self, draft: Draft) -> tuple[Event, str]:
+        """Return a draft as an event, and its body as it is kept."""
         seq, prev, body = self.state.seq + 1, self.state.head, canonical(draft.body)
         digest = chain_hash(
             prev, seq, stamp(self.at), stamp(self.grid_at), draft.kind, draft.run, draft.round,
             draft.client, body,
         )  # fmt: skip
         # The body as every later reader will see it: a tuple, for one, comes back as a list.
-        return Event(
+        event = Event(
             seq, self.at, self.grid_at, draft.kind, draft.run, draft.round, draft.client,
             json.loads(body), prev, digest,
         )  # fmt: skip
+        return event, body
 
 
 class Ledger:
