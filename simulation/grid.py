@@ -103,7 +103,7 @@ class VirtualGrid(Grid):
     def comparable(self, zone: str, start: datetime, end: datetime) -> float | None:
         """Return the mean intensity in gCO2eq/kWh, or `None` if unknown or of another family."""
         first = hour_of(start)
-        if end <= hour_start(first + 1) and first <= self._known.hour:
+        if start <= end and hour_of(end - datetime.resolution) <= first <= self._known.hour:
             value = self._truth.value(zone, first)
             return None if math.isnan(value) else value
         return super().comparable(zone, start, end)

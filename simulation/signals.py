@@ -27,11 +27,10 @@ def find_file(path: Path, *, beside: Path | None = None) -> Path:
     for candidate in (path, *(folder / path for folder in folders)):
         if candidate.is_file():
             return candidate.resolve()
-    where = " or ".join(map(str, folders)) or "FAIRWIND_DATA, which is not set"
     msg = (
-        f"There is no file {path}, neither as it stands nor in {where}, so nothing was simulated. "
-        "Correct the path, or let FAIRWIND_DATA name the folder of the data; docs/data.md says "
-        "where to get them."
+        f"There is no file {path}, neither as it stands, nor beside the scenario, nor in "
+        f"FAIRWIND_DATA ({data or 'not set'}), so nothing was simulated. docs/data.md says where "
+        "to get the data; let FAIRWIND_DATA name their folder, or correct the path."
     )
     raise SettingError(msg)
 

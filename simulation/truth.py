@@ -10,16 +10,19 @@ import numpy.typing as npt
 
 from common.errors import SignalError
 from scheduler.carbon.reading import Reading
-from scheduler.carbon.signal import HOUR, Signal, hour_start, hours_overlapping
+from scheduler.carbon.signal import HOUR, Signal, hour_start
 
 Floats = npt.NDArray[np.float64]
 
 _BLOCK_H = 240
 
 
+_EPOCH = hour_start(0)
+
+
 def hour_of(time: datetime) -> int:
     """Return the UTC hour, counted from 1970, in which a time lies."""
-    return hours_overlapping(time, time + datetime.resolution)[0]
+    return (time - _EPOCH) // HOUR
 
 
 class Truth:
