@@ -94,16 +94,18 @@ class Transaction:
 
     def append(self, *drafts: Draft) -> None:
         """Write `drafts` behind the last event and fold them into `state`."""
+        rows = []
         for draft in drafts:
             event, body = self._sealed(draft)
-            row = {
+            self.state.apply(event)
+            rows.append({
                 "seq": event.seq, "at": stamp(event.at), "grid_at": stamp(event.grid_at),
                 "kind": event.kind, "run": event.run, "round": event.round,
                 "client": event.client, "body": body,
                 "prev_hash": event.prev_hash, "hash": event.hash,
-            }  # fmt: skip
-            self._connection.execute(_INSERT, row)
-            self.state.apply(event)
+            })  # fmt: skip
+        if rows:
+            self._connection.execute(_INSERT, rows)
 
     def _sealed(self, draft: Draft) -> tuple[Event, str]:
         """Return a draft as an event, and its body as it is kept."""
