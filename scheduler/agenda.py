@@ -116,6 +116,14 @@ def agenda(
     return found
 
 
+def copied(state: Federation, run: Run) -> tuple[Federation, Run]:
+    """Return what an agenda is made from, apart from the federation that goes on meanwhile."""
+    clients = {c.id: replace(c) for c in state.clients.values() if not c.retired}
+    ours = replace(run, closed=list(run.closed), tally=replace(run.tally))
+    ours.open_round = run.open_round and replace(run.open_round, cohort=dict(run.open_round.cohort))
+    return Federation(clients=clients, runs={run.id: ours}), ours
+
+
 def why(appointment: Appointment, run: Run) -> str:
     """Return one sentence that says why a round is expected to be held, or to wait."""
     if appointment.running:
@@ -164,12 +172,9 @@ class _Course:
     """The federation as it is expected to go on: a copy, in which rounds happen as planned."""
 
     def __init__(self, state: Federation, run: Run, grid: Grid, now: datetime) -> None:
-        self._clients = {c.id: replace(c) for c in state.clients.values() if not c.retired}
-        self._run = replace(
-            run, closed=list(run.closed), open_round=None, tally=replace(run.tally),
-        )  # fmt: skip
-        self._open, self._grid, self._run_now_at = run.open_round, grid, now
-        self._state = Federation(clients=self._clients, runs={run.id: self._run})
+        self._state, self._run = copied(state, run)
+        self._clients, self._grid, self._run_now_at = self._state.clients, grid, now
+        self._open, self._run.open_round = self._run.open_round, None
         spans = [done.ended - done.started for done in run.closed[-_LIKE:]]
         self._usual = max(_SHORTEST, sorted(spans)[len(spans) // 2]) if spans else None
 

@@ -18,6 +18,7 @@ from scheduler.gate import GateRule
 from scheduler.ledger import Ledger, open_ledger
 from scheduler.view import view
 from tasks.monitor import grams
+from tasks.monitor.foreseen import Foreseen
 from tasks.monitor.horizon import Horizon, outlook
 
 
@@ -33,6 +34,7 @@ class LedgerSource:
         self._ledger: Ledger | None = None
         self._file: tuple[int, int] | None = None
         self._horizon: Horizon | None = None
+        self._foreseen = Foreseen()
 
     def latest_seq(self) -> int:
         """Return the number of the ledger's last event.
@@ -71,6 +73,7 @@ class LedgerSource:
             tally = state.runs[seen["run"]["id"]].tally
             seen["run"].update(grams.of_run(tally, settles=is_live(settings)))
         self._look_ahead(seen)
+        seen["agenda"] = self._agenda(state, seen, settings)
         return seen
 
     def load_advice(self, client: str) -> dict[str, Any]:
@@ -111,6 +114,14 @@ class LedgerSource:
         ahead = self._grids(self._settings).forecasts(zones, now)
         for zone in seen["zones"]:
             zone["forecast"] = ahead.get(zone["zone"])
+
+    def _agenda(
+        self, state: Federation, seen: dict[str, Any], settings: Settings
+    ) -> dict[str, Any] | None:
+        if seen["run"] is None or seen["run"]["status"] == "ended":
+            return None
+        now = datetime.fromtimestamp(seen["now"], UTC)
+        return self._foreseen.of(state, state.runs[seen["run"]["id"]], settings, now)
 
     def _grids(self, settings: Settings) -> Horizon:
         if self._horizon is None:

@@ -1,5 +1,6 @@
 // Carbon intensity over time: a line a zone, the threshold, the rounds, and the next 24 hours.
 
+import { toCome } from "./agenda.js";
 import { known } from "./dom.js";
 import { drawForecast, pathOfPast, withFuture } from "./forecast.js";
 import { day, hour, intensity } from "./format.js";
@@ -116,6 +117,7 @@ export class IntensityChart {
       ctx.fillRect(bbox.left, y, bbox.width, bbox.top + bbox.height - y);
     }
     this.future(u);
+    if (this.now !== Infinity) for (const round of toCome(this.view)) this.expected(u, round);
     let free = 0;
     for (const round of this.view.rounds) free = this.band(u, round, free);
     ctx.restore();
@@ -139,6 +141,21 @@ export class IntensityChart {
     ctx.fillStyle = css("--ink-soft");
     ctx.fillText(String(round.round), middle, bbox.top - 4 * px);
     return middle + 10 * px;
+  }
+
+  /** A round to come: hollow, so that nobody takes it for one that was held. */
+  expected(u, { start, end }) {
+    const { ctx, bbox } = u;
+    const px = devicePixelRatio;
+    const left = u.valToPos(Math.max(start, this.now), "x", true);
+    const right = Math.max(u.valToPos(end, "x", true) - px, left + 2 * px);
+    ctx.fillStyle = css("--band-expected");
+    ctx.fillRect(left, bbox.top, right - left, bbox.height);
+    ctx.strokeStyle = css("--band-edge");
+    ctx.lineWidth = px;
+    ctx.setLineDash([2 * px, 2 * px]);
+    ctx.strokeRect(left + px / 2, bbox.top + px / 2, right - left - px, bbox.height - px);
+    ctx.setLineDash([]);
   }
 
   front(u) {

@@ -1,5 +1,6 @@
 // Under the chart of intensities: every zone with its figure and label, and what the lines rest on.
 
+import { toCome } from "./agenda.js";
 import { byId, keyed, known, make, put } from "./dom.js";
 import * as format from "./format.js";
 import { explain, labelOf } from "./labels.js";
@@ -59,7 +60,7 @@ export function showLegend(view, cursor, focus) {
 /** Renew what is said of forecasts and gaps, and the chart in words for those who cannot see it. */
 export function showNotes(view) {
   const zones = charted(view);
-  const notes = [...forecastNotes(zones, view), ...gapNotes(zones, view)];
+  const notes = [...forecastNotes(zones, view), ...agendaNotes(zones, view), ...gapNotes(zones, view)];
   keyed(byId("grid-notes"), notes, ([kind, text]) => kind + text, ([kind, text]) => {
     const item = make("li");
     item.append(make("span", `key-${kind}`), make("span", "", text));
@@ -83,6 +84,10 @@ function forecastNotes(zones, view) {
     const which = ways.size > 1 ? `${of.join(", ")}: ` : "";
     return ["ahead", `${which}the next 24 hours (${way})`];
   });
+}
+
+function agendaNotes(zones, view) {
+  return toCome(view).length && zones.some((zone) => zone.forecast) ? [["expected", "rounds that are expected, by the run's own policy"]] : [];
 }
 
 function wayOf({ source, method, quality, issued, low }) {

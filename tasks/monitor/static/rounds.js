@@ -1,6 +1,7 @@
 // The Rounds page: takes views from the feed and hands them to the parts of the page.
 
 import { advise } from "./advice.js";
+import { showAgenda } from "./agenda.js";
 import { showCards, showParts } from "./cards.js";
 import { byId, keyed, known, make, put } from "./dom.js";
 import * as format from "./format.js";
@@ -135,7 +136,7 @@ function show(message) {
   page.classList.remove("stale");
   live("live", "Live");
   const clients = () => showClients(view, advised);
-  for (const part of [showHead, tick, showNotice, showCards, showCharts, clients, showRounds]) part(view);
+  for (const part of [showHead, tick, showNotice, showCards, showCharts, showAgenda, clients, showRounds]) part(view);
   if (advised && byId("advice").hidden) choose(advised);
 }
 

@@ -192,6 +192,54 @@ def test_a_run_that_is_over_has_no_hours_to_come(source: LedgerSource, enrolled:
     assert view["run"]["settled_share"] is None
 
 
+def begin(settings: Settings, **changes: Any) -> None:
+    """Let a run begin, for which paris would train."""
+    writer = open_ledger(settings.ledger, settings.clock)
+    body = {"spec": spec(**({"quorum": 1, "policy": "all"} | changes)).model_dump(mode="json")}
+    joined = {"incarnation": "i1", "host": "h", "pid": 1}
+    with writer.transaction() as transaction:
+        transaction.append(
+            Draft("client.joined", client="paris", body=joined),
+            Draft("run.started", run="r", body=body),
+        )
+    writer.close()
+
+
+def foreseen(source: LedgerSource, run: str = "r") -> dict[str, Any]:
+    """Return the agenda of a run as soon as it has been worked out."""
+    while (agenda := source.load_view(run)["agenda"]) is None:
+        pass
+    made: dict[str, Any] = agenda
+    return made
+
+
+def test_the_rounds_to_come_are_those_the_policy_would_plan(
+    source: LedgerSource, enrolled: Settings
+) -> None:
+    begin(enrolled, rounds=3)
+    agenda = foreseen(source)
+    assert agenda["problem"] is None
+    held = [each for each in agenda["rounds"] if not each["waiting"]]
+    assert [each["round"] for each in held] == [1, 2, 3]
+    assert held[0]["zones"] == {"FR": 1}
+    assert held[0]["why"] == "all invites every open client"
+    assert held[0]["end"] <= held[1]["start"]
+
+
+def test_a_policy_that_fails_costs_the_rounds_to_come_and_nothing_else(
+    source: LedgerSource, enrolled: Settings
+) -> None:
+    begin(enrolled, policy="nobodys:select")
+    agenda = foreseen(source)
+    assert agenda["rounds"] == []
+    assert "nobodys:select" in agenda["problem"]
+    assert zones(source.load_view("r"))["FR"]
+
+
+def test_no_rounds_are_to_come_without_a_run(source: LedgerSource) -> None:
+    assert source.load_view(None)["agenda"] is None
+
+
 def test_a_redis_that_is_away_costs_the_forecast_and_nothing_else(enrolled: Settings) -> None:
     source = LedgerSource(enrolled.model_copy(update={"signal": ("neso", "typical_day")}))
     view = source.load_view(None)

@@ -1,0 +1,107 @@
+"""What is foreseen of a run: its agenda for the next 24 hours, worked out beside the page.
+
+The page must never wait for what only adds to it, and some policies take seconds to plan a day. So
+a thread of its own works it out, from a copy, and a view shows the newest there is.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from common.errors import FairwindError
+from common.settings import Settings
+from scheduler.agenda import agenda, copied, describe
+from scheduler.carbon import federation_family
+from scheduler.carbon.grid import Grid
+from scheduler.carbon.signal import slot_start
+from scheduler.federation import Federation, Run
+from scheduler.gate import GateRule
+from scheduler.score import score_weights
+from tasks.monitor.horizon import AHEAD, Horizon
+
+_log = structlog.get_logger(__name__)
+
+_HOURS = round(AHEAD.total_seconds() / 3600)
+
+_AT_ONCE_S = 0.25
+"""So long a view waits for an agenda, wall seconds: most are there by then."""
+
+_PAUSE_S = 2.0
+_PAUSE_FACTOR = 10.0
+"""An agenda is renewed no sooner than after a pause, and after so many times what it took."""
+
+
+class Foreseen:
+    """Agendas of one run at a time, renewed whenever a round or an hour begins or ends."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="agenda")
+        self._horizon: Horizon | None = None
+        self._work: Future[dict[str, Any] | None] | None = None
+        self._key: tuple[Any, ...] | None = None
+        self._newest: tuple[str, dict[str, Any] | None] = ("", None)
+        self._not_before = 0.0
+
+    def of(
+        self, state: Federation, run: Run, settings: Settings, now: datetime
+    ) -> dict[str, Any] | None:
+        """Return the newest agenda of a run as a page draws it, `None` while there is none.
+
+        Args:
+            state: The federation as it stands.
+            run: One of its runs, not over.
+            settings: Where the forecasts are.
+            now: The time on the grid clock.
+        """
+        key = (run.id, len(run.closed), _cohort(run), len(state.clients), slot_start(now))
+        free = self._work is None or self._work.done()
+        other = self._key is None or self._key[0] != run.id
+        if free and key != self._key and (other or time.monotonic() >= self._not_before):
+            self._key, copy = key, copied(state, run)
+            self._work = self._thread.submit(self._work_out, *copy, settings, now)
+            wait([self._work], _AT_ONCE_S)
+        if self._work is not None and self._work.done() and self._key is not None:
+            self._newest = (self._key[0], self._work.result())
+        return self._newest[1] if self._newest[0] == run.id else None
+
+    def _work_out(
+        self, state: Federation, run: Run, settings: Settings, now: datetime
+    ) -> dict[str, Any] | None:
+        begun = time.monotonic()
+        try:
+            return self._agenda(state, run, settings, now)
+        except FairwindError as error:
+            return {"rounds": [], "problem": str(error)}
+        except Exception as error:  # noqa: BLE001 - the page goes on without it
+            _log.exception("agenda.failed", run=run.id)
+            problem = f"The rounds to come cannot be worked out ({type(error).__name__})."
+            return {"rounds": [], "problem": f"{problem} Flower's log holds the details."}
+        finally:
+            took = time.monotonic() - begun
+            self._not_before = time.monotonic() + max(_PAUSE_S, _PAUSE_FACTOR * took)
+
+    def _agenda(
+        self, state: Federation, run: Run, settings: Settings, now: datetime
+    ) -> dict[str, Any]:
+        self._horizon = self._horizon or Horizon(settings)
+        family = federation_family(settings)
+        planned = agenda(
+            state, run, Grid(self._horizon.signal(), family), GateRule.of(settings, family), now,
+            hours=_HOURS, weights=score_weights(settings.score_weights),
+        )  # fmt: skip
+        return {
+            "rounds": [
+                describe(each, run) | {"start": each.start.timestamp(), "end": each.end.timestamp()}
+                for each in planned
+            ],
+            "problem": None,
+        }
+
+
+def _cohort(run: Run) -> tuple[Any, ...]:
+    return (run.open_round.number, len(run.open_round.cohort)) if run.open_round else ()
