@@ -24,7 +24,8 @@ rule:
    what is seen seldom is not forgotten. The last `closing` rounds, a tenth of all at most, invite
    everybody, if the budget covers it.
 
-Without an end in hours it never waits: the gates in front of it do.
+Without an end in hours it never waits: the gates in front of it do. It then looks no further ahead
+than its rounds take.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ from scheduler.policies.answer import Answer
 from scheduler.policies.fairwind_notes import Notes, why_now, why_wait
 from scheduler.policies.ground import Ground, ground_of
 from scheduler.policies.local_work import LocalWork, local_work
-from scheduler.policies.pace import Pace, due_updates, pace_of
+from scheduler.policies.pace import Pace, due_updates, end_h, pace_of
 from scheduler.policies.pool import Floats, Ints, Pool
 from scheduler.policies.question import Question
 from scheduler.policies.quotas import quotas
-from scheduler.policies.reserve import reserve
+from scheduler.policies.reserve import Reserve, reserve
 
 _SPREAD = 2.0
 """A client's loss counts at most this many times the middle one, and at least one over it."""
@@ -57,6 +58,9 @@ _CLOSING_GRAMS = 0.25
 
 _PATIENT_TURNS = 2.0
 
+_DIGITS = 9
+"""What agrees so far is alike, in whichever order it was summed."""
+
 
 def select(question: Question) -> Answer:
     """Return who trains in the running hour, or nobody if a better one is worth the wait.
@@ -64,53 +68,55 @@ def select(question: Question) -> Answer:
     Options: `fairness`, `full_share`, `closing`, `patience_h`, `horizon_h`; see the module.
     """
     pool = Pool.of(question.candidates)
-    if not len(pool):
+    if not len(pool) or question.wanted < 1:
         return Answer(())
-    ground = ground_of(pool, hours_left=question.hours_left)
+    options = question.options
+    ground = ground_of(pool, horizon_h=options["horizon_h"], end_h=end_h(question))
     work = local_work(
-        ground, pool.duration_s, epochs=question.epochs, full_share=question.options["full_share"]
+        ground, pool.duration_s, epochs=question.epochs, full_share=options["full_share"]
     )
-    closing = _closing(question, ground, work)
-    return closing or _ordinary(question, pool, ground, work)
+    return _closing(question, pool, ground, work) or _ordinary(question, pool, ground, work)
 
 
 def _ordinary(question: Question, pool: Pool, ground: Ground, work: LocalWork) -> Answer:
     shares = participation(pool, ground, fairness=question.options["fairness"])
-    places = max(1, min(len(pool), max(question.quorum, round(1 / shares.max()))))
-    places = min(places, max(question.wanted, 1))
-    left_gco2eq = _left_gco2eq(question)
-    if left_gco2eq is not None:
-        left_gco2eq = max(0.0, left_gco2eq - _kept_for_closing(question, ground))
-    usual = places * float(shares @ (ground.usual_gco2eq() * work.counts() / question.epochs))
+    places = _places(question, shares)
+    left_gco2eq = _left_gco2eq(question, ground)
+    usual = places * float(shares @ (ground.usual_gco2eq * work.counts() / question.epochs))
     affordable = None if left_gco2eq is None or usual <= 0 else max(1.0, left_gco2eq / usual)
     pace = pace_of(question, hours=ground.hours, affordable=affordable)
     due = due_updates(question, pool, shares, places=places, pace=pace)
-    prices = reserve(ground, due, places=places)
-    waited = _overdue(question, pool, places=places, pace=pace, hours=ground.hours)
-    better = prices.better_hours()
-    if pace.has_slack and better >= pace.hours_needed and not waited.any():
-        return Answer((), because=why_wait(prices, pace, better=better))
-    gains = np.where(waited > 0, np.inf, prices.gain_gco2eq)
+    prices = reserve(ground, due, places=places, updates_an_hour=pace.updates_an_hour)
+    waited = _overdue(question, pool, places=places, pace=pace)
+    if _waits(prices, pace, waited):
+        return Answer((), because=why_wait(prices, pace))
+    gains = prices.gain_gco2eq
     chosen = _best(question, pool, gains, waited, places=places)
-    budget = _round_gco2eq(pace, left_gco2eq)
+    budget = _round_gco2eq(pace.rounds_left, left_gco2eq)
     counts = work.within(chosen, budget)
-    chosen = _affordable(question, chosen, gains, work.gco2eq(counts), budget)
+    grams = work.gco2eq(counts)
+    chosen = _affordable(question, chosen, grams, budget)
     weights = np.clip(1 / (len(pool) * shares), 1 / _HEAVIEST, _HEAVIEST)
     return Answer(
         [pool.clients[n] for n in chosen],
-        epochs={pool.clients[n]: int(counts[n]) for n in chosen if counts[n] < question.epochs},
+        epochs=_fewer(question, pool, chosen, counts),
         weights=_named(pool, chosen, weights),
-        because=why_now(prices, pace, better=better, overdue=int((waited[chosen] > 0).sum())),
+        because=why_now(prices, pace, overdue=int((waited[chosen] > 0).sum())),
         notes=Notes(
-            pool,
-            ground,
-            prices,
-            shares=shares,
-            due=due,
-            grams=work.gco2eq(counts),
-            chosen=chosen,
+            pool, ground, prices, shares=shares, due=due, grams=grams, waited=waited, chosen=chosen
         ),
     )
+
+
+def _waits(prices: Reserve, pace: Pace, waited: Floats) -> bool:
+    better = prices.better_hours()
+    return pace.has_slack and better >= pace.hours_needed and not waited.any()
+
+
+def _places(question: Question, shares: Floats) -> int:
+    """Return how many train, so few that nobody's share asks for more than one update a round."""
+    alike = round(round(1 / float(shares.max()), _DIGITS))
+    return min(len(shares), question.wanted, max(question.quorum, alike, 1))
 
 
 def participation(pool: Pool, ground: Ground, *, fairness: float) -> Floats:
@@ -121,91 +127,98 @@ def participation(pool: Pool, ground: Ground, *, fairness: float) -> Floats:
     spread = pool.utility / ground.examples
     middle = np.nanmedian(spread) if not np.isnan(spread).all() else 1.0
     spread = np.where(np.isnan(spread), middle, spread) / (middle or 1.0)
-    cost = ground.usual_gco2eq() / ground.examples
+    cost = ground.usual_gco2eq / ground.examples
     cost = np.maximum(cost, cost.max() * 1e-6) if cost.max() > 0 else np.ones(len(pool))
     return quotas(np.clip(spread, 1 / _SPREAD, _SPREAD) / np.sqrt(cost), fairness)
 
 
-def _closing(question: Question, ground: Ground, work: LocalWork) -> Answer | None:
+def _closing(question: Question, pool: Pool, ground: Ground, work: LocalWork) -> Answer | None:
     """Return a round of everybody, or a wait for its best hour, if it is time and affordable."""
     left = question.rounds_left
-    if left is None or left > min(question.options["closing"], _closing_rounds(question)):
+    if left is None or not 1 <= left <= _closing_rounds(question):
         return None
-    everybody = np.arange(len(question.candidates))
-    left_gco2eq = _left_gco2eq(question)
-    counts = work.within(everybody, math.inf if left_gco2eq is None else left_gco2eq / left)
-    grams = work.gco2eq(counts)
-    if left_gco2eq is not None and grams.sum() > left_gco2eq:
+    everybody = np.arange(len(pool))
+    budget = _round_gco2eq(left, _left_gco2eq(question, ground))
+    counts = work.within(everybody, budget)
+    if work.gco2eq(counts).sum() > budget:
         return None
     pace = pace_of(question, hours=ground.hours, affordable=None)
-    hours = reserve(ground, np.full(len(everybody), 1.0), places=len(everybody))
-    better = hours.better_hours()
-    if pace.has_slack and better >= pace.hours_needed:
-        return Answer((), because=why_wait(hours, pace, better=better))
-    clients = [candidate.client for candidate in question.candidates]
+    prices = reserve(ground, np.ones(len(pool)), places=len(pool))
+    waited = _overdue(question, pool, places=len(pool), pace=pace)
+    if _waits(prices, pace, waited):
+        return Answer((), because=why_wait(prices, pace))
     return Answer(
-        clients,
-        epochs={c: int(n) for c, n in zip(clients, counts, strict=True) if n < question.epochs},
-        target=len(clients),
+        pool.clients,
+        epochs=_fewer(question, pool, everybody, counts),
+        target=len(pool),
         because={"code": "closing", "rounds_left": float(left)},
     )
 
 
 def _closing_rounds(question: Question) -> int:
-    rounds = question.number - 1 + (question.rounds_left or 0)
-    return int(rounds * _CLOSING_SHARE)
+    """Return how many rounds at the end invite everybody; none where the run has no such end."""
+    if question.rounds_left is None:
+        return 0
+    rounds = question.number - 1 + question.rounds_left
+    return int(min(question.options["closing"], rounds * _CLOSING_SHARE))
 
 
-def _left_gco2eq(question: Question) -> float | None:
-    return None if question.grams is None else max(0.0, question.grams - question.spent_gco2eq)
+def _left_gco2eq(question: Question, ground: Ground) -> float | None:
+    """Return what is left of the budget, without what closing rounds to come want at least.
+
+    They get nothing if they would want too much of it.
+    """
+    if question.grams is None:
+        return None
+    rounds = _closing_rounds(question)
+    if (question.rounds_left or 0) <= rounds:
+        rounds = 0
+    kept = rounds * float(ground.usual_gco2eq.sum()) / question.epochs
+    kept = kept if kept <= _CLOSING_GRAMS * question.grams else 0.0
+    return max(0.0, question.grams - question.spent_gco2eq - kept)
 
 
-def _kept_for_closing(question: Question, ground: Ground) -> float:
-    """Return the grams that the closing rounds want at least; 0 if they would want too many."""
-    rounds = min(question.options["closing"], _closing_rounds(question))
-    grams = rounds * float(ground.usual_gco2eq().sum()) / question.epochs
-    return grams if grams <= _CLOSING_GRAMS * (question.grams or 0.0) else 0.0
+def _round_gco2eq(rounds_left: float | None, left_gco2eq: float | None) -> float:
+    return math.inf if left_gco2eq is None else left_gco2eq / max(1.0, rounds_left or 1.0)
 
 
-def _round_gco2eq(pace: Pace, left_gco2eq: float | None) -> float:
-    if left_gco2eq is None:
-        return math.inf
-    return left_gco2eq / max(1.0, pace.rounds_left or 1.0)
-
-
-def _overdue(question: Question, pool: Pool, *, places: int, pace: Pace, hours: int) -> Floats:
+def _overdue(question: Question, pool: Pool, *, places: int, pace: Pace) -> Floats:
     """Return for how many hours each has waited that has waited too long, 0 for the others."""
     if not question.past:
         return np.zeros(len(pool))
     since_start = (question.now - question.past[0].planned_at).total_seconds() / 3600
     waited = np.minimum(pool.waited_h, since_start)
-    turn = len(pool) * hours / max(places * pace.rounds_ahead, 1.0)
+    turn = len(pool) * pace.hours_ahead / max(places * pace.rounds_ahead, 1.0)
     patience = max(question.options["patience_h"], _PATIENT_TURNS * turn)
     return np.where(waited >= patience, waited, 0.0)
 
 
 def _best(question: Question, pool: Pool, gains: Floats, waited: Floats, *, places: int) -> Ints:
-    """Return the places of those who gain most, longest waiting first, ties by chance."""
+    """Return the places of those who waited too long, then gain most; equal ones by chance."""
     order = np.lexsort((-gains, -waited))
-    last = order[places - 1]
-    tied = np.flatnonzero((gains == gains[last]) & (waited == waited[last]))
-    sure = order[:places][~np.isin(order[:places], tied)]
-    by_id = sorted(tied.tolist(), key=lambda n: pool.clients[n])
-    drawn = question.rng.sample(by_id, places - len(sure))
-    return np.sort(np.concatenate([sure, np.array(drawn, dtype=np.int64)]))
+    first, last = order[:places], order[places - 1]
+    tied = (gains == gains[last]) & (waited == waited[last])
+    by_id = sorted(np.flatnonzero(tied).tolist(), key=pool.clients.__getitem__)
+    sure = first[~tied[first]].tolist()
+    sure.sort(key=lambda n: (-waited[n], -gains[n], pool.clients[n]))
+    return np.array(sure + question.rng.sample(by_id, places - len(sure)), dtype=np.int64)
 
 
-def _affordable(
-    question: Question, chosen: Ints, gains: Floats, grams: Floats, budget: float
-) -> Ints:
-    """Return the chosen but for those who gain least, as far as the budget wants and the quorum."""
-    order = chosen[np.argsort(-gains[chosen], kind="stable")]
-    within = int((np.cumsum(grams[order]) <= budget).sum())
-    return np.sort(order[: max(question.quorum, within)])
+def _affordable(question: Question, chosen: Ints, grams: Floats, budget: float) -> Ints:
+    """Return the first of the chosen, as far as the budget wants and the quorum."""
+    within = int((np.cumsum(grams[chosen]) <= budget).sum())
+    return np.sort(chosen[: max(question.quorum, within)])
+
+
+def _fewer(question: Question, pool: Pool, chosen: Ints, counts: Ints) -> dict[str, int]:
+    asked = counts[chosen]
+    fewer = asked < question.epochs
+    names = [pool.clients[n] for n in chosen[fewer].tolist()]
+    return dict(zip(names, asked[fewer].tolist(), strict=True))
 
 
 def _named(pool: Pool, chosen: Ints, weights: Floats) -> dict[str, float]:
-    mine = weights[chosen]
+    mine = np.round(weights[chosen], _DIGITS)
     if np.ptp(mine) == 0:
         return {}
-    return {pool.clients[n]: float(weights[n]) for n in chosen}
+    return dict(zip([pool.clients[n] for n in chosen.tolist()], mine.tolist(), strict=True))

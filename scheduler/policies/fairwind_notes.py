@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 
 import numpy as np
 
 from scheduler.policies.answer import Because
-from scheduler.policies.ground import WH_PER_KWH, Ground
+from scheduler.policies.ground import Ground
 from scheduler.policies.pace import Pace
 from scheduler.policies.pool import Floats, Ints, Pool
 from scheduler.policies.reserve import Reserve
+from scheduler.policies.turning import turning_points
 
 
-def why_wait(prices: Reserve, pace: Pace, *, better: int) -> Because:
+def why_wait(prices: Reserve, pace: Pace) -> Because:
     """Return why a round waits: enough better hours are still to come."""
-    best = prices.best_hour()
-    worth = prices.hours_gco2eq
-    return {
-        "code": "better_hours_ahead",
-        "hours_ahead": float(len(worth)),
-        "better_hours": float(better),
-        "hours_needed": pace.hours_needed,
-        "best_in_h": float(best),
-        "saves_gco2eq": float(worth[best] - worth[0]),
-    }
+    return {"code": "better_hours_ahead"} | _hours(prices, pace)
 
 
-def why_now(prices: Reserve, pace: Pace, *, better: int, overdue: int) -> Because:
+def why_now(prices: Reserve, pace: Pace, *, overdue: int) -> Because:
     """Return why a round is held now."""
-    worth = prices.hours_gco2eq
-    best = prices.best_hour()
     code = "among_best_hours" if pace.has_slack else "no_slack"
     if overdue:
         code = "overdue"
+    return {"code": code} | _hours(prices, pace) | {"overdue": float(overdue)}
+
+
+def _hours(prices: Reserve, pace: Pace) -> dict[str, float | str | None]:
+    """Return how the running hour stands among those ahead.
+
+    Those who would be asked in the best hour emit then at least `saves_gco2eq` less than now, with
+    all the run's epochs.
+    """
+    worth, best = prices.hours_gco2eq, prices.best_hour()
     return {
-        "code": code,
         "hours_ahead": float(len(worth)),
-        "better_hours": float(better),
+        "better_hours": float(prices.better_hours()),
         "hours_needed": pace.hours_needed,
         "best_in_h": float(best),
         "saves_gco2eq": float(worth[best] - worth[0]),
-        "overdue": float(overdue),
     }
 
 
@@ -55,6 +55,7 @@ class Notes(Mapping[str, Because]):
         shares: Of participation; `(N,)`.
         due: Updates due of each; `(N,)`.
         grams: Of the update that was, or would have been, asked of each; `(N,)`.
+        waited: Above 0 for who has waited too long and is chosen whatever it emits; `(N,)`.
         chosen: Places of those invited.
     """
 
@@ -67,34 +68,49 @@ class Notes(Mapping[str, Because]):
         shares: Floats,
         due: Floats,
         grams: Floats,
+        waited: Floats,
         chosen: Ints,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._pool, self._ground, self._prices = pool, ground, prices
         self._shares, self._due, self._grams = shares, due, grams
-        self._chosen = frozenset(chosen.tolist())
-        self._place: dict[str, int] | None = None
-        gains = prices.gain_gco2eq
-        self._least_chosen = float(gains[chosen].min()) if len(chosen) else np.inf
-        others = np.delete(gains, chosen)
-        self._best_other = float(others.max()) if len(others) else -np.inf
+        self._waited, self._chosen = waited, chosen
+
+    @cached_property
+    def _all(self) -> Mapping[str, Because]:
+        rows = zip(
+            self._prices.price_gco2eq.tolist(), self._ground.gco2eq(0).tolist(),
+            self._grams.tolist(), self._due.tolist(), self._shares.tolist(),
+            self._turning_points().tolist(), strict=True,
+        )  # fmt: skip
+        return {
+            client: {
+                "code": "price",
+                "price_gco2eq": price,
+                "now_gco2eq": now,
+                "asked_gco2eq": asked,
+                "due_updates": due,
+                "share": share,
+                "turns_at_gco2eq_per_kwh": None if math.isnan(turns) else turns,
+            }
+            for client, (price, now, asked, due, share, turns) in zip(
+                self._pool.clients, rows, strict=True
+            )
+        }
+
+    def _turning_points(self) -> Floats:
+        """Return the intensity below which each is, or would have been, asked; `(N,)`, or NaN."""
+        gains = self._prices.gain_gco2eq
+        chosen = np.zeros(len(gains), bool)
+        chosen[self._chosen] = True
+        by_gain = self._waited == 0
+        least = gains[chosen & by_gain].min(initial=np.inf)
+        best = gains[~chosen].max(initial=-np.inf)
+        rival = np.where(by_gain, np.where(chosen, best, least), np.inf)
+        return turning_points(self._ground, self._prices, rival, chosen=chosen)
 
     def __getitem__(self, client: str) -> Because:
         """Return one candidate's figures; `turns_at_gco2eq_per_kwh` would have turned its lot."""
-        if self._place is None:
-            self._place = {client: n for n, client in enumerate(self._pool.clients)}
-        n = self._place[client]
-        rival = self._best_other if n in self._chosen else self._least_chosen
-        price = float(self._prices.price_gco2eq[n])
-        turns = (price - rival) / float(self._ground.energy_wh[n]) * WH_PER_KWH
-        return {
-            "code": "price",
-            "price_gco2eq": price,
-            "now_gco2eq": float(self._ground.gco2eq(0)[n]),
-            "asked_gco2eq": float(self._grams[n]),
-            "due_updates": float(self._due[n]),
-            "share": float(self._shares[n]),
-            "turns_at_gco2eq_per_kwh": turns if np.isfinite(turns) and turns >= 0 else None,
-        }
+        return self._all[client]
 
     def __iter__(self) -> Iterator[str]:
         """Go through the candidates."""

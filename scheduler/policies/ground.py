@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -15,7 +16,7 @@ _UNKNOWN_WH = 1e-3
 WH_PER_KWH = 1000.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ground:
     """Candidates without gaps; N candidates, Z zones, H hours, the running one first.
 
@@ -41,13 +42,14 @@ class Ground:
         grams: Floats = self.energy_wh * self.ahead[self.zone, hour] / WH_PER_KWH
         return grams
 
+    @cached_property
     def usual_gco2eq(self) -> Floats:
-        """Return what a whole update of each candidate emits in the mean of the hours; `(N,)`."""
+        """What a whole update of each candidate emits in the mean of the hours; `(N,)`."""
         grams: Floats = self.energy_wh * self.ahead.mean(axis=1)[self.zone] / WH_PER_KWH
         return grams
 
 
-def ground_of(pool: Pool, *, hours_left: float | None) -> Ground:
+def ground_of(pool: Pool, *, horizon_h: float, end_h: float | None) -> Ground:
     """Return candidates with their gaps filled.
 
     A client that did not say how many examples it has counts as the middle one; one of unknown
@@ -56,27 +58,26 @@ def ground_of(pool: Pool, *, hours_left: float | None) -> Ground:
 
     Args:
         pool: The candidates, at least one.
-        hours_left: Until the run's end, which is not looked beyond; `None` if it has none.
+        horizon_h: Hours that are looked at, at most.
+        end_h: Hours until the run's end, which is not looked beyond; `None` if it has none.
     """
     examples = _filled(pool.num_examples, 1.0)
     per_example = _filled(pool.energy_wh / np.maximum(examples, 1.0), _UNKNOWN_WH)
     return Ground(
         zone=pool.zone,
-        ahead=_ahead(pool, hours_left),
+        ahead=_ahead(pool, min(horizon_h, math.inf if end_h is None else end_h)),
         energy_wh=per_example * np.maximum(examples, 1.0),
         examples=np.maximum(examples, 1.0),
     )
 
 
-def _ahead(pool: Pool, hours_left: float | None) -> Floats:
-    hours = max(1, pool.forecasts.shape[1])
-    if hours_left is not None:
-        hours = max(1, min(hours, math.ceil(hours_left)))
+def _ahead(pool: Pool, most_h: float) -> Floats:
+    hours = max(1, min(pool.forecasts.shape[1], math.ceil(most_h)))
     ahead = np.full((len(pool.zones), hours), np.nan)
     known = pool.forecasts[:, :hours]
     ahead[:, : known.shape[1]] = known
     now = np.full(len(pool.zones), np.nan)
-    now[pool.zone] = pool.intensity_gco2eq_per_kwh
+    np.fmin.at(now, pool.zone, pool.intensity_gco2eq_per_kwh)
     ahead[:, 0] = np.where(np.isnan(now), ahead[:, 0], now)
     silent = np.isnan(ahead).all(axis=1)
     worst = np.nanmax(ahead) if not silent.all() else 1.0

@@ -59,10 +59,11 @@ class LocalWork:
         counts = self.counts()
         if self.gco2eq(counts)[chosen].sum() <= budget_gco2eq:
             return counts
+        asked = LocalWork(self.whole_gco2eq[chosen], self.share[chosen], self.epochs)
         low, high = 0.0, 1.0
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            fits = self.gco2eq(self.counts(middle))[chosen].sum() <= budget_gco2eq
+            fits = asked.gco2eq(asked.counts(middle)).sum() <= budget_gco2eq
             low, high = (middle, high) if fits else (low, middle)
         return self.counts(low)
 
@@ -76,13 +77,14 @@ def local_work(ground: Ground, duration_s: Floats, *, epochs: int, full_share: f
         epochs: That the run asks for.
         full_share: Share of the clients, cleanest for an example first, that do all of them.
     """
-    usual = ground.usual_gco2eq() / ground.examples
+    usual = ground.usual_gco2eq / ground.examples
     reference = np.quantile(usual, full_share)
     now = ground.gco2eq(0) / ground.examples
     share = np.where(now > reference, reference / np.where(now > 0, now, 1.0), 1.0)
-    if not np.isnan(duration_s).all():
-        slow = duration_s / (_PATIENT * np.nanmedian(duration_s))
-        share = np.where(
-            slow > 1.0, np.minimum(share, 1.0 / np.where(slow > 1.0, slow, 1.0)), share
+    known = duration_s[~np.isnan(duration_s)]
+    if len(known):
+        patient_s = _PATIENT * np.median(known)
+        share = (
+            np.minimum(share, patient_s / np.fmax(duration_s, patient_s)) if patient_s else share
         )
     return LocalWork(ground.gco2eq(0), share, epochs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain, repeat
 from statistics import median
 
 import numpy as np
@@ -26,15 +27,29 @@ class Pace:
         rounds_left: Still to come, the present one included; `None` if nothing says so.
         rounds_an_hour: At most.
         rounds_ahead: Of those, how many fall into the hours looked at.
+        hours_ahead: Hours over which these may be spread.
         hours_needed: Hours these take if they are held one after the other.
-        has_slack: Whether there is time to wait for a better hour.
+        has_slack: Whether all rounds still fit if the next one begins an hour later.
     """
 
     rounds_left: float | None
     rounds_an_hour: float
     rounds_ahead: float
+    hours_ahead: float
     hours_needed: float
     has_slack: bool
+
+    @property
+    def updates_an_hour(self) -> float:
+        """How many updates one client can give in an hour; one where a round takes longer."""
+        return max(1.0, self.rounds_an_hour)
+
+
+def end_h(question: Question) -> float | None:
+    """Return in how many hours a run ends, at the soonest if only its rounds end it, if at all."""
+    if question.hours_left is not None or question.rounds_left is None:
+        return question.hours_left
+    return question.rounds_left / _rounds_an_hour(question)
 
 
 def pace_of(question: Question, *, hours: int, affordable: float | None) -> Pace:
@@ -46,16 +61,17 @@ def pace_of(question: Question, *, hours: int, affordable: float | None) -> Pace
         affordable: Rounds that its gram budget pays for; `None` without one.
     """
     fastest = _rounds_an_hour(question)
+    wanted = _least(question.rounds_left, affordable)
     if question.hours_left is None:
-        wanted = _least(question.rounds_left, affordable)
-        return Pace(wanted, fastest, fastest * hours, hours, has_slack=False)
+        ahead = fastest * hours if wanted is None else min(wanted, fastest * hours)
+        needed = ahead / fastest
+        return Pace(wanted, fastest, ahead, needed, needed, has_slack=False)
     hours_left = max(question.hours_left, 1 / fastest)
     possible = fastest * hours_left
-    wanted = _least(question.rounds_left, affordable)
     left = possible if wanted is None else min(wanted, possible)
     ahead = min(left, max(1.0, left * hours / hours_left), max(1.0, fastest * hours))
-    has_slack = left < possible and left + 1 <= possible
-    return Pace(left, fastest, ahead, ahead / fastest, has_slack)
+    has_slack = left + max(1.0, fastest) <= possible
+    return Pace(left, fastest, ahead, hours, ahead / fastest, has_slack)
 
 
 def due_updates(
@@ -73,8 +89,8 @@ def due_updates(
         places: Of a round.
         pace: Tells how many rounds are ahead.
     """
-    given = Counter(client for closed in question.past for client in closed.updates)
-    counts = np.array([given[client] for client in pool.clients], dtype=np.float64)
+    given = Counter(chain.from_iterable(closed.updates for closed in question.past))
+    counts = np.fromiter(map(given.get, pool.clients, repeat(0)), np.float64, len(pool))
     ahead = places * pace.rounds_ahead
     due: Floats = np.minimum(
         shares * (given.total() + ahead) - counts, _CATCH_UP * shares * ahead + 1.0
