@@ -1,4 +1,4 @@
-"""`make bench`: rounds, large updates, energy, refreshing grids, forecasts, simulated rounds."""
+"""`make bench`: rounds, large updates, energy, refreshing grids, forecasts, simulated rounds, plans."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import argparse
 from benchmarks.batched import measure_batched
 from benchmarks.energy import measure_meter
 from benchmarks.forecast_table import print_forecasts
+from benchmarks.planning import measure_planning
 from benchmarks.refresh import measure_refresh
 from benchmarks.rounds import CASES, measure
 from benchmarks.table import print_result
@@ -16,6 +17,7 @@ _OTHERS = {
     "refresh": measure_refresh,
     "forecast": print_forecasts,
     "batched": measure_batched,
+    "planning": measure_planning,
 }
 """Benchmarks that are no rounds."""
 

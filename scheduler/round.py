@@ -116,13 +116,13 @@ class Round:
         body = event.body
         self.deadline = event.at + timedelta(seconds=body["deadline_s"])
         self.valid_until = datetime.fromisoformat(body["valid_until"])
+        epochs, weights = body.get("epochs", {}), body.get("weights_permille", {})
         for name in body["cohort"]:
             before = self.cohort.get(name)
             attempt = before.attempt + 1 if before else 0
             self.cohort[name] = AssignmentState(
                 name, attempt, event.at, clients[name].incarnation,
-                epochs=body.get("epochs", {}).get(name),
-                weight_permille=body.get("weights_permille", {}).get(name),
+                epochs=epochs.get(name), weight_permille=weights.get(name),
             )  # fmt: skip
 
     @property

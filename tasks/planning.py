@@ -29,6 +29,9 @@ from tasks.roles import SITE_PREFIX
 
 _log = get_logger(__name__)
 
+_SHOWN = 20
+"""So many of a cohort are named in the log; the ledger has all."""
+
 dispatch_seconds: dict[tuple[str, int], float] = {}
 """How long this process took to put each open round's assignments on the queues, wall seconds."""
 
@@ -37,15 +40,15 @@ def plan_due_rounds(c: Coordinator) -> None:
     """Plan every round that is due, runs that waited longest first, and send its assignments."""
     for run in c.ledger.state().active_runs():
         begun = time.perf_counter()
-        invited = _plan(c, run.id)
+        invited = plan_run(c, run.id)
         if invited:
-            _dispatch(c, run.id, invited)
+            dispatch(c, run.id, invited)
             open_round = c.ledger.state().runs[run.id].open_round
             if open_round:
                 dispatch_seconds[run.id, open_round.number] = time.perf_counter() - begun
 
 
-def _plan(c: Coordinator, run_id: str) -> list[str]:
+def plan_run(c: Coordinator, run_id: str) -> list[str]:
     """Plan one run's next round, or more clients for its open one, if either is due."""
     state = c.ledger.state()
     if not is_due(state.runs[run_id], state.clients, c.clock.now()):
@@ -66,7 +69,8 @@ def _plan(c: Coordinator, run_id: str) -> list[str]:
         )
         tx.append(Draft("round.planned", run=run_id, round=number, body=body))
     failpoint("round.planned")
-    _log.info("round.planned", run=run_id, round=number, cohort=",".join(plan.cohort))
+    shown = ",".join(plan.cohort[:_SHOWN])
+    _log.info("round.planned", run=run_id, round=number, invited=len(plan.cohort), first=shown)
     return list(plan.cohort)
 
 
@@ -141,10 +145,10 @@ def reissue(c: Coordinator, run_id: str, clients: Iterable[str], code: str) -> N
                 again.append(client)
     for client in again:
         _log.warning("assignment.reissued", run=run_id, client=client, reason=code)
-    _dispatch(c, run_id, again)
+    dispatch(c, run_id, again)
 
 
-def _dispatch(c: Coordinator, run_id: str, clients: Iterable[str]) -> None:
+def dispatch(c: Coordinator, run_id: str, clients: Iterable[str]) -> None:
     """Put the assignments of these clients on their queues. What fails is issued again later."""
     state = c.ledger.state()
     run = state.runs[run_id]
@@ -156,7 +160,7 @@ def _dispatch(c: Coordinator, run_id: str, clients: Iterable[str]) -> None:
         with batch() as together:
             for client in clients:
                 zone = state.clients[client].zone
-                assignment = _assignment(c, run, client, zone=zone, model=model)
+                assignment = make_assignment(c, run, client, zone=zone, model=model)
                 send("train", client_queue(client), assignment, shown=shown, through=together)
     except (redis.RedisError, KombuError, OSError) as error:
         _log.error("assignment.not_sent", run=run_id, reason=str(error))
@@ -174,7 +178,10 @@ def model_ref(blobs: Blobs, version: str) -> BlobRef:
     return BlobRef(key=f"model.{version}", sha256=version, nbytes=nbytes)
 
 
-def _assignment(c: Coordinator, run: Run, client: str, *, zone: str, model: BlobRef) -> Assignment:
+def make_assignment(
+    c: Coordinator, run: Run, client: str, *, zone: str, model: BlobRef
+) -> Assignment:
+    """Return what one client is asked to do in its run's open round."""
     round_ = run.open_round
     assert round_ is not None  # noqa: S101 - assignments are of open rounds, for the type checker
     part = round_.cohort[client]

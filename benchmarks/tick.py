@@ -1,0 +1,128 @@
+"""What a coordinator's whole tick takes with 10,000 clients, and what sending their tasks takes."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
+
+from common.clock import wall_now
+from common.messages import Heartbeat
+from common.settings import Settings
+from scheduler.blobs import Blobs
+from scheduler.carbon.grid import Grid
+from scheduler.carbon.signal import Signal
+from scheduler.event import Draft, canonical
+from scheduler.ledger import open_ledger
+from scheduler.run import RunSpec
+from scheduler.score import WEIGHTS
+from tasks.app import app
+from tasks.broker import connect
+from tasks.coordinator import Coordinator
+from tasks.lifecycle import open_new_runs
+from tasks.local.processes import Processes
+from tasks.local.redis_server import RedisServer
+from tasks.planning import dispatch, make_assignment, offer_model, plan_run, reissue_lost
+from tasks.presence import presence_key
+from tasks.queues import client_queue, send
+from tasks.transport import make_transport
+from tasks.watch import watch
+from tasks.workbench import Workbench
+
+_CLIENTS = 10_000
+_TARGET_TICK_S = 0.2
+_TARGET_DISPATCH_S = 3.0
+_ALONE = 500
+"""Clients whose tasks are sent one by one, for comparison; the rest would take as long each."""
+
+
+def measure_tick(signal: Signal) -> None:
+    """Print what one tick and one dispatch take, with a real ledger and a real Redis."""
+    print(f"\ntick: {_CLIENTS:,} clients, {len(signal.zones())} zones ...", flush=True)
+    with tempfile.TemporaryDirectory() as folder, Processes(Path(folder)) as processes:
+        redis_url = RedisServer(processes).redis_url
+        app.conf.update({f"broker_{way}url": redis_url for way in ("", "read_", "write_")})
+        settings = Settings(
+            redis_url=redis_url, home=Path(folder), threshold_gco2eq_per_kwh=2000,
+            ceiling_gco2eq_per_kwh=2000,
+        )  # fmt: skip
+        c = _coordinator(settings, signal)
+        _enrol(c, signal.zones())
+        watch(c)  # everybody joins, and every gate is judged for the first time
+        spec = RunSpec(id="r", workload="digits", policy="all", rounds=2)
+        with c.ledger.transaction() as tx:
+            tx.append(Draft("run.started", run="r", body={"spec": spec.model_dump(mode="json")}))
+        open_new_runs(c)
+        _measure(c)
+
+
+def _measure(c: Coordinator) -> None:
+    c.grid.forget()  # as on the hour, when every zone has news
+    begun_s = time.perf_counter()
+    beats = watch(c)
+    reissue_lost(c, beats)
+    watched_s = time.perf_counter()
+    invited = plan_run(c, "r")
+    planned_s = time.perf_counter()
+    dispatch(c, "r", invited)
+    sent_s = time.perf_counter() - planned_s
+    planned = c.ledger.newest("round.planned", limit=1)[0]
+    alone_s = _send_alone(c, invited[:_ALONE]) * len(invited) / _ALONE
+    tick_s = planned_s - begun_s
+    print(f"  heartbeats, grids, gates{(watched_s - begun_s) * 1e3:8.1f} ms")
+    print(f"  plan, into the ledger   {(planned_s - watched_s) * 1e3:8.1f} ms   "
+          f"{len(canonical(planned.body)) / 1e6:.2f} MB of event")  # fmt: skip
+    print(f"  the tick                {tick_s:8.2f} s    {_aimed(tick_s, _TARGET_TICK_S)}")
+    print(f"  {len(invited):,} tasks sent       {sent_s:8.2f} s    "
+          f"{_aimed(sent_s, _TARGET_DISPATCH_S)}")  # fmt: skip
+    print(f"  one by one              {alone_s:8.2f} s    from {_ALONE} of them")
+    print(f"  ratio                   {alone_s / sent_s:8.1f}", flush=True)
+
+
+def _aimed(value_s: float, target_s: float) -> str:
+    return f"aimed at {target_s:g} s: {'met' if value_s <= target_s else 'missed'}"
+
+
+def _send_alone(c: Coordinator, clients: Sequence[str]) -> float:
+    state = c.ledger.state()
+    run, model = state.runs["r"], offer_model(c, state.runs["r"].version or "")
+    begun_s = time.perf_counter()
+    for client in clients:
+        asked = make_assignment(c, run, client, zone=state.clients[client].zone, model=model)
+        send("train", client_queue(client), asked, shown="r/1")
+    return time.perf_counter() - begun_s
+
+
+def _coordinator(settings: Settings, signal: Signal) -> Coordinator:
+    return Coordinator(
+        settings=settings,
+        clock=settings.clock,
+        ledger=open_ledger(settings.ledger, settings.clock),
+        blobs=Blobs(settings.folder / "blobs"),
+        grid=Grid(signal),
+        almanacs=None,
+        sources=None,
+        broker=connect(settings),
+        transport=make_transport(settings),
+        workbench=Workbench(["digits"]),
+        score_weights=WEIGHTS,
+    )
+
+
+def _enrol(c: Coordinator, zones: Sequence[str]) -> None:
+    """Enrol the clients, and let each say that it lives."""
+    names = [f"client-{n:05}" for n in range(_CLIENTS)]
+    with c.ledger.transaction() as tx:
+        tx.append(
+            *(
+                Draft("client.enrolled", client=name, body={"zone": zone, "num_examples": 100})
+                for name, zone in zip(names, cycle(zones), strict=False)
+            )
+        )
+    pipeline = c.broker.pipeline(transaction=False)
+    for name in names:
+        beat = Heartbeat(client=name, incarnation="i", host="h", pid=1, at=wall_now())
+        pipeline.set(presence_key(name), beat.model_dump_json())
+    pipeline.execute()
