@@ -10,7 +10,8 @@ of them to maximise utility times work within their domains' energy
 
 sigma is Oort's utility of a client's last participation in the run, before that its sample count,
 scaled from 0 to 1 over the candidates (all 1 if all are equal). m_min is one epoch, m_max all the
-run's: an invited client is asked for as many whole epochs as its share of d pays for.
+run's: an invited client is asked for as many whole epochs as its share of d pays for, and its
+update weighs as much as it did.
 
 The paper has solar power of each domain; a carbon signal says only how clean a zone's grid is. So,
 ours: a domain is a zone, and `power_w` of it is excess in every hour whose forecast intensity is at
@@ -27,14 +28,15 @@ While nobody's energy or duration is known there is no program to solve: clients
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
-from scheduler.policies.answer import Answer
+from scheduler.policies.answer import WEIGHT_SPAN, Answer
 from scheduler.policies.fedzero_blocklist import blocked
-from scheduler.policies.fedzero_mip import Work, allocate, most_clients
+from scheduler.policies.fedzero_mip import Work, allocate, most_clients, surely
 from scheduler.policies.pool import Floats, Ints, Pool
 from scheduler.policies.question import Question, with_median
 
@@ -84,19 +86,21 @@ def select(question: Question) -> Answer:
 def _shortest(
     question: Question, pool: Pool, excess: _Excess, free: Ints, told: dict[str, float | None]
 ) -> Answer:
-    limit_min = int(question.options["round_min"])
+    limit_min, n = int(question.options["round_min"]), question.wanted
+    whole_day = _work(question, pool, excess).of(free)
 
     def work(minutes: int) -> Work:
-        return _work(question, pool, excess, minutes).of(free)
+        return whole_day.within(_spans_min(question.now, minutes, excess.power_w.shape[1]))
 
-    n = most_clients(work(limit_min), question.wanted)
+    if not surely(work(limit_min), n):
+        n = most_clients(work(limit_min), n)
     if n < question.quorum:
         return Answer((), because={"code": "excess_too_short", "could_train": n, **told})
 
-    # What fits into d minutes fits into d + 1; the cheap test comes first.
+    # What fits into d minutes fits into d + 1; the cheap tests come first.
     spans = range(1, limit_min + 1)
     reach = bisect_left(spans, n, key=lambda d: int((work(d).reachable() >= 1.0 - _SLACK).sum()))
-    minutes = spans[bisect_left(spans, n, lo=reach, key=lambda d: most_clients(work(d), n))]
+    minutes = spans[bisect_left(spans, 1, lo=reach, key=lambda d: int(_fits(work(d), n)))]
     epochs = allocate(work(minutes), n)
     if epochs is None:
         return Answer((), because={"code": "excess_too_short", "could_train": n, **told})
@@ -105,8 +109,20 @@ def _shortest(
     return Answer(
         sorted(chosen),
         epochs={c: done for c, done in chosen.items() if done < question.epochs},
+        weights=_weights(chosen, question.epochs),
         because={"code": "shortest_round", "minutes": minutes, **told},
     )
+
+
+def _fits(work: Work, n: int) -> bool:
+    return surely(work, n) or most_clients(work, n) == n
+
+
+def _weights(epochs: Mapping[str, int], whole: int) -> dict[str, float]:
+    """Return what examples count, so that an update counts by its batches, as in the paper."""
+    if len(set(epochs.values())) <= 1:
+        return {}
+    return {client: max(1 / WEIGHT_SPAN, done / whole) for client, done in epochs.items()}
 
 
 def _excess(pool: Pool, *, power_w: float, quantile: float) -> _Excess:
@@ -123,17 +139,16 @@ def _excess(pool: Pool, *, power_w: float, quantile: float) -> _Excess:
     return _Excess(np.where(ahead <= limit, power_w, 0.0), limit)
 
 
-def _work(question: Question, pool: Pool, excess: _Excess, minutes: int) -> Work:
-    """Return what every candidate could do within so many minutes from now."""
-    spans = _spans_min(question.now, minutes, excess.power_w.shape[1])  # (hours,)
+def _work(question: Question, pool: Pool, excess: _Excess) -> Work:
+    """Return what every candidate could do in a minute of each hour from now."""
     duration_s = _known(pool.duration_s)
     rate = question.epochs * _S_PER_MIN / np.maximum(duration_s, _SLACK)  # epochs a minute
     return Work(
         sigma=_sigma(question, pool),
         delta_wh=_known(pool.energy_wh) / question.epochs,
-        spare=rate[:, None] * spans,
+        spare=np.repeat(rate[:, None], excess.power_w.shape[1], axis=1),
         domain=pool.zone,
-        energy_wh=excess.power_w * spans / _MIN_PER_H,
+        energy_wh=excess.power_w / _MIN_PER_H,
         least=1.0,
         most=float(question.epochs),
     )

@@ -19,7 +19,7 @@ energy left over is used, as the paper's clients do at run time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -57,16 +57,41 @@ class Work:
         """Return the epochs that each could do if it had its domain to itself; shape `(N,)`."""
         with np.errstate(divide="ignore", invalid="ignore"):
             fed = self.energy_wh[self.domain] / self.delta_wh[:, None]  # (N, S)
-        fed = np.where(self.delta_wh[:, None] > 0.0, fed, np.inf)
+        fed = np.where(np.isnan(fed), 0.0, fed)  # neither energy nor need of it
         reached: Floats = np.minimum(self.spare, fed).sum(axis=1)
         return reached
 
+    def within(self, minutes: Floats) -> Work:
+        """Return the work of so many minutes of each span, `self` being of one; shape `(S,)`."""
+        used = np.flatnonzero(minutes)
+        return replace(
+            self, spare=self.spare[:, used] * minutes[used],
+            energy_wh=self.energy_wh[:, used] * minutes[used],
+        )  # fmt: skip
+
     def of(self, some: Ints) -> Work:
         """Return the work of some of the clients."""
-        return Work(
-            self.sigma[some], self.delta_wh[some], self.spare[some], self.domain[some],
-            self.energy_wh, self.least, self.most,
+        return replace(
+            self, sigma=self.sigma[some], delta_wh=self.delta_wh[some], spare=self.spare[some],
+            domain=self.domain[some],
         )  # fmt: skip
+
+
+def surely(work: Work, n: int) -> bool:
+    """Return whether `n` clients can take part at once, by a quick look that may miss that."""
+    left_wh, found = work.energy_wh.copy(), 0
+    for client in np.argsort(work.delta_wh, kind="stable"):
+        delta_wh, here = work.delta_wh[client], left_wh[work.domain[client]]
+        fed = here / delta_wh if delta_wh > 0.0 else np.where(here > 0.0, np.inf, 0.0)
+        could = np.minimum(work.spare[client], fed)  # (S,)
+        before = np.cumsum(could) - could
+        done = np.minimum(could, np.maximum(work.least - before, 0.0))  # the earliest first
+        if done.sum() >= work.least:
+            here -= done * delta_wh
+            found += 1
+        if found >= n:
+            return True
+    return False
 
 
 def allocate(work: Work, n: int) -> Floats | None:

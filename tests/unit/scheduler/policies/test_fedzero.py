@@ -14,7 +14,7 @@ from scipy.optimize import linprog
 from scheduler.policies import POLICIES, policy_options
 from scheduler.policies.answer import Answer
 from scheduler.policies.fedzero import select
-from scheduler.policies.fedzero_mip import Work, allocate, most_clients
+from scheduler.policies.fedzero_mip import Work, allocate, most_clients, surely
 from scheduler.policies.question import Candidate, Question
 from tests.unit.scheduler.policies import laws
 
@@ -66,7 +66,9 @@ def test_the_shortest_round_in_which_all_reach_an_epoch_is_chosen():
 def test_the_fast_do_more_epochs_while_the_slow_do_one():
     # a does one epoch in 12 s, all five in a minute; b needs 2 minutes for one.
     pair = (client("a", "FR", 100.0, duration_s=60.0), client("b", "DE", 100.0))
-    assert ask(*pair, options={"power_w": 1e6}).epochs == {"b": 1}
+    answer = ask(*pair, options={"power_w": 1e6})
+    assert answer.epochs == {"b": 1}
+    assert answer.weights == {"a": 1.0, "b": 0.2}  # by their batches
 
 
 def test_the_most_useful_take_the_energy_that_is_left():
@@ -126,6 +128,11 @@ def test_an_unknown_figure_counts_as_the_median_of_the_known():
     assert ask(*pair).because["minutes"] == 2
 
 
+def test_work_that_needs_no_energy_still_waits_for_excess():
+    free = {"energy_wh": 0.0}
+    assert ask(client("a", "FR", 100.0, **free), client("b", "DE", 900.0, **free)).cohort == ["a"]
+
+
 positive = st.sampled_from([0.1, 0.5, 1.0, 2.0, 3.0])
 works = st.integers(1, 4).flatmap(
     lambda n: st.builds(
@@ -179,6 +186,7 @@ def test_the_program_finds_what_trying_every_set_finds(work, n):
         value = (epochs * (work.sigma + 1e-3)).sum()
         assert value == pytest.approx(max(feasible), rel=2e-3, abs=1e-6)
     assert most_clients(work, n) <= n
+    assert bool(feasible) or not surely(work, n)
     assert (most_clients(work, n) == n) == bool(feasible)
 
 
