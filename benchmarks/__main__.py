@@ -1,4 +1,4 @@
-"""`make bench`: rounds, large updates, energy, refreshing grids, forecasts, simulated rounds, plans."""
+"""`make bench`: rounds, large updates, energy, grids, forecasts, simulated rounds, plans."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def _federation(size: int, now: datetime) -> tuple[Federation, Run]:
             client.energy_per_example_j, client.latency_variance_s2 = rng.random(), rng.random()
             client.utility = rng.random()
         clients[client.id] = client
-    spec = RunSpec(id="r", workload="any", policy="random", cohort=max(2, size // 10))
+    spec = RunSpec(id="r", workload="any", policy="random", rounds=1, cohort=max(2, size // 10))
     run = Run(spec, now, now, version="0" * 64)
     return Federation(clients=clients, runs={"r": run}), run
 

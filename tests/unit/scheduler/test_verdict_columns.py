@@ -1,0 +1,97 @@
+"""What a ledger keeps of a plan tells all of it again: every code, gate, figure and sentence."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scheduler.gates import Gates
+from scheduler.plan import plan_round
+from scheduler.policies import POLICIES
+from scheduler.verdict import Verdicts, why
+from scheduler.verdict_columns import describe, read_verdicts
+from tests.unit.scheduler.story import HOUR, NOON, gate, spec
+from tests.unit.scheduler.test_plan import client, grid, situation
+from tests.unit.scheduler.test_plan_laws import cases, plan
+
+
+def kept(verdicts: Verdicts) -> Verdicts:
+    return read_verdicts(json.loads(json.dumps(describe(verdicts), allow_nan=False)))
+
+
+@given(case=cases, policy=st.sampled_from(sorted(POLICIES)))
+def test_every_verdict_is_told_again_as_it_was(case, policy):
+    verdicts = plan(case, policy).verdicts
+    assert isinstance(verdicts.gates, Gates)
+    for was, now in zip(verdicts, kept(verdicts), strict=True):
+        assert (now.client, now.code, now.gate, now.note) == (
+            was.client, was.code, was.gate, was.note,
+        )  # fmt: skip
+        assert (now.expected_gco2eq is None) == (was.expected_gco2eq is None)
+        assert (now.expected_gco2eq or 0.0) == pytest.approx(was.expected_gco2eq or 0.0, rel=1e-5)
+        assert was.score is not None
+        assert now.score is not None
+        assert now.score.value == pytest.approx(was.score.value, rel=1e-5)
+        assert now.score.unknown == was.score.unknown
+        for part, before in zip(now.score.parts, was.score.parts, strict=True):
+            assert (part.name, part.unit, part.weight) == (before.name, before.unit, before.weight)
+            assert part.value == pytest.approx(before.value, rel=1e-5)
+
+
+def test_gates_that_were_made_by_hand_are_kept_too():
+    gates = {"a": gate("open_by_patience"), "b": gate("closed", since=NOON - HOUR)}
+    now = situation(client("a"), client("b"), client("c"), gates=gates)
+    verdicts = plan_round(spec(quorum=1), now, number=1, so_far=None).verdicts
+    told = kept(verdicts)
+    assert [verdict.gate for verdict in told] == [gates["a"], gates["b"], None]
+    assert [why(verdict) for verdict in told] == [why(verdict) for verdict in verdicts]
+
+
+def test_figures_are_kept_to_six_digits():
+    now = situation(client("a", energy_per_update_wh=1234567.891), client("b"))
+    now = situation(*now.clients, readings={"a": grid(1000.0), "b": None})
+    body = describe(plan_round(spec(), now, number=1, so_far=None).verdicts)
+    assert body["expected_gco2eq"] == [1234570.0, None]
+    assert body["figures"]["participation"] == {"all": 0.0}
+
+
+ROWS = [
+    {
+        "client": "a",
+        "code": "invited",
+        "gate": gate("open").to_dict(),
+        "expected_gco2eq": 0.1,
+        "score": 0.75,
+        "parts": {"grams_per_update": [0.1, 1.0, 0.5], "participation": [3, 0.5, 0.15]},
+        "note": {"code": "cheap"},
+    },
+    {
+        "client": "b",
+        "code": "silent",
+        "gate": None,
+        "expected_gco2eq": None,
+        "score": 0.25,
+        "parts": {"participation": [0, 0.5, 0.15]},
+    },
+]
+"""As a plan's verdicts were written before they were kept in columns."""
+
+
+def test_rows_of_earlier_versions_are_read():
+    first, second = read_verdicts(ROWS)
+    assert (first.client, first.code, first.gate) == ("a", "invited", gate("open"))
+    assert (first.expected_gco2eq, first.note) == (0.1, {"code": "cheap"})
+    assert first.score is not None
+    assert first.score.value == 0.75
+    assert [(part.name, part.value, part.weight) for part in first.score.parts] == [
+        ("grams_per_update", 0.1, 0.5),
+        ("participation", 3.0, 0.15),
+    ]
+    assert (second.code, second.gate, second.expected_gco2eq) == ("silent", None, None)
+    assert second.score is not None
+    assert second.score.unknown == ("grams_per_update",)
+
+
+def test_a_plan_without_verdicts_tells_of_nobody():
+    assert len(read_verdicts([])) == 0
