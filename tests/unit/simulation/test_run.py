@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from common.clock import GridClock
+from common.errors import FairwindError
+from models.aggregation import grid_exponent
+from models.workload import load_workload
+from scheduler.ledger import open_ledger
+from simulation import many
+from simulation.journal import OnDisk
+from simulation.many import scenario_key, simulate_all
+from simulation.outcome import Outcome
+from simulation.run import simulate
+from tests.unit.simulation.worlds import group, trace, world
+
+LEARNS = {
+    "workload": {"name": "digits", "split": {"kind": "iid"}},
+    "clients": [group(count=4, num_examples=None, zone=["FR", "DE"], speed_jitter=0.3)],
+    "signal": {"kind": "typical_day"},
+    "gate": "off",
+}
+
+
+def learning(**changes):
+    return world(**(LEARNS | changes))
+
+
+def test_the_same_scenario_has_the_same_outcome_in_whichever_process():
+    scenarios = [learning(seed=seed) for seed in (1, 2)]
+    alone = [simulate(scenario) for scenario in scenarios]
+    assert alone == simulate_all(scenarios, jobs=2)
+    assert alone[0] != alone[1]
+    assert alone[0].decisions != alone[1].decisions
+    assert alone[0].version != alone[1].version
+
+
+def test_an_outcome_survives_json():
+    outcome = simulate(learning())
+    assert Outcome.from_json(outcome.to_json()) == outcome
+
+
+def test_batches_and_the_plain_loop_learn_the_same_but_for_rounding():
+    split = LEARNS["workload"]
+    batched, plain = (simulate(learning(workload={**split, "batched": b})) for b in (True, False))
+    assert (batched.batched, plain.batched) == (True, False)
+    assert batched.decisions == plain.decisions
+    for ours, theirs in zip(batched.rounds, plain.rounds, strict=True):
+        assert ours.metrics == pytest.approx(theirs.metrics, abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["iid", "dirichlet", "label", "correlated", "resampled"])
+def test_every_split_can_be_learned_from(kind):
+    outcome = simulate(learning(workload={"name": "digits", "split": {"kind": kind}}))
+    assert outcome.metric("accuracy") > 0.15
+    assert {len(shares) for shares in outcome.label_shares.values()} == {10}
+    assert all(sum(shares) == pytest.approx(1) for shares in outcome.label_shares.values())
+
+
+def test_correlated_data_make_the_clean_know_half_of_the_labels():
+    split = {"kind": "correlated", "strength": 1.0}
+    outcome = simulate(learning(workload={"name": "digits", "split": split}))
+    assert sum(outcome.label_shares["FR-01"][5:]) == 0
+    assert sum(outcome.label_shares["DE-01"][5:]) > 0.9
+
+
+def test_the_accuracy_of_a_site_is_that_on_labels_like_its_own():
+    outcome = simulate(learning())
+    last = outcome.rounds[-1]
+    images, targets = load_workload("digits", allowed=("digits",)).test_data().tensors
+    counts = torch.bincount(targets).double() / len(targets)
+    assert len(images) == 360
+    overall = sum(c * a for c, a in zip(counts.tolist(), last.by_label, strict=True))
+    assert overall == pytest.approx(last.metrics["accuracy"], abs=1e-6)
+    scores = outcome.site_scores(last)
+    assert min(scores.values()) == outcome.worst_site()[1]
+
+
+def test_an_update_that_diverged_is_refused_and_paid_for():
+    run = {"policy": "all", "hours": 1, "hyperparameters": {"learning_rate": 1e30}}
+    outcome = simulate(learning(run=run))
+    assert (outcome.rounds, outcome.end_reason) == ((), "hours")
+    assert outcome.uncounted_wh == pytest.approx(outcome.energy_wh) != 0
+    assert outcome.worst_site() is None
+    assert outcome.metric("accuracy") is None
+
+
+def test_without_learning_the_split_still_says_who_has_how_much():
+    outcome = simulate(learning(workload={**LEARNS["workload"], "learn": False}))
+    with_it = simulate(learning())
+    assert outcome.energy_wh == pytest.approx(with_it.energy_wh)
+    assert [r.cohort for r in outcome.rounds] == [r.cohort for r in with_it.rounds]
+    assert (outcome.batched, outcome.rounds[0].metrics) == (None, {})
+
+
+def test_the_number_of_threads_is_as_before():
+    before = torch.get_num_threads()
+    simulate(learning())
+    assert torch.get_num_threads() == before
+
+
+def test_a_simulation_can_be_told_to_write_a_ledger(tmp_path):
+    scenario = learning()
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", GridClock())
+    outcome = simulate(scenario, journal=OnDisk(ledger))
+    assert outcome == simulate(scenario)
+    assert ledger.verify().broken_at is None
+    assert ledger.state().runs["world"].version == outcome.version
+    planned = [event for event in ledger.events() if event.kind == "round.planned"]
+    assert planned[0].at == planned[0].grid_at == scenario.start
+    assert grid_exponent(1000.0, 4_000_000) == planned[0].body["exponent"]
+    ledger.close()
+
+
+def test_what_is_kept_is_not_simulated_again(tmp_path, monkeypatch):
+    scenarios = [world(), world(seed=1), world(description="the first once more")]
+    assert scenario_key(scenarios[0]) == scenario_key(scenarios[2])
+    told = []
+    found = simulate_all(scenarios, cache=tmp_path, on_done=lambda place, _: told.append(place))
+    assert sorted(told) == [0, 1, 2]
+    assert len(list(tmp_path.iterdir())) == 2
+    monkeypatch.setattr(many, "simulate", None)
+    assert simulate_all(scenarios, cache=tmp_path) == found
+
+
+def test_another_simulator_other_files_and_other_code_are_other_scenarios(tmp_path, monkeypatch):
+    path = trace(tmp_path, {"FR": [100.0] * 200})
+    traced = world(signal={"kind": "trace", "path": path})
+    keys = [scenario_key(traced)]
+    trace(tmp_path, {"FR": [101.0] * 200})
+    keys.append(scenario_key(traced))
+    monkeypatch.setattr(many, "VERSION", many.VERSION + 1)
+    keys.append(scenario_key(traced))
+    own = tmp_path / "own_policy_of_a_test.py"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for line in ("select = sorted", "select = list"):
+        own.write_text(line)
+        run = {"policy": "own_policy_of_a_test:select", "rounds": 1}
+        keys.append(scenario_key(world(run=run)))
+    assert len(set(keys)) == len(keys)
+
+
+def test_one_scenario_that_cannot_be_simulated_leaves_the_others_kept(tmp_path):
+    scenarios = [world(), world(run={"rounds": 1, "quorum": 9})]
+    with pytest.raises(FairwindError, match="quorum of 9"):
+        simulate_all(scenarios, cache=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+LONG = """
+import sys
+from pathlib import Path
+from simulation.many import simulate_all
+from tests.unit.simulation.worlds import world
+
+if __name__ == "__main__":
+    run = {"policy": "all", "rounds": 100_000}
+    first = [world(seed=9)]
+    later = [world(seed=seed, run=run) for seed in range(4)]
+    print("begun", flush=True)
+    simulate_all(first + later, jobs=2, cache=Path(sys.argv[1]))
+"""
+
+
+def test_an_interrupted_study_leaves_no_process_and_goes_on_from_there(tmp_path):
+    script = tmp_path / "study.py"
+    script.write_text(LONG)
+    root = str(Path(__file__).parents[3])
+    with subprocess.Popen(
+        [sys.executable, script, tmp_path / "kept"], env={"PYTHONPATH": root},
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
+    ) as study:  # fmt: skip
+        while not list((tmp_path / "kept").glob("*.json")):
+            assert study.poll() is None
+            time.sleep(0.05)
+        children = psutil.Process(study.pid).children(recursive=True)
+        study.send_signal(2)
+        study.wait(60)
+    gone, alive = psutil.wait_procs(children, timeout=30)
+    assert (len(gone) >= 2, alive) == (True, [])
+    assert [path.stem for path in (tmp_path / "kept").glob("*.json")] == [
+        scenario_key(world(seed=9))
+    ]
