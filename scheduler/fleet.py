@@ -130,6 +130,8 @@ class Fleet(Sequence[Client]):
     def idle_share(self) -> Floats:
         """Share of waiting hardware in all its energy, from 0 to 1."""
         tallies = [client.tally for client in self._clients]
+        if not any(tally.idle_known for tally in tallies):
+            return np.full(len(tallies), np.nan)
         idle_wh = _floats([tally.idle_wh if tally.idle_known else None for tally in tallies])
         return _share(idle_wh, idle_wh + _floats([tally.energy_wh for tally in tallies]))
 

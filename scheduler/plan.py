@@ -24,7 +24,7 @@ from scheduler.policies.pool import Candidates, Pool
 from scheduler.policies.question import PastRound, Question
 from scheduler.round import AssignmentState, ClosedRound, Round
 from scheduler.run import RunSpec
-from scheduler.score import expected_gco2eqs, intensities, score_fleet
+from scheduler.score import intensities, score_fleet
 from scheduler.verdict import SENTENCES, VERDICTS, Verdict, Verdicts, why
 
 __all__ = ["SENTENCES", "Plan", "Situation", "Verdict", "derive_seed", "plan_round", "why"]
@@ -114,7 +114,7 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
     """
     fleet = Fleet.of(situation.clients)
     scores = score_fleet(fleet, situation.readings, situation.weights)
-    expected = expected_gco2eqs(fleet, situation.readings)
+    expected = np.array(scores.figures["grams_per_update"], dtype=np.float64)
     codes = _codes(fleet, situation, so_far)
     # By id, so that the order in which clients enrolled decides nothing.
     eligible = sorted(np.flatnonzero(codes == _FREE).tolist(), key=fleet.ids.__getitem__)

@@ -287,17 +287,32 @@ class Scores(Lazy[Score]):
 def _place(column: Floats | Ints, name: str) -> Floats:
     """Return every client's rank in one part, the unknown ones at the median of the others."""
     unknown = np.isnan(column)
-    known = column[~unknown]
+    known: Floats = np.sort(column.astype(np.float64))[: len(column) - np.count_nonzero(unknown)]
     if known.size == 0:
         return np.full(column.shape, 0.5)
-    low, high = np.quantile(known, [0.05, 0.95])
+    low, high = (_quantile(known, share) for share in (0.05, 0.95))
     if not high - low > 0:
         return np.full(column.shape, 0.5)
-    share = ((column - low) / (high - low)).clip(0, 1)
-    places: Floats = share if name in _MORE_IS_BETTER else 1 - share
-    if unknown.any():
-        places[unknown] = np.median(places[~unknown])
+    places = _rank(column, low, high, name)
+    if len(known) < len(column):
+        middle = _rank(known[[(len(known) - 1) // 2, len(known) // 2]], low, high, name)
+        places[unknown] = middle.mean()
     return places
+
+
+def _rank(figures: Floats | Ints, low: float, high: float, name: str) -> Floats:
+    share = ((figures - low) / (high - low)).clip(0, 1)
+    rank: Floats = share if name in _MORE_IS_BETTER else 1 - share
+    return rank
+
+
+def _quantile(ordered: Floats, share: float) -> float:
+    """Return what `numpy.quantile` would, to the bit; it would take as long as all the rest."""
+    position = share * (len(ordered) - 1)
+    below = int(position)
+    first, last = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
+    way, step = position - below, last - first
+    return first + step * way if way < 0.5 else last - step * (1 - way)  # noqa: PLR2004
 
 
 def _floats(figures: Sequence[float | None]) -> Floats:

@@ -42,7 +42,7 @@ def take_in(
         failures=run.failures if run else {},
         spent_gco2eq=run.spent_gco2eq if run else 0.0,
         past=run.closed if run else (),
-        forecasts={zone: grid.ahead(zone, now, hours) for zone in clients.zones},
+        forecasts={zone: grid.ahead(zone, now, hours) for zone in clients.zones if hours},
         weights=weights,
         hours_left=_hours_left(run, now) if run else None,
     )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from scheduler.score import (
     UNITS,
     WEIGHTS,
     Score,
+    _quantile,
     expected_gco2eq,
     explain_part,
     score_clients,
@@ -226,3 +228,8 @@ def test_keeping_a_figure_back_never_lifts_anybody_above_the_middle(known):
     better = sum(value > hidden + 1e-9 for value in rest)
     worse = sum(value < hidden - 1e-9 for value in rest)
     assert max(better, worse) <= len(rest) / 2
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1), st.sampled_from([0.05, 0.3, 0.5, 0.95, 1.0]))
+def test_quantiles_are_numpys_to_the_bit(figures, share):
+    assert _quantile(np.sort(figures), share) == np.quantile(figures, share)
