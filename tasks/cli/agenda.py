@@ -8,7 +8,7 @@ from datetime import datetime
 import click
 
 from common.units import show_mass
-from scheduler.agenda import Appointment, why
+from scheduler.agenda import MOST, Appointment, why
 from scheduler.carbon.signal import slot_start
 from scheduler.federation import Run
 from tasks.cli.base import print_table
@@ -33,6 +33,8 @@ def print_agenda(planned: Sequence[Appointment], run: Run) -> None:
     )
     if len(planned) > _SHOWN:
         click.echo(f"and {len(planned) - _SHOWN} more lines; --json prints them all")
+    if len(planned) >= MOST:
+        click.echo(f"Nothing is planned beyond {planned[-1].end:%a %H:%M}: these are enough.")
     click.echo(_summary([each for each in planned if each.waiting is None], run))
 
 

@@ -11,7 +11,8 @@ from common.units import show_intensity
 from scheduler.carbon import federation_family
 from scheduler.carbon.grid import Grid
 from scheduler.federation import Federation, Run
-from scheduler.plan import SENTENCES, Situation, Verdict, plan_round, why
+from scheduler.plan import SENTENCES, Plan, Situation, Verdict, plan_round, why
+from scheduler.policies.reason import explain
 from scheduler.run import RunSpec
 from scheduler.score import explain_part, score_weights
 from scheduler.situation import take_in
@@ -74,7 +75,7 @@ def plan(run_id: str | None, *, horizon: int | None, as_json: bool) -> None:
         print_json({"waiting": made.waiting, "cohort": list(made.cohort), "verdicts": verdicts})
         return
     if made.waiting:
-        click.echo(click.style(f"No round would start: {SENTENCES[made.waiting]}.", bold=True))
+        click.echo(click.style(f"No round would start: {_waits(made)}.", bold=True))
     print_table(
         ["client", "trains", "intensity", "score", "why"],
         [
@@ -88,6 +89,11 @@ def plan(run_id: str | None, *, horizon: int | None, as_json: bool) -> None:
             for v in made.verdicts
         ],
     )
+
+
+def _waits(made: Plan) -> str:
+    said = explain(made.because) if made.waiting == "policy_waits" else None
+    return said.removeprefix("waits: ") if said else SENTENCES[made.waiting or "policy_waits"]
 
 
 def _newest(state: Federation) -> Run | None:

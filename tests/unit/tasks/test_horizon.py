@@ -88,3 +88,17 @@ def test_a_wrong_number_of_hours_gets_one_line(ledger):
     assert told.exit_code == 2
     assert "two" in told.output
     assert asked("97h").exit_code == 2
+
+
+def test_a_plan_for_now_says_why_the_policy_waits(ledger, monkeypatch):
+    monkeypatch.setenv("FAIRWIND_SIGNAL", "static")
+    monkeypatch.setenv("FAIRWIND_THRESHOLD_GCO2EQ_PER_KWH", "2000")
+    monkeypatch.setenv("FAIRWIND_CEILING_GCO2EQ_PER_KWH", "2000")
+    settings.load.cache_clear()
+    told = Story("north")
+    told.enrol("east", "PL")
+    told.join("east")
+    told.start(spec(rounds=1, quorum=2, policy="fedzero", policy_options={"excess_quantile": 0.0}))
+    write(ledger, told)
+    said = CliRunner().invoke(fairwind, ["plan", "--run", "r"]).output
+    assert "No round would start: 1 are without excess energy and 0 rest on the blocklist." in said
