@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from common.clock import wall_now
 from simulation.run import simulate
@@ -15,7 +16,7 @@ CLEAN_H = 60
 HOUR_S = 6.0
 
 ROUNDS = 8
-RUN = {"policy": "random", "cohort": 2, "quorum": 2, "rounds": ROUNDS, "cron": "30 * * * *"}
+RUN: dict[str, Any] = {"policy": "random", "cohort": 2, "quorum": 2, "rounds": ROUNDS, "cron": "30 * * * *"}
 
 DIRTY = {
     "FR": "...#......#...",

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from common.errors import SettingError
 from scheduler.event import Draft
 from simulation.journal import Memory
+from simulation.outcome import Outcome
 from simulation.run import simulate
 from tests.unit.simulation.worlds import group, trace, world
 
@@ -35,7 +38,7 @@ class Kept(Memory):
         return [draft for _, draft in self.drafts if draft.kind.startswith(kinds)]
 
 
-def played(**changes):
+def played(**changes: Any) -> tuple[Outcome, Kept]:
     kept = Kept()
     return simulate(world(**changes), journal=kept), kept
 
@@ -174,7 +177,7 @@ def test_a_policy_that_fails_ends_the_simulation_with_its_error():
     away=st.booleans(), seed=st.integers(0, 1000),
 )  # fmt: skip
 @hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
-def test_every_watt_hour_is_booked_once(rate, jitter, over, deadline_s, away, seed):
+def test_every_watt_hour_is_booked_once(*, rate, jitter, over, deadline_s, away, seed):
     chance = {"on_h": 0.01, "off_h": 0.005} if away else {}
     clients = [
         {**part, "failure_rate": rate, "speed_jitter": jitter, "pue": 1.2, "latency_s": 0.5,
@@ -205,5 +208,5 @@ def assert_in_turn(kept: Kept) -> None:
         works[draft.client].append(tuple(map(datetime.fromisoformat, times)))
     for spans in works.values():
         ordered = sorted(spans)
-        for (_, ended), (started, _) in zip(ordered, ordered[1:], strict=False):
+        for (_, ended), (started, _) in pairwise(ordered):
             assert started - ended >= -timedelta(microseconds=1)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -12,16 +13,17 @@ import torch
 from common.clock import GridClock
 from common.errors import FairwindError
 from models.aggregation import grid_exponent
-from models.workload import load_workload
+from models.workloads import digits
 from scheduler.ledger import open_ledger
 from simulation import many
 from simulation.journal import OnDisk
 from simulation.many import scenario_key, simulate_all
 from simulation.outcome import Outcome
 from simulation.run import simulate
+from simulation.scenario import Scenario
 from tests.unit.simulation.worlds import group, trace, world
 
-LEARNS = {
+LEARNS: dict[str, Any] = {
     "workload": {"name": "digits", "split": {"kind": "iid"}},
     "clients": [group(count=4, num_examples=None, zone=["FR", "DE"], speed_jitter=0.3)],
     "signal": {"kind": "typical_day"},
@@ -29,7 +31,7 @@ LEARNS = {
 }
 
 
-def learning(**changes):
+def learning(**changes: Any) -> Scenario:
     return world(**(LEARNS | changes))
 
 
@@ -59,7 +61,7 @@ def test_batches_and_the_plain_loop_learn_the_same_but_for_rounding():
 @pytest.mark.parametrize("kind", ["iid", "dirichlet", "label", "correlated", "resampled"])
 def test_every_split_can_be_learned_from(kind):
     outcome = simulate(learning(workload={"name": "digits", "split": {"kind": kind}}))
-    assert outcome.metric("accuracy") > 0.15
+    assert (outcome.metric("accuracy") or 0) > 0.15
     assert {len(shares) for shares in outcome.label_shares.values()} == {10}
     assert all(sum(shares) == pytest.approx(1) for shares in outcome.label_shares.values())
 
@@ -74,13 +76,13 @@ def test_correlated_data_make_the_clean_know_half_of_the_labels():
 def test_the_accuracy_of_a_site_is_that_on_labels_like_its_own():
     outcome = simulate(learning())
     last = outcome.rounds[-1]
-    images, targets = load_workload("digits", allowed=("digits",)).test_data().tensors
+    _, targets = digits.test_data().tensors
     counts = torch.bincount(targets).double() / len(targets)
-    assert len(images) == 360
     overall = sum(c * a for c, a in zip(counts.tolist(), last.by_label, strict=True))
     assert overall == pytest.approx(last.metrics["accuracy"], abs=1e-6)
     scores = outcome.site_scores(last)
-    assert min(scores.values()) == outcome.worst_site()[1]
+    worst = min(scores, key=lambda client: (scores[client], client))
+    assert outcome.worst_site() == (worst, scores[worst])
 
 
 def test_an_update_that_diverged_is_refused_and_paid_for():
@@ -157,6 +159,7 @@ def test_one_scenario_that_cannot_be_simulated_leaves_the_others_kept(tmp_path):
 LONG = """
 import sys
 from pathlib import Path
+from typing import Any
 from simulation.many import simulate_all
 from tests.unit.simulation.worlds import world
 
