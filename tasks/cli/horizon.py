@@ -106,7 +106,8 @@ def _starts(now: datetime, hours: int) -> list[datetime]:
 def _drawn(
     ahead: dict[str, list[Gate]], planned: Sequence[Appointment], now: datetime, hours: int
 ) -> list[str]:
-    width = max((len(name) for name in (*ahead, _ROUNDS)), default=0) + 2
+    names = [*ahead, _ROUNDS] if planned else [*ahead]
+    width = max(map(len, names), default=0) + 2
     starts = _starts(now, hours)
     scale = "".join(
         f"{start:%H:%M}".ljust(_EVERY_H) for start in starts[::_EVERY_H]
