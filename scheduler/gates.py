@@ -40,6 +40,7 @@ class Gates(Mapping[str, Gate]):
 
     Attributes:
         fleet: The clients.
+        zones: What holds in each of the fleet's zones.
         states, reasons: Of each, its gate's as a place in `STATES` and `CODES`.
     """
 
@@ -65,7 +66,7 @@ class Gates(Mapping[str, Gate]):
             SignalError: If `now` is naive.
         """
         refuse_naive(now)
-        self.fleet, self._zones, self._rule, self._now = fleet, zones, rule, now
+        self.fleet, self.zones, self._rule, self._now = fleet, zones, rule, now
         self._before = [client.gate for client in fleet]
         self._waited = fleet.waited(now)
         facts = (
@@ -80,7 +81,7 @@ class Gates(Mapping[str, Gate]):
     def at(self, place: int) -> Gate:
         """Return the gate of the client at a place of the fleet."""
         state, code = STATES[self.states[place]], CODES[self.reasons[place]]
-        zone = self._zones[self.fleet.zone[place]]
+        zone = self.zones[self.fleet.zone[place]]
         since = self.since(place)
         numbers = numbers_of(code, zone.reading, zone.week, self._rule)
         own = spans(code, self._rule, self._now - since, self._waited[place])

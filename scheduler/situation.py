@@ -33,11 +33,12 @@ def take_in(
     """
     clients = Fleet(client for client in state.clients.values() if not client.retired)
     hours = _hours_ahead(run) if run else 0
+    gates = judge_gates(state, clients, grid, rule, now)
     return Situation(
         now=now,
         clients=clients,
-        gates=judge_gates(state, clients, grid, rule, now),
-        readings=ByZone(clients, [_comparable(grid, zone, now) for zone in clients.zones]),
+        gates=gates,
+        readings=ByZone(clients, [_comparable(grid, zone.reading) for zone in gates.zones]),
         busy=frozenset(part.client for part in state.open_assignments()),
         failures=run.failures if run else {},
         spent_gco2eq=run.spent_gco2eq if run else 0.0,
@@ -77,6 +78,5 @@ def patience_allowed(state: Federation) -> bool:
     return any(run.spec.grams is None or run.spent_gco2eq < run.spec.grams for run in runs)
 
 
-def _comparable(grid: Grid, zone: str, now: datetime) -> Reading | None:
-    reading = grid.zone(zone, now).reading
+def _comparable(grid: Grid, reading: Reading | None) -> Reading | None:
     return reading if reading and reading.family == grid.family else None

@@ -5,6 +5,7 @@ Everything here is derived; times are epoch seconds on the grid clock unless nam
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +29,10 @@ def view(
         FederationError: If the run that is named does not exist.
     """
     run = find_run(state, run_id) if run_id else _newest(state)
-    clients = [_client(c, run, state) for c in state.clients.values() if not c.retired]
+    rounds = Counter(client for closed in run.closed for client in closed.cohort) if run else {}
+    clients = [
+        _client(c, run, state, rounds.get(c.id, 0)) for c in state.clients.values() if not c.retired
+    ]
     return {
         "now": clock.now().timestamp(),
         "clock_speed": clock.speed,
@@ -206,10 +210,9 @@ def _verb(names: list[str], one: str, many: str) -> str:
     return one if len(names) == 1 else many
 
 
-def _client(client: Client, run: Run | None, state: Federation) -> dict[str, Any]:
+def _client(client: Client, run: Run | None, state: Federation, rounds: int) -> dict[str, Any]:
     reading = reading_now(state, client.zone)
     part = run.open_round.cohort.get(client.id) if run and run.open_round else None
-    rounds = sum(client.id in closed.cohort for closed in run.closed) if run else 0
     return {
         "client": client.id,
         "zone": client.zone,
