@@ -10,6 +10,7 @@ from benchmarks.forecast_table import print_forecasts
 from benchmarks.planning import measure_planning
 from benchmarks.refresh import measure_refresh
 from benchmarks.rounds import CASES, measure
+from benchmarks.simulation import measure_simulation
 from benchmarks.table import print_result
 
 _OTHERS = {
@@ -18,6 +19,7 @@ _OTHERS = {
     "forecast": print_forecasts,
     "batched": measure_batched,
     "planning": measure_planning,
+    "simulation": measure_simulation,
 }
 """Benchmarks that are no rounds."""
 

@@ -16,7 +16,9 @@ CLEAN_H = 60
 HOUR_S = 6.0
 
 ROUNDS = 8
-RUN: dict[str, Any] = {"policy": "random", "cohort": 2, "quorum": 2, "rounds": ROUNDS, "cron": "30 * * * *"}
+RUN: dict[str, Any] = {
+    "policy": "random", "cohort": 2, "quorum": 2, "rounds": ROUNDS, "cron": "30 * * * *",
+}  # fmt: skip
 
 DIRTY = {
     "FR": "...#......#...",
