@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 from croniter import CroniterError, croniter
@@ -88,14 +89,20 @@ class RunSpec(Message):
         """
         if self.cron is None:
             return after
-        due: datetime = croniter(self.cron, after).get_next(datetime)
-        return due
+        return _next_due(self.cron, after)
 
     def better(self, value: float, best: float | None) -> bool:
         """Return whether `value` of the metric beats `best`."""
         if best is None:
             return True
         return value < best if self.metric == "loss" else value > best
+
+
+@lru_cache(maxsize=1024)
+def _next_due(cron: str, after: datetime) -> datetime:
+    """Return when a schedule comes due next; asked again and again of the same instants."""
+    due: datetime = croniter(cron, after).get_next(datetime)
+    return due
 
 
 def _comes_due(cron: str) -> bool:
