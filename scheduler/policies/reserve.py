@@ -27,6 +27,8 @@ from scheduler.policies.pool import Floats
 _DIGITS = 9
 """Gains that agree so far, relative to the greatest grams, are alike."""
 
+_LEAST_GCO2EQ = 1e-9
+
 _AT_ONCE = 1 << 17
 """So many gains are worked out at a time: they stay in the processor's cache."""
 
@@ -69,7 +71,7 @@ def reserve(ground: Ground, due: Floats, *, places: int, updates_an_hour: float 
     """
     hours_due = np.where(due > 0, due / updates_an_hour, due)
     prices = _prices(ground, hours_due)
-    scale = float(prices.max()) or 1.0
+    scale = max(float(prices.max()), _LEAST_GCO2EQ)
     gains = _rounded(prices - ground.gco2eq(0), scale)
     return Reserve(prices, gains, _worth(ground, prices, scale, places=places), hours_due)
 

@@ -1,0 +1,193 @@
+"""fairwind: who trains, when, how much, what it counts; each worked out by hand."""
+
+from random import Random
+
+import pytest
+
+from scheduler.policies import POLICIES
+from scheduler.policies.fairwind import participation
+from scheduler.policies.ground import ground_of
+from scheduler.policies.pool import Pool
+from tests.unit.scheduler.policies.course import OPTIONS, ask, site
+from tests.unit.scheduler.policies.laws import rounds
+
+
+def shares(*candidates, fairness=0.0) -> list[float]:
+    pool = Pool.of(candidates)
+    ground = ground_of(pool, horizon_h=48.0, end_h=None)
+    return participation(pool, ground, fairness=fairness).tolist()
+
+
+def test_the_defaults_are_those_of_the_registry():
+    assert {name: o.default for name, o in POLICIES["fairwind"].options.items()} == OPTIONS
+
+
+def test_shares_fall_with_the_root_of_the_cost():
+    # 100 and 400 g an update: 1/10 and 1/20, that is 2 : 1.
+    assert shares(site("a", 100.0), site("b", 400.0)) == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_shares_grow_with_the_loss_at_most_twice_the_middle_and_at_least_half():
+    # Losses of 1, 2, 3 and 50: the middle is 2.5. 0.5, 0.8, 1.2 and 2, together 4.5.
+    told = [site(n, 100.0, utility=u) for n, u in zip("abcd", (100, 200, 300, 5000), strict=True)]
+    assert shares(*told) == pytest.approx([0.5 / 4.5, 0.8 / 4.5, 1.2 / 4.5, 2 / 4.5])
+
+
+def test_a_loss_nobody_told_is_the_middle_one():
+    assert shares(site("a", 100.0), site("b", 100.0, utility=50.0)) == [0.5, 0.5]
+
+
+def test_fairness_moves_shares_towards_even_ones():
+    # p = 2/3, 1/3; Jain's index is 1 / (2 * 5/9) = 0.9.
+    assert shares(site("a", 100.0), site("b", 400.0), fairness=0.9) == pytest.approx([2 / 3, 1 / 3])
+    assert shares(site("a", 100.0), site("b", 400.0), fairness=1.0) == pytest.approx([0.5, 0.5])
+
+
+def test_a_round_waits_for_the_better_of_two_hours():
+    # One round within two hours: price 300 (the middle of 200 and 400, for half of the two hours).
+    answer = ask(site("a", 400.0, 200.0), rounds_left=1, hours_left=2.0)
+    assert answer.cohort == ()
+    # In the better hour its update emits 200 g less.
+    assert answer.because == {
+        "code": "better_hours_ahead", "hours_ahead": 2.0, "better_hours": 1.0, "hours_needed": 1.0,
+        "best_in_h": 1.0, "saves_gco2eq": pytest.approx(200.0),
+    }  # fmt: skip
+
+
+def test_a_round_is_held_in_the_best_hour():
+    answer = ask(site("a", 200.0, 400.0), rounds_left=1, hours_left=2.0)
+    assert list(answer.cohort) == ["a"]
+    assert answer.because["code"] == "among_best_hours"
+    assert answer.because["saves_gco2eq"] == 0.0
+
+
+def test_nobody_waits_without_slack_or_without_an_end():
+    rising = site("a", 400.0, 200.0, 100.0)
+    assert ask(rising, rounds_left=3, hours_left=3.0).because["code"] == "no_slack"
+    assert ask(rising, rounds_left=3).because["code"] == "no_slack"
+    assert ask(rising).because["code"] == "no_slack"
+
+
+def test_who_has_waited_too_long_goes_first_and_ends_the_waiting():
+    # 5 days on; patience is 72 h, and twice an even turn: 2 * 2 clients * 5 hours / 1 update.
+    past = rounds("a", *[()] * 119)
+    clean, late = site("a", 100.0, 400.0), site("b", 400.0, *[100.0] * 4, waited_h=80.0)
+    answer = ask(
+        late, clean, wanted=1, rounds_left=1, hours_left=5.0, past=past, options={"closing": 0.0}
+    )
+    assert list(answer.cohort) == ["b"]
+    assert (answer.because["code"], answer.because["overdue"]) == ("overdue", 1.0)
+    assert answer.notes["b"]["turns_at_gco2eq_per_kwh"] is None
+    early = site("b", 400.0, *[100.0] * 4, waited_h=70.0)
+    assert ask(early, wanted=1, rounds_left=1, hours_left=5.0, past=past).cohort == ()
+
+
+def test_no_wait_is_longer_than_the_run():
+    # The site waited before the run began; since then it is half an hour.
+    past = rounds("b")
+    answer = ask(site("a", 9.0, waited_h=500.0), past=past)
+    assert answer.because["code"] == "no_slack"
+
+
+def test_who_emits_more_does_fewer_epochs():
+    # Full share 0: measured by the cleanest, 100 g.
+    answer = ask(site("a", 100.0), site("b", 250.0), epochs=5, options={"full_share": 0.0})
+    assert answer.epochs == {"b": 2}
+
+
+def test_a_budget_is_met_by_fewer_epochs_then_by_fewer_clients():
+    # Now 300, usually 200 g: 2/3 of 5 epochs are 3, and 300 * 3/5 = 180 g. Usually they would be
+    # 120 g, 480 g a round of four.
+    four = [site(name, 300.0, 100.0) for name in "abcd"]
+    told = {"epochs": 5, "rounds_left": 10, "options": {"closing": 0.0}}
+    assert set(ask(*four, **told).epochs.values()) == {3}
+    # Ten rounds are paid for, 480 g each: two epochs of 60 g.
+    answer = ask(*four, grams=4800.0, **told)
+    assert (len(answer.cohort), set(answer.epochs.values())) == (4, {2})
+    # 200 g are left for one round: one epoch of 60 g each, of three clients.
+    answer = ask(*four, grams=200.0, **told)
+    assert (len(answer.cohort), set(answer.epochs.values())) == (3, {1})
+    assert len(ask(*four, grams=200.0, quorum=4, **told).cohort) == 4
+    assert len(ask(*four, grams=0.0, **told).cohort) == 1
+
+
+def test_a_budget_that_pays_for_fewer_rounds_is_spent_in_fewer_hours():
+    # 100 or 400 g a round, 250 g in the mean: 500 g pay for two of three rounds in three hours.
+    rising = site("a", 400.0, 100.0, 250.0)
+    told = {"rounds_left": 3, "hours_left": 3.0, "options": {"closing": 0.0, "full_share": 1.0}}
+    assert list(ask(rising, **told).cohort) == ["a"]
+    assert ask(rising, grams=500.0, **told).because["code"] == "better_hours_ahead"
+
+
+def test_examples_of_who_is_asked_seldom_weigh_more():
+    # Shares 2/3 and 1/3 of two: 1 / (2 * 2/3) and 1 / (2 * 1/3).
+    answer = ask(site("a", 100.0), site("b", 400.0))
+    assert answer.weights == pytest.approx({"a": 0.75, "b": 1.5})
+    assert ask(site("a", 100.0), site("b", 100.0)).weights == {}
+
+
+def test_the_last_round_of_ten_or_more_invites_everybody():
+    pair = [site("a", 100.0), site("b", 900.0)]
+    answer = ask(*pair, wanted=1, number=10, rounds_left=1)
+    assert (list(answer.cohort), answer.target) == (["a", "b"], 2)
+    assert answer.because == {"code": "closing", "rounds_left": 1.0}
+    assert len(ask(*pair, wanted=1, number=9, rounds_left=1).cohort) == 1
+    assert len(ask(*pair, wanted=1, number=9, rounds_left=2).cohort) == 1
+    assert len(ask(*pair, wanted=1, number=10, rounds_left=1, options={"closing": 0}).cohort) == 1
+
+
+def test_a_closing_round_keeps_to_the_budget_or_is_not_held():
+    # 1 kWh and 5 epochs: an epoch of all emits 20 + 180 g.
+    pair = [site("a", 100.0), site("b", 900.0)]
+    told = {"wanted": 1, "number": 10, "rounds_left": 1, "epochs": 5}
+    assert ask(*pair, grams=200.0, **told).epochs == {"a": 1, "b": 1}
+    assert len(ask(*pair, grams=199.0, **told).cohort) == 1
+
+
+def test_a_closing_round_waits_for_its_best_hour():
+    pair = [site("a", 300.0, 100.0), site("b", 300.0, 400.0)]
+    told = {"wanted": 1, "number": 10, "rounds_left": 1}
+    # 600 g now, 500 g in an hour.
+    answer = ask(*pair, hours_left=2.0, **told)
+    assert (answer.cohort, answer.because["saves_gco2eq"]) == ((), pytest.approx(100.0))
+    assert len(ask(*pair, hours_left=1.0, **told).cohort) == 2
+
+
+def test_what_closing_rounds_want_is_kept_for_them_if_they_can_come():
+    # 10 rounds; the last of 4 clients, one epoch each, emits 80 g, and 20 g are left for nine.
+    four = [site(name, 100.0) for name in "abcd"]
+    told = {"epochs": 5, "number": 9, "grams": 400.0, "spent_gco2eq": 300.0}
+    assert len(ask(*four, rounds_left=2, **told).cohort) == 1
+    # A run that its grams end never comes to closing rounds: nothing is kept.
+    assert len(ask(*four, **(told | {"number": 30})).cohort) == 4
+
+
+def test_equal_clients_are_drawn_by_lot():
+    six = [site(name, 9.0) for name in "abcdef"]
+    drawn = {tuple(ask(*six, wanted=2, rng=Random(n)).cohort) for n in range(30)}
+    assert len(drawn) > 5
+
+
+def test_nobody_is_found_among_nobody_and_for_no_place():
+    assert ask().cohort == ()
+    assert ask(site("a", 100.0), wanted=0).cohort == ()
+
+
+def test_figures_of_the_notes_are_those_of_the_choice():
+    # Half of two rounds each, one update in two hours: the price is between both, 200 g. Alone, a
+    # would gain as much as b, nothing, if the running hour were like the other one.
+    answer = ask(
+        site("a", 100.0, 300.0), site("b", 200.0, 200.0), wanted=1, rounds_left=2, epochs=4
+    )
+    assert list(answer.cohort) == ["a"]
+    assert answer.notes["a"] == {
+        "code": "price", "price_gco2eq": 200.0, "now_gco2eq": 100.0, "asked_gco2eq": 100.0,
+        "due_updates": 1.0, "share": 0.5, "turns_at_gco2eq_per_kwh": pytest.approx(300.0),
+    }  # fmt: skip
+    assert answer.notes["b"]["turns_at_gco2eq_per_kwh"] is None
+    assert list(answer.notes) == ["a", "b"]
+
+
+def test_energy_of_nothing_turns_at_no_intensity():
+    answer = ask(site("a", 100.0, energy_wh=0.0), site("b", 100.0, energy_wh=0.0), wanted=1)
+    assert {note["turns_at_gco2eq_per_kwh"] for note in answer.notes.values()} == {None}

@@ -1,0 +1,183 @@
+"""What fairwind never does, and what it always keeps, whatever it is asked."""
+
+import math
+from dataclasses import replace
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scheduler.policies.answer import fault
+from scheduler.policies.fairwind import select
+from scheduler.policies.ground import ground_of
+from scheduler.policies.pool import Candidates, Pool
+from tests.unit.scheduler.policies.course import (
+    again,
+    drive,
+    intensities,
+    question,
+    questions,
+    site,
+)
+from tests.unit.scheduler.policies.test_quotas import jain
+
+
+@settings(max_examples=50)
+@given(asked=questions())
+def test_an_answer_can_be_carried_out(asked):
+    answer = again(asked)
+    assert fault(answer, asked) is None
+    assert all(0.25 <= weight <= 4.0 for weight in answer.weights.values())
+    assert set(answer.epochs) | set(answer.weights) <= set(answer.cohort)
+    if answer.because.get("code") == "closing":
+        assert len(answer.cohort) == answer.target == len(asked.candidates)
+    else:
+        assert len(answer.cohort) <= asked.wanted
+    assert all(
+        figure is None or isinstance(figure, str) or math.isfinite(figure)
+        for said in [answer.because, *answer.notes.values()]
+        for figure in said.values()
+    )
+
+
+@settings(max_examples=50)
+@given(asked=questions(grams=None))
+def test_the_order_of_candidates_changes_nothing(asked):
+    shuffled = Random(1).sample(asked.candidates, len(asked.candidates))
+    one, other = again(asked), again(replace(asked, candidates=shuffled))
+    assert set(one.cohort) == set(other.cohort)
+    assert one.epochs == other.epochs
+    assert one.weights == pytest.approx(other.weights)
+    assert one.because == pytest.approx(other.because, abs=1e-9)
+
+
+@settings(max_examples=50)
+@given(asked=questions())
+def test_columns_are_answered_as_their_candidates_are(asked):
+    columns = Candidates(Pool.of(asked.candidates))
+    one, other = again(asked), again(replace(asked, candidates=columns))
+    assert (list(one.cohort), one.epochs) == (list(other.cohort), other.epochs)
+
+
+@settings(max_examples=50)
+@given(asked=questions(), grams=st.floats(0, 2000))
+def test_a_round_costs_no_more_than_what_is_left_unless_the_quorum_does(asked, grams):
+    asked = replace(asked, grams=grams, spent_gco2eq=0.0)
+    answer = again(asked)
+    if len(answer.cohort) <= asked.quorum:
+        return
+    pool = Pool.of(asked.candidates)
+    now = ground_of(pool, horizon_h=1.0, end_h=None).gco2eq(0)
+    parts = [answer.epochs.get(c, asked.epochs) / asked.epochs for c in pool.clients]
+    taken = [c in set(answer.cohort) for c in pool.clients]
+    assert (now * parts)[taken].sum() <= grams * (1 + 1e-9)
+
+
+@settings(max_examples=50)
+@given(asked=questions(), hours_left=st.floats(0, 100))
+def test_nothing_waits_that_has_no_time_to(asked, hours_left):
+    """Without a budget; with one, a run may do fewer rounds, which it pays for."""
+    asked = replace(asked, grams=None, hours_left=hours_left, interval_h=1.0, past=())
+    rounds_left = math.inf if asked.rounds_left is None else asked.rounds_left
+    if asked.wanted and asked.candidates and rounds_left >= hours_left - 1 + 1e-6:
+        assert again(asked).cohort
+
+
+grids_ = st.lists(st.lists(intensities, min_size=1, max_size=30), min_size=2, max_size=6)
+
+
+@settings(max_examples=25)
+@given(
+    grids=grids_,
+    rounds=st.integers(1, 20),
+    spare=st.integers(0, 20),
+    round_h=st.sampled_from([0.25, 1.0]),
+    options=st.fixed_dictionaries({"closing": st.sampled_from([0.0, 1.0])}),
+)
+def test_all_rounds_are_done_by_the_deadline(grids, rounds, spare, round_h, options):
+    # The first round's length is not known before it is over, so the run has time for it.
+    hours = math.ceil(rounds * round_h) + 1 + spare
+    held = drive(grids, rounds=rounds, hours=hours, round_h=round_h, options=options, wanted=2)
+    assert len(held) == rounds
+    assert held[-1].hour + round_h <= hours + 1e-9
+
+
+@settings(max_examples=8)
+@given(seed=st.integers(0, 2**32), fairness=st.sampled_from([0.5, 0.8, 0.95]), end=st.booleans())
+def test_participation_over_a_long_run_is_as_fair_as_asked_for(seed, fairness, end):
+    grids = _grids(seed)
+    held = drive(grids, rounds=100, hours=200, options={"fairness": fairness}, end=end, wanted=3)
+    counts = np.array([sum(f"c{n}" in one.cohort for one in held) for n in range(len(grids))])
+    assert jain(counts / counts.sum()) >= fairness - 0.05
+
+
+@settings(max_examples=8)
+@given(seed=st.integers(0, 2**32))
+def test_nobody_waits_much_longer_than_patience(seed):
+    """Patience is 72 h, or two even turns if these are longer; several may be late at once.
+
+    It begins with the run's first round.
+    """
+    grids = _grids(seed, spread=30.0)
+    held = drive(grids, rounds=100, hours=400, options={"fairness": 0.0}, wanted=2)
+    even_turn_h = len(grids) * 400 / (100 * 2)
+    for n in range(len(grids)):
+        mine = [held[0].hour, *(one.hour for one in held if f"c{n}" in one.cohort), held[-1].hour]
+        assert max(np.diff(mine)) <= max(72.0, 2 * even_turn_h) + len(grids)
+
+
+def _grids(seed: int, *, spread: float = 10.0) -> list[list[float]]:
+    """Return grids with a day's course, some many times as dirty as others."""
+    rng = np.random.default_rng(seed)
+    means = 20.0 * spread ** rng.random((8, 1))
+    course = np.sin((np.arange(400) + 24 * rng.random((8, 1))) * 2 * np.pi / 24)
+    return (means * (1 + 0.5 * course + 0.1 * rng.random((8, 400)))).tolist()
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 2**32), rounds_left=st.integers(1, 20))
+def test_who_would_be_asked_in_the_better_hour_emits_as_much_less_then_as_is_said(
+    seed, rounds_left
+):
+    """The best hour's cohort is the one asked if that hour comes first, all else as it is."""
+    grids = [grid[:24] for grid in _grids(seed)]
+    sites = [site(f"c{n}", *grid) for n, grid in enumerate(grids)]
+    told = {
+        "wanted": 3,
+        "rounds_left": rounds_left,
+        "hours_left": 24.0,
+        "options": {"fairness": 1.0, "closing": 0.0},
+    }
+    because = select(question(*sites, **told)).because
+    best = int(because["best_in_h"])
+    swapped = [[grid[best], *grid[1:best], grid[0], *grid[best + 1 :]] for grid in grids]
+    then = select(question(*(site(f"c{n}", *g) for n, g in enumerate(swapped)), **told))
+    if best == 0:
+        assert because["better_hours"] == because["saves_gco2eq"] == 0.0
+        return
+    assert then.because["best_in_h"] == 0.0
+    saved = sum(grids[int(c[1:])][0] - grids[int(c[1:])][best] for c in then.cohort)
+    assert saved >= because["saves_gco2eq"] - 1e-6 > 0
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32), client=st.integers(0, 7), nearer=st.floats(0.05, 0.999))
+def test_what_would_have_changed_its_mind_does(seed, client, nearer):
+    """With even shares, which the mean of the hours does not move, the figure is exact."""
+    grids = [grid[:24] for grid in _grids(seed)]
+    told = {"wanted": 3, "rounds_left": 60, "options": {"fairness": 1.0, "closing": 0.0}}
+
+    def asked(grids):
+        return select(question(*(site(f"c{n}", *g) for n, g in enumerate(grids)), **told))
+
+    answer, name = asked(grids), f"c{client}"
+    turns = answer.notes[name]["turns_at_gco2eq_per_kwh"]
+    if turns is None:
+        return
+    now = grids[client][0]
+    chosen = name in answer.cohort
+    assert turns >= now if chosen else turns <= now
+    grids[client] = [turns / nearer if chosen else turns * nearer, *grids[client][1:]]
+    assert (name in asked(grids).cohort) != chosen
