@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 import time
 from collections.abc import Sequence
@@ -16,8 +17,11 @@ from scheduler.carbon.grid import Grid
 from scheduler.carbon.signal import Signal
 from scheduler.event import Draft, canonical
 from scheduler.ledger import open_ledger
+from scheduler.plan import plan_round
 from scheduler.run import RunSpec
 from scheduler.score import WEIGHTS
+from scheduler.situation import take_in
+from scheduler.verdict_columns import describe
 from tasks.app import app
 from tasks.broker import connect
 from tasks.coordinator import Coordinator
@@ -59,6 +63,8 @@ def measure_tick(signal: Signal) -> None:
 
 
 def _measure(c: Coordinator) -> None:
+    _plan_dry(c)  # a coordinator has planned before, and has frozen what it loaded
+    gc.freeze()
     c.grid.forget()  # as on the hour, when every zone has news
     begun_s = time.perf_counter()
     beats = watch(c)
@@ -79,6 +85,13 @@ def _measure(c: Coordinator) -> None:
           f"{_aimed(sent_s, _TARGET_DISPATCH_S)}")  # fmt: skip
     print(f"  one by one              {alone_s:8.2f} s    from {_ALONE} of them")
     print(f"  ratio                   {alone_s / sent_s:8.1f}", flush=True)
+
+
+def _plan_dry(c: Coordinator) -> None:
+    state = c.ledger.state()
+    run, now = state.runs["r"], c.clock.now()
+    situation = take_in(state, run, c.grid, c.gate_rule, now, weights=c.score_weights)
+    describe(plan_round(run.spec, situation, number=1, so_far=None).verdicts)
 
 
 def _aimed(value_s: float, target_s: float) -> str:
