@@ -10,6 +10,7 @@ import numpy as np
 from common.errors import SettingError
 from scheduler.carbon.signal import HOUR, hour_start
 from scheduler.policies import find_policy, policy_options
+from scheduler.run import RunSpec
 from simulation.error_model import LEADS
 from simulation.scenario import Scenario
 from simulation.site import Site
@@ -29,6 +30,12 @@ def refuse_infeasible(scenario: Scenario, sites: Mapping[str, Site], truth: Trut
     _refuse_deadline(scenario, sites)
     _refuse_gaps(scenario, truth)
     _refuse_horizon(scenario)
+
+
+def looks_ahead_h(run: RunSpec) -> float:
+    """Return how many hours ahead the run's policy looks; 0 if it reads no forecast."""
+    options = policy_options(run.policy, run.policy_options)
+    return options.get("horizon_h", 0) if find_policy(run.policy).horizon_h else 0
 
 
 def _refuse_quorum(scenario: Scenario, sites: Mapping[str, Site]) -> None:
@@ -100,10 +107,10 @@ def _span(truth: Truth, zone: str) -> str:
 
 
 def _refuse_horizon(scenario: Scenario) -> None:
-    policy = find_policy(scenario.run.policy)
-    options = policy_options(scenario.run.policy, scenario.run.policy_options)
+    if scenario.forecast.mode == "perfect":
+        return  # the truth reaches as far as a policy looks
     most = LEADS - _ISSUED_EVERY_H if scenario.forecast.mode == "recorded" else LEADS
-    asked = options.get("horizon_h", 0) if policy.horizon_h else 0
+    asked = looks_ahead_h(scenario.run)
     if asked > most:
         raise _refused(
             scenario,

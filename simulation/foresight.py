@@ -17,30 +17,31 @@ from simulation.scenario import ForecastPart
 from simulation.truth import Floats, Truth
 
 Foresight = Callable[[int], Floats]
-"""Takes the UTC hour of issue, counted from 1970, to the forecasts of the 96 hours behind it:
-`(num_zones, 96)`, gCO2eq/kWh, NaN where there is none."""
+"""Takes the UTC hour of issue, counted from 1970, to the forecasts of the 96 hours behind it, of
+more only if the truth is forecast: `(num_zones, hours)`, gCO2eq/kWh, NaN where there is none."""
 
 _DAY = 24
 
 
-def make_foresight(part: ForecastPart, truth: Truth, *, seed: int) -> Foresight:
+def make_foresight(
+    part: ForecastPart, truth: Truth, *, seed: int, most_h: int = LEADS
+) -> Foresight:
     """Return the foresight of a scenario.
 
     Args:
         part: What it asks for; a path is where the file is.
         truth: What will happen.
         seed: Draws the errors of the forecasts that have drawn ones.
+        most_h: Hours that the truth is told ahead where it is the forecast.
     """
+    if part.mode == "perfect":
+        return lambda hour: truth.hours(hour + 1, most_h)
     if part.mode == "recorded":
         assert part.path is not None  # noqa: S101 - the part was checked, for the type checker
         return _recorded(truth, part.path)
     if part.mode == "ar1":
         return _wrong(truth, part.error_factor, seed)
-    return _PLAIN[part.mode](truth)
-
-
-def _perfect(truth: Truth) -> Foresight:
-    return lambda hour: truth.hours(hour + 1, LEADS)
+    return _own(truth) if part.mode == "own" else _persistence(truth)
 
 
 def _persistence(truth: Truth) -> Foresight:
@@ -86,10 +87,3 @@ def _own(truth: Truth) -> Foresight:
         return ahead
 
     return foresee
-
-
-_PLAIN: dict[str, Callable[[Truth], Foresight]] = {
-    "perfect": _perfect,
-    "persistence": _persistence,
-    "own": _own,
-}

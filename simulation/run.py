@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ from scheduler.carbon.reading import FLOW_TRACED, Family
 from scheduler.gate import GateRule
 from simulation.course import Course
 from simulation.data import split_data
-from simulation.feasible import refuse_infeasible
+from simulation.error_model import LEADS
+from simulation.feasible import looks_ahead_h, refuse_infeasible
 from simulation.foresight import make_foresight
 from simulation.grid import KnownNow, VirtualClock, VirtualGrid
 from simulation.journal import Journal, Memory
@@ -68,7 +70,10 @@ def _simulate(scenario: Scenario, on_round: OnRound, journal: Journal) -> Outcom
     sites, truth = make_sites(scenario), make_truth(scenario)
     refuse_infeasible(scenario, sites, truth)
     clock = VirtualClock(scenario.start)
-    foresight = make_foresight(scenario.forecast, truth, seed=scenario.seed)
+    foresight = make_foresight(
+        scenario.forecast, truth, seed=scenario.seed,
+        most_h=max(LEADS, math.ceil(looks_ahead_h(scenario.run))),
+    )  # fmt: skip
     family = FAMILY if scenario.signal.kind == "recorded" else FLOW_TRACED
     data, learner = _learning(scenario, sites, truth)
     course = Course(

@@ -161,3 +161,10 @@ def test_the_machines_have_the_published_figures():
     assert MACHINES["T4"] == (70.1, 1.83)
     assert MACHINES["V100"] == (299.4, 6.383)
     assert body()["clients"][0]["power_w"] == 360
+
+
+def test_a_true_forecast_reaches_as_far_as_the_policy_looks():
+    run = {"rounds": 1, "policy": "oracle", "policy_options": {"horizon_h": 200}}
+    with pytest.raises(FairwindError, match="is sure to reach 96"):
+        simulate(world(forecast={"mode": "ar1"}, run=run))
+    assert simulate(world(forecast={"mode": "perfect"}, run=run)).end_reason == "rounds"
