@@ -13,6 +13,7 @@ from math import sin, tau
 from typing import NamedTuple, TypeVar
 
 from benchmarks.tick import measure_tick
+from common.units import emitted_gco2eq
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping
@@ -22,7 +23,7 @@ from scheduler.gate import GateRule, judge
 from scheduler.plan import plan_round
 from scheduler.policies.question import Candidate
 from scheduler.run import RunSpec
-from scheduler.score import WEIGHTS, expected_gco2eq
+from scheduler.score import WEIGHTS
 from scheduler.situation import patience_allowed, take_in
 
 _ZONES = 300
@@ -156,7 +157,7 @@ def _loop(state: Federation, grid: Grid, rule: GateRule, now: datetime) -> list[
         )
         for c in clients
     }  # fmt: skip
-    grams = {c.id: expected_gco2eq(c, grid.zone(c.zone, now).reading) for c in clients}
+    grams = {c.id: _expected_gco2eq(c, grid.zone(c.zone, now).reading) for c in clients}
     scores = _scores(clients, grams)
     candidates = [
         Candidate(
@@ -169,6 +170,12 @@ def _loop(state: Federation, grid: Grid, rule: GateRule, now: datetime) -> list[
     ]  # fmt: skip
     rng = random.Random(0)  # noqa: S311 - a draw, not a secret
     return rng.sample([c.client for c in candidates], min(len(candidates), len(clients) // 10))
+
+
+def _expected_gco2eq(client: Client, reading: Reading | None) -> float | None:
+    if client.energy_per_update_wh is None or reading is None:
+        return None
+    return emitted_gco2eq(client.energy_per_update_wh, reading.gco2eq_per_kwh)
 
 
 def _scores(clients: Sequence[Client], grams: Mapping[str, float | None]) -> dict[str, float]:

@@ -20,7 +20,6 @@ from typing import NamedTuple
 import numpy as np
 
 from common.errors import SettingError
-from common.units import emitted_gco2eq
 from scheduler.carbon.reading import Reading
 from scheduler.client import Client
 from scheduler.fleet import Fleet, Floats, Ints, spread
@@ -156,13 +155,6 @@ def score_weights(chosen: Mapping[str, float]) -> dict[str, float]:
     return weights
 
 
-def expected_gco2eq(client: Client, reading: Reading | None) -> float | None:
-    """Return what the client's next update is expected to emit, or `None` before experience."""
-    if client.energy_per_update_wh is None or reading is None:
-        return None
-    return emitted_gco2eq(client.energy_per_update_wh, reading.gco2eq_per_kwh)
-
-
 def score_clients(
     clients: Sequence[Client],
     readings: Mapping[str, Reading | None],
@@ -204,7 +196,10 @@ def score_fleet(
 
 
 def expected_gco2eqs(fleet: Fleet, readings: Mapping[str, Reading | None]) -> Floats:
-    """Return `expected_gco2eq` of every client of a fleet, NaN before experience."""
+    """Return what each client's next update is expected to emit, NaN before experience.
+
+    As `common.units.emitted_gco2eq` says: Wh, times gCO2eq/kWh, over 1000.
+    """
     return fleet.energy_per_update_wh * intensities(fleet, readings) / _WH_PER_KWH
 
 

@@ -17,12 +17,15 @@ import numpy as np
 from scheduler.fleet import Floats, Ints
 from scheduler.gate import Gate
 from scheduler.gates import Gates
+from scheduler.policies.answer import Because
 from scheduler.score import Scores
 from scheduler.verdict import VERDICTS, Verdicts
 
 _DIGITS = 6
 _MOST_DECIMALS = 22
 """The greatest power of ten that a float holds exactly."""
+
+_GRAMS = "grams_per_update"
 
 _OWN = ("changed_s", "waited_s")
 """Numbers of a gate that differ from client to client."""
@@ -35,11 +38,11 @@ def describe(verdicts: Verdicts) -> dict[str, Any]:
         "client": list(verdicts.clients),
         "code": _coded([VERDICTS[code] for code in verdicts.codes.tolist()]),
         "gate": _describe_gates(verdicts),
-        "expected_gco2eq": _shortened(verdicts.expected_gco2eq),
+        "expected_gco2eq": _describe_expected(verdicts),
         "score": _shortened(verdicts.scores.values),
         "weights": dict(verdicts.scores.weights),
         "figures": {name: _shortened(column) for name, column in figures.items()},
-        "note": {client: dict(note) for client, note in verdicts.notes.items()},
+        "note": _describe_notes(verdicts.notes),
     }
 
 
@@ -55,8 +58,8 @@ def read_verdicts(body: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Verd
         np.array([VERDICTS.index(c) for c in _listed(columns["code"], size)], dtype=np.int64),
         _ToldGates(clients, columns["gate"]),
         Scores(figures, columns["weights"], values=values),
-        _floats(_listed(columns["expected_gco2eq"], size)),
-        columns["note"],
+        _expected(columns["expected_gco2eq"], figures, size),
+        _notes(columns["note"]),
     )
 
 
@@ -117,6 +120,51 @@ def _kind(gate: Gate | None) -> dict[str, Any]:
     }
 
 
+def _describe_expected(verdicts: Verdicts) -> dict[str, Any]:
+    """Return whose grams are not those its score rests on: they are to do fewer epochs."""
+    usual, expected = verdicts.scores.figures[_GRAMS], verdicts.expected_gco2eq
+    others = np.flatnonzero((usual != expected) & ~np.isnan(expected))
+    return {"place": others.tolist(), "gco2eq": _listed_figures(_rounded(expected[others]))}
+
+
+def _expected(told: Mapping[str, Any], figures: Mapping[str, Floats], size: int) -> Floats:
+    expected = np.array(figures.get(_GRAMS, np.full(size, np.nan)))
+    expected[told["place"]] = _floats(told["gco2eq"])
+    return expected
+
+
+def _describe_notes(notes: Mapping[str, Because]) -> list[dict[str, Any]]:
+    """Return notes as columns, those of the same names together."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for client, note in notes.items():
+        alike.setdefault(tuple(note), []).append(client)
+    return [
+        {
+            "client": clients,
+            "says": {name: _mixed([notes[client][name] for client in clients]) for name in names},
+        }
+        for names, clients in alike.items()
+    ]
+
+
+def _notes(told: Sequence[Mapping[str, Any]]) -> dict[str, Because]:
+    return {
+        client: {name: column[place] for name, column in columns.items()}
+        for group in told
+        for columns in [{n: _listed(c, len(group["client"])) for n, c in group["says"].items()}]
+        for place, client in enumerate(group["client"])
+    }
+
+
+def _mixed(values: Sequence[float | str | None]) -> Any:
+    """Return a column of words or of figures."""
+    words = [value for value in values if isinstance(value, str)]
+    figures = [value for value in values if not isinstance(value, str)]
+    if not words:
+        return _shortened(_floats(figures))
+    return _coded(values) if all(figure is None for figure in figures) else list(values)
+
+
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the columns of an earlier version's rows."""
     weights = {name: part[2] for row in rows for name, part in row["parts"].items()}
@@ -129,14 +177,24 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "since": [gate and gate["since"] for gate in gates],
             "own": {"place": [], "span_s": []},
         },
-        "expected_gco2eq": [row["expected_gco2eq"] for row in rows],
+        "expected_gco2eq": {
+            "place": list(range(len(rows))),
+            "gco2eq": [row["expected_gco2eq"] for row in rows],
+        },
         "score": [row["score"] for row in rows],
         "weights": weights,
         "figures": {
             name: [row["parts"][name][0] if name in row["parts"] else None for row in rows]
             for name in weights
         },
-        "note": {row["client"]: row["note"] for row in rows if "note" in row},
+        "note": [
+            {
+                "client": [row["client"]],
+                "says": {name: [said] for name, said in row["note"].items()},
+            }
+            for row in rows
+            if "note" in row
+        ],
     }
 
 

@@ -38,7 +38,7 @@ RULE = GateRule(
 class KnownAhead(Grid):
     """A grid that is asked for the same hours again and again."""
 
-    ahead = cache(Grid.ahead)  # type: ignore[assignment]
+    ahead = cache(Grid.ahead)
 
 
 GRID = KnownAhead(TypicalDay())

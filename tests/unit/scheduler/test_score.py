@@ -1,5 +1,6 @@
 """A score weighs what is known, names what is not, and lets no outlier flatten the others."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,15 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import SettingError
+from common.units import emitted_gco2eq
 from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.client import Client
+from scheduler.fleet import Fleet
 from scheduler.score import (
     EXPLAINED,
     UNITS,
     WEIGHTS,
     Score,
     _quantile,
-    expected_gco2eq,
+    expected_gco2eqs,
     explain_part,
     score_clients,
     score_figures,
@@ -38,9 +41,11 @@ def places(scores: dict[str, Score], name: str) -> list[float]:
 
 
 def test_grams_per_update_are_energy_times_intensity():
-    assert expected_gco2eq(client("a", energy_per_update_wh=500.0), grid(200.0)) == 100.0
-    assert expected_gco2eq(client("a"), grid(200.0)) is None
-    assert expected_gco2eq(client("a", energy_per_update_wh=500.0), None) is None
+    fleet = Fleet([client("a", energy_per_update_wh=500.0), client("b"), client("c")])
+    fleet[2].energy_per_update_wh = 500.0
+    grams = expected_gco2eqs(fleet, {"a": grid(200.0), "b": grid(200.0), "c": None})
+    assert grams.tolist() == pytest.approx([100.0, math.nan, math.nan], nan_ok=True)
+    assert grams[0] == emitted_gco2eq(500.0, 200.0)
 
 
 def test_a_score_worked_out_by_hand():

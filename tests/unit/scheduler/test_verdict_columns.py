@@ -1,7 +1,10 @@
 """What a ledger keeps of a plan tells all of it again: every code, gate, figure and sentence."""
 
 import json
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from scheduler.gates import Gates
 from scheduler.plan import plan_round
 from scheduler.policies import POLICIES
+from scheduler.policies.answer import Because
 from scheduler.verdict import Verdicts, why
 from scheduler.verdict_columns import describe, read_verdicts
 from tests.unit.scheduler.story import HOUR, NOON, gate, spec
@@ -25,9 +29,11 @@ def test_every_verdict_is_told_again_as_it_was(case, policy):
     verdicts = plan(case, policy).verdicts
     assert isinstance(verdicts.gates, Gates)
     for was, now in zip(verdicts, kept(verdicts), strict=True):
-        assert (now.client, now.code, now.gate, now.note) == (
-            was.client, was.code, was.gate, was.note,
-        )  # fmt: skip
+        assert (now.client, now.code, now.gate) == (was.client, was.code, was.gate)
+        assert now.note == {
+            name: pytest.approx(said, rel=1e-5) if isinstance(said, float) else said
+            for name, said in was.note.items()
+        }
         assert (now.expected_gco2eq is None) == (was.expected_gco2eq is None)
         assert (now.expected_gco2eq or 0.0) == pytest.approx(was.expected_gco2eq or 0.0, rel=1e-5)
         assert was.score is not None
@@ -52,11 +58,30 @@ def test_figures_are_kept_to_six_digits():
     now = situation(client("a", energy_per_update_wh=1234567.891), client("b"))
     now = situation(*now.clients, readings={"a": grid(1000.0), "b": None})
     body = describe(plan_round(spec(), now, number=1, so_far=None).verdicts)
-    assert body["expected_gco2eq"] == [1234570.0, None]
+    assert body["figures"]["grams_per_update"] == [1234570.0, None]
     assert body["figures"]["participation"] == {"all": 0.0}
 
 
-ROWS = [
+def test_notes_of_any_kind_are_kept():
+    made = plan_round(spec(), situation(*map(client, "abc")), number=1, so_far=None)
+    notes: dict[str, Because] = {
+        "a": {"code": "owed", "debt": 2.5, "slot": None, "since": 0.0},
+        "b": {"code": None, "debt": None, "slot": "noon", "since": "dawn"},
+        "c": {"code": "cheap"},
+    }
+    told = kept(replace(made.verdicts, notes=notes))
+    assert {verdict.client: verdict.note for verdict in told} == notes
+
+
+def test_fewer_epochs_are_expected_to_emit_less():
+    people = [client("a", energy_per_update_wh=2.0), client("b", energy_per_update_wh=2.0)]
+    made = plan_round(spec(), situation(*people), number=1, so_far=None)
+    less = replace(made.verdicts, expected_gco2eq=np.array([0.1, 0.025]))
+    assert describe(less)["expected_gco2eq"] == {"place": [1], "gco2eq": [0.025]}
+    assert [verdict.expected_gco2eq for verdict in kept(less)] == [0.1, 0.025]
+
+
+ROWS: list[dict[str, Any]] = [
     {
         "client": "a",
         "code": "invited",
