@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from scheduler.carbon.signal import HOUR, slot_start
 from scheduler.client import Client
 from scheduler.event import Draft
 from scheduler.federation import Federation, Run
@@ -27,16 +28,28 @@ def is_due(run: Run, clients: Mapping[str, Client], grid_now: datetime) -> bool:
 
 
 def waiting_news(run: Run, body: dict[str, Any]) -> list[Draft]:
-    """Return the event that says why a round waits, once per change of the reasons."""
-    if run.waiting == body:
+    """Return the event that says why a round waits, once per change of the reasons.
+
+    The numbers of a policy's reason change all the time; its code and its best hour do not.
+    """
+    if run.waiting is not None and _gist(run.waiting) == _gist(body):
         return []
     return [Draft("run.waiting", run=run.id, round=len(run.closed) + 1, body=body)]
 
 
-def waiting_body(plan: Plan) -> dict[str, Any]:
+def _gist(body: Mapping[str, Any]) -> dict[str, Any]:
+    because = body.get("because", {})
+    return {**body, "because": (because.get("code"), because.get("best_at"))}
+
+
+def waiting_body(plan: Plan, grid_now: datetime) -> dict[str, Any]:
     """Return why a plan that invites nobody does not."""
     codes = {verdict.client: verdict.code for verdict in plan.verdicts}
-    return {"reason": plan.waiting, "codes": codes}
+    because = dict(plan.because)
+    for name in {"best_in_h", "in_h"} & because.keys():
+        hours = float(because.pop(name) or 0.0)
+        because["best_at"] = (slot_start(grid_now) + hours * HOUR).isoformat()
+    return {"reason": plan.waiting, "codes": codes, "because": because}
 
 
 def overdue(run: Run, wall_now: datetime) -> list[Draft]:

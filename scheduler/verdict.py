@@ -14,6 +14,7 @@ from scheduler.gate import Gate
 from scheduler.gate_sentence import explain
 from scheduler.lazy import Lazy
 from scheduler.policies.answer import Because
+from scheduler.policies.reason import explain_note
 from scheduler.score import Score, Scores
 
 VERDICTS = (
@@ -110,5 +111,8 @@ def why(verdict: Verdict) -> str:
         return gate
     cost = verdict.expected_gco2eq
     grams = f", about {show_mass(cost)} an update" if cost is not None else ""
+    said = explain_note(verdict.note, invited=verdict.invited)
+    if said:
+        return f"{gate}; {said}"
     chance = "drawn" if verdict.invited else "not drawn this time"
     return f"{gate}; {chance} with score {verdict.score.value:.2f}{grams}"

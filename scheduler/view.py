@@ -17,6 +17,7 @@ from scheduler.federation import Federation, Run
 from scheduler.gate_sentence import explain
 from scheduler.grid_view import fallback, listed, notice, reading_now, zones_seen
 from scheduler.plan import SENTENCES
+from scheduler.policies.reason import explain as explain_reason
 from scheduler.round import ClosedRound, Round
 
 
@@ -153,6 +154,9 @@ def _waiting(state: Federation, run: Run) -> str:
     if "text" in waiting:
         return str(waiting["text"])
     if waiting.get("reason") == "policy_waits":
+        said = explain_reason(waiting.get("because", {}))
+        if said:
+            return f"The policy {run.spec.policy} {said}."
         return (
             f"The policy {run.spec.policy} waits for a better hour, although {len(opened)} "
             f"{_verb(opened, 'client', 'clients')} could train."

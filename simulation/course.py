@@ -203,7 +203,7 @@ class Course:
         situation = take_in(state, run, self._grid, self._rule, now, weights=self._weights)
         plan = plan_round(self._spec, situation, number=number, so_far=run.open_round)
         if not plan.cohort:
-            self._record(*waiting_news(run, waiting_body(plan)))
+            self._record(*waiting_news(run, waiting_body(plan, now)))
             return
         self._moved_at = now
         body = planned_body(

@@ -88,7 +88,7 @@ def _plan_or_wait(c: Coordinator, tx: Any, run: Run, number: int) -> Plan | None
         return None
     if plan.cohort:
         return plan
-    _wait(tx, run, waiting_body(plan))
+    _wait(tx, run, waiting_body(plan, tx.grid_at))
     return None
 
 

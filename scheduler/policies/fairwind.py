@@ -47,7 +47,7 @@ from scheduler.policies.reserve import Reserve, reserve
 _SPREAD = 2.0
 """A client's loss counts at most this many times the middle one, and at least one over it."""
 
-_HEAVIEST = 4.0
+HEAVIEST = 4.0
 """An update's examples count at most this many times, and at least one over it."""
 
 _CLOSING_SHARE = 0.1
@@ -96,12 +96,17 @@ def _ordinary(question: Question, pool: Pool, ground: Ground, work: LocalWork) -
     counts = work.within(chosen, budget)
     grams = work.gco2eq(counts)
     chosen = _affordable(question, chosen, grams, budget)
-    weights = np.clip(1 / (len(pool) * shares), 1 / _HEAVIEST, _HEAVIEST)
+    weights = np.clip(1 / (len(pool) * shares), 1 / HEAVIEST, HEAVIEST)
     return Answer(
         [pool.clients[n] for n in chosen],
         epochs=_fewer(question, pool, chosen, counts),
         weights=_named(pool, chosen, weights),
-        because=why_now(prices, pace, overdue=int((waited[chosen] > 0).sum())),
+        because=why_now(
+            prices,
+            pace,
+            overdue=int((waited[chosen] > 0).sum()),
+            ends=question.hours_left is not None,
+        ),
         notes=Notes(
             pool, ground, prices, shares=shares, due=due, grams=grams, waited=waited, chosen=chosen
         ),

@@ -21,9 +21,11 @@ def why_wait(prices: Reserve, pace: Pace) -> Because:
     return {"code": "better_hours_ahead"} | _hours(prices, pace)
 
 
-def why_now(prices: Reserve, pace: Pace, *, overdue: int) -> Because:
-    """Return why a round is held now."""
-    code = "among_best_hours" if pace.has_slack else "no_slack"
+def why_now(prices: Reserve, pace: Pace, *, overdue: int, ends: bool) -> Because:
+    """Return why a round is held now; `ends` says whether the run has a last hour."""
+    code = "no_slack" if ends else "no_deadline"
+    if pace.has_slack:
+        code = "among_best_hours"
     if overdue:
         code = "overdue"
     return {"code": code} | _hours(prices, pace) | {"overdue": float(overdue)}

@@ -72,10 +72,19 @@ def plan(run_id: str | None, *, horizon: int | None, as_json: bool) -> None:
     made = plan_round(spec, situation, number=number, so_far=None)
     if as_json:
         verdicts = [_row(v, _intensity(situation, v.client)) for v in made.verdicts]
-        print_json({"waiting": made.waiting, "cohort": list(made.cohort), "verdicts": verdicts})
+        print_json(
+            {
+                "waiting": made.waiting,
+                "because": dict(made.because),
+                "cohort": list(made.cohort),
+                "verdicts": verdicts,
+            }
+        )
         return
     if made.waiting:
         click.echo(click.style(f"No round would start: {_waits(made)}.", bold=True))
+    elif said := explain(made.because):
+        click.echo(click.style(f"A round would start: {said}.", bold=True))
     print_table(
         ["client", "trains", "intensity", "score", "why"],
         [

@@ -304,9 +304,20 @@ def test_every_client_gets_a_verdict_with_a_sentence_and_json_can_hold_it(now, a
 
 
 def test_an_invited_client_is_told_its_gate_its_score_and_its_grams():
-    made = plan(situation(*some(2)))
+    made = plan(situation(*some(2)), policy="score")
     sentence = why(made.verdicts[0])
     assert sentence == (
         "open: 50 gCO2eq/kWh is at or below the threshold of 200; drawn with score 0.50, "
         "about 100 mgCO2eq an update"
     )
+
+
+def test_a_client_is_told_what_the_policy_noted_of_it():
+    # Two of three places: all emit the same in this hour, the only one that is known.
+    made = plan(situation(*some(3)), policy="fairwind", cohort=2)
+    told = {why(verdict).partition("; ")[2] for verdict in made.verdicts}
+    worth = "its turn is worth 100 mgCO2eq"
+    assert told == {
+        f"it is asked for 100 mgCO2eq; {worth} for a whole update",
+        f"an update would emit 100 mgCO2eq now and {worth}; others gain more from this hour",
+    }

@@ -46,6 +46,15 @@ def test_a_round_that_waits_for_its_policy_or_because_of_it_says_so():
     assert said(told) == (
         "The policy fairwind waits for a better hour, although 2 clients could train."
     )
+    because = {
+        "code": "better_hours_ahead", "hours_ahead": 48.0, "better_hours": 21.0,
+        "hours_needed": 17.0, "best_at": "2026-07-06T09:00:00+00:00", "saves_gco2eq": 1.2,
+    }  # fmt: skip
+    told.tell("run.waiting", run="r", number=1, reason="policy_waits", codes={}, because=because)
+    assert said(told) == (
+        "The policy fairwind waits: 21 of the next 48 hours are cleaner for those whose turn it is,"
+        " and 17 are needed; the best begins at Mon 09:00 UTC and saves at least 1.2 gCO2eq."
+    )
     told.tell("run.waiting", run="r", number=1, reason="policy_failed", codes={}, text="It broke.")
     assert said(told) == "It broke."
 

@@ -23,17 +23,19 @@ OPTIONS = {
 
 def site(client: str, *hours: float, **fields: Any) -> Candidate:
     """Return a client alone in its zone: 100 examples, 1 kWh an update, and its grid's hours."""
-    told = {
+    told: dict[str, Any] = {
         "zone": client, "num_examples": 100, "energy_wh": 1000.0,
         "intensity_gco2eq_per_kwh": hours[0] if hours else None, "forecast_gco2eq_per_kwh": hours,
     }  # fmt: skip
     return Candidate(client, **(told | fields))
 
 
-def question(*candidates: Candidate, options: Mapping[str, float] | None = None, **fields: Any):
+def question(
+    *candidates: Candidate, options: Mapping[str, float] | None = None, **fields: Any
+) -> Question:
     told: dict[str, Any] = {
         "wanted": len(candidates), "quorum": 1, "number": 1, "now": NOW, "rng": Random(0),
-        "num_clients": len(candidates), "options": OPTIONS | (options or {}),
+        "num_clients": len(candidates), "options": {**OPTIONS, **(options or {})},
     }  # fmt: skip
     return Question(candidates, **(told | fields))
 
@@ -113,7 +115,7 @@ intensities = st.sampled_from([0.0, 20.0, 100.0, 130.0, 200.0, 450.0, 700.0])
 
 
 @st.composite
-def questions(draw, **fixed: Any):
+def questions(draw: st.DrawFn, /, **fixed: Any) -> Question:
     """Return questions of every kind: what is known of clients, of time and of grams varies."""
     figures = st.none() | st.sampled_from([0.0, 0.5, 1.0, 30.0, 1000.0])
     zones = {

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from scheduler.policies.ground import ground_of
+from scheduler.policies.ground import Ground, ground_of
 from scheduler.policies.pool import Pool
+from scheduler.policies.question import Candidate
 from tests.unit.scheduler.policies.course import site
 
 
-def ground(*candidates, horizon_h=48.0, end_h=None):
+def ground(*candidates: Candidate, horizon_h: float = 48.0, end_h: float | None = None) -> Ground:
     return ground_of(Pool.of(candidates), horizon_h=horizon_h, end_h=end_h)
 
 

@@ -92,7 +92,7 @@ def due(names: str, past, *, places=1, ahead=10.0, shares=None) -> list[float]:
     even = np.full(len(names), 1 / len(names)) if shares is None else np.array(shares)
     made = Pace(None, 1.0, ahead, 48, ahead, has_slack=False)
     asked = question(site("a", 1.0), past=past)
-    return due_updates(asked, pool, even, places=places, pace=made).tolist()
+    return list(due_updates(asked, pool, even, places=places, pace=made))
 
 
 def test_due_is_the_share_of_all_updates_less_those_given():

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.policies.ground import ground_of
+from scheduler.policies.ground import Ground, ground_of
 from scheduler.policies.pool import Pool
-from scheduler.policies.reserve import reserve
+from scheduler.policies.reserve import Reserve, reserve
 from scheduler.policies.turning import turning_points
 from tests.unit.scheduler.policies.course import intensities, site
 
 
-def gain(now: float, later, due: float) -> tuple[float, object, object]:
+def gain(now: float, later, due: float) -> tuple[float, Ground, Reserve]:
     pool = Pool.of([site("a", now, *later)])
     ground = ground_of(pool, horizon_h=48.0, end_h=None)
     prices = reserve(ground, np.array([due]), places=1)
