@@ -133,7 +133,11 @@ POLICIES: dict[str, Policy] = {
         oracle.select,
         "plans the whole rest of the run for least grams, as if the forecast were the truth",
         horizon_h=8761,
-        options={"fairness": Option(0.8, 0, 1), "horizon_h": Option(168, 1, 8760)},
+        options={
+            "fairness": Option(0.8, 0, 1),
+            "full_share": Option(0.25, 0, 1),
+            "horizon_h": Option(168, 1, 8760),
+        },
     ),
     "cafe": Policy(
         cafe.select,

@@ -1,18 +1,18 @@
 """The oracle: with perfect knowledge of the grids, the plan of least grams for the rest of the run.
 
-Ours, as a bound for studies: nothing that decides by a forecast can do much better, and it is only
-as good as the forecast it is given. It plans all rounds that are left at once and answers with the
-running hour's part:
+Ours, as a bound for studies: what the policy `fairwind` would do if it knew the future and searched
+for the best plan. It wants as much of each client, and no rule of thumb decides the hours. It is
+only as good as the forecast it is given. It plans all rounds that are left at once and answers with
+the running hour's part:
 
 - at most one round an hour, or as few more as it takes to hold all that are left;
-- client c takes part r_c of all participations, past ones included, rounded down or up: r_c goes
-  by num_examples_c / sqrt(mean grams_c), which for its grams gives the least variance (W. G.
-  Cochran, "Sampling Techniques", 3rd ed. 1977, section 5.5, with equal spread everywhere), mixed
-  with even shares until Jain's index is at least `fairness` (`scheduler.policies.quotas`), and no
-  client takes part twice in a round;
+- client c takes part r_c of all participations, past ones included, rounded down or up: r_c as
+  `fairwind` has it (`scheduler.policies.fairwind.participation`), evened out until Jain's index of
+  whole updates is at least `fairness`, and no client takes part twice in a round;
 - among all such plans, the hours and cohorts that emit least (`scheduler.policies.timetable`).
   Clients of one zone whose energies differ by a tenth at most are alike; of those, whoever is
-  furthest behind its share goes first.
+  furthest behind its share goes first;
+- who trains does as much work, and weighs as much, as `fairwind` says.
 
 It knows of the candidates alone: who is behind a closed gate now is not counted on later, so give
 it open gates. Without a number of rounds it holds one an hour; with a gram budget, as many as that
@@ -24,13 +24,17 @@ median of the known, a grid of unknown intensity is left out. Ties go by chance.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from common.units import emitted_gco2eq
 from scheduler.carbon.signal import HOUR, slot_start
 from scheduler.policies.answer import Answer
+from scheduler.policies.fairwind import HEAVIEST, participation
+from scheduler.policies.ground import ground_of
+from scheduler.policies.local_work import local_work
 from scheduler.policies.pool import Floats, Ints, Pool
 from scheduler.policies.question import Question
 from scheduler.policies.quotas import capped, quotas
@@ -59,7 +63,7 @@ class _Kinds:
 def select(question: Question) -> Answer:
     """Return the running hour's cohort in the plan of least grams; nobody if a later one is meant.
 
-    Options: `fairness`, the least Jain index of participation; `horizon_h`, hours to plan over.
+    Options: `fairness` and `full_share`, as of `fairwind`; `horizon_h`, hours to plan over.
     """
     candidates = sorted(question.candidates, key=lambda candidate: candidate.client)
     candidates = question.rng.sample(candidates, len(candidates))
@@ -72,13 +76,38 @@ def select(question: Question) -> Answer:
     energy_wh = _with_median(pool.energy_wh)[known]
     grams = emitted_gco2eq(1.0, 1.0) * energy_wh[:, None] * intensity[known]
     rounds, an_hour = _rounds(question, grams.shape[1])
-    behind = _behind(question, clients, _with_median(pool.num_examples)[known], grams, rounds)
+    ground = ground_of(pool, horizon_h=grams.shape[1], end_h=None)
+    usefulness = participation(pool, ground, fairness=0.0)[known]
+    shares, behind = _behind(question, clients, usefulness, rounds)
     kinds = _kinds(pool.zone[known], energy_wh, grams, behind)
     task = _task(question, kinds, rounds, an_hour)
     plan = timetable(task)
     if plan is None:
         return Answer((), because={"code": "no_plan_found"})
-    return _answer(clients, kinds, behind, task, plan)
+    answer = _answer(clients, kinds, behind, task, plan)
+    work = local_work(
+        ground, pool.duration_s,
+        epochs=question.epochs, full_share=question.options["full_share"],
+    )  # fmt: skip
+    return _with_work(
+        answer, question, pool, work.counts(), dict(zip(clients, shares.tolist(), strict=True))
+    )
+
+
+def _with_work(
+    answer: Answer, question: Question, pool: Pool, counts: Ints, shares: Mapping[str, float]
+) -> Answer:
+    """Return the answer with everybody's epochs and weights, as `fairwind` has them."""
+    asked = dict(zip(pool.clients, counts.tolist(), strict=True))
+    even = 1.0 / len(shares)
+    return replace(
+        answer,
+        epochs={c: asked[c] for c in answer.cohort if asked[c] < question.epochs},
+        weights={
+            c: min(HEAVIEST, max(1 / HEAVIEST, even / max(shares[c], _EPSILON)))
+            for c in answer.cohort
+        },
+    )
 
 
 def _hours(question: Question) -> int:
@@ -113,26 +142,27 @@ def _rounds(question: Question, hours: int) -> tuple[int, Ints]:
 
 
 def _behind(
-    question: Question, clients: list[str], num_examples: Floats, grams: Floats, rounds: int
-) -> Floats:
-    """Return how often each client has still to take part; less than 0 if it did too often."""
+    question: Question, clients: list[str], usefulness: Floats, rounds: int
+) -> tuple[Floats, Floats]:
+    """Return everybody's share of all updates, and how many it still has to give by it.
+
+    The latter is below 0 for who gave too many.
+    """
     place = {client: n for n, client in enumerate(clients)}
     past = np.zeros(len(clients))
     for done in question.past:
         for client in done.updates:
             if client in place:
                 past[place[client]] += 1.0
-    mean = np.nanmean(grams, axis=1)
-    weights = num_examples / np.sqrt(np.maximum(mean, 1e-6 * mean.max(initial=0.0) or 1.0))
     places = min(question.wanted, len(clients))
     total = past.sum() + rounds * places
     most = (len(question.past) + rounds) / total
     fairness = question.options["fairness"]
     for stricter in np.linspace(fairness, 1.0, _TRIES):
-        targets: Floats = total * capped(quotas(weights, stricter), most)
-        if _least_index(targets) >= fairness:
+        shares = capped(quotas(usefulness, stricter), most)
+        if _least_index(total * shares) >= fairness:
             break
-    return targets - past
+    return shares, total * shares - past
 
 
 def _least_index(targets: Floats) -> float:
