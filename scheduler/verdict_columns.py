@@ -2,7 +2,8 @@
 
 A row a client would take 700 bytes; columns take about 70. A column is a list with one item a
 client; or, where few differ, those that do (``of``) and of each client which is its (``at``); or
-what all have (``all``). Figures are kept to six digits. Ledgers of earlier versions hold rows.
+what all have (``all``). Figures are kept to six digits, those of a policy's notes to four. Ledgers
+of earlier versions hold rows.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from scheduler.score import Scores
 from scheduler.verdict import VERDICTS, Verdicts
 
 _DIGITS = 6
+_NOTE_DIGITS = 4
+"""Of figures that explain and are not counted with."""
+
 _MOST_DECIMALS = 22
 """The greatest power of ten that a float holds exactly."""
 
@@ -42,7 +46,7 @@ def describe(verdicts: Verdicts) -> dict[str, Any]:
         "score": _shortened(verdicts.scores.values),
         "weights": dict(verdicts.scores.weights),
         "figures": {name: _shortened(column) for name, column in figures.items()},
-        "note": _describe_notes(verdicts.notes),
+        "note": _describe_notes(verdicts),
     }
 
 
@@ -59,7 +63,7 @@ def read_verdicts(body: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Verd
         _ToldGates(clients, columns["gate"]),
         Scores(figures, columns["weights"], values=values),
         _expected(columns["expected_gco2eq"], figures, size),
-        _notes(columns["note"]),
+        _notes(columns["note"], clients),
     )
 
 
@@ -133,27 +137,28 @@ def _expected(told: Mapping[str, Any], figures: Mapping[str, Floats], size: int)
     return expected
 
 
-def _describe_notes(notes: Mapping[str, Because]) -> list[dict[str, Any]]:
+def _describe_notes(verdicts: Verdicts) -> list[dict[str, Any]]:
     """Return notes as columns, those of the same names together."""
-    alike: dict[tuple[str, ...], list[str]] = {}
-    for client, note in notes.items():
-        alike.setdefault(tuple(note), []).append(client)
-    return [
-        {
-            "client": clients,
-            "says": {name: _mixed([notes[client][name] for client in clients]) for name in names},
-        }
-        for names, clients in alike.items()
-    ]
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for place, client in enumerate(verdicts.clients):
+        if client in verdicts.notes:
+            alike.setdefault(tuple(verdicts.notes[client]), []).append(place)
+    told = []
+    for names, places in alike.items():
+        notes = [verdicts.notes[verdicts.clients[place]] for place in places]
+        says = {name: _mixed([note[name] for note in notes]) for name in names}
+        told.append({"place": places, "says": says})
+    return told
 
 
-def _notes(told: Sequence[Mapping[str, Any]]) -> dict[str, Because]:
-    return {
-        client: {name: column[place] for name, column in columns.items()}
-        for group in told
-        for columns in [{n: _listed(c, len(group["client"])) for n, c in group["says"].items()}]
-        for place, client in enumerate(group["client"])
-    }
+def _notes(told: Sequence[Mapping[str, Any]], clients: Sequence[str]) -> dict[str, Because]:
+    notes: dict[str, Because] = {}
+    for group in told:
+        size = len(group["place"])
+        columns = {name: _listed(column, size) for name, column in group["says"].items()}
+        for row, place in enumerate(group["place"]):
+            notes[clients[place]] = {name: column[row] for name, column in columns.items()}
+    return notes
 
 
 def _mixed(values: Sequence[float | str | None]) -> Any:
@@ -161,7 +166,7 @@ def _mixed(values: Sequence[float | str | None]) -> Any:
     words = [value for value in values if isinstance(value, str)]
     figures = [value for value in values if not isinstance(value, str)]
     if not words:
-        return _shortened(_floats(figures))
+        return _shortened(_floats(figures), digits=_NOTE_DIGITS)
     return _coded(values) if all(figure is None for figure in figures) else list(values)
 
 
@@ -188,11 +193,8 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             for name in weights
         },
         "note": [
-            {
-                "client": [row["client"]],
-                "says": {name: [said] for name, said in row["note"].items()},
-            }
-            for row in rows
+            {"place": [place], "says": {name: [said] for name, said in row["note"].items()}}
+            for place, row in enumerate(rows)
             if "note" in row
         ],
     }
@@ -206,9 +208,9 @@ def _coded(values: Sequence[Any], *, show: Callable[[Any], str] = str) -> Any:
     return {"all": of[0]} if len(of) == 1 else {"of": of, "at": at}
 
 
-def _shortened(column: Floats | Ints) -> Any:
-    """Return a column of figures to six digits, each once where there are few; NaN is `None`."""
-    rounded = _rounded(column)
+def _shortened(column: Floats | Ints, *, digits: int = _DIGITS) -> Any:
+    """Return a column of figures to so many digits, each once where few differ; NaN is `None`."""
+    rounded = _rounded(column, digits)
     of, at = np.unique(rounded, return_inverse=True)
     listed = _listed_figures(of)
     if len(listed) == 1:
@@ -225,10 +227,10 @@ def _listed_figures(column: Floats) -> list[float | None]:
     return [None if math.isnan(figure) else figure for figure in column.tolist()]
 
 
-def _rounded(column: Floats | Ints) -> Floats:
-    """Return figures to six digits, as the floats that are written with so many."""
+def _rounded(column: Floats | Ints, digits: int = _DIGITS) -> Floats:
+    """Return figures to so many digits, as the floats that are written with so many."""
     size = np.abs(np.where(np.isfinite(column) & (column != 0), column, 1.0))
-    decimals = (_DIGITS - 1 - np.floor(np.log10(size))).clip(max=_MOST_DECIMALS)
+    decimals = (digits - 1 - np.floor(np.log10(size))).clip(max=_MOST_DECIMALS)
     up, down = 10.0 ** decimals.clip(min=0), 10.0 ** (-decimals).clip(min=0)
     rounded: Floats = np.rint(column * up / down) / up * down
     return rounded
