@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
@@ -81,6 +82,7 @@ class Accepted:
 class Round:
     """The open round of a run. `deadline` is on the wall clock, `valid_until` on the grid clock.
 
+    `because` is why the run's policy invited those it invited last, where it said so.
     `manifest` is set once the round is committed: from then on nothing more is counted.
     """
 
@@ -95,6 +97,7 @@ class Round:
     cohort: dict[str, AssignmentState] = field(default_factory=dict)
     accepted: dict[str, Accepted] = field(default_factory=dict)
     manifest: list[dict[str, Any]] | None = None
+    because: Mapping[str, float | str | None] = field(default_factory=dict)
 
     @classmethod
     def planned(cls, event: Event) -> Self:
@@ -116,6 +119,7 @@ class Round:
         body = event.body
         self.deadline = event.at + timedelta(seconds=body["deadline_s"])
         self.valid_until = datetime.fromisoformat(body["valid_until"])
+        self.because = body.get("because", {})
         epochs, weights = body.get("epochs", {}), body.get("weights_permille", {})
         for name in body["cohort"]:
             before = self.cohort.get(name)

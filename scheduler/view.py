@@ -186,6 +186,8 @@ def _why(run: Run | None) -> str:
     of = f" of {run.spec.rounds}" if run.spec.rounds else ""
     number = len(run.closed) + (1 if run.open_round else 0)
     text = f"Round {number}{of}, {run.spec.workload}, policy {run.spec.policy}."
+    if run.open_round is not None and (said := explain_reason(run.open_round.because)):
+        text = f"{text[:-1]}: {said}."
     if run.waiting is not None and run.ended_at is None and run.open_round is None:
         codes = run.waiting["codes"]
         text += " " + "; ".join(

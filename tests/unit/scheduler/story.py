@@ -120,7 +120,7 @@ class Story:
         )  # fmt: skip
         return self.state.runs[asked.id]
 
-    def plan(self, *cohort: str, run: str = "r", target: int | None = None) -> Round:
+    def plan(self, *cohort: str, run: str = "r", target: int | None = None, **body: Any) -> Round:
         """Plan the next round, or invite more clients to the open one."""
         now = self.state.runs[run]
         number = now.open_round.number if now.open_round else len(now.closed) + 1
@@ -134,6 +134,7 @@ class Story:
             exponent=20,
             deadline_s=now.spec.deadline_s,
             valid_until=(self.now + HOUR).isoformat(),
+            **body,
         )
         assert now.open_round is not None
         return now.open_round

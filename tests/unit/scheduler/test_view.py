@@ -59,6 +59,16 @@ def test_a_round_that_waits_for_its_policy_or_because_of_it_says_so():
     assert said(told) == "It broke."
 
 
+def test_a_round_under_way_says_why_its_policy_held_it_now():
+    told = Story("a", "b")
+    told.start()
+    told.plan("a", "b", because={"code": "no_slack"})
+    assert seen(told)["why"] == (
+        "Round 1 of 3, digits, policy fairwind: the rounds that are left need all the time that is "
+        "left."
+    )
+
+
 def test_a_round_nobody_is_left_to_answer_in_says_so():
     told = Story("a", "b")
     told.start()
