@@ -47,7 +47,8 @@ class Workload(Protocol):
     * ``train_examples() -> TensorDataset``: all training examples, targets last, for a simulation
       that splits them itself;
     * ``natural_split() -> tuple[IntArray, ...]``: the rows of ``train_examples`` that belong to
-      each of the places they come from.
+      each of the places they come from;
+    * ``natural_test_split() -> tuple[IntArray, ...]``: the same of ``test_data``.
     """
 
     def model(self) -> Module:

@@ -5,21 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
-from common.clock import GridClock
-from common.errors import SettingError, UpdateError
-from common.messages import Receipt
-from common.settings.carbon import GateSettings
+from common.errors import SettingError
 from models.aggregation import grid_exponent
-from models.batched import Work
-from models.update import check_norm
-from scheduler.admission import admitted_body, counted_examples
 from scheduler.carbon.signal import HOUR, slot_start
 from scheduler.drafts import (
-    answered_body,
     closed_body,
     committed_body,
     heaviest_weight,
@@ -30,7 +22,7 @@ from scheduler.event import Draft
 from scheduler.federation import Federation, Run
 from scheduler.gate import GateRule
 from scheduler.news import gate_news, grid_news
-from scheduler.plan import Plan, derive_seed, plan_round
+from scheduler.plan import Plan, plan_round
 from scheduler.progress import (
     is_complete,
     is_due,
@@ -39,19 +31,17 @@ from scheduler.progress import (
     waiting_body,
     waiting_news,
 )
-from scheduler.receipt import event_kind, worth
 from scheduler.round import ClosedRound
 from scheduler.score import score_weights
 from scheduler.situation import judge_gates, take_in
 from simulation.grid import VirtualClock, VirtualGrid
+from simulation.intake import Intake
 from simulation.journal import Journal
 from simulation.learning import Learner
 from simulation.presence import Presence
 from simulation.scenario import Scenario
 from simulation.site import Site
-from simulation.work import Answer, Job, OnTheWay, work
-
-_NETWORK_KWH_PER_GB = float(GateSettings.model_fields["network_kwh_per_gb"].default)
+from simulation.work import Job, OnTheWay, work
 
 _LONGEST_WAIT = timedelta(days=90)
 """A run in which nothing happened for so long never goes on."""
@@ -65,6 +55,7 @@ class Seen:
     spent_gco2eq: float = 0.0
     counted_gco2eq: float = 0.0
     by_label: tuple[float, ...] = ()
+    by_site: Mapping[str, float] = field(default_factory=dict)
 
 
 class Course:
@@ -104,6 +95,7 @@ class Course:
         self._rule = rule
         self._presence = Presence(sites, clock.now)
         self._answers = OnTheWay()
+        self._intake = Intake(self._spec, learner, journal, grid, self._answers)
         self._weights = score_weights({})
         self._moved_at = clock.now
         self.decisions = hashlib.sha256()
@@ -233,68 +225,9 @@ class Course:
                 self._answers.add(answer)
 
     def _take_answer(self) -> None:
-        """Take one receipt, as production's task does."""
         answer = self._answers.take()
         self._clock.now = max(self._clock.now, answer.at)
-        state, receipt = self._state, answer.receipt
-        value = worth(state, receipt)
-        more: dict[str, Any] = {}
-        kind = event_kind(value, receipt)
-        if value == "count":
-            kind, receipt, more = self._weigh(answer)
-        body = answered_body(
-            state, self._grid, _CLOCK, receipt,
-            pulled_nbytes=0 if receipt.outcome == "declined" else self._learner.pulled_nbytes,
-            network_kwh_per_gb=_NETWORK_KWH_PER_GB,
-        ) | more  # fmt: skip
-        self._record(
-            Draft(kind, run=receipt.run, round=receipt.round, client=receipt.client, body=body)
-        )
-
-    def _weigh(self, answer: Answer) -> tuple[str, Receipt, dict[str, Any]]:
-        """Return the kind of event an update makes, its receipt, and what else the event holds."""
-        client = answer.client
-        figures = self._learner.figures(client)
-        if figures is None:
-            self._train_with(client)
-            figures = self._learner.figures(client)
-        assert figures is not None and answer.receipt.update is not None  # noqa: S101, PT018 - it trained
-        receipt = answer.receipt.model_copy(
-            update={
-                "loss": figures.loss, "utility": figures.utility, "metrics": figures.metrics,
-                "num_held_out": figures.num_held_out,
-            }
-        )  # fmt: skip
-        try:
-            num_examples = counted_examples(self._state, receipt)
-            check_norm(f"of {client}", figures.norm, norm_bound=self._spec.norm_bound)
-        except UpdateError as error:
-            reason = {"reason": {"code": "admission", "text": str(error)}}
-            return "update.refused", receipt, reason
-        more = admitted_body(
-            self._state, receipt, sha256=answer.receipt.update.sha256,
-            nbytes=answer.receipt.update.nbytes, norm=figures.norm, num_examples=num_examples,
-            wall_now=self._clock.now,
-        )  # fmt: skip
-        return "update.accepted", receipt, more
-
-    def _train_with(self, client: str) -> None:
-        """Train this client and all others whose updates are likely to count in the round."""
-        round_ = self.run.open_round
-        assert round_ is not None  # noqa: S101 - an update counts in an open round alone
-        places = round_.target - len(round_.accepted) - 1
-        others = self._answers.first(round_.number, places, until=round_.deadline)
-        epochs = self._spec.hyperparameters.epochs
-        self._learner.train(
-            [
-                Work(
-                    name, derive_seed(self._spec.seed, self._spec.id, round_.number, name),
-                    round_.cohort[name].epochs or epochs,
-                )
-                for name in sorted({client, *others})
-                if self._learner.figures(name) is None
-            ]
-        )  # fmt: skip
+        self._record(self._intake.take(answer, self._clock.now))
 
     def _close_if_complete(self) -> None:
         run, now = self.run, self._clock.now
@@ -321,7 +254,8 @@ class Course:
         for closed in run.unevaluated():
             if found is not None:
                 metrics: dict[str, float] | None = found.metrics
-                self.seen[closed.number].by_label = found.by_label
+                seen = self.seen[closed.number]
+                seen.by_label, seen.by_site = found.by_label, found.by_site
             else:
                 metrics = run.scored_by_clients(closed.number)
             if metrics is not None:
@@ -344,6 +278,3 @@ class Course:
             "quorum, raise the gate's ceiling or threshold, or give the run hours."
         )
         raise SettingError(msg)
-
-
-_CLOCK = GridClock()

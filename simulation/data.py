@@ -50,6 +50,17 @@ def split_data(
     return {client: rows_of(examples, own) for client, own in zip(clients, rows, strict=True)}
 
 
+def site_tests(
+    workload: Workload, part: SplitPart, clients: Sequence[str]
+) -> Mapping[str, TensorDataset]:
+    """Return each client's own test data; nothing where the split's places have none."""
+    split = getattr(workload, "natural_test_split", None)
+    tests = workload.test_data()
+    if part.kind != "natural" or split is None or not isinstance(tests, TensorDataset):
+        return {}
+    return {client: rows_of(tests, rows) for client, rows in zip(clients, split(), strict=False)}
+
+
 def label_shares(data: Mapping[str, Data], labels: Sequence[float]) -> dict[str, tuple[float, ...]]:
     """Return the share of every label in each client's examples, `(num_labels,)` each."""
     shares = {}

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from common.errors import SettingError
-from scheduler.carbon.signal import HOUR, hour_start
+from scheduler.carbon.signal import hour_start
+from scheduler.carbon.trace import Trace
 from scheduler.policies import find_policy, policy_options
 from scheduler.run import RunSpec
 from simulation.error_model import LEADS
+from simulation.recorded import Actual
 from simulation.scenario import Scenario
 from simulation.site import Site
 from simulation.truth import Truth, hour_of
@@ -99,11 +101,10 @@ def _refuse_gaps(scenario: Scenario, truth: Truth) -> None:
 
 
 def _span(truth: Truth, zone: str) -> str:
-    known = getattr(truth.signal, "span", None)
-    if known is None:
-        return "Start where it does, or fill the gap."
-    first, last = known(zone)
-    return f"Start from {first:%Y-%m-%d %H:%M} to {last - HOUR:%Y-%m-%d %H:%M}."
+    if not isinstance(truth.signal, Trace | Actual):
+        return "Start elsewhere."
+    first, last = truth.signal.span(zone)
+    return f"Start from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}."
 
 
 def _refuse_horizon(scenario: Scenario) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ import safetensors.torch
 import torch
 
 from models.batched import Cohort, Updates, Work
-from models.evaluation import judge, predict
+from models.evaluation import evaluate, judge, predict
 from models.server_optimizers import make_server_optimizer
 from models.update import State, delta_nbytes, delta_signature, trainable_parameters
 from models.version import initial_version, next_state
@@ -33,10 +34,17 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a version is worth: production's metrics, and the accuracy on each label."""
+    """What a version is worth.
+
+    Attributes:
+        metrics: As in production.
+        by_label: The accuracy on each of the learner's labels; empty if it knows none.
+        by_site: The run's metric on each client's own test data; empty if they have none.
+    """
 
     metrics: dict[str, float]
     by_label: tuple[float, ...]
+    by_site: Mapping[str, float]
 
 
 class Learner(Protocol):
@@ -124,6 +132,7 @@ class Learning:
         workload: What is learned; also an attribute.
         data: Every client's examples.
         held_out: What clients score the pulled model on, where the coordinator has no test data.
+        site_tests: The test data of clients that have their own.
         spec: The run's.
         batched: Whether all clients train at once; `None` where it is possible and pays.
     """
@@ -134,11 +143,13 @@ class Learning:
         data: Mapping[str, Data],
         *,
         held_out: Mapping[str, Data] | None,
+        site_tests: Mapping[str, Data],
         spec: RunSpec,
         batched: bool | None,
     ) -> None:
         self.workload = workload
         self._spec = spec
+        self._site_tests = site_tests
         self._cohort = Cohort(workload, data, held_out=held_out, batched=batched)
         self.batched, self.reason = self._cohort.batched, self._cohort.reason
         with blamed(workload, "simulation"):
@@ -197,13 +208,21 @@ class Learning:
         if self._test_data is None:
             return None
         outputs, targets = predict(self.workload, self._model, self._state, self._test_data)
-        found = judge(self.workload, outputs, targets)
-        metrics = {name: value for name, value in found.items() if np.isfinite(value)}
-        if not self.labels:
-            return Score(metrics, ())
-        right = _guess(outputs) == targets.long()
-        shares = [right[targets == label].double().mean().item() for label in self.labels]
-        return Score(metrics, tuple(0.0 if np.isnan(share) else share for share in shares))
+        return Score(
+            metrics=_finite_ones(judge(self.workload, outputs, targets)),
+            by_label=self._by_label(outputs, targets),
+            by_site=_finite_ones(
+                {client: self._at_site(data) for client, data in self._site_tests.items()}
+            ),
+        )
+
+    def _by_label(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[float, ...]:
+        right = _guess(outputs) == targets.long() if self.labels else targets
+        return tuple(right[targets == label].double().mean().item() for label in self.labels)
+
+    def _at_site(self, data: Data) -> float:
+        found = evaluate(self.workload, self._model, self._state, data)
+        return found.get(self._spec.metric, math.nan)
 
     def _deltas(self, clients: Sequence[str]) -> State:
         """Return the stacked deltas of these clients."""
@@ -242,3 +261,7 @@ def _guess(outputs: torch.Tensor) -> torch.Tensor:
 
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+def _finite_ones(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in figures.items() if math.isfinite(value)}

@@ -25,6 +25,7 @@ class RoundOutcome:
         counted_gco2eq: Those of updates that count, this round's included.
         metrics: Of the version it made, on the test data.
         by_label: Its accuracy on each of the outcome's `labels`; empty if they are not known.
+        by_site: The run's metric on each client's own test data; empty if they have none.
     """
 
     number: int
@@ -39,6 +40,7 @@ class RoundOutcome:
     counted_gco2eq: float
     metrics: Mapping[str, float]
     by_label: tuple[float, ...] = ()
+    by_site: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,13 @@ class Outcome:
         return values[-1] if values else None
 
     def site_scores(self, round_: RoundOutcome) -> dict[str, float]:
-        """Return the accuracy each client would see on data like its own, where that is known.
+        """Return what a version is worth to each client, where that is known.
 
-        The accuracies on the labels of the test data, weighted by the client's own shares.
+        The metric on its own test data; else the accuracies on the labels of the common test data,
+        weighted by the client's own shares.
         """
+        if round_.by_site:
+            return dict(round_.by_site)
         if not round_.by_label:
             return {}
         return {

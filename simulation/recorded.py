@@ -81,6 +81,10 @@ class Actual:
         """Return the ids of all zones it knows, sorted."""
         return tuple(sorted(self._hours))
 
+    def span(self, zone: str) -> tuple[datetime, datetime]:
+        """Return the begin of the first and of the last hour that a zone has a value for."""
+        return hour_start(min(self._hours[zone])), hour_start(max(self._hours[zone]))
+
     def readings(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
         """Return every hour known that overlaps `[start, end)`; see `Signal.readings`."""
         if zone not in self._hours:
@@ -97,7 +101,7 @@ class Actual:
         if not found:
             msg = (
                 f"{self._source} has no value for {zone} from {start.isoformat()}, so its carbon "
-                f"intensity is unknown then. It ends at {hour_start(max(known) + 1).isoformat()}."
+                f"intensity is unknown then. Its last hour: {self.span(zone)[1].isoformat()}."
             )
             raise SignalError(msg)
         return found

@@ -17,7 +17,7 @@ from models.workload import Data, Workload, load_workload
 from scheduler.carbon.reading import FLOW_TRACED, Family
 from scheduler.gate import GateRule
 from simulation.course import Course
-from simulation.data import split_data
+from simulation.data import site_tests, split_data
 from simulation.error_model import LEADS
 from simulation.feasible import looks_ahead_h, refuse_infeasible
 from simulation.foresight import make_foresight
@@ -114,7 +114,8 @@ def _learning(
     if not scenario.learns:
         return data, NoLearning(scenario.seed)
     learner = Learning(
-        workload, data, held_out=_held_out(workload, sites), spec=scenario.run,
+        workload, data, held_out=_held_out(workload, sites),
+        site_tests=site_tests(workload, split, list(sites)), spec=scenario.run,
         batched=scenario.workload.batched,
     )  # fmt: skip
     return data, learner

@@ -32,6 +32,7 @@ def tell_round(course: Course, closed: ClosedRound) -> RoundOutcome:
         counted_gco2eq=seen.counted_gco2eq,
         metrics=closed.metrics or {},
         by_label=seen.by_label,
+        by_site=seen.by_site,
     )
 
 

@@ -57,6 +57,11 @@ def natural_split() -> tuple[IntArray, ...]:
     return _read(*_files())[2]
 
 
+def natural_test_split() -> tuple[IntArray, ...]:
+    """Return the rows of `test_data` that belong to each of `REGIONS`."""
+    return _read(*_files())[3]
+
+
 def test_data() -> TensorDataset:
     """Return the 222 test patients of all regions, the same at every call.
 
@@ -103,7 +108,9 @@ def _files() -> tuple[Path, Path]:
 
 
 @cache
-def _read(table: Path, split: Path) -> tuple[TensorDataset, TensorDataset, tuple[IntArray, ...]]:
+def _read(
+    table: Path, split: Path
+) -> tuple[TensorDataset, TensorDataset, tuple[IntArray, ...], tuple[IntArray, ...]]:
     with split.open(encoding="utf-8", newline="") as file:
         part_of = {row["pid"]: row["fold2"] for row in csv.DictReader(file)}
     with table.open(encoding="utf-8", newline="") as file:
@@ -115,9 +122,10 @@ def _read(table: Path, split: Path) -> tuple[TensorDataset, TensorDataset, tuple
     features, targets = values[:, :-2], values[:, -2:]
     mean, deviation = features[in_train].mean(dim=0), features[in_train].std(dim=0)
     standardised = (features - mean) / deviation
-    places = parts[in_train.numpy()]
+    places, tested = parts[in_train.numpy()], parts[~in_train.numpy()]
     return (
         TensorDataset(standardised[in_train], targets[in_train]),
         TensorDataset(standardised[~in_train], targets[~in_train]),
         tuple(np.flatnonzero(places == f"train_{region}") for region in range(len(REGIONS))),
+        tuple(np.flatnonzero(tested == f"test_{region}") for region in range(len(REGIONS))),
     )

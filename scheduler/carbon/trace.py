@@ -64,9 +64,13 @@ class Trace:
         )
         return reading
 
-    def _not_covered(self, zone: str, hour: int) -> str:
+    def span(self, zone: str) -> tuple[datetime, datetime]:
+        """Return the begin of the first and of the last hour that a zone has a value for."""
         hours = self._hours[zone]
-        first, last = hour_start(min(hours)), hour_start(max(hours))
+        return hour_start(min(hours)), hour_start(max(hours))
+
+    def _not_covered(self, zone: str, hour: int) -> str:
+        hours, (first, last) = self._hours[zone], self.span(zone)
         return (
             f"{self._source} has no value for {zone} in the hour from "
             f"{hour_start(hour).isoformat()}, so its carbon intensity is unknown then. It has "

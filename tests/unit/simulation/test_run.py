@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -191,3 +192,22 @@ def test_an_interrupted_study_leaves_no_process_and_goes_on_from_there(tmp_path)
     assert [path.stem for path in (tmp_path / "kept").glob("*.json")] == [
         scenario_key(world(seed=9))
     ]
+
+
+def test_places_with_test_data_of_their_own_are_scored_on_them():
+    if "FAIRWIND_DATA" not in os.environ:
+        pytest.skip("FAIRWIND_DATA names no folder of real data")
+    outcome = simulate(
+        learning(
+            workload={"name": "tcga_brca", "split": {"kind": "natural"}},
+            clients=[group(count=6, num_examples=None)],
+            run={"policy": "all", "rounds": 2, "metric": "c_index"},
+        )
+    )
+    scores = outcome.site_scores(outcome.rounds[-1])
+    assert set(scores) == set(outcome.participations)
+    assert outcome.labels == ()
+    worst = outcome.worst_site()
+    assert worst is not None
+    assert worst[1] == min(scores.values())
+    assert Outcome.from_json(outcome.to_json()) == outcome
