@@ -1,8 +1,10 @@
-"""How often a client was chosen, and how often it would have been after a change.
+"""How often a client was chosen, and how often its score would have been among the best.
 
 Past rounds are judged again from what the ledger keeps of them: everybody's verdict and the figures
-behind every score. Chosen by score is less than drawn: policies draw with chance, and this counts
-how often the client's score was among the best of the eligible, as many as the round had places.
+behind every score. This counts how often the client's score was among the best of the eligible, as
+many as the round had places. It is an estimate of how a client stands, and no policy's choice: of
+those that ship only `score` goes by it, with chance; `fairwind` weighs the hours ahead and whose
+turn it is, which no change to one client tells.
 """
 
 from __future__ import annotations
