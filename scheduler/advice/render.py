@@ -157,7 +157,7 @@ def _then(after: Chances | None, before: Chances | None) -> str:
     if after is None or before is None:
         return ""
     if after.within == before.within:
-        return "; among the best as often"
+        return "; rank as before"
     return (
         f"; gate open and score among the best in {after.within} of {after.rounds} rounds instead "
         f"of {before.within}"

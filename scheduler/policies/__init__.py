@@ -145,7 +145,7 @@ POLICIES: dict[str, Policy] = {
         options={"v": Option(1, 1e-6, 1e6)},
     ),
 }
-"""All but `fairwind`, `score`, `random`, `all` and `oracle` as published; each file names its paper."""
+"""All but `fairwind`, `score`, `random`, `all` and `oracle` as published; each names its paper."""
 
 
 def find_policy(name: str) -> Policy:
