@@ -112,6 +112,8 @@ class VirtualGrid(Grid):
         """Return the mean intensity of each hour from the one that runs, up to the first gap."""
         if hours <= 0:
             return ()
+        if hours == 0:
+            return ()  # nothing is forecast for a policy that does not look ahead
         if self._ahead != (hour_of(at), hours):
             values = self._known.ahead()[:, :hours]
             known = np.isnan(values).argmax(axis=1, keepdims=False)
