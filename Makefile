@@ -8,10 +8,10 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format bench clean
+.PHONY: help setup demo test test-slow check format bench study study-quick clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Install Fairwind and its tools into .venv (once; again when what it needs changes)
 
@@ -49,6 +49,12 @@ format: $(STAMP) ## Format the code and fix what can be fixed safely
 
 bench: $(STAMP) ## Measure speed, savings and accuracy: make bench ARGS="--help"
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+study: $(STAMP) ## Compare all policies on real grids, with FAIRWIND_DATA: make study ARGS="--help"
+	@$(BIN)/fairwind study $(ARGS)
+
+study-quick: $(STAMP) ## Compare policies on modelled grids (two to five minutes, no data needed)
+	@$(BIN)/fairwind study --quick $(ARGS)
 
 clean: ## Remove .venv, caches and build products
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

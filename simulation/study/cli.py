@@ -1,0 +1,79 @@
+"""The command `fairwind study`. Loads torch only when it is called."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from common.errors import SettingError
+from common.units import show_duration
+
+_CACHE = Path(".fairwind/study")
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Modelled grids and digits alone: a few minutes.")
+@click.option("--jobs", type=click.IntRange(1, 256), help="Processes; one a core if left out.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=None,
+    help="Folder of tables and figures; docs/study, or with --only .fairwind/study/part.",
+)  # fmt: skip
+@click.option("--only", multiple=True, help="A chapter; repeatable.")
+def study(*, quick: bool, jobs: int | None, out: Path | None, only: tuple[str, ...]) -> None:
+    """Compare all policies on the same grids, data and seeds; write tables and figures.
+
+    What was simulated before is not simulated again, so an interrupted study goes on.
+    """
+    from simulation.study.catalogue import full_study, quick_study  # noqa: PLC0415 - loads torch
+    from simulation.study.conduct import cases, conduct, possible  # noqa: PLC0415
+    from simulation.study.conduct import only as chosen  # noqa: PLC0415
+    from simulation.study.writing import Making, write  # noqa: PLC0415
+
+    chapters = []
+    for chapter in chosen(quick_study() if quick else full_study(), only):
+        why_not = possible(chapter)
+        if why_not is None:
+            chapters.append(chapter)
+        else:
+            click.echo(f"Skipped {chapter.name}: {why_not}", err=True)
+    if not chapters:
+        msg = "No chapter of the study can be simulated here. Try: fairwind study --quick"
+        raise SettingError(msg)
+    begun = time.perf_counter()
+    jobs = jobs or os.cpu_count() or 1
+    with _progress(len(cases(chapters))) as on_done:
+        results = conduct(chapters, jobs=jobs, cache=_CACHE, on_done=on_done)
+    making = Making(
+        command=shlex.join(["fairwind", *sys.argv[1:]]), jobs=jobs,
+        took_s=time.perf_counter() - begun, quick=quick,
+    )  # fmt: skip
+    folder = out or (_CACHE / "part" if only else Path("docs/study"))
+    for path in write(results, making, folder):
+        click.echo(f"Wrote {path}")
+
+
+@contextmanager
+def _progress(count: int) -> Iterator[Callable[[], None]]:
+    """Yield what is to be called after each run; it shows how many are left, and how long."""
+    if sys.stderr.isatty():
+        with click.progressbar(length=count, label=f"{count} runs", file=sys.stderr) as bar:
+            yield lambda: bar.update(1)
+        return
+    begun, done = time.perf_counter(), 0
+
+    def on_done() -> None:
+        nonlocal done
+        done += 1
+        if done % max(1, count // 20) == 0:
+            spent_s = time.perf_counter() - begun
+            left = show_duration(spent_s / done * (count - done))
+            click.echo(f"{done} of {count} runs, about {left} left", err=True)
+
+    yield on_done

@@ -1,0 +1,142 @@
+"""Conducting the study: which runs there are, what they cost, and what is measured of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.errors import FairwindError, SettingError
+from models.workload import load_workload
+from simulation.many import simulate_all
+from simulation.outcome import Outcome
+from simulation.signals import find_file
+from simulation.study.contender import Chapter, Contender
+from simulation.study.measures import Row, Yardstick, measure, yardstick
+
+_PROJECT = Path(__file__).resolve().parents[2]
+
+Case = tuple[Chapter, Contender, int]
+"""One run: where, who, and with which seed."""
+
+Found = dict[tuple[str, tuple[str, str, str | None], int], Outcome]
+"""Outcomes by chapter, contender and seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What the study found: yardsticks by chapter, and a row a run."""
+
+    chapters: tuple[Chapter, ...]
+    yardsticks: dict[str, Yardstick]
+    rows: tuple[Row, ...]
+
+    def of(self, chapter: str, contender: str, forecast: str | None = None) -> list[Row]:
+        """Return a contender's runs, one a seed; with its usual forecast if none is named."""
+        return [
+            row
+            for row in self.rows
+            if (row.chapter, row.contender) == (chapter, contender)
+            and (row.group == "policy" if forecast is None else row.forecast == forecast)
+        ]
+
+
+def cases(chapters: Sequence[Chapter]) -> list[Case]:
+    """Return all runs of some chapters, those that others' budgets depend on first."""
+    every = [(c, who, seed) for c in chapters for who in c.contenders for seed in c.seeds]
+    return sorted(every, key=lambda case: case[1].grams_share is not None)
+
+
+def conduct(
+    chapters: Sequence[Chapter], *, jobs: int, cache: Path, on_done: Callable[[], None]
+) -> Results:
+    """Simulate all runs of some chapters and measure them.
+
+    Args:
+        chapters: Which.
+        jobs: In how many processes.
+        cache: Folder of outcomes so far; those of other code are not taken for ours.
+        on_done: Told of every run that is over.
+
+    Raises:
+        FairwindError: If one cannot be simulated; the others are kept.
+    """
+    kept = cache / code_digest()
+    found: Found = {}
+
+    def take(some: Sequence[Case]) -> None:
+        scenarios = [case[0].scenario(*case[1:], _grams(case, found)) for case in some]
+        outcomes = simulate_all(
+            scenarios, jobs=jobs, cache=kept, on_done=lambda _place, _outcome: on_done()
+        )
+        for (chapter, who, seed), outcome in zip(some, outcomes, strict=True):
+            found[chapter.name, who.key, seed] = outcome
+
+    every = cases(chapters)
+    take([case for case in every if case[1].grams_share is None])
+    take([case for case in every if case[1].grams_share is not None])
+    by = {chapter.name: _yardstick(chapter, found) for chapter in chapters}
+    rows = [
+        measure(chapter, who, seed, outcome=found[chapter.name, who.key, seed], by=by[chapter.name])
+        for chapter in chapters
+        for who in chapter.contenders
+        for seed in chapter.seeds
+    ]
+    return Results(tuple(chapters), by, tuple(rows))
+
+
+def possible(chapter: Chapter) -> str | None:
+    """Return why a chapter cannot be simulated here, `None` if it can."""
+    base = chapter.base
+    try:
+        for path in (base.signal.path, base.forecast.path):
+            if path is not None:
+                find_file(path)
+        workload = load_workload(base.workload.name, allowed=(base.workload.name,))
+        workload.test_data()
+    except FairwindError as error:
+        return str(error)
+    return None
+
+
+def code_digest() -> str:
+    """Return a digest of the code on which outcomes depend."""
+    digest = hashlib.sha256()
+    for room in ("common", "scheduler", "models", "simulation"):
+        for path in sorted((_PROJECT / room).rglob("*.py")):
+            if "study" not in path.parts:
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def only(chapters: Sequence[Chapter], names: Sequence[str]) -> tuple[Chapter, ...]:
+    """Return the chapters of these names, all if there are none.
+
+    Raises:
+        SettingError: If one of them does not exist.
+    """
+    known = {chapter.name: chapter for chapter in chapters}
+    for name in names:
+        if name not in known:
+            msg = (
+                f"The study has no chapter {name!r}, so nothing was simulated. Choose "
+                f"{', '.join(known)}."
+            )
+            raise SettingError(msg)
+    return tuple(known[name] for name in names) if names else tuple(chapters)
+
+
+def _grams(case: Case, found: Found) -> float | None:
+    chapter, who, seed = case
+    if who.grams_share is None:
+        return None
+    return who.grams_share * found[chapter.name, chapter.find(chapter.reference).key, seed].gco2eq
+
+
+def _yardstick(chapter: Chapter, found: Found) -> Yardstick:
+    free, reference = (
+        [found[chapter.name, chapter.find(name).key, seed] for seed in chapter.seeds]
+        for name in ("all", chapter.reference)
+    )
+    return yardstick(chapter.base.run.metric, free, reference)

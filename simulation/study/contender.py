@@ -1,0 +1,101 @@
+"""A contender: a policy as it takes part in the study, and the chapters it takes part in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from simulation.scenario import Scenario
+
+Group = Literal["policy", "forecast", "parameter"]
+"""What a contender is compared for: itself, the forecast it believes, or one of its parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A policy, and what it is told otherwise than the others of its chapter.
+
+    Attributes:
+        name: Of its line in the tables.
+        options: The policy's parameters, where they are not its defaults.
+        over_selection: Instead of the scenario's.
+        grams_share: Its gram budget, as a share of what the chapter's reference emits in all with
+            the same seed; `None` is told of no budget.
+        forecast: What it believes of the future, instead of the scenario's.
+        everyone: Whether rounds have no cohort: they aim at all who are there.
+        published: Whether others have published it, so that it counts as what is to be beaten.
+        group: What it is compared for.
+    """
+
+    name: str
+    policy: str
+    options: Mapping[str, float] = field(default_factory=dict)
+    over_selection: float | None = None
+    grams_share: float | None = None
+    forecast: str | None = None
+    everyone: bool = False
+    published: bool = False
+    group: Group = "policy"
+
+    @property
+    def key(self) -> tuple[str, str, str | None]:
+        """What tells it from all others of its chapter."""
+        return self.group, self.name, self.forecast
+
+    def believing(self, mode: str) -> Contender:
+        """Return it with another forecast, to be compared for that alone."""
+        return replace(self, forecast=mode, group="forecast")
+
+    def told(self, **options: float) -> Contender:
+        """Return it with other parameters, to be compared for these alone."""
+        name = ", ".join(f"{word} {value:g}" for word, value in options.items())
+        return replace(self, name=name, options=options, group="parameter")
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A federation in which contenders are compared.
+
+    Attributes:
+        title: What it is about, in a few words.
+        base: The federation, under any policy and seed.
+        reference: Name of the contender whose emissions gram budgets are shares of.
+        about: What else a reader should know.
+    """
+
+    name: str
+    title: str
+    base: Scenario
+    contenders: tuple[Contender, ...]
+    seeds: tuple[int, ...]
+    reference: str = "random"
+    about: str = ""
+
+    def scenario(self, contender: Contender, seed: int, grams: float | None = None) -> Scenario:
+        """Return what is simulated for a contender and a seed.
+
+        Args:
+            contender: Who decides.
+            seed: Of everything that is drawn.
+            grams: Its gram budget, gCO2eq.
+        """
+        run = {
+            "policy": contender.policy, "policy_options": dict(contender.options), "grams": grams,
+        }  # fmt: skip
+        if contender.everyone:
+            run |= {"cohort": None, "over_selection": 0.0}
+        if contender.over_selection is not None:
+            run["over_selection"] = contender.over_selection
+        changes: dict[str, object] = {"run": run, "seed": seed}
+        if contender.forecast not in (None, self.base.forecast.mode):
+            changes["forecast"] = {"mode": contender.forecast, "path": None}
+        return self.base.altered(**changes)
+
+    def find(self, name: str) -> Contender:
+        """Return the contender of that name, compared for itself."""
+        return next(c for c in self.contenders if (c.name, c.group) == (name, "policy"))
+
+    def of(self, group: Group) -> list[Contender]:
+        """Return the contenders that are compared for the same."""
+        return [c for c in self.contenders if c.group == group]

@@ -1,0 +1,171 @@
+"""What is measured of one run: a line of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from simulation.outcome import Outcome, RoundOutcome
+from simulation.study.contender import Chapter, Contender
+
+LAST = 5
+"""Versions whose mean is a run's final metric: one alone goes up and down."""
+
+IN_A_ROW = 3
+"""Versions whose mean has to reach the target, for the same reason."""
+
+TARGET_SHARE = 0.98
+"""Of the unconstrained run's final metric."""
+
+SMALL, LARGE = 0.1, 0.3
+"""Gram budgets at which accuracies are compared: shares of what the reference emits in all."""
+
+_POINTS = 24
+_FIGURES = 6
+_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One run.
+
+    Attributes:
+        chapter, contender, group, forecast, seed: Which.
+        grams_to_target: All emissions until the target was reached, gCO2eq; `None` if it was not.
+        hours_to_target: Hours until then.
+        at_small, at_large: The metric at the two gram budgets; `None` before the first version.
+        final: The metric at the end.
+        worst: Accuracy at the site that is served worst, at the end; `None` if it is not known.
+        jain: Jain's index of participation.
+        least: Fewest participations of a client.
+        longest_wait_h: Most hours that a client took no part in, from the start to the end.
+        gco2eq: All emissions.
+        energy_wh: All energy.
+        forgetting: See `Outcome.forgetting`.
+        rounds, hours, end: How far it came, and why no further.
+        decisions, version: Digests of who was invited when, and of the last model.
+        curve: Some points of gCO2eq and metric; empty where they are not drawn.
+    """
+
+    chapter: str
+    contender: str
+    group: str
+    forecast: str
+    seed: int
+    grams_to_target: float | None
+    hours_to_target: float | None
+    at_small: float | None
+    at_large: float | None
+    final: float
+    worst: float | None
+    jain: float
+    least: int
+    longest_wait_h: float
+    gco2eq: float
+    energy_wh: float
+    forgetting: float | None
+    rounds: int
+    hours: float
+    end: str
+    decisions: str
+    version: str
+    curve: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Yardstick:
+    """What the runs of a chapter are held against: a target, and what the reference emits."""
+
+    metric: str
+    target: float
+    reference_gco2eq: float
+
+
+def final(outcome: Outcome, metric: str) -> float:
+    """Return the mean of the metric over the last versions; 0 if there is none."""
+    values = [r.metrics[metric] for r in outcome.rounds if metric in r.metrics]
+    return fmean(values[-LAST:]) if values else 0.0
+
+
+def yardstick(metric: str, free: Sequence[Outcome], reference: Sequence[Outcome]) -> Yardstick:
+    """Return what the runs of a chapter are held against.
+
+    Args:
+        metric: The chapter's.
+        free: The unconstrained runs.
+        reference: Those whose emissions budgets are shares of.
+    """
+    return Yardstick(
+        metric,
+        TARGET_SHARE * fmean(final(outcome, metric) for outcome in free),
+        fmean(outcome.gco2eq for outcome in reference),
+    )
+
+
+def measure(
+    chapter: Chapter, contender: Contender, seed: int, *, outcome: Outcome, by: Yardstick
+) -> Row:
+    """Return what is told of a run."""
+    course = smoothed(outcome.rounds, by.metric)
+    reached = next((r for r, value in course if value >= by.target), None)
+    return Row(
+        chapter=chapter.name, contender=contender.name, group=contender.group,
+        forecast=contender.forecast or chapter.base.forecast.mode, seed=seed,
+        grams_to_target=_short(reached.spent_gco2eq) if reached else None,
+        hours_to_target=_short(reached.ended_h) if reached else None,
+        at_small=_at(course, SMALL * by.reference_gco2eq),
+        at_large=_at(course, LARGE * by.reference_gco2eq),
+        final=_short(final(outcome, by.metric)), worst=_worst(outcome),
+        jain=_short(outcome.jain()), least=min(outcome.participations.values()),
+        longest_wait_h=_short(longest_wait_h(outcome)),
+        gco2eq=_short(outcome.gco2eq), energy_wh=_short(outcome.energy_wh),
+        forgetting=None if (lost := outcome.forgetting()) is None else _short(lost),
+        rounds=len(outcome.rounds), hours=_short(outcome.hours), end=outcome.end_reason,
+        decisions=outcome.decisions[:_SHOWN], version=outcome.version[:_SHOWN],
+        curve=_thinned(course) if contender.group == "policy" else (),
+    )  # fmt: skip
+
+
+def smoothed(rounds: Sequence[RoundOutcome], metric: str) -> list[tuple[RoundOutcome, float]]:
+    """Return each round with the mean of the metric over it and the two before, from the third."""
+    scored = [r for r in rounds if metric in r.metrics]
+    return [
+        (scored[n], fmean(r.metrics[metric] for r in scored[n - IN_A_ROW + 1 : n + 1]))
+        for n in range(IN_A_ROW - 1, len(scored))
+    ]
+
+
+def longest_wait_h(outcome: Outcome) -> float:
+    """Return the most hours between two participations of any client, start and end included."""
+    last = dict.fromkeys(outcome.participations, 0.0)
+    longest = 0.0
+    for closed in outcome.rounds:
+        for client in closed.cohort:
+            longest = max(longest, closed.started_h - last[client])
+            last[client] = closed.started_h
+    return max(longest, *(outcome.hours - hour for hour in last.values()))
+
+
+def _at(course: Sequence[tuple[RoundOutcome, float]], budget_gco2eq: float) -> float | None:
+    within = [value for r, value in course if r.spent_gco2eq <= budget_gco2eq]
+    return _short(within[-1]) if within else None
+
+
+def _worst(outcome: Outcome) -> float | None:
+    """Return the mean, over the last versions, of the accuracy at the site served worst."""
+    least = [min(scores.values()) for r in outcome.rounds if (scores := outcome.site_scores(r))]
+    return _short(fmean(least[-LAST:])) if least else None
+
+
+def _thinned(course: Sequence[tuple[RoundOutcome, float]]) -> tuple[tuple[float, float], ...]:
+    count = min(_POINTS, len(course))
+    places = {round(n * (len(course) - 1) / max(1, count - 1)) for n in range(count)}
+    return tuple(
+        (float(f"{course[n][0].spent_gco2eq:.4g}"), float(f"{course[n][1]:.4g}"))
+        for n in sorted(places)
+    )
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{_FIGURES}g}")
