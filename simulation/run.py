@@ -50,8 +50,53 @@ def simulate(
     Raises:
         FairwindError: If the scenario cannot be simulated, with what could be instead.
     """
+    sites, truth = make_sites(scenario), make_truth(scenario)
+    family = FAMILY if scenario.signal.kind == "recorded" else FLOW_TRACED
+    return play(scenario, sites, truth, family=family, on_round=on_round, journal=journal)
+
+
+def play(
+    scenario: Scenario,
+    sites: Mapping[str, Site],
+    truth: Truth,
+    *,
+    family: Family = FLOW_TRACED,
+    on_round: OnRound | None = None,
+    journal: Journal | None = None,
+) -> Outcome:
+    """Simulate a run of these sites in these grids, whatever its scenario says of both.
+
+    Args:
+        scenario: All the rest.
+        sites: By client id; they are changed.
+        truth: What the grids do.
+        family: What its intensities count.
+        on_round: Told of every closed round.
+        journal: Takes what happens; in memory if left out.
+
+    Raises:
+        FairwindError: If it cannot be simulated, with what could be instead.
+    """
+    begun = time.perf_counter()
     with _one_thread():
-        return _simulate(scenario, on_round or (lambda _: None), journal or Memory())
+        refuse_infeasible(scenario, sites, truth)
+        clock = VirtualClock(scenario.start)
+        foresight = make_foresight(
+            scenario.forecast, truth, seed=scenario.seed,
+            most_h=max(LEADS, math.ceil(looks_ahead_h(scenario.run))),
+        )  # fmt: skip
+        data, learner = _learning(scenario, sites, truth)
+        course = Course(
+            scenario, sites, _examples(sites, data),
+            grid=VirtualGrid(KnownNow(truth, foresight, clock), family), clock=clock,
+            learner=learner, journal=journal or Memory(), rule=_rule(scenario, family),
+        )  # fmt: skip
+        for closed in course.follow():
+            if on_round is not None:
+                on_round(tell_round(course, closed))
+        return tell(
+            scenario, course, learner, data=data, clients=sites, wall_s=time.perf_counter() - begun
+        )
 
 
 @contextmanager
@@ -63,29 +108,6 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _simulate(scenario: Scenario, on_round: OnRound, journal: Journal) -> Outcome:
-    begun = time.perf_counter()
-    sites, truth = make_sites(scenario), make_truth(scenario)
-    refuse_infeasible(scenario, sites, truth)
-    clock = VirtualClock(scenario.start)
-    foresight = make_foresight(
-        scenario.forecast, truth, seed=scenario.seed,
-        most_h=max(LEADS, math.ceil(looks_ahead_h(scenario.run))),
-    )  # fmt: skip
-    family = FAMILY if scenario.signal.kind == "recorded" else FLOW_TRACED
-    data, learner = _learning(scenario, sites, truth)
-    course = Course(
-        scenario, sites, _examples(sites, data),
-        grid=VirtualGrid(KnownNow(truth, foresight, clock), family), clock=clock,
-        learner=learner, journal=journal, rule=_rule(scenario, family),
-    )  # fmt: skip
-    for closed in course.follow():
-        on_round(tell_round(course, closed))
-    return tell(
-        scenario, course, learner, data=data, clients=sites, wall_s=time.perf_counter() - begun
-    )
 
 
 def _rule(scenario: Scenario, family: Family) -> GateRule:
