@@ -14,6 +14,7 @@ from scheduler.carbon.signal import HOUR, hour_start
 from simulation.error_model import LEADS, ErrorModel
 from simulation.recorded import read_records
 from simulation.scenario import ForecastPart
+from simulation.signals import find_file
 from simulation.truth import Floats, Truth
 
 Foresight = Callable[[int], Floats]
@@ -38,7 +39,7 @@ def make_foresight(
         return lambda hour: truth.hours(hour + 1, most_h)
     if part.mode == "recorded":
         assert part.path is not None  # noqa: S101 - the part was checked, for the type checker
-        return _recorded(truth, part.path)
+        return _recorded(truth, find_file(part.path))
     if part.mode == "ar1":
         return _wrong(truth, part.error_factor, seed)
     return _own(truth) if part.mode == "own" else _persistence(truth)
