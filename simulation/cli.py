@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from common import settings as settings_
 from common.errors import SettingError
-from tasks.cli.base import as_json, print_json
+from tasks.cli.base import as_json, ledger_at_hand, print_json
 
 if TYPE_CHECKING:
     from simulation.journal import Journal
@@ -21,18 +22,34 @@ if TYPE_CHECKING:
 
 _PERMILLE = 1000
 
+_FORECASTS = ("perfect", "ar1", "persistence", "own")
+"""Those that need no file."""
+
+_COMPARED = ("random", "threshold", "fairwind")
+
 
 @click.command()
-@click.argument("scenario")
+@click.argument("scenario", required=False)
+@click.option(
+    "--from-ledger",
+    "past",
+    metavar="[RUN]",
+    is_flag=False,
+    flag_value="",
+    help="Instead of a scenario: a run of the ledger, the newest if none is named.",
+)
 @click.option("--policy", "policies", multiple=True, help="Instead of the scenario's; repeatable.")
+@click.option("--forecast", type=click.Choice(_FORECASTS), help="Instead of the scenario's.")
 @click.option("--seeds", default=1, type=click.IntRange(1, 1000), help="How many, one by one.")
 @click.option("--jobs", default=1, type=click.IntRange(1, 256), help="In so many processes.")
 @click.option("--no-learning", is_flag=True, help="Schedule alone; nothing is trained.")
 @click.option("--ledger", type=click.Path(path_type=Path), help="Also write a ledger, for report.")
 @as_json
 def simulate(
-    scenario: str,
+    scenario: str | None,
     *,
+    past: str | None,
+    forecast: str | None,
     policies: tuple[str, ...],
     seeds: int,
     jobs: int,
@@ -43,11 +60,28 @@ def simulate(
     """Simulate SCENARIO: a TOML file, or the name of one that ships, such as demo.
 
     The scheduler and the models are those of a real federation; only the clock is not.
+
+    With --from-ledger: what a run that was would have emitted under other policies.
     """
+    if past is not None:
+        _refuse_beside_ledger(
+            {
+                "SCENARIO": scenario, "--seeds": seeds > 1, "--jobs": jobs > 1,
+                "--no-learning": no_learning, "--ledger": ledger,
+            }
+        )  # fmt: skip
+        _look_back(past or None, policies, forecast, as_json=as_json)
+        return
+    if scenario is None:
+        msg = "Nothing was simulated: name a scenario, such as demo, or give --from-ledger."
+        raise SettingError(msg)
     from simulation.loading import load_scenario  # noqa: PLC0415 - loads torch
     from simulation.table import print_outcomes  # noqa: PLC0415
 
-    wanted = _variants(load_scenario(scenario), policies, seeds, learn=not no_learning)
+    chosen = load_scenario(scenario)
+    if forecast is not None:
+        chosen = chosen.altered(forecast={"mode": forecast, "path": None})
+    wanted = _variants(chosen, policies, seeds, learn=not no_learning)
     if ledger is not None and len(wanted) > 1:
         msg = "A ledger tells of one run, so none was written. Give one policy and one seed."
         raise SettingError(msg)
@@ -58,6 +92,33 @@ def simulate(
     print_outcomes(outcomes, metric=wanted[0].run.metric)
     if ledger is not None:
         click.echo(f"Look closer: FAIRWIND_LEDGER_URL=sqlite:///{ledger.resolve()} fairwind report")
+
+
+def _refuse_beside_ledger(given: Mapping[str, object]) -> None:
+    for name, value in given.items():
+        if value:
+            msg = f"--from-ledger replays a run that was, so nothing was simulated. Omit {name}."
+            raise SettingError(msg)
+
+
+def _look_back(
+    run: str | None, policies: Sequence[str], forecast: str | None, *, as_json: bool
+) -> None:
+    """Print what a run of the ledger came to, and would have under other policies."""
+    from simulation.from_ledger import read_past  # noqa: PLC0415 - loads torch
+    from simulation.hindsight import look_back  # noqa: PLC0415
+    from simulation.hindsight_table import print_hindsight, to_json  # noqa: PLC0415
+    from simulation.scenario import ForecastPart, GatePart  # noqa: PLC0415
+
+    ours = settings_.load()
+    gate = GatePart(**{name: getattr(ours, name) for name in GatePart.model_fields})
+    past = read_past(ledger_at_hand().events(), run, gate=gate)
+    believed = ForecastPart.model_validate({"mode": forecast} if forecast else {})
+    seen = look_back(past, policies or _COMPARED, believed)
+    if as_json:
+        print_json(to_json(seen))
+    else:
+        print_hindsight(seen)
 
 
 def _variants(

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
+
+
+def jain_index(counts: Sequence[int]) -> float:
+    """Return Jain's index of participations: 1 if all took part alike, 0 if nobody did.
+
+    Jain, Chiu and Hawe, DEC-TR-301, 1984.
+    """
+    squares = sum(count * count for count in counts)
+    return sum(counts) ** 2 / (len(counts) * squares) if squares else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +141,8 @@ class Outcome:
         return within[-1] if within else None
 
     def jain(self) -> float:
-        """Return Jain's index of the participations: 1 if all took part alike, 0 if nobody did.
-
-        Jain, Chiu and Hawe, DEC-TR-301, 1984.
-        """
-        counts = list(self.participations.values())
-        squares = sum(count * count for count in counts)
-        return sum(counts) ** 2 / (len(counts) * squares) if squares else 0.0
+        """Return Jain's index of the participations."""
+        return jain_index(list(self.participations.values()))
 
     def forgetting(self) -> float | None:
         """Return by how much sites are served worse than they once were, in the mean.

@@ -1,0 +1,328 @@
+"""A past: what a ledger tells of one run, made ready to be simulated under another policy.
+
+The ledger tells when clients were there, what their work used and took, and what the grids did. It
+does not keep the gates' settings, and nobody's data: what a model would have learned is not known.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from statistics import median
+
+from common.errors import FederationError
+from scheduler.booking import Booking
+from scheduler.carbon.reading import FLOW_TRACED, Family, Reading
+from scheduler.carbon.signal import HOUR
+from scheduler.event import Event
+from scheduler.federation import Federation, Run
+from simulation.hours import Hours
+from simulation.remembered import Remembered, Stretch, hourly
+from simulation.scenario import ClientPart, GatePart, Scenario
+from simulation.site import Site
+from simulation.truth import hour_of
+
+MOST_ASSUMED = 0.1
+"""Share of a run's hours that may lack a figure; a replay with more would tell of our guesses."""
+
+_COMES_AND_GOES = {"client.enrolled", "client.retired", "client.joined", "client.silent"}
+
+_S_PER_H = 3600
+_SHORTEST_S = 1e-3
+_LEAST_POWER_W = 1e-9
+_LONGEST_WAY_S = 86_400
+_LONGEST_DEADLINE_S = 366 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A client of the past.
+
+    Attributes:
+        id: As it enrolled.
+        part: Where it is, and what an update of its own used and took: medians of its bookings.
+        was_there: Whether it was there when the run started.
+        switches: When it came or went while the run lasted, on the grid clock.
+        is_guessed: Whether it has no booking, so that the others' medians stand for its own.
+    """
+
+    id: str
+    part: ClientPart
+    was_there: bool
+    switches: tuple[datetime, ...]
+    is_guessed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One run as a ledger tells it.
+
+    Attributes:
+        run: Its events folded.
+        scenario: The same run, to be simulated; times of the wall clock stretched to the grid's.
+        members: All who were enrolled before its last round was closed.
+        signal: The intensities.
+        family: What they count.
+        bookings: All work for its closed rounds.
+    """
+
+    run: Run
+    scenario: Scenario
+    members: tuple[Member, ...]
+    signal: Remembered
+    family: Family
+    bookings: tuple[Booking, ...]
+
+    def sites(self) -> dict[str, Site]:
+        """Return the clients' sites, none of which has done anything yet."""
+        start = self.scenario.start
+        return {
+            member.id: Site(
+                member.id, str(member.part.zone), member.part,
+                member.part.power_w or 0.0, member.part.examples_per_s or 0.0,
+                Hours(iter(member.switches), is_on=member.was_there), start,
+            )
+            for member in self.members
+        }  # fmt: skip
+
+    def assumed(self, hours: float) -> tuple[int, int]:
+        """Return how many hours of the zones lack a figure, and how many there are.
+
+        Args:
+            hours: Since the start of the run.
+        """
+        start = self.scenario.start
+        first, last = hour_of(start), hour_of(start + timedelta(hours=hours))
+        zones = len(self.signal.zones())
+        return self.signal.missing(first, last), zones * (last - first + 1)
+
+
+def read_past(events: Iterable[Event], run_id: str | None, *, gate: GatePart) -> Past:
+    """Return the past of a run, or of the newest one.
+
+    Args:
+        events: All events of a ledger.
+        run_id: Its name.
+        gate: The gates' settings.
+
+    Raises:
+        FederationError: If there is no such run, nothing of it can be told, or more than a tenth
+            of its hours lack a figure.
+    """
+    heard = _Heard()
+    for event in events:
+        heard.take(event)
+    state = heard.state
+    run = _find_run(state, run_id)
+    bookings = tuple(
+        booking for closed in run.closed for booking in state.book.of_round(run.id, closed.number)
+    )
+    start, ended = run.grid_started_at, run.closed[-1].ended
+    members = _members(heard, run, bookings, ended)
+    past = Past(
+        run, _scenario(run, heard.speed(run), [m.part for m in members], gate), members,
+        family=(family := state.book.family or FLOW_TRACED), bookings=bookings,
+        signal=_signal(heard, run, [str(m.part.zone) for m in members], family),
+    )  # fmt: skip
+    _refuse_gaps(past, (ended - start) / HOUR)
+    return past
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What the federation forgets of its events, by client and by zone."""
+
+    state: Federation = field(default_factory=Federation)
+    switches: dict[str, list[tuple[datetime, bool]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    told: dict[str, dict[datetime, Reading]] = field(default_factory=lambda: defaultdict(dict))
+    settled: dict[str, dict[datetime, Reading]] = field(default_factory=lambda: defaultdict(dict))
+    accepted: dict[tuple[str, str], list[Event]] = field(default_factory=lambda: defaultdict(list))
+    last: dict[str, Event] = field(default_factory=dict)
+
+    def take(self, event: Event) -> None:
+        self.state.apply(event)
+        if event.kind in _COMES_AND_GOES:
+            client = self.state.clients[event.client]
+            is_there = client.alive and not client.retired
+            self.switches[event.client].append((event.grid_at, is_there))
+        elif event.kind == "update.accepted":
+            self.accepted[event.run, event.client].append(event)
+        elif event.kind == "grid.read":
+            for zone, body in event.body["readings"].items():
+                _note(self.told, zone, [body] if body else [])
+        elif event.kind in {"grid.caught_up", "grid.settled"}:
+            kept = self.settled if event.kind == "grid.settled" else self.told
+            for zone, bodies in event.body["readings"].items():
+                _note(kept, zone, bodies)
+        if event.run:
+            self.last[event.run] = event
+
+    def speed(self, run: Run) -> float:
+        """Return how many seconds of the grid clock passed in one of the wall clock."""
+        last = self.last[run.id]
+        wall = last.at - run.started_at
+        return (last.grid_at - run.grid_started_at) / wall if wall > timedelta() else 1.0
+
+
+def _note(
+    kept: dict[str, dict[datetime, Reading]], zone: str, bodies: Sequence[dict[str, object]]
+) -> None:
+    for body in bodies:
+        reading = Reading.from_dict(zone, body)
+        kept[zone][reading.start] = reading
+
+
+def _find_run(state: Federation, run_id: str | None) -> Run:
+    if not state.runs:
+        msg = "The ledger tells of no run, so there is nothing to replay. Start one: `fairwind run`"
+        raise FederationError(msg)
+    name = run_id or next(reversed(state.runs))
+    if name not in state.runs:
+        known = ", ".join(state.runs)
+        msg = f"There is no run {name!r}, so nothing was replayed. There are: {known}."
+        raise FederationError(msg)
+    run = state.runs[name]
+    if not run.closed:
+        msg = (
+            f"No round of {name} was closed, so there is nothing to replay. Wait for its first "
+            "round, or name another run."
+        )
+        raise FederationError(msg)
+    return run
+
+
+def _scenario(run: Run, speed: float, clients: Sequence[ClientPart], gate: GatePart) -> Scenario:
+    deadline_s = min(run.spec.deadline_s * speed, _LONGEST_DEADLINE_S)
+    spec = run.spec.model_copy(update={"rounds": len(run.closed), "deadline_s": deadline_s})
+    return Scenario(
+        name=run.id, seed=run.spec.seed, start=run.grid_started_at, run=spec, gate=gate,
+        clients=tuple(clients),
+    )  # fmt: skip
+
+
+def _members(
+    heard: _Heard, run: Run, bookings: Sequence[Booking], ended: datetime
+) -> tuple[Member, ...]:
+    """Return the clients that were enrolled before the last round was closed."""
+    told = _Told.of(heard, run, bookings)
+    members = []
+    for client in heard.state.clients.values():
+        course = [(at, there) for at, there in heard.switches[client.id] if at <= ended]
+        if not course:
+            continue
+        start = run.grid_started_at
+        was_there = next((there for at, there in reversed(course) if at <= start), False)
+        switches, is_there = [], was_there
+        for at, there in course:
+            if at > start and there != is_there:
+                switches.append(at)
+                is_there = there
+        part, is_guessed = told.part(client.id, client.zone)
+        members.append(Member(client.id, part, was_there, tuple(switches), is_guessed))
+    return tuple(members)
+
+
+_ByClient = dict[str, list[float]]
+
+
+def _by_client() -> _ByClient:
+    return defaultdict(list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What bookings and updates tell of the work of each client, one value a piece of work."""
+
+    s_per_example: _ByClient
+    wh_per_example: _ByClient
+    num_examples: _ByClient
+    way_s: _ByClient
+    failed: _ByClient
+
+    @classmethod
+    def of(cls, heard: _Heard, run: Run, bookings: Sequence[Booking]) -> _Told:
+        told = cls(*(_by_client() for _ in range(5)))
+        for b in bookings:
+            if b.energy_wh is None or b.started_at is None or b.ended_at is None:
+                continue
+            told.failed[b.client].append(b.outcome == "failed")
+            if b.examples and b.outcome != "failed":
+                span_s = max((b.ended_at - b.started_at).total_seconds(), _SHORTEST_S)
+                told.s_per_example[b.client].append(span_s / b.examples)
+                told.wh_per_example[b.client].append(b.energy_wh / b.examples)
+        speed = heard.speed(run)
+        for (of, client), events in heard.accepted.items():
+            for body in (event.body for event in events if of == run.id):
+                span = _time(body["grid_ended_at"]) - _time(body["grid_started_at"])
+                way_s = max(0.0, body["latency_s"] * speed - span.total_seconds()) / 2
+                told.way_s[client].append(min(way_s, _LONGEST_WAY_S))
+                told.num_examples[client].append(body["num_examples"])
+        if not told.s_per_example:
+            msg = (
+                f"No work for {run.id} says what it used, so nothing can be told of other "
+                "policies. Let the sites measure: docs/energy.md."
+            )
+            raise FederationError(msg)
+        return told
+
+    def part(self, client: str, zone: str) -> tuple[ClientPart, bool]:
+        """Return what is told of a client, and whether the others' medians had to stand for it."""
+        s_per_example = _typical(self.s_per_example, client)
+        wh_per_example = _typical(self.wh_per_example, client)
+        failed = self.failed.get(client, [])
+        part = ClientPart(
+            zone=zone,
+            power_w=max(wh_per_example / s_per_example * _S_PER_H, _LEAST_POWER_W),
+            examples_per_s=1 / s_per_example,
+            num_examples=round(_typical(self.num_examples, client)),
+            latency_s=_typical(self.way_s, client),
+            failure_rate=sum(failed) / len(failed) if failed else 0.0,
+        )
+        return part, client not in self.s_per_example
+
+
+def _typical(values: _ByClient, client: str) -> float:
+    """Return the median of a client's values; where it has none, the median of the others'."""
+    return median(values.get(client) or [median(own) for own in values.values()])
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _signal(heard: _Heard, run: Run, zones: Sequence[str], family: Family) -> Remembered:
+    known = {}
+    booked = defaultdict(list)
+    for b in heard.state.book:
+        if b.booked and b.booked.family == family and b.started_at and b.ended_at:
+            end = max(b.ended_at, b.started_at + datetime.resolution)
+            booked[b.zone].append(Stretch(b.started_at, end, b.booked.gco2eq_per_kwh))
+
+    def of(kept: dict[str, dict[datetime, Reading]], zone: str) -> dict[int, float]:
+        readings = (r for r in kept.get(zone, {}).values() if r.family == family)
+        return hourly(Stretch(r.start, r.end, r.gco2eq_per_kwh) for r in readings)
+
+    for zone in sorted(set(zones)):
+        known[zone] = hourly(booked[zone]) | of(heard.told, zone) | of(heard.settled, zone)
+        if not known[zone]:
+            msg = (
+                f"The ledger holds no carbon intensity of {zone} ({family}), so {run.id} cannot "
+                "be replayed. Replay a run from a time in which the signal knew it."
+            )
+            raise FederationError(msg)
+    return Remembered(known, family, first=hour_of(run.grid_started_at))
+
+
+def _refuse_gaps(past: Past, hours: float) -> None:
+    missing, all_ = past.assumed(hours)
+    if missing > MOST_ASSUMED * all_:
+        msg = (
+            f"The ledger holds no carbon intensity for {missing} of the {all_} hours of "
+            f"{past.run.id} in its {len(past.signal.zones())} zones, more than a tenth, so it was "
+            "not replayed: the figures would be guesses. Replay another run."
+        )
+        raise FederationError(msg)

@@ -1,0 +1,102 @@
+"""The signal of a past: the carbon intensities that a ledger holds, hour by hour."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from common.errors import SignalError
+from scheduler.carbon.reading import Family, Reading
+from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping, unknown_zone
+
+_DAY_H = 24
+
+
+class Stretch(NamedTuple):
+    """An intensity that held in `[start, end)`, in gCO2eq/kWh."""
+
+    start: datetime
+    end: datetime
+    gco2eq_per_kwh: float
+
+
+def hourly(stretches: Iterable[Stretch]) -> dict[int, float]:
+    """Return the mean intensity of each hour that they touch, in gCO2eq/kWh, weighted by time.
+
+    Args:
+        stretches: Of one zone; no two begin at the same instant.
+    """
+    sums: dict[int, float] = defaultdict(float)
+    spans_s: dict[int, float] = defaultdict(float)
+    for start, end, value in stretches:
+        for hour in hours_overlapping(start, end):
+            begun = hour_start(hour)
+            span_s = (min(end, begun + HOUR) - max(start, begun)).total_seconds()
+            sums[hour] += value * span_s
+            spans_s[hour] += span_s
+    return {hour: sums[hour] / spans_s[hour] for hour in sums}
+
+
+class Remembered:
+    """Tells what is known. From `first` on it fills gaps and goes on for ever.
+
+    An hour without a figure is taken as the same hour of the last day that has one, else as the
+    known hour before it, else as the first that is known.
+
+    Args:
+        known: Intensities in gCO2eq/kWh by zone and UTC hour counted from 1970; none is empty.
+        family: What they count.
+        first: The hour from which on gaps are filled.
+    """
+
+    name = "ledger"
+
+    def __init__(
+        self, known: Mapping[str, Mapping[int, float]], family: Family, *, first: int
+    ) -> None:
+        self._known = known
+        self._hours: Mapping[str, Sequence[int]] = {z: sorted(hours) for z, hours in known.items()}
+        self._family = family
+        self._first = first
+
+    def zones(self) -> tuple[str, ...]:
+        """Return the ids of all zones it knows, sorted."""
+        return tuple(sorted(self._known))
+
+    def readings(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
+        """Return every hour known or assumed that overlaps `[start, end)`."""
+        if zone not in self._known:
+            raise unknown_zone(self.name, zone, self._known)
+        asked = hours_overlapping(start, end)
+        told = [hour for hour in asked if hour >= self._first or hour in self._known[zone]]
+        if asked and not told:
+            msg = (
+                f"The ledger tells nothing of {zone} before {hour_start(self._first).isoformat()}, "
+                "so its carbon intensity is unknown then. Ask for later hours."
+            )
+            raise SignalError(msg)
+        return [self._reading(zone, hour) for hour in told]
+
+    def missing(self, first: int, last: int) -> int:
+        """Return for how many pairs of zone and hour from `first` to `last` nothing is known."""
+        hours = range(first, last + 1)
+        return sum(hour not in known for known in self._known.values() for hour in hours)
+
+    def _reading(self, zone: str, hour: int) -> Reading:
+        start, is_known = hour_start(hour), hour in self._known[zone]
+        return Reading(
+            zone=zone, start=start, end=start + HOUR,
+            gco2eq_per_kwh=self._known[zone][hour] if is_known else self._assumed(zone, hour),
+            source=self.name, family=self._family, quality="estimated" if is_known else "stale",
+        )  # fmt: skip
+
+    def _assumed(self, zone: str, hour: int) -> float:
+        known, hours = self._known[zone], self._hours[zone]
+        days_before = range(hour - _DAY_H, hours[0] - 1, -_DAY_H)
+        same_hour = next((known[earlier] for earlier in days_before if earlier in known), None)
+        if same_hour is not None:
+            return same_hour
+        return known[hours[max(0, bisect_right(hours, hour) - 1)]]
