@@ -202,11 +202,8 @@ class _Course:
 
     def next_due(self, last: Appointment) -> datetime:
         """Return when the round after this one is due."""
-        spec, due = self._run.spec, self._run.due_at
-        if spec.cron is None or due is None:
-            return last.end
-        self._run.due_at = spec.due(due)
-        return max(last.end, self._run.due_at)
+        spec = self._run.spec
+        return last.end if spec.cron is None else max(last.end, spec.due(last.start))
 
     def hold(self, plan: Plan, at: datetime) -> Appointment:
         """Return the round of a plan, which happens."""

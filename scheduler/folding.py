@@ -244,7 +244,9 @@ def _round_closed(self: Federation, event: Event) -> None:
             self.book.want(booking.zone, start, end)
     run.version, run.server_state = closed.version, event.body["server_state"]
     run.baseline_at = run.spec.due(closed.baseline_ended)
-    run.due_at = run.spec.due(run.due_at) if run.due_at and run.spec.cron else event.grid_at
+    # Occurrences that passed while the round waited for clean power lapse: made up for, they would
+    # crowd the rounds together that the schedule spreads.
+    run.due_at = run.spec.due(closed.started) if run.spec.cron else event.grid_at
     run.open_round = None
 
 

@@ -37,7 +37,8 @@ class RunSpec(Message):
         norm_bound: Largest L2 norm an update may have.
         weight_cap: Largest number of examples that counts as an update's weight.
         rounds, hours, grams: Budgets: rounds, grid hours, gCO2eq. The first one spent ends the run.
-        cron: Five cron fields on the grid clock (UTC); each occurrence makes one round due.
+        cron: Five cron fields on the grid clock (UTC); each occurrence makes one round due, and
+            those that pass while it waits lapse.
             `None` makes a round due as soon as the one before has ended.
         metric: What decides which version is the best; ``loss`` is minimised, others maximised.
     """

@@ -272,15 +272,31 @@ def test_closing_publishes_the_version_and_makes_the_next_round_due():
     assert run.status == "waiting"
 
 
-def test_with_a_schedule_the_next_round_is_due_when_it_says_and_none_is_left_out():
+def test_with_a_schedule_the_next_round_is_due_at_the_occurrence_after_this_one_was_planned():
     told = under_way(cron="0 */2 * * *")
     run = told.state.runs["r"]
     assert run.due_at == told.now + 2 * HOUR
     told.answer("a")
     told.answer("b")
     told.later(9 * HOUR)
+    planned = told.state.runs["r"].open_round.grid_planned_at
     told.close()
-    assert run.due_at == told.now - 9 * HOUR + 4 * HOUR
+    assert run.due_at == spec(cron="0 */2 * * *").due(planned)
+
+
+def test_occurrences_that_pass_while_a_round_waits_lapse():
+    told = under_way(cron="0 */2 * * *")
+    run = told.state.runs["r"]
+    told.answer("a")
+    told.answer("b")
+    told.close()
+    told.later(9 * HOUR)  # no round in all that time: every gate was closed
+    told.plan("a", "b")
+    planned = told.now
+    told.answer("a", "a2")
+    told.answer("b", "b2")
+    told.close()
+    assert run.due_at > planned
 
 
 def test_the_best_version_is_the_one_with_the_best_score_not_the_last():
