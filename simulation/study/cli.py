@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -51,8 +50,10 @@ def study(*, quick: bool, jobs: int | None, out: Path | None, only: tuple[str, .
     with _progress(len(cases(chapters))) as on_done:
         results = conduct(chapters, jobs=jobs, cache=_CACHE, on_done=on_done)
     making = Making(
-        command=shlex.join(["fairwind", *sys.argv[1:]]), jobs=jobs,
-        took_s=time.perf_counter() - begun, quick=quick,
+        command=" ".join(
+            ["fairwind study", *["--quick"] * quick, *(f"--only {name}" for name in only)]
+        ),
+        jobs=jobs, took_s=time.perf_counter() - begun, quick=quick,
     )  # fmt: skip
     folder = out or (_CACHE / "part" if only else Path("docs/study"))
     for path in write(results, making, folder):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from statistics import fmean
 
+from scheduler.policies import policy_options
 from simulation.study.catalogue import BUDGETS
 from simulation.study.comparison import OURS, Standing, arrived, compare
 from simulation.study.conduct import Results
@@ -37,7 +38,7 @@ def targets(results: Results) -> str:
     if "flat" in standings:
         rows.append(_no_harm(standings["flat"]))
     if standings:
-        rows.append(_fair(standings))
+        rows += [_fair(standings), _patient(standings)]
     return markdown(["target, set beforehand", "found", "met"], rows) if rows else ""
 
 
@@ -102,6 +103,16 @@ def _fair(standings: dict[str, Standing]) -> list[str]:
     ]  # fmt: skip
 
 
+def _patient(standings: dict[str, Standing]) -> list[str]:
+    longest = {n: max(row.longest_wait_h for row in s.ours) for n, s in standings.items()}
+    worst = max(longest, key=lambda name: longest[name])
+    patience_h = policy_options(OURS, {})["patience_h"]
+    return [
+        f"No client left out for more than its patience, {patience_h:g} h",
+        f"{longest[worst]:.0f} h at most ({worst})", _met(longest[worst] <= patience_h),
+    ]  # fmt: skip
+
+
 def forecasts(results: Results, chapter: Chapter) -> str:
     """Return what more or less forecast skill is worth; regret is against the true forecast."""
     known = {row.forecast for row in results.rows
@@ -140,11 +151,11 @@ def parameters(results: Results, chapter: Chapter) -> str:
         rows = [row for row in results.rows if (row.chapter, row.contender) == (chapter.name, name)
                 and row.group in ("policy", "parameter")]  # fmt: skip
         figures = (
-            [row.final for row in rows], [row.worst for row in rows], [row.jain for row in rows],
-            [row.gco2eq for row in rows],
+            ([row.final for row in rows], 3), ([row.worst for row in rows], 3),
+            ([row.jain for row in rows], 2), ([row.gco2eq for row in rows], None),
         )  # fmt: skip
         lines.append([name if name != OURS else "defaults", reached(rows),
-                      *(spread(some) for some in figures)])  # fmt: skip
+                      *(spread(*some) for some in figures)])  # fmt: skip
     header = ["fairwind with", "g to target", "at the end", "worst site", "Jain", "g in all"]
     return f"**What its parameters do**, one at a time.\n\n{markdown(header, lines)}"
 
@@ -154,11 +165,13 @@ def published(results: Results, chapter: Chapter) -> str:
     lines = []
     for share in BUDGETS:
         ours = [
-            spread([_PERCENT * row.final for row in results.of(chapter.name, f"{n} {share:.1%}")])
+            spread(
+                [_PERCENT * row.final for row in results.of(chapter.name, f"{n} {share:.1%}")], 1
+            )
             for n in ("all", "alpha_fair", OURS)
         ]
         lines.append([f"{share:.1%}", *(f"{v:.2f}" for v in _PUBLISHED[share]), *ours])
-    free = spread([_PERCENT * row.final for row in results.of(chapter.name, "all")])
+    free = spread([_PERCENT * row.final for row in results.of(chapter.name, "all")], 1)
     header = [
         "budget", "published: spend-all", "published: best", "here: all", "here: alpha_fair",
         "here: fairwind",

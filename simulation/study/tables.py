@@ -12,6 +12,23 @@ from simulation.study.statistics import Estimate, estimate
 
 _NOTHING = "-"
 _SURE = 0.001
+_HUNDRED = 100
+
+
+_COLUMNS: dict[str, tuple[Callable[[Row], float | None], int | None]] = {
+    "h to target": (lambda row: row.hours_to_target, 0),
+    "at 10 %": (lambda row: row.at_small, 3),
+    "at 30 %": (lambda row: row.at_large, 3),
+    "at the end": (lambda row: row.final, 3),
+    "worst site": (lambda row: row.worst, 3),
+    "forgetting": (lambda row: row.forgetting, 3),
+    "Jain": (lambda row: row.jain, 2),
+    "least": (lambda row: row.least, 1),
+    "longest wait, h": (lambda row: row.longest_wait_h, 0),
+    "g in all": (lambda row: row.gco2eq, None),
+    "Wh in all": (lambda row: row.energy_wh, 0),
+}
+"""What is told of each policy, and with how many digits behind the point."""
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -50,25 +67,14 @@ def policies(results: Results, chapter: Chapter) -> str:
     """Return a line for each policy of a chapter."""
     names = [contender.name for contender in chapter.of("policy")]
     p_values = holm_p(results, chapter)
-    columns: dict[str, Callable[[Row], float | None]] = {
-        "h to target": lambda row: row.hours_to_target,
-        "at 10 %": lambda row: row.at_small,
-        "at 30 %": lambda row: row.at_large,
-        "at the end": lambda row: row.final,
-        "worst site": lambda row: row.worst,
-        "forgetting": lambda row: row.forgetting,
-        "Jain": lambda row: row.jain,
-        "least": lambda row: row.least,
-        "longest wait, h": lambda row: row.longest_wait_h,
-        "g in all": lambda row: row.gco2eq,
-        "Wh in all": lambda row: row.energy_wh,
-    }
     rows = []
     for name in names:
         own = results.of(chapter.name, name)
-        figures = [spread([figure(row) for row in own]) for figure in columns.values()]
+        figures = [
+            spread([figure(row) for row in own], digits) for figure, digits in _COLUMNS.values()
+        ]
         rows.append([name, reached(own), shown_p(p_values.get(name)), *figures])
-    return markdown(["policy", "g to target", "p", *columns], rows)
+    return markdown(["policy", "g to target", "p", *_COLUMNS], rows)
 
 
 def reached(rows: Sequence[Row]) -> str:
@@ -81,21 +87,25 @@ def reached(rows: Sequence[Row]) -> str:
     return shown(estimate(grams))
 
 
-def spread(values: Sequence[float | None]) -> str:
+def spread(values: Sequence[float | None], digits: int | None = None) -> str:
     """Return a mean with its interval; nothing where a value is missing."""
     known = [value for value in values if value is not None]
-    return shown(estimate(known)) if known and len(known) == len(values) else _NOTHING
+    return shown(estimate(known), digits) if known and len(known) == len(values) else _NOTHING
 
 
-def shown(found: Estimate) -> str:
-    """Return an estimate as text, with as many digits as it is worth.
+def shown(found: Estimate, digits: int | None = None) -> str:
+    """Return an estimate as text.
 
-    >>> shown(Estimate(123.456, 7.8)), shown(Estimate(0.95678, 0.0012)), shown(Estimate(7, None))
-    ('123 ± 8', '0.957 ± 0.001', '7.0')
+    Args:
+        found: The estimate.
+        digits: Behind the point; as many as make about three figures if left out.
+
+    >>> shown(Estimate(123.456, 7.8)), shown(Estimate(7, None)), shown(Estimate(0.5, 0.01), 3)
+    ('123 ± 8', '7.0', '0.500 ± 0.010')
     """
-    size = abs(found.mean)
-    digits = 0 if size >= 100 else 1 if size >= 2 else 3  # noqa: PLR2004 - three figures each
-    half = "" if not found.half else f" ± {found.half:.{digits}f}"
+    if digits is None:
+        digits = 1 if abs(found.mean) < _HUNDRED else 0
+    half = "" if found.half is None else f" ± {found.half:.{digits}f}"
     return f"{found.mean:.{digits}f}{half}"
 
 
