@@ -140,7 +140,7 @@ class _Heard:
     )
     told: dict[str, dict[datetime, Reading]] = field(default_factory=lambda: defaultdict(dict))
     settled: dict[str, dict[datetime, Reading]] = field(default_factory=lambda: defaultdict(dict))
-    accepted: dict[tuple[str, str], list[Event]] = field(default_factory=lambda: defaultdict(list))
+    updates: dict[str, list[Event]] = field(default_factory=lambda: defaultdict(list))
     last: dict[str, Event] = field(default_factory=dict)
 
     def take(self, event: Event) -> None:
@@ -149,8 +149,8 @@ class _Heard:
             client = self.state.clients[event.client]
             is_there = client.alive and not client.retired
             self.switches[event.client].append((event.grid_at, is_there))
-        elif event.kind == "update.accepted":
-            self.accepted[event.run, event.client].append(event)
+        elif event.kind in {"update.accepted", "update.late"}:
+            self.updates[event.run].append(event)
         elif event.kind == "grid.read":
             for zone, body in event.body["readings"].items():
                 _note(self.told, zone, [body] if body else [])
@@ -254,13 +254,10 @@ class _Told:
                 span_s = max((b.ended_at - b.started_at).total_seconds(), _SHORTEST_S)
                 told.s_per_example[b.client].append(span_s / b.examples)
                 told.wh_per_example[b.client].append(b.energy_wh / b.examples)
-        speed = heard.speed(run)
-        for (of, client), events in heard.accepted.items():
-            for body in (event.body for event in events if of == run.id):
-                span = _time(body["grid_ended_at"]) - _time(body["grid_started_at"])
-                way_s = max(0.0, body["latency_s"] * speed - span.total_seconds()) / 2
-                told.way_s[client].append(min(way_s, _LONGEST_WAY_S))
-                told.num_examples[client].append(body["num_examples"])
+        for event in heard.updates[run.id]:
+            told.way_s[event.client].append(_way_s(event, heard.speed(run)))
+            examples = event.body["examples"] / run.spec.hyperparameters.epochs
+            told.num_examples[event.client].append(event.body.get("num_examples", examples))
         if not told.s_per_example:
             msg = (
                 f"No work for {run.id} says what it used, so nothing can be told of other "
@@ -288,6 +285,18 @@ class _Told:
 def _typical(values: _ByClient, client: str) -> float:
     """Return the median of a client's values; where it has none, the median of the others'."""
     return median(values.get(client) or [median(own) for own in values.values()])
+
+
+def _way_s(event: Event, speed: float) -> float:
+    """Return how long a message was on its way, in seconds of the grid clock.
+
+    Of an update that counts, the mean of both ways; of one that came late, the way back.
+    """
+    started, ended = (_time(event.body[f"grid_{name}_at"]) for name in ("started", "ended"))
+    way_s = (event.grid_at - ended).total_seconds()
+    if "latency_s" in event.body:
+        way_s = (event.body["latency_s"] * speed - (ended - started).total_seconds()) / 2
+    return min(max(0.0, way_s), _LONGEST_WAY_S)
 
 
 def _time(text: str) -> datetime:

@@ -14,3 +14,9 @@ def half_the_work(question: Question) -> Answer:
 
 def fails(question: Question) -> Answer:
     raise RuntimeError(question.number)
+
+
+def every_other_day(question: Question) -> list[str]:
+    """Invite all at the midnights of odd days, and nobody else."""
+    is_time = question.now.hour == 0 and question.now.toordinal() % 2
+    return [candidate.client for candidate in question.candidates] if is_time else []
