@@ -35,9 +35,8 @@ FIELD = {contender.name: contender for contender in _CANDIDATES}
 MAIN = tuple(FIELD)
 SIDE = (
     "random", "all", "greedy", "green_window", "lowcarb", "oort", "alpha_fair", "fairwind",
-    "oracle",
 )  # fmt: skip
-"""Those of the side scenarios and other data sets: the strongest, and the bounds."""
+"""Those of the other scenarios and data sets: the strongest. `oracle` takes a minute a run."""
 
 FORESEEING = ("fairwind", "green_window", "lowcarb", "alpha_fair", "fedzero")
 """Those that read forecasts."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +14,7 @@ from simulation.study.measures import Row
 from simulation.study.statistics import estimate
 
 _WIDTH, _HEIGHT = 760, 400
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 20, 54, 46
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 20, 66, 46
 _STEPS = 60
 _BAR = 16
 _NAMES = 130
@@ -82,23 +81,27 @@ def _axes(across: Scale, up: Scale, y_label: str, x_label: str) -> list[str]:
 
 
 def _banded(rows: Sequence[Row], across: Scale, up: Scale, kind: str) -> list[str]:
-    """Return the mean over seeds and its interval, where all seeds have a version."""
+    """Return the mean over seeds and its interval, from where the mean comes into the picture."""
     first = max(row.curve[0][0] for row in rows)
     last = min(max(row.curve[-1][0] for row in rows), across.high)
-    grams = np.geomspace(first, max(last, first), _STEPS).tolist()
-    found = [estimate([_held(row, g) for row in rows]) for g in grams]
-    places = [across.place(g) for g in grams]
-    mean = [(x, up.place(e.mean)) for x, e in zip(places, found, strict=True)]
-    above = [(x, up.place(e.mean + (e.half or 0))) for x, e in zip(places, found, strict=True)]
-    below = [(x, up.place(e.mean - (e.half or 0))) for x, e in zip(places, found, strict=True)]
+    mean, above, below = [], [], []
+    for grams in np.geomspace(first, max(last, first), _STEPS).tolist():
+        found = estimate([_metric_at(row, grams) for row in rows])
+        if found.mean >= up.low:
+            x, half = across.place(grams), found.half or 0.0
+            mean.append((x, up.place(found.mean)))
+            above.append((x, up.place(found.mean + half)))
+            below.append((x, up.place(found.mean - half)))
+    if not mean:
+        return []
     colour = kind.split(maxsplit=1)[0]
     return [area([*above, *reversed(below)], f"band {colour}"), line(mean, f"line {kind}")]
 
 
-def _held(row: Row, grams: float) -> float:
-    """Return the metric a run had when it had emitted so much."""
-    place = bisect_right(row.curve, (grams, float("inf"))) - 1
-    return row.curve[max(0, place)][1]
+def _metric_at(row: Row, gco2eq: float) -> float:
+    """Return about what a run's metric was when it had emitted so much."""
+    spent, values = zip(*row.curve, strict=True)
+    return float(np.interp(gco2eq, spent, values))
 
 
 def bars(results: Results, chapters: Sequence[Chapter]) -> str:
