@@ -22,7 +22,7 @@ from simulation.run import simulate
 from simulation.scenario import Scenario
 from simulation.signals import find_file
 
-VERSION = 1
+VERSION = 2
 """Of what a simulation does: to be raised whenever the same scenario may have another outcome, so
 that no kept outcome of an older one is taken for it."""
 
