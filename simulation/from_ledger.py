@@ -19,7 +19,7 @@ from scheduler.carbon.signal import HOUR
 from scheduler.event import Event
 from scheduler.federation import Federation, Run
 from simulation.hours import Hours
-from simulation.remembered import Remembered, Stretch, hourly
+from simulation.remembered import WEEK_H, Remembered, Stretch, hourly
 from simulation.scenario import ClientPart, GatePart, Scenario
 from simulation.site import Site
 from simulation.truth import hour_of
@@ -95,8 +95,15 @@ class Past:
         """
         start = self.scenario.start
         first, last = hour_of(start), hour_of(start + timedelta(hours=hours))
-        zones = len(self.signal.zones())
-        return self.signal.missing(first, last), zones * (last - first + 1)
+        return self._missing(first, last)
+
+    def assumed_before(self) -> tuple[int, int]:
+        """Return the same of the week before the run, which its first gates and forecasts saw."""
+        first = hour_of(self.scenario.start)
+        return self._missing(first - WEEK_H, first - 1)
+
+    def _missing(self, first: int, last: int) -> tuple[int, int]:
+        return self.signal.missing(first, last), len(self.signal.zones()) * (last - first + 1)
 
 
 def read_past(events: Iterable[Event], run_id: str | None, *, gate: GatePart) -> Past:
@@ -323,7 +330,7 @@ def _signal(heard: _Heard, run: Run, zones: Sequence[str], family: Family) -> Re
                 "be replayed. Replay a run from a time in which the signal knew it."
             )
             raise FederationError(msg)
-    return Remembered(known, family, first=hour_of(run.grid_started_at))
+    return Remembered(known, family, start=hour_of(run.grid_started_at))
 
 
 def _refuse_gaps(past: Past, hours: float) -> None:

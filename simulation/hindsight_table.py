@@ -8,14 +8,17 @@ from typing import Any
 
 import click
 
-from common.units import show_duration, show_intensity, show_mass, show_share
+from common.units import show_duration, show_energy, show_intensity, show_mass, show_share
 from simulation.hindsight import Figures, Hindsight, Replay
 from tasks.cli.base import print_table
 
 _S_PER_H = 3600
 _ABOUT_H = 0.1
 
-UNKNOWN_MODEL = "What the model would have been is not known: data stay at the sites."
+UNKNOWN_MODEL = (
+    "What the model would have been is not known: data stay at the sites. A policy that asks for "
+    "fewer local epochs uses less, and learns less a round."
+)
 
 
 def print_hindsight(seen: Hindsight) -> None:
@@ -26,7 +29,9 @@ def print_hindsight(seen: Hindsight) -> None:
     for replay in (seen.own, *seen.others):
         said = "the same, replayed" if replay is seen.own else "instead"
         rows.append(_row(said, replay.policy, replay.figures, _per_cent(seen.against(replay))))
-    header = ["", "policy", "rounds", "took", "emitted", "against it", "Jain", "least updates"]
+    header = [
+        "", "policy", "rounds", "took", "used", "emitted", "against it", "Jain", "least updates",
+    ]  # fmt: skip
     print_table(header, rows)
     for line in notes(seen):
         click.echo(line)
@@ -86,6 +91,12 @@ def _assumptions(seen: Hindsight) -> list[str]:
             f"Hours without an intensity in the ledger: {', '.join(assumed)}. Each is taken as the "
             "same hour of the day before, else as the hour before."
         )
+    missing, all_ = seen.past.assumed_before()
+    if missing:
+        lines.append(
+            f"Of the week before the run the ledger lacks {missing} of {all_} hours: they are "
+            "taken as on the first day that it holds whole, else gates and forecasts had no past."
+        )
     guessed = [member.id for member in seen.past.members if member.is_guessed]
     if guessed:
         lines.append(
@@ -110,6 +121,7 @@ def to_json(seen: Hindsight) -> dict[str, Any]:
         "others": [_replay_body(seen, replay) for replay in seen.others],
         "gate": gate.model_dump(),
         "forecast": seen.forecast,
+        "assumed_hours_before": seen.past.assumed_before()[0],
         "unknown_works": seen.unknown_works,
         "guessed_clients": [member.id for member in seen.past.members if member.is_guessed],
         "model": UNKNOWN_MODEL,
@@ -128,10 +140,11 @@ def _body(figures: Figures) -> dict[str, Any]:
 
 def _row(said: str, policy: str, figures: Figures | None, against: str) -> Sequence[str]:
     if figures is None:
-        return [said, policy, *["unknown"] * 6]
+        return [said, policy, *["unknown"] * 7]
     return [
         said, policy, str(figures.rounds), show_duration(figures.hours * _S_PER_H),
-        show_mass(figures.gco2eq), against, f"{figures.jain:.2f}", str(figures.least_updates),
+        show_energy(figures.energy_wh), show_mass(figures.gco2eq), against,
+        f"{figures.jain:.2f}", str(figures.least_updates),
     ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from scheduler.carbon.reading import Family, Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping, unknown_zone
 
 _DAY_H = 24
+WEEK_H = 7 * _DAY_H
 
 
 class Stretch(NamedTuple):
@@ -41,26 +42,29 @@ def hourly(stretches: Iterable[Stretch]) -> dict[int, float]:
 
 
 class Remembered:
-    """Tells what is known. From `first` on it fills gaps and goes on for ever.
+    """Tells what is known. From `start` on it fills gaps and goes on for ever.
 
-    An hour without a figure is taken as the same hour of the last day that has one, else as the
-    known hour before it, else as the first that is known.
+    An hour without a figure is taken as the same hour of the last day before that has one, else of
+    the first day after, else as the known hour before it, else as the first that is known. Before
+    `start` only whole days repeat: a zone of which less is known has no past.
 
     Args:
         known: Intensities in gCO2eq/kWh by zone and UTC hour counted from 1970; none is empty.
         family: What they count.
-        first: The hour from which on gaps are filled.
+        start: The hour from which on gaps are filled, and a week before it.
     """
 
     name = "ledger"
 
     def __init__(
-        self, known: Mapping[str, Mapping[int, float]], family: Family, *, first: int
+        self, known: Mapping[str, Mapping[int, float]], family: Family, *, start: int
     ) -> None:
         self._known = known
         self._hours: Mapping[str, Sequence[int]] = {z: sorted(hours) for z, hours in known.items()}
         self._family = family
-        self._first = first
+        self._first = {
+            zone: start - (WEEK_H if len(hours) >= _DAY_H else 0) for zone, hours in known.items()
+        }
 
     def zones(self) -> tuple[str, ...]:
         """Return the ids of all zones it knows, sorted."""
@@ -71,11 +75,12 @@ class Remembered:
         if zone not in self._known:
             raise unknown_zone(self.name, zone, self._known)
         asked = hours_overlapping(start, end)
-        told = [hour for hour in asked if hour >= self._first or hour in self._known[zone]]
+        told = [hour for hour in asked if hour >= self._first[zone] or hour in self._known[zone]]
         if asked and not told:
+            first = hour_start(self._first[zone])
             msg = (
-                f"The ledger tells nothing of {zone} before {hour_start(self._first).isoformat()}, "
-                "so its carbon intensity is unknown then. Ask for later hours."
+                f"The ledger tells nothing of {zone} before {first.isoformat()}, so its carbon "
+                "intensity is unknown then. Ask for later hours."
             )
             raise SignalError(msg)
         return [self._reading(zone, hour) for hour in told]
@@ -95,8 +100,9 @@ class Remembered:
 
     def _assumed(self, zone: str, hour: int) -> float:
         known, hours = self._known[zone], self._hours[zone]
-        days_before = range(hour - _DAY_H, hours[0] - 1, -_DAY_H)
-        same_hour = next((known[earlier] for earlier in days_before if earlier in known), None)
+        before = range(hour - _DAY_H, hours[0] - 1, -_DAY_H)
+        after = range(hour + _DAY_H, hours[-1] + 1, _DAY_H)
+        same_hour = next((known[at] for at in (*before, *after) if at in known), None)
         if same_hour is not None:
             return same_hour
         return known[hours[max(0, bisect_right(hours, hour) - 1)]]
