@@ -44,7 +44,7 @@ BUDGETS = (0.057, 0.077, 0.097, 0.20, 0.82)
 """Shares of the grams that all clients emit in all rounds, as the alpha-fair paper has them."""
 
 _SHORT: dict[str, Any] = {"rounds": 60, "hours": 168}
-_BOUNDED = ("spatial", "temporal", "flat", "skew")
+_BOUNDED = ("spatial", "temporal")
 """Scenarios beside the first two in which the oracle tells how much there is to gain."""
 
 _SKEW = {"kind": "correlated", "strength": 0.9}
@@ -81,7 +81,8 @@ def _real() -> Chapter:
         (
             *contenders(MAIN),
             *believers(FORESEEING, ("perfect",)),
-            *believers(("fairwind", "lowcarb", "green_window"), ("ar1", "own", "persistence")),
+            *believers(("fairwind", "lowcarb", "green_window"), ("ar1", "persistence")),
+            *believers(("fairwind",), ("own",)),
         ),
         _SEEDS,
     )  # fmt: skip
@@ -91,7 +92,7 @@ def _mixed() -> Chapter:
     return Chapter(
         "mixed", "29 grids of 2022, far apart in the mean and over the day",
         federation("mixed", TRACED, clients(MIXED)),
-        (*contenders(MAIN), *believers(("fairwind",), ("perfect", "own", "persistence")), *tuned()),
+        (*contenders(MAIN), *believers(("fairwind",), ("perfect", "persistence")), *tuned()),
         _SEEDS,
     )  # fmt: skip
 

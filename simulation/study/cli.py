@@ -16,6 +16,9 @@ from common.units import show_duration
 
 _CACHE = Path(".fairwind/study")
 
+_RUN_S = 5.0
+"""A run in the mean, on one core of two that are not busy otherwise."""
+
 
 @click.command()
 @click.option("--quick", is_flag=True, help="Modelled grids and digits alone: a few minutes.")
@@ -47,7 +50,10 @@ def study(*, quick: bool, jobs: int | None, out: Path | None, only: tuple[str, .
         raise SettingError(msg)
     begun = time.perf_counter()
     jobs = jobs or os.cpu_count() or 1
-    with _progress(len(cases(chapters))) as on_done:
+    count = len(cases(chapters))
+    told = f"{count} runs in {jobs} processes, about {show_duration(count * _RUN_S / jobs)} if none"
+    click.echo(f"{told} was kept from before", err=True)
+    with _progress(count) as on_done:
         results = conduct(chapters, jobs=jobs, cache=_CACHE, on_done=on_done)
     making = Making(
         command=" ".join(
