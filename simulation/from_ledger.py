@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from statistics import median
 
 from common.errors import FederationError
 from scheduler.booking import Booking
@@ -18,6 +17,8 @@ from scheduler.carbon.reading import FLOW_TRACED, Family, Reading
 from scheduler.carbon.signal import HOUR
 from scheduler.event import Event
 from scheduler.federation import Federation, Run
+from scheduler.view import find_run
+from simulation.experience import Experience
 from simulation.hours import Hours
 from simulation.remembered import WEEK_H, Remembered, Stretch, hourly
 from simulation.scenario import ClientPart, GatePart, Scenario
@@ -29,10 +30,6 @@ MOST_ASSUMED = 0.1
 
 _COMES_AND_GOES = {"client.enrolled", "client.retired", "client.joined", "client.silent"}
 
-_S_PER_H = 3600
-_SHORTEST_S = 1e-3
-_LEAST_POWER_W = 1e-9
-_LONGEST_WAY_S = 86_400
 _LONGEST_DEADLINE_S = 366 * 86_400.0
 
 
@@ -62,7 +59,7 @@ class Past:
     Attributes:
         run: Its events folded.
         scenario: The same run, to be simulated; times of the wall clock stretched to the grid's.
-        members: All who were enrolled before its last round was closed.
+        members: All who were ever there before its last round was closed.
         signal: The intensities.
         family: What they count.
         bookings: All work for its closed rounds.
@@ -185,17 +182,12 @@ def _note(
 
 def _find_run(state: Federation, run_id: str | None) -> Run:
     if not state.runs:
-        msg = "The ledger tells of no run, so there is nothing to replay. Start one: `fairwind run`"
+        msg = "The ledger tells of no run, so nothing can be replayed. Begin with `fairwind run start`."
         raise FederationError(msg)
-    name = run_id or next(reversed(state.runs))
-    if name not in state.runs:
-        known = ", ".join(state.runs)
-        msg = f"There is no run {name!r}, so nothing was replayed. There are: {known}."
-        raise FederationError(msg)
-    run = state.runs[name]
+    run = find_run(state, run_id or next(reversed(state.runs)))
     if not run.closed:
         msg = (
-            f"No round of {name} was closed, so there is nothing to replay. Wait for its first "
+            f"No round of {run.id} was closed, so there is nothing to replay. Wait for its first "
             "round, or name another run."
         )
         raise FederationError(msg)
@@ -214,13 +206,11 @@ def _scenario(run: Run, speed: float, clients: Sequence[ClientPart], gate: GateP
 def _members(
     heard: _Heard, run: Run, bookings: Sequence[Booking], ended: datetime
 ) -> tuple[Member, ...]:
-    """Return the clients that were enrolled before the last round was closed."""
-    told = _Told.of(heard, run, bookings)
+    """Return the clients that were ever there before the last round was closed."""
+    told = Experience(run, bookings, heard.updates[run.id], speed=heard.speed(run))
     members = []
     for client in heard.state.clients.values():
         course = [(at, there) for at, there in heard.switches[client.id] if at <= ended]
-        if not course:
-            continue
         start = run.grid_started_at
         was_there = next((there for at, there in reversed(course) if at <= start), False)
         switches, is_there = [], was_there
@@ -228,86 +218,11 @@ def _members(
             if at > start and there != is_there:
                 switches.append(at)
                 is_there = there
-        part, is_guessed = told.part(client.id, client.zone)
+        if not was_there and not switches:
+            continue
+        part, is_guessed = told.part(client.id, client.zone), not told.knows(client.id)
         members.append(Member(client.id, part, was_there, tuple(switches), is_guessed))
     return tuple(members)
-
-
-_ByClient = dict[str, list[float]]
-
-
-def _by_client() -> _ByClient:
-    return defaultdict(list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What bookings and updates tell of the work of each client, one value a piece of work."""
-
-    s_per_example: _ByClient
-    wh_per_example: _ByClient
-    num_examples: _ByClient
-    way_s: _ByClient
-    failed: _ByClient
-
-    @classmethod
-    def of(cls, heard: _Heard, run: Run, bookings: Sequence[Booking]) -> _Told:
-        told = cls(*(_by_client() for _ in range(5)))
-        for b in bookings:
-            if b.energy_wh is None or b.started_at is None or b.ended_at is None:
-                continue
-            told.failed[b.client].append(b.outcome == "failed")
-            if b.examples and b.outcome != "failed":
-                span_s = max((b.ended_at - b.started_at).total_seconds(), _SHORTEST_S)
-                told.s_per_example[b.client].append(span_s / b.examples)
-                told.wh_per_example[b.client].append(b.energy_wh / b.examples)
-        for event in heard.updates[run.id]:
-            told.way_s[event.client].append(_way_s(event, heard.speed(run)))
-            examples = event.body["examples"] / run.spec.hyperparameters.epochs
-            told.num_examples[event.client].append(event.body.get("num_examples", examples))
-        if not told.s_per_example:
-            msg = (
-                f"No work for {run.id} says what it used, so nothing can be told of other "
-                "policies. Let the sites measure: docs/energy.md."
-            )
-            raise FederationError(msg)
-        return told
-
-    def part(self, client: str, zone: str) -> tuple[ClientPart, bool]:
-        """Return what is told of a client, and whether the others' medians had to stand for it."""
-        s_per_example = _typical(self.s_per_example, client)
-        wh_per_example = _typical(self.wh_per_example, client)
-        failed = self.failed.get(client, [])
-        part = ClientPart(
-            zone=zone,
-            power_w=max(wh_per_example / s_per_example * _S_PER_H, _LEAST_POWER_W),
-            examples_per_s=1 / s_per_example,
-            num_examples=round(_typical(self.num_examples, client)),
-            latency_s=_typical(self.way_s, client),
-            failure_rate=sum(failed) / len(failed) if failed else 0.0,
-        )
-        return part, client not in self.s_per_example
-
-
-def _typical(values: _ByClient, client: str) -> float:
-    """Return the median of a client's values; where it has none, the median of the others'."""
-    return median(values.get(client) or [median(own) for own in values.values()])
-
-
-def _way_s(event: Event, speed: float) -> float:
-    """Return how long a message was on its way, in seconds of the grid clock.
-
-    Of an update that counts, the mean of both ways; of one that came late, the way back.
-    """
-    started, ended = (_time(event.body[f"grid_{name}_at"]) for name in ("started", "ended"))
-    way_s = (event.grid_at - ended).total_seconds()
-    if "latency_s" in event.body:
-        way_s = (event.body["latency_s"] * speed - (ended - started).total_seconds()) / 2
-    return min(max(0.0, way_s), _LONGEST_WAY_S)
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
 
 
 def _signal(heard: _Heard, run: Run, zones: Sequence[str], family: Family) -> Remembered:

@@ -25,11 +25,7 @@ class Stretch(NamedTuple):
 
 
 def hourly(stretches: Iterable[Stretch]) -> dict[int, float]:
-    """Return the mean intensity of each hour that they touch, in gCO2eq/kWh, weighted by time.
-
-    Args:
-        stretches: Of one zone; no two begin at the same instant.
-    """
+    """Return the mean intensity of each hour that they touch, in gCO2eq/kWh, weighted by time."""
     sums: dict[int, float] = defaultdict(float)
     spans_s: dict[int, float] = defaultdict(float)
     for start, end, value in stretches:

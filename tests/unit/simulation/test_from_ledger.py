@@ -166,6 +166,14 @@ def test_who_was_away_is_not_invited(tmp_path):
     assert figures(hindsight.others[0]).participations == {"FR-01": 1, "PL-01": 3}
 
 
+def test_who_was_never_there_is_left_out(tmp_path):
+    events = list(two_grids(tmp_path).events())
+    absent = replace(events[0], client="ES-01", body={"zone": "ES", "num_examples": 100})
+    hindsight = seen([absent, *events], "random")
+    assert hindsight.happened.participations == {"FR-01": 3, "PL-01": 3}
+    assert figures(hindsight.own).participations == {"FR-01": 3, "PL-01": 3}
+
+
 def without_readings(events: list[Event], *hours: int) -> list[Event]:
     """Return the events but for what was told of some hours of the run; of all if none is named."""
     first = hour_of(events[0].grid_at)
