@@ -182,7 +182,7 @@ def _note(
 
 def _find_run(state: Federation, run_id: str | None) -> Run:
     if not state.runs:
-        msg = "The ledger tells of no run, so none can be replayed. See `fairwind run start --help`."
+        msg = "The ledger tells of no run, so none can be replayed. Begin: `fairwind run start`."
         raise FederationError(msg)
     run = find_run(state, run_id or next(reversed(state.runs)))
     if not run.closed:
