@@ -136,7 +136,7 @@ def _data_sets() -> list[Chapter]:
     pneumonia = federation(
         "pneumonia", REPLAYED, clients(REAL, 20), workload="pneumoniamnist", cohort=5, quorum=3,
         metric="roc_auc", rounds=60, hours=168,
-        hyperparameters={"epochs": 2, "learning_rate": 0.05},
+        hyperparameters={"epochs": 1, "learning_rate": 0.003},
     )  # fmt: skip
     fashion = federation(
         "fashion", REPLAYED, clients(REAL), workload="fashion_mnist",
