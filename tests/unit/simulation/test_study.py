@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -17,11 +18,12 @@ from simulation.run import simulate
 from simulation.study import tables
 from simulation.study.canvas import Scale
 from simulation.study.catalogue import full_study, quick_study
+from simulation.study.chapters import tell
 from simulation.study.cli import study
 from simulation.study.comparison import compare, holm_p
 from simulation.study.conduct import Results, cases, only
 from simulation.study.contender import Chapter
-from simulation.study.figures import bars, curves
+from simulation.study.figures import bars, curves, draw
 from simulation.study.measures import Row, Yardstick, longest_wait_h, measure, yardstick
 from simulation.study.sections import targets
 from simulation.study.statistics import estimate, holm, paired_p
@@ -145,6 +147,22 @@ def test_figures_are_drawn_also_of_those_who_never_arrive():
     found = results(random=(100.0, 110.0), oort=(None, None), fairwind=(30.0, 31.0))
     assert "0 of 2" in bars(found, found.chapters)
     assert curves(found, found.chapters[0]).count('class="band') == 2
+
+
+def test_the_page_of_the_full_study_tells_every_chapter_and_draws_what_it_shows():
+    by = Yardstick("accuracy", 0.6, 200.0)
+    made = outcome(0.1, 0.9, 0.3, 0.6, 0.9, 0.9)
+    chapters = full_study()
+    rows = [measure(c, who, seed, outcome=made, by=by) for c, who, seed in cases(chapters)]
+    found = Results(chapters, {chapter.name: by for chapter in chapters}, tuple(rows))
+    page = tell(found, "Made by hand.")
+    assert re.findall(r"^## (.+)$", page, re.MULTILINE) == [
+        "In short", *(chapter.name for chapter in chapters)
+    ]  # fmt: skip
+    assert set(re.findall(r"\]\((.+?\.svg)\)", page)) == set(draw(found, quick=False))
+    assert "| 5.7% | 93.90 | 98.26 | 72.0 ± 0.0 | 72.0 ± 0.0 | 72.0 ± 0.0 |" in page
+    assert "| fairness 0.6 | 40.0 ± 0.0 |" in page
+    assert "| fairwind | 40.0 ± 0.0 | 40.0 ± 0.0 (+0%) |" in page
 
 
 def test_ticks_are_round():
