@@ -54,7 +54,7 @@ def curves(results: Results, chapter: Chapter) -> str:
     parts = _axes(across, up, f"{by.metric}", "gCO2eq emitted until then (logarithmic)")
     goal = up.place(by.target)
     parts.append(line([(_LEFT, goal), (_WIDTH - _RIGHT, goal)], "line c3 d2"))
-    parts.append(text(_WIDTH - _RIGHT, goal - 4, "target", anchor="end", faint=True))
+    parts.append(text(_LEFT + 4, goal - 4, "target", faint=True))
     at = float(_LEFT)
     for name, rows in runs.items():
         kind = _KINDS.get(str(name), _PUBLISHED)
