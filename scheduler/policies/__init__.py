@@ -70,7 +70,7 @@ POLICIES: dict[str, Policy] = {
         horizon_h=96,
         options={
             "fairness": Option(0.8, 0, 1),
-            "full_share": Option(0.15, 0, 1),
+            "full_share": Option(0.25, 0, 1),
             "closing": Option(1, 0, 10),
             "patience_h": Option(72, 1, 8760),
             "horizon_h": Option(48, 1, 96),
@@ -135,7 +135,7 @@ POLICIES: dict[str, Policy] = {
         horizon_h=8761,
         options={
             "fairness": Option(0.8, 0, 1),
-            "full_share": Option(0.15, 0, 1),
+            "full_share": Option(0.25, 0, 1),
             "horizon_h": Option(168, 1, 8760),
         },
     ),

@@ -1,11 +1,12 @@
 """Local work: how many epochs a client does, so that dirty power and slow machines do fewer.
 
 A whole update of a client that emits twice as much for an example is worth no more, but its first
-epoch is worth the most. So whoever emits more for an example than the cleanest share of the
-clients does usually is asked for fewer epochs in proportion, and never for fewer than one: nobody
-is left out, and every update costs about the same grams. A client that takes much longer than the
-middle one does fewer, too, so that nobody waits for it. That updates of fewer epochs are accepted
-from stragglers follows FedProx: Li, Sahu, Zaheer, Sanjabi, Talwalkar and Smith, "Federated
+epoch is worth the most. So whoever usually emits more for an example than the cleanest share of the
+clients does is asked for fewer epochs in proportion, and never for fewer than one: nobody is left
+out, and an update costs about as many grams wherever it is made. What counts is the usual hour, not
+the running one: a clean hour is there to emit less, not to do more. A client that takes much longer
+than the middle one does fewer, too, so that nobody waits for it. That updates of fewer epochs are
+accepted from stragglers follows FedProx: Li, Sahu, Zaheer, Sanjabi, Talwalkar and Smith, "Federated
 Optimization in Heterogeneous Networks", MLSys 2020, https://arxiv.org/abs/1812.06127.
 """
 
@@ -79,8 +80,7 @@ def local_work(ground: Ground, duration_s: Floats, *, epochs: int, full_share: f
     """
     usual = ground.usual_gco2eq / ground.examples
     reference = np.quantile(usual, full_share)
-    now = ground.gco2eq(0) / ground.examples
-    share = np.where(now > reference, reference / np.where(now > 0, now, 1.0), 1.0)
+    share = np.where(usual > reference, reference / np.where(usual > 0, usual, 1.0), 1.0)
     known = duration_s[~np.isnan(duration_s)]
     if len(known):
         patient_s = _PATIENT * np.median(known)

@@ -17,7 +17,7 @@ from scheduler.policies.question import Candidate, PastRound, PastUpdate, Questi
 from tests.unit.scheduler.policies.laws import NOW
 
 OPTIONS = {
-    "fairness": 0.8, "full_share": 0.15, "closing": 1.0, "patience_h": 72.0, "horizon_h": 48.0,
+    "fairness": 0.8, "full_share": 0.25, "closing": 1.0, "patience_h": 72.0, "horizon_h": 48.0,
 }  # fmt: skip
 
 

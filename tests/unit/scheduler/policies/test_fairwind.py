@@ -96,14 +96,13 @@ def test_who_emits_more_does_fewer_epochs():
 
 
 def test_a_budget_is_met_by_fewer_epochs_then_by_fewer_clients():
-    # Now 300, usually 200 g: 2/3 of 5 epochs are 3, and 300 * 3/5 = 180 g. Usually they would be
-    # 120 g, 480 g a round of four.
+    # Now 300, usually 200 g: 800 g a round of four.
     four = [site(name, 300.0, 100.0) for name in "abcd"]
     told = {"epochs": 5, "rounds_left": 10, "options": {"closing": 0.0}}
-    assert set(ask(*four, **told).epochs.values()) == {3}
-    # Ten rounds are paid for, 480 g each: two epochs of 60 g.
+    assert ask(*four, **told).epochs == {}
+    # Six rounds are paid for, 800 g each: 200 g for each client, three of five epochs at 300 g.
     answer = ask(*four, grams=4800.0, **told)
-    assert (len(answer.cohort), set(answer.epochs.values())) == (4, {2})
+    assert (len(answer.cohort), set(answer.epochs.values())) == (4, {3})
     # 200 g are left for one round: one epoch of 60 g each, of three clients.
     answer = ask(*four, grams=200.0, **told)
     assert (len(answer.cohort), set(answer.epochs.values())) == (3, {1})
