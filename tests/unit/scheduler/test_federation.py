@@ -279,7 +279,8 @@ def test_with_a_schedule_the_next_round_is_due_at_the_occurrence_after_this_one_
     told.answer("a")
     told.answer("b")
     told.later(9 * HOUR)
-    planned = told.state.runs["r"].open_round.grid_planned_at
+    assert run.open_round is not None
+    planned = run.open_round.grid_planned_at
     told.close()
     assert run.due_at == spec(cron="0 */2 * * *").due(planned)
 
@@ -296,6 +297,7 @@ def test_occurrences_that_pass_while_a_round_waits_lapse():
     told.answer("a", "a2")
     told.answer("b", "b2")
     told.close()
+    assert run.due_at is not None
     assert run.due_at > planned
 
 

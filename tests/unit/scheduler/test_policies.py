@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from common.errors import SettingError
 from scheduler.policies import POLICIES, ask, find_policy, policy_options, uniform
+from scheduler.policies.answer import Answer
 from scheduler.policies.question import Candidate, Question
 
 
@@ -40,7 +41,8 @@ def answer(policy: str, candidates: list[Candidate], wanted: int, seed: int) -> 
         candidates, wanted, quorum=1, number=3, now=NOON, rng=Random(seed),
         num_clients=len(candidates), options=policy_options(policy, {}),
     )  # fmt: skip
-    return find_policy(policy).select(question)
+    said = find_policy(policy).select(question)
+    return list(said.cohort if isinstance(said, Answer) else said)
 
 
 @given(
