@@ -105,9 +105,9 @@ def _look_back(
     run: str | None, policies: Sequence[str], forecast: str | None, *, as_json: bool
 ) -> None:
     """Print what a run of the ledger came to, and would have under other policies."""
-    from simulation.from_ledger import read_past  # noqa: PLC0415 - loads torch
-    from simulation.hindsight import look_back  # noqa: PLC0415
-    from simulation.hindsight_table import print_hindsight, to_json  # noqa: PLC0415
+    from simulation.hindsight.from_ledger import read_past  # noqa: PLC0415 - loads torch
+    from simulation.hindsight.replay import look_back  # noqa: PLC0415
+    from simulation.hindsight.table import print_hindsight, to_json  # noqa: PLC0415
     from simulation.scenario import ForecastPart, GatePart  # noqa: PLC0415
 
     ours = settings_.load()

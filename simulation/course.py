@@ -34,7 +34,7 @@ from scheduler.progress import (
 from scheduler.round import ClosedRound
 from scheduler.score import score_weights
 from scheduler.situation import judge_gates, take_in
-from simulation.grid import VirtualClock, VirtualGrid
+from simulation.grids.grid import VirtualClock, VirtualGrid
 from simulation.intake import Intake
 from simulation.journal import Journal
 from simulation.learning import Learner

@@ -12,11 +12,11 @@ from scheduler.carbon.signal import hour_start
 from scheduler.carbon.trace import Trace
 from scheduler.policies import find_policy, policy_options
 from scheduler.run import RunSpec
-from simulation.error_model import LEADS
-from simulation.recorded import Actual
+from simulation.grids.error_model import LEADS
+from simulation.grids.recorded import Actual
+from simulation.grids.truth import Truth, hour_of
 from simulation.scenario import Scenario
 from simulation.site import Site
-from simulation.truth import Truth, hour_of
 
 _ISSUED_EVERY_H = 24
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from common.errors import SettingError
 from scheduler.policies import find_policy, policy_options
+from simulation.grids.signals import find_file
 from simulation.scenario import Scenario
-from simulation.signals import find_file
 
 _SHIPPED = Path(__file__).parent / "scenarios"
 

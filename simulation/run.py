@@ -18,19 +18,19 @@ from scheduler.carbon.reading import FLOW_TRACED, Family
 from scheduler.gate import GateRule
 from simulation.course import Course
 from simulation.data import site_tests, split_data
-from simulation.error_model import LEADS
 from simulation.feasible import looks_ahead_h, refuse_infeasible
-from simulation.foresight import make_foresight
-from simulation.grid import KnownNow, VirtualClock, VirtualGrid
+from simulation.grids.error_model import LEADS
+from simulation.grids.foresight import make_foresight
+from simulation.grids.grid import KnownNow, VirtualClock, VirtualGrid
+from simulation.grids.recorded import FAMILY
+from simulation.grids.signals import make_truth
+from simulation.grids.truth import Truth, hour_of
 from simulation.journal import Journal, Memory
 from simulation.learning import Learner, Learning, NoLearning
 from simulation.outcome import Outcome, RoundOutcome
-from simulation.recorded import FAMILY
 from simulation.scenario import Scenario
-from simulation.signals import make_truth
 from simulation.site import Site, make_sites
 from simulation.telling import tell, tell_round
-from simulation.truth import Truth, hour_of
 
 OnRound = Callable[[RoundOutcome], None]
 

@@ -58,7 +58,7 @@ class ForecastPart(Part):
 
     Attributes:
         mode: ``perfect``: the truth. ``recorded``: what a provider said at the time, issued daily.
-            ``ar1``: the truth with an error like a provider's; see `simulation.error_model`.
+            ``ar1``: the truth with an error like a provider's; see `simulation.grids.error_model`.
             ``persistence``: the same hour yesterday. ``own``: what Fairwind forecasts itself from
             the past.
         path: Of ``recorded``: beside the scenario's file, or in FAIRWIND_DATA.

@@ -17,15 +17,15 @@ from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.carbon.signal import HOUR, hour_start
 from scheduler.event import Draft, Event
 from scheduler.ledger import Ledger, open_ledger
-from simulation.from_ledger import read_past
-from simulation.hindsight import Figures, Hindsight, look_back
-from simulation.hindsight_table import headline, notes
+from simulation.grids.truth import Truth, hour_of
+from simulation.hindsight.from_ledger import read_past
+from simulation.hindsight.remembered import Remembered, Stretch, hourly
+from simulation.hindsight.replay import Figures, Hindsight, look_back
+from simulation.hindsight.table import headline, notes
 from simulation.journal import OnDisk
 from simulation.outcome import Outcome
-from simulation.remembered import Remembered, Stretch, hourly
 from simulation.run import play, simulate
 from simulation.scenario import ForecastPart, GatePart, Scenario
-from simulation.truth import Truth, hour_of
 from tasks.cli import fairwind
 from tests.unit.simulation.worlds import group, trace, world
 

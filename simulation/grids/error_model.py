@@ -22,7 +22,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simulation.truth import Floats
+from simulation.grids.truth import Floats
 
 LEADS = 96
 """Hours ahead that are modelled."""

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from common.units import show_duration, show_energy, show_intensity, show_mass, show_share
-from simulation.hindsight import Figures, Hindsight, Replay
+from simulation.hindsight.replay import Figures, Hindsight, Replay
 from tasks.cli.base import print_table
 
 _S_PER_H = 3600

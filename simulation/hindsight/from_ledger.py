@@ -18,12 +18,12 @@ from scheduler.carbon.signal import HOUR
 from scheduler.event import Event
 from scheduler.federation import Federation, Run
 from scheduler.view import find_run
-from simulation.experience import Experience
+from simulation.grids.truth import hour_of
+from simulation.hindsight.experience import Experience
+from simulation.hindsight.remembered import WEEK_H, Remembered, Stretch, hourly
 from simulation.hours import Hours
-from simulation.remembered import WEEK_H, Remembered, Stretch, hourly
 from simulation.scenario import ClientPart, GatePart, Scenario
 from simulation.site import Site
-from simulation.truth import hour_of
 
 MOST_ASSUMED = 0.1
 """Share of a run's hours that may lack a figure; a replay with more would tell of our guesses."""

@@ -13,8 +13,8 @@ from scheduler.carbon.grid import Grid, ZoneNow
 from scheduler.carbon.reading import FLOW_TRACED, Family, Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping
 from scheduler.carbon.week import DAY, UNKNOWN, WEEK, quantiles
-from simulation.foresight import Foresight
-from simulation.truth import Floats, Truth, hour_of
+from simulation.grids.foresight import Foresight
+from simulation.grids.truth import Floats, Truth, hour_of
 
 
 @dataclass

@@ -11,9 +11,9 @@ from scheduler.carbon.signal import Signal, unknown_zone
 from scheduler.carbon.static import Static
 from scheduler.carbon.trace import Trace
 from scheduler.carbon.typical_day import TypicalDay
-from simulation.recorded import Actual
+from simulation.grids.recorded import Actual
+from simulation.grids.truth import Truth
 from simulation.scenario import Scenario
-from simulation.truth import Truth
 
 
 def find_file(path: Path, *, beside: Path | None = None) -> Path:

@@ -11,11 +11,11 @@ from scheduler.carbon.almanac import KEPT
 from scheduler.carbon.forecast import forecast
 from scheduler.carbon.reading import MOST_GCO2EQ_PER_KWH
 from scheduler.carbon.signal import HOUR, hour_start
-from simulation.error_model import LEADS, ErrorModel
-from simulation.recorded import read_records
+from simulation.grids.error_model import LEADS, ErrorModel
+from simulation.grids.recorded import read_records
+from simulation.grids.signals import find_file
+from simulation.grids.truth import Floats, Truth
 from simulation.scenario import ForecastPart
-from simulation.signals import find_file
-from simulation.truth import Floats, Truth
 
 Foresight = Callable[[int], Floats]
 """Takes the UTC hour of issue, counted from 1970, to the forecasts of the 96 hours behind it, of

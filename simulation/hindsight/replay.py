@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from common.errors import FairwindError, SettingError
 from scheduler.carbon.signal import HOUR
 from scheduler.policies import policy_options
-from simulation.from_ledger import MOST_ASSUMED, Past
+from simulation.grids.truth import Truth
+from simulation.hindsight.from_ledger import MOST_ASSUMED, Past
 from simulation.outcome import jain_index
 from simulation.run import play
 from simulation.scenario import ForecastPart, Scenario
-from simulation.truth import Truth
 
 
 @dataclass(frozen=True, slots=True)

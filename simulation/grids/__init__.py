@@ -1,0 +1,1 @@
+"""Grids: what really happened to carbon intensities, and what was believed of the hours ahead."""
