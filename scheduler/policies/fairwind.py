@@ -11,14 +11,14 @@ rule:
    example emits in the mean of the hours ahead, and S the root mean squared loss on the client's
    data (Oort's utility for an example), which counts at most twice and at least half as much as
    the middle one: a site with noisy labels always has a high loss. The shares are mixed with even
-   ones until Jain's index of participation is `fairness` (`quotas.py`).
+   ones until Jain's index of participation is `fairness` (`planning.quotas`).
 2. *When* it does. What is due of each client is planned into its cleanest hours, and a round with
-   time to spare waits for an hour in which those that gain most gain more (`reserve.py`). Planned
-   anew at every question, so that an error of the forecast costs one hour, not the plan. Who has
-   waited for `patience_h`, and twice as long as an even turn takes, goes before everybody.
-3. *How much* it does. Who emits more for an example than the cleanest `full_share` of the clients
-   does fewer epochs in proportion (`local_work.py`); under a gram budget everybody does, and then
-   fewer clients train, until the round costs its part of what is left.
+   time to spare waits for an hour in which those that gain most gain more (`planning.reserve`).
+   Planned anew at every question, so that an error of the forecast costs one hour, not the plan.
+   Who has waited for `patience_h`, and twice as long as an even turn takes, goes before everybody.
+3. *How much* it does. Who usually emits more for an example than the cleanest `full_share` of the
+   clients does fewer epochs in proportion (`planning.local_work`); under a gram budget everybody
+   does, and then fewer clients train, until the round costs its part of what is left.
 4. *What it counts*. An update weighs its examples over the client's share (Horvitz and Thompson,
    "A Generalization of Sampling Without Replacement From a Finite Universe", JASA 1952), so that
    what is seen seldom is not forgotten. The last `closing` rounds, a tenth of all at most, invite
@@ -35,14 +35,14 @@ import math
 import numpy as np
 
 from scheduler.policies.answer import Answer
-from scheduler.policies.fairwind_notes import Notes, why_now, why_wait
-from scheduler.policies.ground import Ground, ground_of
-from scheduler.policies.local_work import LocalWork, local_work
-from scheduler.policies.pace import Pace, due_updates, end_h, pace_of
+from scheduler.policies.planning.ground import Ground, ground_of
+from scheduler.policies.planning.local_work import LocalWork, local_work
+from scheduler.policies.planning.notes import Notes, why_now, why_wait
+from scheduler.policies.planning.pace import Pace, due_updates, end_h, pace_of
+from scheduler.policies.planning.quotas import quotas
+from scheduler.policies.planning.reserve import Reserve, reserve
 from scheduler.policies.pool import Floats, Ints, Pool
 from scheduler.policies.question import Question
-from scheduler.policies.quotas import quotas
-from scheduler.policies.reserve import Reserve, reserve
 
 _SPREAD = 2.0
 """A client's loss counts at most this many times the middle one, and at least one over it."""

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scheduler.policies.milp import Rows, minimise
+from scheduler.policies.planning.milp import Rows, minimise
 from scheduler.policies.pool import Floats, Ints
 
 GAP = 1e-3

@@ -9,7 +9,7 @@ the running hour's part:
 - client c takes part r_c of all participations, past ones included, rounded down or up: r_c as
   `fairwind` has it (`scheduler.policies.fairwind.participation`), evened out until Jain's index of
   whole updates is at least `fairness`, and no client takes part twice in a round;
-- among all such plans, the hours and cohorts that emit least (`scheduler.policies.timetable`).
+- among all such plans, the hours and cohorts that emit least (`planning.timetable`).
   Clients of one zone whose energies differ by a tenth at most are alike; of those, whoever is
   furthest behind its share goes first;
 - who trains does as much work, and weighs as much, as `fairwind` says.
@@ -33,12 +33,12 @@ from common.units import emitted_gco2eq
 from scheduler.carbon.signal import HOUR, slot_start
 from scheduler.policies.answer import Answer
 from scheduler.policies.fairwind import HEAVIEST, participation
-from scheduler.policies.ground import ground_of
-from scheduler.policies.local_work import local_work
+from scheduler.policies.planning.ground import ground_of
+from scheduler.policies.planning.local_work import local_work
+from scheduler.policies.planning.quotas import capped, quotas
+from scheduler.policies.planning.timetable import Task, Timetable, timetable
 from scheduler.policies.pool import Floats, Ints, Pool
 from scheduler.policies.question import Question
-from scheduler.policies.quotas import capped, quotas
-from scheduler.policies.timetable import Task, Timetable, timetable
 
 _ALIKE = 1.1
 """Clients of one zone whose energies lie within this ratio are planned as if they were equal."""

@@ -6,7 +6,7 @@ import pytest
 
 from scheduler.policies import POLICIES
 from scheduler.policies.fairwind import participation
-from scheduler.policies.ground import ground_of
+from scheduler.policies.planning.ground import ground_of
 from scheduler.policies.pool import Pool
 from tests.unit.scheduler.policies.course import OPTIONS, ask, site
 from tests.unit.scheduler.policies.laws import rounds

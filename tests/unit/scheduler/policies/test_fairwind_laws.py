@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scheduler.policies.answer import Answer, fault
 from scheduler.policies.fairwind import select
-from scheduler.policies.ground import ground_of
+from scheduler.policies.planning.ground import ground_of
 from scheduler.policies.pool import Candidates, Pool
 from tests.unit.scheduler.policies.course import (
     again,

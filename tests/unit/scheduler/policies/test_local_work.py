@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.policies.ground import ground_of
-from scheduler.policies.local_work import LocalWork, local_work
+from scheduler.policies.planning.ground import ground_of
+from scheduler.policies.planning.local_work import LocalWork, local_work
 from scheduler.policies.pool import Pool
 from tests.unit.scheduler.policies.course import site
 

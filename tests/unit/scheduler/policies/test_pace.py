@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.policies.pace import Pace, due_updates, end_h, pace_of
+from scheduler.policies.planning.pace import Pace, due_updates, end_h, pace_of
 from scheduler.policies.pool import Pool
 from scheduler.policies.question import PastRound
 from tests.unit.scheduler.policies.course import question, site

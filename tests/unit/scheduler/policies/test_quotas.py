@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scheduler.policies.planning.quotas import capped, quotas
 from scheduler.policies.pool import Floats
-from scheduler.policies.quotas import capped, quotas
 
 
 def jain(shares: Floats) -> float:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.policies.ground import ground_of
+from scheduler.policies.planning.ground import ground_of
+from scheduler.policies.planning.reserve import Reserve, reserve
 from scheduler.policies.pool import Pool
-from scheduler.policies.reserve import Reserve, reserve
 from tests.unit.scheduler.policies.course import intensities, site
 
 GRID = (250.0, 100.0, 400.0, 200.0)

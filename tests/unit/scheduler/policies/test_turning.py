@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.policies.ground import Ground, ground_of
+from scheduler.policies.planning.ground import Ground, ground_of
+from scheduler.policies.planning.reserve import Reserve, reserve
+from scheduler.policies.planning.turning import turning_points
 from scheduler.policies.pool import Pool
-from scheduler.policies.reserve import Reserve, reserve
-from scheduler.policies.turning import turning_points
 from tests.unit.scheduler.policies.course import intensities, site
 
 

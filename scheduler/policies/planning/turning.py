@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.policies.ground import WH_PER_KWH, Ground
+from scheduler.policies.planning.ground import WH_PER_KWH, Ground
+from scheduler.policies.planning.reserve import Reserve
 from scheduler.policies.pool import Bools, Floats
-from scheduler.policies.reserve import Reserve
 
 
 def turning_points(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scheduler.policies.ground import Ground
+from scheduler.policies.planning.ground import Ground
 from scheduler.policies.pool import Floats, Ints
 
 _PATIENT = 2.0

@@ -26,7 +26,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from scheduler.policies.milp import Rows, minimise
+from scheduler.policies.planning.milp import Rows, minimise
 from scheduler.policies.pool import Floats
 
 _GAP = 1e-3

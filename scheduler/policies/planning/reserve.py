@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scheduler.policies.ground import WH_PER_KWH, Ground
+from scheduler.policies.planning.ground import WH_PER_KWH, Ground
 from scheduler.policies.pool import Floats
 
 _DIGITS = 9
