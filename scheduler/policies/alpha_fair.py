@@ -55,7 +55,7 @@ class _Problem:
 
     def gain_per_gram(self, x_c: float, g_ct: float) -> float:
         """Return what one more slot adds to a client's term, per gram: the greedy rule's key."""
-        gain = (x_c + self.g_max - g_ct) ** self.alpha - x_c**self.alpha
+        gain = (x_c + (self.g_max - g_ct)) ** self.alpha - x_c**self.alpha
         return gain / g_ct if g_ct > 0 else math.inf
 
 

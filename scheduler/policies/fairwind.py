@@ -82,8 +82,8 @@ def _ordinary(question: Question, pool: Pool, ground: Ground, work: LocalWork) -
     shares = participation(pool, ground, fairness=question.options["fairness"])
     places = _places(question, shares)
     left_gco2eq = _left_gco2eq(question, ground)
-    usual = places * float(shares @ (ground.usual_gco2eq * work.counts() / question.epochs))
-    affordable = None if left_gco2eq is None or usual <= 0 else max(1.0, left_gco2eq / usual)
+    least = places * float(shares @ ground.usual_gco2eq) / question.epochs
+    affordable = None if left_gco2eq is None or least <= 0 else max(1.0, left_gco2eq / least)
     pace = pace_of(question, hours=ground.hours, affordable=affordable)
     due = due_updates(question, pool, shares, places=places, pace=pace)
     prices = reserve(ground, due, places=places, updates_an_hour=pace.updates_an_hour)

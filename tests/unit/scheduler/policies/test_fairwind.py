@@ -100,12 +100,13 @@ def test_a_budget_is_met_by_fewer_epochs_then_by_fewer_clients():
     four = [site(name, 300.0, 100.0) for name in "abcd"]
     told = {"epochs": 5, "rounds_left": 10, "options": {"closing": 0.0}}
     assert ask(*four, **told).epochs == {}
-    # Six rounds are paid for, 800 g each: 200 g for each client, three of five epochs at 300 g.
+    # 480 g for each of ten rounds: 120 g for each client, two of five epochs at 60 g.
     answer = ask(*four, grams=4800.0, **told)
-    assert (len(answer.cohort), set(answer.epochs.values())) == (4, {3})
-    # 200 g are left for one round: one epoch of 60 g each, of three clients.
+    assert (len(answer.cohort), set(answer.epochs.values())) == (4, {2})
+    # A round of one epoch each usually costs 160 g, so 200 g pay for 1.25 of them: 160 g for this
+    # one, an epoch of 60 g each of two clients.
     answer = ask(*four, grams=200.0, **told)
-    assert (len(answer.cohort), set(answer.epochs.values())) == (3, {1})
+    assert (len(answer.cohort), set(answer.epochs.values())) == (2, {1})
     assert len(ask(*four, grams=200.0, quorum=4, **told).cohort) == 4
     assert len(ask(*four, grams=0.0, **told).cohort) == 1
 
