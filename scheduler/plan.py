@@ -133,7 +133,9 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
             past=_Past(situation.past),
             num_clients=len(fleet), spent_gco2eq=situation.spent_gco2eq,
             grams=spec.grams, rounds_left=None if spec.rounds is None else spec.rounds - number + 1,
-            hours_left=situation.hours_left, interval_h=_interval_h(spec, situation.now),
+            # A round under way is not kept waiting for a better hour: its updates would grow old.
+            hours_left=situation.hours_left if so_far is None else None,
+            interval_h=_interval_h(spec, situation.now),
             epochs=spec.hyperparameters.epochs,
             options=policy_options(spec.policy, spec.policy_options),
         )  # fmt: skip

@@ -1,5 +1,7 @@
 """What a plan asks its policy, and what it takes from the answer."""
 
+from dataclasses import replace
+
 from scheduler.policies.answer import Answer
 from scheduler.policies.question import Question
 from tests.unit.scheduler.story import MINUTE, Story
@@ -41,3 +43,14 @@ def test_a_policy_is_told_how_often_rounds_may_begin():
 def test_a_policy_may_aim_at_more_updates_than_the_run_does():
     made = plan(situation(*some(5)), policy=POLICY, cohort=2)
     assert (len(made.cohort), made.target) == (5, 5)
+
+
+def test_a_round_under_way_is_topped_up_as_if_the_run_had_no_end_to_wait_for():
+    told = Story("a", "b", "c")
+    run = told.start()
+    told.plan("a")
+    asked.clear()
+    here = replace(situation(*some(3)), hours_left=24.0)
+    plan(here, policy=POLICY, hours=48)
+    plan(here, policy=POLICY, hours=48, so_far=run.open_round)
+    assert [question.hours_left for question in asked] == [24.0, None]
