@@ -18,6 +18,7 @@ COPY pyproject.toml README.md LICENSE celeryconfig.py flowerconfig.py ./
 COPY common common
 COPY models models
 COPY scheduler scheduler
+COPY simulation simulation
 COPY tasks tasks
 RUN pip install -c constraints.txt .
 
