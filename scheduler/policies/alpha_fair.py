@@ -55,7 +55,9 @@ class _Problem:
 
     def gain_per_gram(self, x_c: float, g_ct: float) -> float:
         """Return what one more slot adds to a client's term, per gram: the greedy rule's key."""
-        gain = (x_c + (self.g_max - g_ct)) ** self.alpha - x_c**self.alpha
+        saved = self.g_max - g_ct
+        # At alpha = 1 the sum so far drops out; computed, it would leave rounding that breaks ties.
+        gain = saved if self.alpha == 1 else (x_c + saved) ** self.alpha - x_c**self.alpha
         return gain / g_ct if g_ct > 0 else math.inf
 
 
