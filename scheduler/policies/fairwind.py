@@ -39,16 +39,13 @@ from scheduler.policies.planning.ground import Ground, ground_of
 from scheduler.policies.planning.local_work import LocalWork, local_work
 from scheduler.policies.planning.notes import Notes, why_now, why_wait
 from scheduler.policies.planning.pace import Pace, due_updates, end_h, pace_of
-from scheduler.policies.planning.quotas import quotas
+from scheduler.policies.planning.quotas import quotas, undoing_weights
 from scheduler.policies.planning.reserve import Reserve, reserve
 from scheduler.policies.pool import Floats, Ints, Pool
 from scheduler.policies.question import Question
 
 _SPREAD = 2.0
 """A client's loss counts at most this many times the middle one, and at least one over it."""
-
-HEAVIEST = 4.0
-"""An update's examples count at most this many times, and at least one over it."""
 
 _CLOSING_SHARE = 0.1
 """Closing rounds are at most this share of all rounds."""
@@ -96,11 +93,10 @@ def _ordinary(question: Question, pool: Pool, ground: Ground, work: LocalWork) -
     counts = work.within(chosen, budget)
     grams = work.gco2eq(counts)
     chosen = _affordable(question, chosen, grams, budget)
-    weights = np.clip(1 / (len(pool) * shares), 1 / HEAVIEST, HEAVIEST)
     return Answer(
         [pool.clients[n] for n in chosen],
         epochs=_fewer(question, pool, chosen, counts),
-        weights=_named(pool, chosen, weights),
+        weights=_named(pool, chosen, undoing_weights(shares)),
         because=why_now(
             prices,
             pace,

@@ -32,10 +32,10 @@ import numpy as np
 from common.units import emitted_gco2eq
 from scheduler.carbon.signal import HOUR, slot_start
 from scheduler.policies.answer import Answer
-from scheduler.policies.fairwind import HEAVIEST, participation
+from scheduler.policies.fairwind import participation
 from scheduler.policies.planning.ground import ground_of
 from scheduler.policies.planning.local_work import local_work
-from scheduler.policies.planning.quotas import capped, quotas
+from scheduler.policies.planning.quotas import capped, quotas, undoing_weights
 from scheduler.policies.planning.timetable import Task, Timetable, timetable
 from scheduler.policies.pool import Floats, Ints, Pool
 from scheduler.policies.question import Question
@@ -89,24 +89,19 @@ def select(question: Question) -> Answer:
         ground, pool.duration_s,
         epochs=question.epochs, full_share=question.options["full_share"],
     )  # fmt: skip
-    return _with_work(
-        answer, question, pool, work.counts(), dict(zip(clients, shares.tolist(), strict=True))
-    )
+    weights = dict(zip(clients, undoing_weights(shares).tolist(), strict=True))
+    return _with_work(answer, question, pool, work.counts(), weights)
 
 
 def _with_work(
-    answer: Answer, question: Question, pool: Pool, counts: Ints, shares: Mapping[str, float]
+    answer: Answer, question: Question, pool: Pool, counts: Ints, weights: Mapping[str, float]
 ) -> Answer:
     """Return the answer with everybody's epochs and weights, as `fairwind` has them."""
     asked = dict(zip(pool.clients, counts.tolist(), strict=True))
-    even = 1.0 / len(shares)
     return replace(
         answer,
         epochs={c: asked[c] for c in answer.cohort if asked[c] < question.epochs},
-        weights={
-            c: min(HEAVIEST, max(1 / HEAVIEST, even / max(shares[c], _EPSILON)))
-            for c in answer.cohort
-        },
+        weights={c: weights[c] for c in answer.cohort},
     )
 
 

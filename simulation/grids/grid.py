@@ -110,8 +110,6 @@ class VirtualGrid(Grid):
 
     def ahead(self, zone: str, at: datetime, hours: int) -> tuple[float, ...]:
         """Return the mean intensity of each hour from the one that runs, up to the first gap."""
-        if hours <= 0:
-            return ()
         if hours == 0:
             return ()  # nothing is forecast for a policy that does not look ahead
         if self._ahead != (hour_of(at), hours):

@@ -14,6 +14,9 @@ import numpy as np
 
 from scheduler.policies.pool import Floats
 
+HEAVIEST = 4.0
+"""An update's examples count at most this many times, and at least one over it."""
+
 
 def quotas(weights: Floats, fairness: float) -> Floats:
     """Return shares of participation as near to the weights as a Jain index allows.
@@ -43,6 +46,18 @@ def quotas(weights: Floats, fairness: float) -> Floats:
     kept = 1.0 if excess <= most else float(np.sqrt(most / excess))
     shares: Floats = kept * p + (1.0 - kept) / num_clients
     return shares
+
+
+def undoing_weights(shares: Floats) -> Floats:
+    """Return what each client's examples count, so that seldom seen ones are not forgotten.
+
+    One over the share, by Horvitz and Thompson (1952), within `HEAVIEST`: 1 for an even share.
+
+    Args:
+        shares: Of participation, above 0; they sum to 1; shape `(num_clients,)`.
+    """
+    weights: Floats = np.clip(1 / (len(shares) * shares), 1 / HEAVIEST, HEAVIEST)
+    return weights
 
 
 def capped(shares: Floats, most: float) -> Floats:
