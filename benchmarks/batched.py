@@ -14,7 +14,7 @@ from torch.utils.data import TensorDataset
 
 from common.messages import Hyperparameters
 from models.aggregation import grid_exponent
-from models.batched import Cohort, Work
+from models.batched import ClientWork, Cohort
 from models.evaluation import evaluate
 from models.server_optimizers import FedAvg
 from models.update import trainable_parameters
@@ -97,7 +97,7 @@ def _round_s(case: Case, cohort: Cohort) -> float:
     test_data = case.workload.test_data()
     fastest = float("inf")
     for round_ in range(_ROUNDS + 1):
-        works = [Work(f"c{c}", round_ * case.clients + c, 1) for c in range(case.clients)]
+        works = [ClientWork(f"c{c}", round_ * case.clients + c, 1) for c in range(case.clients)]
         begun = time.perf_counter()
         updates = cohort.train(state, works, hyperparameters=Hyperparameters())
         weights = updates.num_examples.tolist()

@@ -17,7 +17,7 @@ from scheduler.carbon.forecast import Forecast, forecast
 from scheduler.carbon.forecast.history import WINDOW
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, hour_start
-from scheduler.carbon.weather import Floats
+from scheduler.carbon.signals.weather import Floats
 
 _NEAR_ZERO_GCO2EQ_PER_KWH = 1.0
 """Below this, an error as a share of the truth means nothing, and is left out."""

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from scheduler.carbon.reading import FLOW_TRACED, Family
 from scheduler.carbon.signal import hour_number
-from scheduler.carbon.trace_file import read_trace
-from scheduler.carbon.typical_day import TypicalDay
+from scheduler.carbon.signals.trace_file import read_trace
+from scheduler.carbon.signals.typical_day import TypicalDay
 
 Hours = dict[int, float]
 """Carbon intensity in gCO2eq/kWh by UTC hour, counted from 1970."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.forecast import OURS, Measured, measure_zone
 from benchmarks.forecast_data import Dataset, datasets
-from scheduler.carbon.weather import Floats
+from scheduler.carbon.signals.weather import Floats
 
 
 def print_forecasts() -> None:

@@ -17,14 +17,14 @@ from common.units import emitted_gco2eq
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping
-from scheduler.client import Client
-from scheduler.federation import Federation, Run
-from scheduler.gate import GateRule, judge
-from scheduler.plan import plan_round
-from scheduler.policies.question import Candidate
-from scheduler.run import RunSpec
-from scheduler.score import WEIGHTS
-from scheduler.situation import patience_allowed, take_in
+from scheduler.federation.client import Client
+from scheduler.federation.federation import Federation, Run
+from scheduler.gate.gate import GateRule, judge
+from scheduler.ledger.run_spec import RunSpec
+from scheduler.policies.context import Candidate
+from scheduler.selection.plan import plan_round
+from scheduler.selection.score import WEIGHTS
+from scheduler.selection.situation import patience_allowed, take_in
 
 _ZONES = 300
 _SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)

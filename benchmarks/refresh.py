@@ -11,13 +11,13 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from common.settings import Settings
-from scheduler.carbon.almanac import Almanac
 from scheduler.carbon.refresh import hear_now
-from tasks.almanacs import Almanacs
-from tasks.broker import connect
+from scheduler.carbon.zone_history import ZoneHistory
+from tasks.coordinator.sources import Sources, for_each_zone
+from tasks.coordinator.zone_histories import ZoneHistories
 from tasks.local.processes import Processes
 from tasks.local.redis_server import RedisServer
-from tasks.sources import Sources, for_each_zone
+from tasks.messaging.broker import connect
 from tests.fakes.electricity_maps import KEY, FakeElectricityMaps
 
 _ZONES = 300
@@ -53,14 +53,14 @@ def measure_refresh() -> None:
 
 
 def _measure(settings: Settings) -> tuple[float, float]:
-    sources, almanacs = Sources(settings), Almanacs(connect(settings))
+    sources, almanacs = Sources(settings), ZoneHistories(connect(settings))
     now, bridged = settings.clock.now, timedelta(hours=settings.stale_h)
 
-    async def ask(known: Almanac) -> Almanac:
+    async def ask(known: ZoneHistory) -> ZoneHistory:
         return await hear_now(known, sources.chain(known.zone), now=now(), bridged=bridged)
 
     *zones, first = _NAMES
-    sources.run(ask(Almanac(first)))  # asks what the plan offers, once a day
+    sources.run(ask(ZoneHistory(first)))  # asks what the plan offers, once a day
     begun_s = time.perf_counter()
     with almanacs.flight(zones[:_ZONES]) as mine:
         known = almanacs.load(mine)
@@ -68,7 +68,7 @@ def _measure(settings: Settings) -> tuple[float, float]:
     at_once_s = time.perf_counter() - begun_s
     begun_s = time.perf_counter()
     for zone in zones[_ZONES:]:
-        sources.run(ask(Almanac(zone)))
+        sources.run(ask(ZoneHistory(zone)))
     one_by_one_s = (time.perf_counter() - begun_s) * _ZONES / _ONE_BY_ONE
     sources.run(_close(sources))
     return at_once_s, one_by_one_s

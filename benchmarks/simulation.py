@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from statistics import median
 
-from simulation.loading import load_scenario
 from simulation.run import simulate
-from simulation.scenario import Scenario
+from simulation.scenario.loading import load_scenario
+from simulation.scenario.scenario import Scenario
 
 _YEAR_H = 8760
 _MEASURED_H = 1440

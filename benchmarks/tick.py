@@ -12,28 +12,34 @@ from pathlib import Path
 from common.clock import wall_now
 from common.messages import Heartbeat
 from common.settings import Settings
-from scheduler.blobs import Blobs
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.signal import Signal
-from scheduler.event import Draft, canonical
-from scheduler.ledger import open_ledger
-from scheduler.plan import plan_round
-from scheduler.run import RunSpec
-from scheduler.score import WEIGHTS
-from scheduler.situation import take_in
-from scheduler.verdict_columns import describe
+from scheduler.ledger.blobs import Blobs
+from scheduler.ledger.event import Draft, canonical
+from scheduler.ledger.ledger import open_ledger
+from scheduler.ledger.run_spec import RunSpec
+from scheduler.selection.plan import plan_round
+from scheduler.selection.score import WEIGHTS
+from scheduler.selection.situation import take_in
+from scheduler.selection.verdict_columns import describe
 from tasks.app import app
-from tasks.broker import connect
-from tasks.coordinator import Coordinator
-from tasks.lifecycle import open_new_runs
+from tasks.coordinator.coordinator import Coordinator
+from tasks.coordinator.lifecycle import open_new_runs
+from tasks.coordinator.planning import (
+    dispatch,
+    make_assignment,
+    offer_model,
+    plan_run,
+    reissue_lost,
+)
+from tasks.coordinator.watch import watch
+from tasks.coordinator.workbench import Workbench
 from tasks.local.processes import Processes
 from tasks.local.redis_server import RedisServer
-from tasks.planning import dispatch, make_assignment, offer_model, plan_run, reissue_lost
-from tasks.presence import presence_key
-from tasks.queues import client_queue, send
-from tasks.transport import make_transport
-from tasks.watch import watch
-from tasks.workbench import Workbench
+from tasks.messaging.broker import connect
+from tasks.messaging.heartbeats import presence_key
+from tasks.messaging.queues import client_queue, send
+from tasks.messaging.transport import make_transport
 
 _CLIENTS = 10_000
 _TARGET_TICK_S = 0.2

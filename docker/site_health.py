@@ -9,8 +9,8 @@ import redis
 
 from common import settings
 from common.errors import FairwindError
-from tasks.broker import check_reachable, connect
-from tasks.presence import read_heartbeats
+from tasks.messaging.broker import check_reachable, connect
+from tasks.messaging.heartbeats import read_heartbeats
 
 
 def main() -> str | None:

@@ -16,9 +16,9 @@ from common.errors import SettingError
 from tasks.cli.base import as_json, ledger_at_hand, print_json
 
 if TYPE_CHECKING:
-    from simulation.journal import Journal
     from simulation.outcome import Outcome, RoundOutcome
-    from simulation.scenario import Scenario
+    from simulation.ports.journal import Journal
+    from simulation.scenario.scenario import Scenario
 
 _PERMILLE = 1000
 
@@ -75,7 +75,7 @@ def simulate(
     if scenario is None:
         msg = "Nothing was simulated: name a scenario, such as demo, or give --from-ledger."
         raise SettingError(msg)
-    from simulation.loading import load_scenario  # noqa: PLC0415 - loads torch
+    from simulation.scenario.loading import load_scenario  # noqa: PLC0415 - loads torch
     from simulation.table import print_outcomes  # noqa: PLC0415
 
     chosen = load_scenario(scenario)
@@ -105,10 +105,10 @@ def _look_back(
     run: str | None, policies: Sequence[str], forecast: str | None, *, as_json: bool
 ) -> None:
     """Print what a run of the ledger came to, and would have under other policies."""
-    from simulation.hindsight.from_ledger import read_past  # noqa: PLC0415 - loads torch
-    from simulation.hindsight.replay import look_back  # noqa: PLC0415
-    from simulation.hindsight.table import print_hindsight, to_json  # noqa: PLC0415
-    from simulation.scenario import ForecastPart, GatePart  # noqa: PLC0415
+    from simulation.counterfactual.from_ledger import read_past  # noqa: PLC0415 - loads torch
+    from simulation.counterfactual.replay import look_back  # noqa: PLC0415
+    from simulation.counterfactual.table import print_hindsight, to_json  # noqa: PLC0415
+    from simulation.scenario.scenario import ForecastPart, GatePart  # noqa: PLC0415
 
     ours = settings_.load()
     gate = GatePart(**{name: getattr(ours, name) for name in GatePart.model_fields})
@@ -180,8 +180,8 @@ def _written(path: Path | None) -> Iterator[Journal | None]:
         yield None
         return
     from common.clock import GridClock  # noqa: PLC0415 - only where a ledger is asked for
-    from scheduler.ledger import open_ledger  # noqa: PLC0415
-    from simulation.journal import OnDisk  # noqa: PLC0415
+    from scheduler.ledger.ledger import open_ledger  # noqa: PLC0415
+    from simulation.ports.journal import OnDisk  # noqa: PLC0415
 
     if path.exists():
         msg = f"There is a file {path} already, so nothing was simulated. Name a new one."

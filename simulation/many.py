@@ -20,7 +20,7 @@ from common.files import file_sha256
 from simulation.grids.signals import find_file
 from simulation.outcome import Outcome
 from simulation.run import simulate
-from simulation.scenario import Scenario
+from simulation.scenario.scenario import Scenario
 
 VERSION = 2
 """Of what a simulation does: to be raised whenever the same scenario may have another outcome, so

@@ -15,21 +15,21 @@ import torch
 
 from models.workload import Data, Workload, load_workload
 from scheduler.carbon.reading import FLOW_TRACED, Family
-from scheduler.gate import GateRule
-from simulation.course import Course
-from simulation.data import site_tests, split_data
-from simulation.feasible import looks_ahead_h, refuse_infeasible
+from scheduler.gate.gate import GateRule
 from simulation.grids.error_model import LEADS
 from simulation.grids.foresight import make_foresight
 from simulation.grids.grid import KnownNow, VirtualClock, VirtualGrid
 from simulation.grids.recorded import FAMILY
 from simulation.grids.signals import make_truth
 from simulation.grids.truth import Truth, hour_of
-from simulation.journal import Journal, Memory
-from simulation.learning import Learner, Learning, NoLearning
 from simulation.outcome import Outcome, RoundOutcome
-from simulation.scenario import Scenario
-from simulation.site import Site, make_sites
+from simulation.ports.course import Course
+from simulation.ports.journal import Journal, Memory
+from simulation.ports.learning import Learner, Learning, NoLearning
+from simulation.ports.site import VirtualSite, make_sites
+from simulation.scenario.data import site_tests, split_data
+from simulation.scenario.feasible import looks_ahead_h, refuse_infeasible
+from simulation.scenario.scenario import Scenario
 from simulation.telling import tell, tell_round
 
 OnRound = Callable[[RoundOutcome], None]
@@ -57,7 +57,7 @@ def simulate(
 
 def play(
     scenario: Scenario,
-    sites: Mapping[str, Site],
+    sites: Mapping[str, VirtualSite],
     truth: Truth,
     *,
     family: Family = FLOW_TRACED,
@@ -122,7 +122,7 @@ def _rule(scenario: Scenario, family: Family) -> GateRule:
 
 
 def _learning(
-    scenario: Scenario, sites: Mapping[str, Site], truth: Truth
+    scenario: Scenario, sites: Mapping[str, VirtualSite], truth: Truth
 ) -> tuple[Mapping[str, Data], Learner]:
     """Return what each client holds, and who learns from it."""
     if not scenario.has_workload:
@@ -143,14 +143,14 @@ def _learning(
     return data, learner
 
 
-def _held_out(workload: Workload, sites: Mapping[str, Site]) -> dict[str, Data] | None:
+def _held_out(workload: Workload, sites: Mapping[str, VirtualSite]) -> dict[str, Data] | None:
     held_out_data = getattr(workload, "held_out_data", None)
     if held_out_data is None or workload.test_data() is not None:
         return None
     return {client: held_out_data(client) for client in sites}
 
 
-def _examples(sites: Mapping[str, Site], data: Mapping[str, Data]) -> dict[str, int]:
+def _examples(sites: Mapping[str, VirtualSite], data: Mapping[str, Data]) -> dict[str, int]:
     """Return how many examples each client has: those it holds, or is said to."""
     return {
         name: len(cast("Sized", data[name])) if data else site.part.num_examples or 0
@@ -158,7 +158,7 @@ def _examples(sites: Mapping[str, Site], data: Mapping[str, Data]) -> dict[str, 
     }
 
 
-def _clean(scenario: Scenario, sites: Mapping[str, Site], truth: Truth) -> list[bool]:
+def _clean(scenario: Scenario, sites: Mapping[str, VirtualSite], truth: Truth) -> list[bool]:
     """Return whose grid is among the cleaner half, by the two weeks around the start."""
     around = truth.hours(hour_of(scenario.start) - _WEEK_H, 2 * _WEEK_H)
     means = dict(zip(truth.zones, np.nanmean(around, axis=1).tolist(), strict=True))

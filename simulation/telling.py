@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 from models.workload import Data
 from scheduler.carbon.signal import HOUR
-from scheduler.federation import Run
-from scheduler.round import ClosedRound
-from simulation.course import Course
-from simulation.data import label_shares
-from simulation.learning import Learner
+from scheduler.federation.federation import Run
+from scheduler.federation.round import ClosedRound
 from simulation.outcome import Outcome, RoundOutcome
-from simulation.scenario import Scenario
+from simulation.ports.course import Course
+from simulation.ports.learning import Learner
+from simulation.scenario.data import label_shares
+from simulation.scenario.scenario import Scenario
 
 
 def tell_round(course: Course, closed: ClosedRound) -> RoundOutcome:

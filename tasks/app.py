@@ -1,15 +1,9 @@
-"""The Celery application, and what a worker becomes by the queue it serves.
-
-A worker of ``client.<id>`` is a site: it learns, and loads neither ledger nor scheduler. A worker
-of ``coordinator`` and ``aggregation`` decides and adds up. Beat, Flower and the CLI load neither.
-"""
+"""The Celery application: its configuration, its logging, and the broker's address checked."""
 
 from __future__ import annotations
 
 import os
 import sys
-import traceback
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -20,10 +14,9 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from common import log
 from common.errors import BrokerError, FairwindError
-from tasks.roles import COORDINATOR_QUEUES, SITE_PREFIX
 
 for _scheme in ("redis", "rediss"):
-    TRANSPORT_ALIASES[_scheme] = "tasks.wire:Transport"
+    TRANSPORT_ALIASES[_scheme] = "tasks.messaging.kombu_transport:Transport"
 
 app = Celery("fairwind")
 app.user_options["worker"].add(
@@ -72,38 +65,3 @@ except FairwindError as _error:
 @signals.setup_logging.connect
 def _setup_logging(loglevel: int | str | None = None, **_: Any) -> None:
     log.configure(loglevel or "INFO")
-
-
-@signals.celeryd_init.connect
-def _become(instance: Any, conf: Any, options: dict[str, Any], **_: Any) -> None:
-    """Load what the worker's queues call for, and nothing else."""
-    client = options.get("client")
-    queues = _queue_names(options.get("queues")) or ([SITE_PREFIX + client] if client else [])
-    sites = [name for name in queues if name.startswith(SITE_PREFIX)]
-    try:
-        if queues and set(queues) <= COORDINATOR_QUEUES:
-            import_module("tasks.coordinator_worker").prepare(instance, conf, queues)
-        elif len(queues) == len(sites) == 1:
-            import_module("tasks.site_worker").prepare(
-                instance, conf, sites[0].removeprefix(SITE_PREFIX)
-            )
-        else:
-            refuse(FairwindError(_HOW_TO_START))
-    except FairwindError as error:
-        refuse(error)
-    except Exception:  # noqa: BLE001
-        # Celery would swallow it and start a worker without tasks.
-        traceback.print_exc()
-        raise SystemExit(1) from None
-
-
-_HOW_TO_START = (
-    "A worker serves either -Q coordinator,aggregation or one -Q client.<id>, and this one was "
-    "asked for neither, so it was not started. Name its queue."
-)
-
-
-def _queue_names(queues: Any) -> list[str]:
-    if isinstance(queues, str):
-        queues = queues.split(",")
-    return [str(name) for name in queues or ()]

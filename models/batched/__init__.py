@@ -8,6 +8,6 @@ slower, the plain loop trains, and the choice says why.
 """
 
 from models.batched.cohort import Cohort
-from models.batched.work import Updates, Work
+from models.batched.work import ClientWork, Updates
 
-__all__ = ["Cohort", "Updates", "Work"]
+__all__ = ["ClientWork", "Cohort", "Updates"]

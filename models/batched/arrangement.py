@@ -9,7 +9,7 @@ import numpy as np
 
 from models.batched.footprint import Footprint
 from models.batched.timetable import Pool
-from models.batched.work import Work
+from models.batched.work import ClientWork
 
 _TURN = 0.25
 """What a step in turn costs more than one more client in a stack's step, as a share of what a
@@ -32,7 +32,7 @@ class Arrangement:
 
 def arrange(
     pool: Pool,
-    works: Sequence[Work],
+    works: Sequence[ClientWork],
     *,
     batch_size: int,
     footprint: Footprint,

@@ -13,7 +13,7 @@ from torch.utils.data import TensorDataset
 from common.messages import Hyperparameters
 from models.batched.stack import train_stack
 from models.batched.timetable import Pool, draw_batches
-from models.batched.work import Work
+from models.batched.work import ClientWork
 from models.training import Trainer
 from models.update import State, model_state
 from models.workload import Data, Workload
@@ -38,7 +38,7 @@ _TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class TrainerChoice:
     """How to train.
 
     Attributes:
@@ -52,7 +52,7 @@ class Choice:
     reason: str
 
 
-def choose(workload: Workload, data: Mapping[str, Data], trainer: Trainer) -> Choice:
+def choose(workload: Workload, data: Mapping[str, Data], trainer: Trainer) -> TrainerChoice:
     """Return how to train; what cannot be told from the model is tried on a few examples.
 
     Args:
@@ -63,21 +63,21 @@ def choose(workload: Workload, data: Mapping[str, Data], trainer: Trainer) -> Ch
     model = trainer.model
     obstacle = _obstacle(workload, data, model) or _probe(workload, data, trainer, model)
     if obstacle:
-        return Choice(possible=False, pays=False, reason=obstacle)
+        return TrainerChoice(possible=False, pays=False, reason=obstacle)
     return _advantage(model)
 
 
-def _advantage(model: nn.Module) -> Choice:
+def _advantage(model: nn.Module) -> TrainerChoice:
     if next(model.parameters()).device.type == "cpu":
         if any(isinstance(module, _CONVOLUTIONS) for module in model.modules()):
             slow = "convolutions are faster one client after the other on a CPU"
-            return Choice(possible=True, pays=False, reason=slow)
+            return TrainerChoice(possible=True, pays=False, reason=slow)
         size = sum(p.numel() for p in model.parameters() if p.requires_grad)
         if size > _MOST_VALUES:
             slow = f"models of more than {_MOST_VALUES:,} values are faster one after the other"
-            return Choice(possible=True, pays=False, reason=slow)
+            return TrainerChoice(possible=True, pays=False, reason=slow)
     fast = "examples do not depend on each other and the loss is their mean"
-    return Choice(possible=True, pays=True, reason=fast)
+    return TrainerChoice(possible=True, pays=True, reason=fast)
 
 
 def _obstacle(workload: Workload, data: Mapping[str, Data], model: nn.Module) -> str | None:
@@ -154,7 +154,7 @@ def _agree(workload: Workload, trainer: Trainer, examples: tuple[Tensor, ...]) -
     asked = Hyperparameters(batch_size=3, learning_rate=1.0)
     model = trainer.model.train()
     base = model_state(model)
-    works = [Work(client, seed=1, epochs=1) for client in data]
+    works = [ClientWork(client, seed=1, epochs=1) for client in data]
     pool = Pool.of(data, next(model.parameters()).device)
     deltas = train_stack(
         model,

@@ -15,7 +15,7 @@ from models.batched.footprint import Footprint
 from models.batched.results import Results
 from models.batched.stack import Stacked, train_stack
 from models.batched.timetable import Pool, draw_batches
-from models.batched.work import Updates, Work
+from models.batched.work import ClientWork, Updates
 from models.training import Trainer
 from models.update import State
 from models.workload import Data, Workload, blamed
@@ -72,7 +72,7 @@ class Cohort:
             self._footprint = Footprint.of(model, self._pool)
 
     def train(
-        self, base: State, works: Sequence[Work], *, hyperparameters: Hyperparameters
+        self, base: State, works: Sequence[ClientWork], *, hyperparameters: Hyperparameters
     ) -> Updates:
         """Train from a base model. The result depends on the arguments and the data alone.
 
@@ -121,7 +121,7 @@ class Cohort:
             raise WorkloadError(msg)
         return True, "batches were asked for"
 
-    def _arrange(self, works: Sequence[Work], batch_size: int) -> Arrangement:
+    def _arrange(self, works: Sequence[ClientWork], batch_size: int) -> Arrangement:
         if not self.batched:
             return Arrangement(in_turn=list(range(len(works))), stacks=[])
         return arrange(
@@ -133,7 +133,7 @@ class Cohort:
         )
 
     def _train_stack(
-        self, base: State, works: Sequence[Work], hyperparameters: Hyperparameters
+        self, base: State, works: Sequence[ClientWork], hyperparameters: Hyperparameters
     ) -> Stacked:
         model = self._lead.reset(base)
         with blamed(self._workload, "round"):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.batched.timetable import Pool
-from models.batched.work import Work
+from models.batched.work import ClientWork
 
 _STACK_BYTES = 128 << 20
 """What the clients trained at once may take together, about; one may always train. Above 32 MiB
@@ -40,7 +40,7 @@ class Footprint:
             example_bytes=2 * _kept_bytes(model, example[:-1]) + sum(t.nbytes for t in example),
         )
 
-    def fitting(self, pool: Pool, largest: Work, *, batch_size: int) -> int:
+    def fitting(self, pool: Pool, largest: ClientWork, *, batch_size: int) -> int:
         """Return how many clients may train at once, at least one.
 
         Args:

@@ -8,18 +8,18 @@ import numpy as np
 import torch
 
 from models.batched.stack import Stacked
-from models.batched.work import Updates, Work
+from models.batched.work import ClientWork, Updates
 from models.training import LocalResult
 from models.update import Signature
 
-Score = tuple[dict[str, float], int]
+HeldOutScore = tuple[dict[str, float], int]
 """A base model's metrics on held-out data, and on how many examples."""
 
 
 class Results:
     """The rows of `Updates`, each to be put once."""
 
-    def __init__(self, works: Sequence[Work], signature: Signature) -> None:
+    def __init__(self, works: Sequence[ClientWork], signature: Signature) -> None:
         count = len(works)
         self._clients = tuple(work.client for work in works)
         self._deltas = {
@@ -28,7 +28,7 @@ class Results:
         }
         self._num_examples = np.zeros(count, dtype=np.int64)
         self._loss, self._utility = np.empty(count), np.empty(count)
-        self._scores: list[Score] = [({}, 0)] * count
+        self._scores: list[HeldOutScore] = [({}, 0)] * count
 
     def put(self, place: int, result: LocalResult) -> None:
         """Take one client's result."""
@@ -42,7 +42,7 @@ class Results:
         places: list[int],
         trained: Stacked,
         num_examples: Sequence[int],
-        scores: Sequence[Score],
+        scores: Sequence[HeldOutScore],
     ) -> None:
         """Take the results of clients that trained together, one for each place."""
         for name, delta in trained.deltas.items():

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from models.batched.work import Floats, Work
+from models.batched.work import ClientWork, Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Pool:
             sizes=sizes,
         )
 
-    def num_steps(self, work: Work, batch_size: int) -> int:
+    def num_steps(self, work: ClientWork, batch_size: int) -> int:
         """Return how many batches a work takes."""
         return work.epochs * -(-self.sizes[work.client] // batch_size)
 
@@ -83,7 +83,7 @@ class Timetable:
         return loss.numpy(), utility.numpy()
 
 
-def draw_batches(pool: Pool, works: Sequence[Work], *, batch_size: int) -> Timetable:
+def draw_batches(pool: Pool, works: Sequence[ClientWork], *, batch_size: int) -> Timetable:
     """Draw every batch of some works, as `models.batch.shuffled` draws them one by one.
 
     Args:

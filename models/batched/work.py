@@ -15,7 +15,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class ClientWork:
     """One client's part in a round.
 
     Attributes:

@@ -17,7 +17,7 @@ from models.energy.source import Source, Unreadable
 
 
 @dataclass(frozen=True)
-class Choice:
+class SourceChoice:
     """The sources a site uses, best first, and why it uses no better ones, for people."""
 
     sources: tuple[Source, ...]
@@ -34,7 +34,7 @@ def choose_sources(
     *,
     environ: Mapping[str, str] = os.environ,
     nvml: Any | None = None,
-) -> Choice:
+) -> SourceChoice:
     """Return what this machine and the site's settings allow. The CPU model is always there.
 
     Args:
@@ -43,7 +43,7 @@ def choose_sources(
         nvml: In place of the module `pynvml`.
     """
     if site.meter == "constant" and site.constant_w:
-        return Choice((Constant(site.constant_w),))
+        return SourceChoice((Constant(site.constant_w),))
     problems: list[str] = []
     sources: list[Source] = []
     if site.meter == "constant":
@@ -58,7 +58,7 @@ def choose_sources(
         sources += _nvml(environ, nvml, problems)
     if site.memory_w_per_gb:
         sources.append(Memory(site.memory_w_per_gb))
-    return Choice(tuple(sources), tuple(problems))
+    return SourceChoice(tuple(sources), tuple(problems))
 
 
 def _rapl(site: Settings, problems: list[str]) -> list[Source]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+from scheduler.accounting.booking import Booking
 from scheduler.advice.card import Advice, Line
 from scheduler.advice.chance import Chances, Shift, look_back, would_have
 from scheduler.advice.change import Change, Facts, find_changes
@@ -19,7 +20,6 @@ from scheduler.advice.hours import (
 )
 from scheduler.advice.place import find_places
 from scheduler.advice.practice import Practice, practices
-from scheduler.booking import Booking
 
 _NOT_YET = (
     "What its updates cost, and what it could save: it has no counted update yet of which energy "

@@ -18,12 +18,12 @@ from typing import Self
 from scheduler.advice.hours import DayWindow
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.week import week_of
-from scheduler.event import Event
-from scheduler.federation import Run
-from scheduler.gate import GateRule, judge
-from scheduler.score import score_figures
-from scheduler.verdict import Verdict
-from scheduler.verdict_columns import read_verdicts
+from scheduler.federation.federation import Run
+from scheduler.gate.gate import GateRule, judge
+from scheduler.ledger.event import Event
+from scheduler.selection.score import score_figures
+from scheduler.selection.verdict import Verdict
+from scheduler.selection.verdict_columns import read_verdicts
 
 ELIGIBLE = frozenset({"invited", "not_sampled", "over_budget"})
 """Verdicts of clients with an open gate and nothing else in the way."""

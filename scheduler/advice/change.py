@@ -72,7 +72,7 @@ class Facts:
         return self.practices[self.client]
 
 
-Answer = Change | str | None
+Simulated = Change | str | None
 """A change, or why nothing can be said of it, or nothing to say."""
 
 
@@ -85,7 +85,7 @@ def find_changes(facts: Facts) -> tuple[tuple[Change, ...], tuple[str, ...]]:
     return tuple(ranked), tuple(answer for answer in answers if isinstance(answer, str))
 
 
-def _hours(facts: Facts) -> Answer:
+def _hours(facts: Facts) -> Simulated:
     own, window = facts.own, facts.window
     if window is None:
         return "Other hours: less than seven whole days of this grid's past are known."
@@ -113,7 +113,7 @@ def _grams(own: Practice, gco2eq_per_kwh: float) -> float:
     return own.energy_wh * gco2eq_per_kwh / 1000
 
 
-def _gpu(facts: Facts) -> Answer:
+def _gpu(facts: Facts) -> Simulated:
     own = facts.own
     if own.gpu_wh or own.joule_per_sample is None:
         return None
@@ -138,14 +138,14 @@ def _gpu(facts: Facts) -> Answer:
     )
 
 
-def _power_cap(facts: Facts) -> Answer:
+def _power_cap(facts: Facts) -> Simulated:
     if not facts.own.gpu_wh:
         return None
     text = "Cap the power of the GPU at about 60 % of its limit (nvidia-smi --power-limit)."
     return _published("power_cap", text, facts.own, POWER_CAP)
 
 
-def _batch_size(facts: Facts) -> Answer:
+def _batch_size(facts: Facts) -> Simulated:
     if not facts.own.gpu_wh:
         return (
             "Power cap, batch size, mixed precision: what is published is about GPUs, and this "
@@ -155,7 +155,7 @@ def _batch_size(facts: Facts) -> Answer:
     return _published("batch_size", text, facts.own, BATCH_SIZE)
 
 
-def _mixed_precision(facts: Facts) -> Answer:
+def _mixed_precision(facts: Facts) -> Simulated:
     own = facts.own
     if not own.gpu_wh:
         return None
@@ -188,7 +188,7 @@ def _less_energy(share: float) -> dict[str, float]:
     return {"grams_per_update": 1 - share, "joule_per_sample": 1 - share}
 
 
-def _smaller_updates(facts: Facts) -> Answer:
+def _smaller_updates(facts: Facts) -> Simulated:
     network = facts.own.network_gco2eq
     if network is None:
         return "Smaller updates: what its bytes use on their way is not known."
@@ -207,7 +207,7 @@ def _smaller_updates(facts: Facts) -> Answer:
     )
 
 
-def _overhead(facts: Facts) -> Answer:
+def _overhead(facts: Facts) -> Simulated:
     own = facts.own
     if own.pue == 1:
         return "Cooling: the site says PUE 1, as if it had none; set FAIRWIND_PUE."
@@ -226,7 +226,7 @@ def _overhead(facts: Facts) -> Answer:
     )
 
 
-def _idle(facts: Facts) -> Answer:
+def _idle(facts: Facts) -> Simulated:
     idle = facts.own.idle_gco2eq
     if idle is None:
         return "Waiting hardware: the site does not say what it uses (FAIRWIND_IDLE_W)."
@@ -242,7 +242,7 @@ def _idle(facts: Facts) -> Answer:
     )
 
 
-def _wasted(facts: Facts) -> Answer:
+def _wasted(facts: Facts) -> Simulated:
     wasted, parts = facts.own.wasted_gco2eq, facts.outcomes
     told = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in parts.most_common())
     return Change(
@@ -256,7 +256,7 @@ def _wasted(facts: Facts) -> Answer:
     )
 
 
-_PROPOSALS: Sequence[Callable[[Facts], Answer]] = (
+_PROPOSALS: Sequence[Callable[[Facts], Simulated]] = (
     _hours, _gpu, _power_cap, _batch_size, _mixed_precision, _smaller_updates, _overhead, _idle,
     _wasted,
 )  # fmt: skip

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from common.errors import FederationError, SignalError
+from scheduler.accounting.booking import Booking
 from scheduler.advice.chance import PastRound
 from scheduler.advice.practice import LOOKBACK
-from scheduler.booking import Booking
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.week import DAY
-from scheduler.client import Client
-from scheduler.event import Event
-from scheduler.federation import Federation
-from scheduler.gate import GateRule
+from scheduler.federation.client import Client
+from scheduler.federation.federation import Federation
+from scheduler.gate.gate import GateRule
+from scheduler.ledger.event import Event
 
 SEEN_ROUNDS = 100
 """So many of the newest planned rounds are judged again."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from scheduler.booking import Booking
+from scheduler.accounting.booking import Booking
 from scheduler.carbon.week import DAY
 
 LOOKBACK = timedelta(days=35)

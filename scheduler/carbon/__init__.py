@@ -9,9 +9,9 @@ from common.settings import Settings
 from common.settings.carbon import Source
 from scheduler.carbon.reading import FLOW_TRACED, Family
 from scheduler.carbon.signal import Signal
-from scheduler.carbon.static import Static
-from scheduler.carbon.trace import Trace
-from scheduler.carbon.typical_day import TypicalDay, typical_days
+from scheduler.carbon.signals.static import Static
+from scheduler.carbon.signals.trace import Trace
+from scheduler.carbon.signals.typical_day import TypicalDay, typical_days
 
 
 def chain(settings: Settings, zone: str) -> tuple[Source, ...]:

@@ -13,11 +13,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from common.errors import SignalError, SignalNotOffered
-from scheduler.carbon.almanac import Almanac
 from scheduler.carbon.forecast import forecast
 from scheduler.carbon.provider import Provider
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, slot_start
+from scheduler.carbon.zone_history import ZoneHistory
 
 BACKFILL = timedelta(days=28)
 """The past asked for at first: enough for a forecast that knows weeks."""
@@ -29,8 +29,8 @@ _HORIZON_H = 48
 
 
 async def hear_now(
-    known: Almanac, chain: Sequence[Provider], *, now: datetime, bridged: timedelta
-) -> Almanac:
+    known: ZoneHistory, chain: Sequence[Provider], *, now: datetime, bridged: timedelta
+) -> ZoneHistory:
     """Return the almanac with a figure for now from the first source that has one.
 
     Args:
@@ -58,7 +58,7 @@ async def hear_now(
     return known
 
 
-async def hear_more(known: Almanac, chain: Sequence[Provider], *, now: datetime) -> Almanac:
+async def hear_more(known: ZoneHistory, chain: Sequence[Provider], *, now: datetime) -> ZoneHistory:
     """Return the almanac with the past and the forecast of the source that speaks, once an hour."""
     speaks = known.reading_at(now)
     provider = next((p for p in chain if speaks and p.name == speaks.source), None)
@@ -74,8 +74,8 @@ async def hear_more(known: Almanac, chain: Sequence[Provider], *, now: datetime)
 
 
 async def hear_past(
-    known: Almanac, chain: Sequence[Provider], start: datetime, end: datetime, *, now: datetime
-) -> Almanac:
+    known: ZoneHistory, chain: Sequence[Provider], start: datetime, end: datetime, *, now: datetime
+) -> ZoneHistory:
     """Return the almanac with what the first source of the chain has measured in `[start, end)`."""
     try:
         news = await chain[0].past(known.zone, start, end)
@@ -85,8 +85,8 @@ async def hear_past(
 
 
 async def _hear_past(
-    known: Almanac, provider: Provider, names: Sequence[str], now: datetime
-) -> Almanac:
+    known: ZoneHistory, provider: Provider, names: Sequence[str], now: datetime
+) -> ZoneHistory:
     since = known.past_at.get(provider.name)
     start = now - BACKFILL if since is None else since - _REVISED
     news: list[Reading] = []
@@ -101,8 +101,8 @@ async def _hear_past(
 
 
 async def _hear_future(
-    known: Almanac, provider: Provider, names: Sequence[str], now: datetime
-) -> Almanac:
+    known: ZoneHistory, provider: Provider, names: Sequence[str], now: datetime
+) -> ZoneHistory:
     news: Sequence[Reading] = ()
     with suppress(SignalError):
         news = await provider.future(known.zone)

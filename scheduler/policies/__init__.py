@@ -28,10 +28,10 @@ from scheduler.policies import (
     threshold,
     uniform,
 )
-from scheduler.policies.answer import Answer, fault
-from scheduler.policies.question import Question
+from scheduler.policies.context import SelectionContext
+from scheduler.policies.result import SelectionResult, fault
 
-Select = Callable[[Question], Answer | list[str]]
+Select = Callable[[SelectionContext], SelectionResult | list[str]]
 """Answers with the ids of the clients to invite, or with more."""
 
 
@@ -176,7 +176,7 @@ def find_policy(name: str) -> Policy:
     return Policy(select, f"{name}, of your own", *asked)
 
 
-def ask(name: str, question: Question) -> Answer:
+def ask(name: str, question: SelectionContext) -> SelectionResult:
     """Return what a policy decides.
 
     Raises:
@@ -185,7 +185,7 @@ def ask(name: str, question: Question) -> Answer:
     policy = find_policy(name)
     try:
         said = policy.select(question)
-        answer = said if isinstance(said, Answer) else Answer(list(said))
+        answer = said if isinstance(said, SelectionResult) else SelectionResult(list(said))
         wrong = fault(answer, question)
     except Exception as error:  # noqa: BLE001 - anybody's code, which must not stop the scheduler
         wrong = (

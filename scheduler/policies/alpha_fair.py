@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from common.units import emitted_gco2eq
-from scheduler.policies.question import Question
+from scheduler.policies.context import SelectionContext
 
 _ROUNDING = 1 + 1e-9
 """So that a window's budget covers the very rounds it was added up from."""
@@ -61,7 +61,7 @@ class _Problem:
         return gain / g_ct if g_ct > 0 else math.inf
 
 
-def select(question: Question) -> list[str]:
+def select(question: SelectionContext) -> list[str]:
     """Return whom the plan has train in the running hour; nobody means a better hour is ahead.
 
     Options: `alpha`, above 0 (fairest) and at most 1 (greenest); `horizon_h`, hours to plan over.
@@ -110,7 +110,7 @@ def _greedy(problem: _Problem, hours: set[int]) -> dict[int, list[str]]:
     return plan
 
 
-def _state(question: Question, g: dict[str, list[float]]) -> _Problem:
+def _state(question: SelectionContext, g: dict[str, list[float]]) -> _Problem:
     past = [
         (c, g[c][0] if update.gco2eq is None else update.gco2eq)
         for closed in question.past
@@ -133,7 +133,7 @@ def _state(question: Question, g: dict[str, list[float]]) -> _Problem:
 
 
 def _budget_gco2eq(
-    question: Question, g: dict[str, list[float]], g_max: float, rounds: int
+    question: SelectionContext, g: dict[str, list[float]], g_max: float, rounds: int
 ) -> float:
     """Return k, the grams of the window, in which so many rounds can be held."""
     least = question.quorum * g_max
@@ -146,7 +146,7 @@ def _budget_gco2eq(
     return min(left, max(share, least) * _ROUNDING)
 
 
-def _grams(question: Question, ids: list[str]) -> dict[str, list[float]]:
+def _grams(question: SelectionContext, ids: list[str]) -> dict[str, list[float]]:
     """Return g_c^t of every client whose grid is known, in the order of `ids`."""
     usual_wh = median(c.energy_wh for c in question.candidates if c.energy_wh is not None)
     by_id = {candidate.client: candidate for candidate in question.candidates}

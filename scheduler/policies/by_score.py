@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 
+from scheduler.policies.context import SelectionContext
 from scheduler.policies.draw import draw_weighted
-from scheduler.policies.question import Question
 
 EXPLORATION = 0.2
 """Share of the places kept for clients that never trained, while there are any."""
@@ -17,7 +17,7 @@ _FLOOR = 0.05
 """The least score that counts, so that no eligible client is left out for ever."""
 
 
-def select(question: Question) -> list[str]:
+def select(question: SelectionContext) -> list[str]:
     """Return as many candidates as are wanted, drawn in proportion to their scores."""
     candidates, wanted, rng = question.candidates, question.wanted, question.rng
     fresh = [candidate for candidate in candidates if not candidate.explored]

@@ -34,12 +34,12 @@ import math
 from itertools import pairwise
 from statistics import median
 
-from scheduler.policies.question import Question, with_median
+from scheduler.policies.context import SelectionContext, with_median
 
 _HOUR_S = 3600
 
 
-def select(question: Question) -> list[str]:
+def select(question: SelectionContext) -> list[str]:
     """Return the best clients whose utility outweighs their grams; fewer, or none, if overspent.
 
     Options: `v`, the paper's V, above 0: the greater, the more utility counts beside the budget.
@@ -56,7 +56,7 @@ def select(question: Question) -> list[str]:
     return sorted(_affordable([c for c in best if worth[c] >= 0], g, question))
 
 
-def _affordable(best: list[str], g: dict[str, float], question: Question) -> list[str]:
+def _affordable(best: list[str], g: dict[str, float], question: SelectionContext) -> list[str]:
     """Return the first of them, as many as are wanted, that what is left of the grams pays for."""
     left = math.inf if question.grams is None else question.grams - question.spent_gco2eq
     chosen: list[str] = []
@@ -67,7 +67,7 @@ def _affordable(best: list[str], g: dict[str, float], question: Question) -> lis
     return chosen
 
 
-def _price_per_gram(question: Question) -> float:
+def _price_per_gram(question: SelectionContext) -> float:
     """Return Q / (k/T)^2: what a gram weighs against a share of the greatest utility."""
     if question.grams is None or question.rounds_left is None:
         return 0.0
@@ -75,7 +75,7 @@ def _price_per_gram(question: Question) -> float:
     return _queue(question, pace) / pace**2
 
 
-def _queue(question: Question, pace: float) -> float:
+def _queue(question: SelectionContext, pace: float) -> float:
     """Return Q in grams, folded over the closed rounds and the hours without one."""
     known = _past_gco2eq(question)
     if not known:
@@ -91,6 +91,6 @@ def _queue(question: Question, pace: float) -> float:
     return queue
 
 
-def _past_gco2eq(question: Question) -> list[float]:
+def _past_gco2eq(question: SelectionContext) -> list[float]:
     updates = [update for closed in question.past for update in closed.updates.values()]
     return [update.gco2eq for update in updates if update.gco2eq is not None]

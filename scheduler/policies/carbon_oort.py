@@ -27,14 +27,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from scheduler.policies.question import Candidate, Question, with_median
+from scheduler.policies.context import Candidate, SelectionContext, with_median
 
 _SHORTLIST = 100
 _STEPS = 1000
 """Parts of the budget that the knapsack tells apart."""
 
 
-def select(question: Question) -> list[str]:
+def select(question: SelectionContext) -> list[str]:
     """Return the most useful affordable candidates; fewer, or none, where the budget ends.
 
     An unknown utility or sample count counts as the median of the known ones of the candidates, and
@@ -64,7 +64,9 @@ def select(question: Question) -> list[str]:
     return sorted(chosen)
 
 
-def _utilities(candidates: Sequence[Candidate], question: Question) -> dict[str, float | None]:
+def _utilities(
+    candidates: Sequence[Candidate], question: SelectionContext
+) -> dict[str, float | None]:
     """Return U(i): of the last update in this run that told one, else the sample count."""
     utilities: dict[str, float | None] = {c.client: c.num_examples for c in candidates}
     for done in question.past:
@@ -74,7 +76,7 @@ def _utilities(candidates: Sequence[Candidate], question: Question) -> dict[str,
     return utilities
 
 
-def _budget_gco2eq(question: Question) -> float:
+def _budget_gco2eq(question: SelectionContext) -> float:
     if question.grams is None:
         return math.inf
     return (question.grams - question.spent_gco2eq) / (question.rounds_left or 1)

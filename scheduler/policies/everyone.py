@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from scheduler.policies.context import SelectionContext
 from scheduler.policies.pool import Pool
-from scheduler.policies.question import Question
 
 
-def select(question: Question) -> list[str]:
+def select(question: SelectionContext) -> list[str]:
     """Return all candidates, however many are wanted."""
     return list(Pool.of(question.candidates).clients)

@@ -34,7 +34,7 @@ import math
 
 import numpy as np
 
-from scheduler.policies.answer import Answer
+from scheduler.policies.context import SelectionContext
 from scheduler.policies.planning.ground import Ground, ground_of
 from scheduler.policies.planning.local_work import LocalWork, local_work
 from scheduler.policies.planning.notes import Notes, why_now, why_wait
@@ -42,7 +42,7 @@ from scheduler.policies.planning.pace import Pace, due_updates, end_h, pace_of
 from scheduler.policies.planning.quotas import quotas, undoing_weights
 from scheduler.policies.planning.reserve import Reserve, reserve
 from scheduler.policies.pool import Floats, Ints, Pool
-from scheduler.policies.question import Question
+from scheduler.policies.result import SelectionResult
 
 _SPREAD = 2.0
 """A client's loss counts at most this many times the middle one, and at least one over it."""
@@ -59,14 +59,14 @@ _DIGITS = 9
 """What agrees so far is alike, in whichever order it was summed."""
 
 
-def select(question: Question) -> Answer:
+def select(question: SelectionContext) -> SelectionResult:
     """Return who trains in the running hour, or nobody if a better one is worth the wait.
 
     Options: `fairness`, `full_share`, `closing`, `patience_h`, `horizon_h`; see the module.
     """
     pool = Pool.of(question.candidates)
     if not len(pool) or question.wanted < 1:
-        return Answer(())
+        return SelectionResult(())
     options = question.options
     ground = ground_of(pool, horizon_h=options["horizon_h"], end_h=end_h(question))
     work = local_work(
@@ -75,7 +75,9 @@ def select(question: Question) -> Answer:
     return _closing(question, pool, ground, work) or _ordinary(question, pool, ground, work)
 
 
-def _ordinary(question: Question, pool: Pool, ground: Ground, work: LocalWork) -> Answer:
+def _ordinary(
+    question: SelectionContext, pool: Pool, ground: Ground, work: LocalWork
+) -> SelectionResult:
     shares = participation(pool, ground, fairness=question.options["fairness"])
     places = _places(question, shares)
     left_gco2eq = _left_gco2eq(question, ground)
@@ -86,14 +88,14 @@ def _ordinary(question: Question, pool: Pool, ground: Ground, work: LocalWork) -
     prices = reserve(ground, due, places=places, updates_an_hour=pace.updates_an_hour)
     waited = _overdue(question, pool, places=places, pace=pace)
     if _waits(prices, pace, waited):
-        return Answer((), because=why_wait(prices, pace))
+        return SelectionResult((), because=why_wait(prices, pace))
     gains = prices.gain_gco2eq
     chosen = _best(question, pool, gains, waited, places=places)
     budget = _round_gco2eq(pace.rounds_left, left_gco2eq)
     counts = work.within(chosen, budget)
     grams = work.gco2eq(counts)
     chosen = _affordable(question, chosen, grams, budget)
-    return Answer(
+    return SelectionResult(
         [pool.clients[n] for n in chosen],
         epochs=_fewer(question, pool, chosen, counts),
         weights=_named(pool, chosen, undoing_weights(shares)),
@@ -114,7 +116,7 @@ def _waits(prices: Reserve, pace: Pace, waited: Floats) -> bool:
     return pace.has_slack and better >= pace.hours_needed and not waited.any()
 
 
-def _places(question: Question, shares: Floats) -> int:
+def _places(question: SelectionContext, shares: Floats) -> int:
     """Return how many train, so few that nobody's share asks for more than one update a round."""
     alike = round(round(1 / float(shares.max()), _DIGITS))
     return min(len(shares), question.wanted, max(question.quorum, alike, 1))
@@ -133,7 +135,9 @@ def participation(pool: Pool, ground: Ground, *, fairness: float) -> Floats:
     return quotas(np.clip(spread, 1 / _SPREAD, _SPREAD) / np.sqrt(cost), fairness)
 
 
-def _closing(question: Question, pool: Pool, ground: Ground, work: LocalWork) -> Answer | None:
+def _closing(
+    question: SelectionContext, pool: Pool, ground: Ground, work: LocalWork
+) -> SelectionResult | None:
     """Return a round of everybody, or a wait for its best hour, if it is time and affordable."""
     left = question.rounds_left
     if left is None or not 1 <= left <= _closing_rounds(question):
@@ -147,8 +151,8 @@ def _closing(question: Question, pool: Pool, ground: Ground, work: LocalWork) ->
     prices = reserve(ground, np.ones(len(pool)), places=len(pool))
     waited = _overdue(question, pool, places=len(pool), pace=pace)
     if _waits(prices, pace, waited):
-        return Answer((), because=why_wait(prices, pace))
-    return Answer(
+        return SelectionResult((), because=why_wait(prices, pace))
+    return SelectionResult(
         pool.clients,
         epochs=_fewer(question, pool, everybody, counts),
         target=len(pool),
@@ -156,7 +160,7 @@ def _closing(question: Question, pool: Pool, ground: Ground, work: LocalWork) ->
     )
 
 
-def _closing_rounds(question: Question) -> int:
+def _closing_rounds(question: SelectionContext) -> int:
     """Return how many rounds at the end invite everybody; none where the run has no such end."""
     if question.rounds_left is None:
         return 0
@@ -164,7 +168,7 @@ def _closing_rounds(question: Question) -> int:
     return int(min(question.options["closing"], rounds * _CLOSING_SHARE))
 
 
-def _left_gco2eq(question: Question, ground: Ground) -> float | None:
+def _left_gco2eq(question: SelectionContext, ground: Ground) -> float | None:
     """Return what is left of the budget, without what closing rounds to come want at least.
 
     They get nothing if they would want too much of it.
@@ -183,7 +187,7 @@ def _round_gco2eq(rounds_left: float | None, left_gco2eq: float | None) -> float
     return math.inf if left_gco2eq is None else left_gco2eq / max(1.0, rounds_left or 1.0)
 
 
-def _overdue(question: Question, pool: Pool, *, places: int, pace: Pace) -> Floats:
+def _overdue(question: SelectionContext, pool: Pool, *, places: int, pace: Pace) -> Floats:
     """Return for how many hours each has waited that has waited too long, 0 for the others."""
     if not question.past:
         return np.zeros(len(pool))
@@ -194,7 +198,9 @@ def _overdue(question: Question, pool: Pool, *, places: int, pace: Pace) -> Floa
     return np.where(waited >= patience, waited, 0.0)
 
 
-def _best(question: Question, pool: Pool, gains: Floats, waited: Floats, *, places: int) -> Ints:
+def _best(
+    question: SelectionContext, pool: Pool, gains: Floats, waited: Floats, *, places: int
+) -> Ints:
     """Return the places of those who waited too long, then gain most; equal ones by chance."""
     order = np.lexsort((-gains, -waited))
     first, last = order[:places], order[places - 1]
@@ -205,13 +211,13 @@ def _best(question: Question, pool: Pool, gains: Floats, waited: Floats, *, plac
     return np.array(sure + question.rng.sample(by_id, places - len(sure)), dtype=np.int64)
 
 
-def _affordable(question: Question, chosen: Ints, grams: Floats, budget: float) -> Ints:
+def _affordable(question: SelectionContext, chosen: Ints, grams: Floats, budget: float) -> Ints:
     """Return the first of the chosen, as far as the budget wants and the quorum."""
     within = int((np.cumsum(grams[chosen]) <= budget).sum())
     return np.sort(chosen[: max(question.quorum, within)])
 
 
-def _fewer(question: Question, pool: Pool, chosen: Ints, counts: Ints) -> dict[str, int]:
+def _fewer(question: SelectionContext, pool: Pool, chosen: Ints, counts: Ints) -> dict[str, int]:
     asked = counts[chosen]
     fewer = asked < question.epochs
     names = [pool.clients[n] for n in chosen[fewer].tolist()]

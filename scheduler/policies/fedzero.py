@@ -34,11 +34,11 @@ from datetime import datetime
 
 import numpy as np
 
-from scheduler.policies.answer import WEIGHT_SPAN, Answer
+from scheduler.policies.context import SelectionContext, with_median
 from scheduler.policies.fedzero_blocklist import blocked
-from scheduler.policies.fedzero_mip import Work, allocate, most_clients, surely
+from scheduler.policies.fedzero_mip import BatchLimits, allocate, most_clients, surely
 from scheduler.policies.pool import Floats, Ints, Pool
-from scheduler.policies.question import Question, with_median
+from scheduler.policies.result import WEIGHT_SPAN, SelectionResult
 
 _DAY_H = 24
 _MIN_PER_H = 60
@@ -55,7 +55,7 @@ class _Excess:
     limit_gco2eq_per_kwh: float | None
 
 
-def select(question: Question) -> Answer:
+def select(question: SelectionContext) -> SelectionResult:
     """Return who trains how many epochs in the shortest feasible round; nobody if there is none.
 
     Options: `alpha` and `quantile`, of the blocklist; `power_w` of excess energy in each zone, and
@@ -74,28 +74,32 @@ def select(question: Question) -> Answer:
         "without_excess": int((~fed).sum()), "blocked": int((fed & ~free).sum()),
     }  # fmt: skip
     if free.sum() < question.quorum:
-        return Answer((), because={"code": "too_little_excess", **told})
+        return SelectionResult((), because={"code": "too_little_excess", **told})
     if np.isnan(pool.energy_wh).all() or np.isnan(pool.duration_s).all():
         drawn = [c for c, is_free in zip(pool.clients, free, strict=True) if is_free]
-        return Answer(
+        return SelectionResult(
             sorted(drawn[: question.wanted]), because={"code": "first_experience", **told}
         )
     return _shortest(question, pool, excess, np.flatnonzero(free), told)
 
 
 def _shortest(
-    question: Question, pool: Pool, excess: _Excess, free: Ints, told: dict[str, float | None]
-) -> Answer:
+    question: SelectionContext,
+    pool: Pool,
+    excess: _Excess,
+    free: Ints,
+    told: dict[str, float | None],
+) -> SelectionResult:
     limit_min, n = int(question.options["round_min"]), question.wanted
     whole_day = _work(question, pool, excess).of(free)
 
-    def work(minutes: int) -> Work:
+    def work(minutes: int) -> BatchLimits:
         return whole_day.within(_spans_min(question.now, minutes, excess.power_w.shape[1]))
 
     if not surely(work(limit_min), n):
         n = most_clients(work(limit_min), n)
     if n < question.quorum:
-        return Answer((), because={"code": "excess_too_short", "could_train": n, **told})
+        return SelectionResult((), because={"code": "excess_too_short", "could_train": n, **told})
 
     # What fits into d minutes fits into d + 1; the cheap tests come first.
     spans = range(1, limit_min + 1)
@@ -103,10 +107,10 @@ def _shortest(
     minutes = spans[bisect_left(spans, 1, lo=reach, key=lambda d: int(_fits(work(d), n)))]
     epochs = allocate(work(minutes), n)
     if epochs is None:
-        return Answer((), because={"code": "excess_too_short", "could_train": n, **told})
+        return SelectionResult((), because={"code": "excess_too_short", "could_train": n, **told})
     whole = np.floor(epochs + _SLACK).astype(np.int64)
     chosen = {pool.clients[free[at]]: int(whole[at]) for at in np.flatnonzero(whole)}
-    return Answer(
+    return SelectionResult(
         sorted(chosen),
         epochs={c: done for c, done in chosen.items() if done < question.epochs},
         weights=_weights(chosen, question.epochs),
@@ -114,7 +118,7 @@ def _shortest(
     )
 
 
-def _fits(work: Work, n: int) -> bool:
+def _fits(work: BatchLimits, n: int) -> bool:
     return surely(work, n) or most_clients(work, n) == n
 
 
@@ -139,11 +143,11 @@ def _excess(pool: Pool, *, power_w: float, quantile: float) -> _Excess:
     return _Excess(np.where(ahead <= limit, power_w, 0.0), limit)
 
 
-def _work(question: Question, pool: Pool, excess: _Excess) -> Work:
+def _work(question: SelectionContext, pool: Pool, excess: _Excess) -> BatchLimits:
     """Return what every candidate could do in a minute of each hour from now."""
     duration_s = _known(pool.duration_s)
     rate = question.epochs * _S_PER_MIN / np.maximum(duration_s, _SLACK)  # epochs a minute
-    return Work(
+    return BatchLimits(
         sigma=_sigma(question, pool),
         delta_wh=_known(pool.energy_wh) / question.epochs,
         spare=np.repeat(rate[:, None], excess.power_w.shape[1], axis=1),
@@ -165,7 +169,7 @@ def _known(figures: Floats) -> Floats:
     return np.where(np.isnan(figures), np.nanmedian(figures), figures)
 
 
-def _sigma(question: Question, pool: Pool) -> Floats:
+def _sigma(question: SelectionContext, pool: Pool) -> Floats:
     told = {
         client: update.utility
         for done in question.past

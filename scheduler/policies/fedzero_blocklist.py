@@ -29,13 +29,13 @@ from random import Random
 import numpy as np
 
 from scheduler.carbon.signal import HOUR
-from scheduler.policies.question import PastRound, PastUpdate, Question
+from scheduler.policies.context import PastRound, PastUpdate, SelectionContext
 
 CYCLE = 24 * HOUR
 _TRANSITION = 12 * HOUR
 
 
-def blocked(question: Question, *, alpha: float, quantile: float) -> set[str]:
+def blocked(question: SelectionContext, *, alpha: float, quantile: float) -> set[str]:
     """Return the candidates that are on the blocklist now; nobody is if `alpha` is 0.
 
     Args:
@@ -90,7 +90,7 @@ def omega(past: Sequence[PastRound], at: datetime, population: int) -> float:
 class _Chances:
     """How likely it is that a client is still on the list, by its rounds and the last of them."""
 
-    def __init__(self, question: Question, alpha: float, *, population: int) -> None:
+    def __init__(self, question: SelectionContext, alpha: float, *, population: int) -> None:
         past = question.past
         times = [done.planned_at for done in past[1:]] + [question.now]
         starts = [done.planned_at for done in past] + [question.now]

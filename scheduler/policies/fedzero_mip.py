@@ -33,7 +33,7 @@ _LEFTOVER = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class BatchLimits:
     """What N clients could do in S spans of time, and what Z domains could feed.
 
     Attributes:
@@ -61,7 +61,7 @@ class Work:
         reached: Floats = np.minimum(self.spare, fed).sum(axis=1)
         return reached
 
-    def within(self, minutes: Floats) -> Work:
+    def within(self, minutes: Floats) -> BatchLimits:
         """Return the work of so many minutes of each span, `self` being of one; shape `(S,)`."""
         used = np.flatnonzero(minutes)
         return replace(
@@ -69,7 +69,7 @@ class Work:
             energy_wh=self.energy_wh[:, used] * minutes[used],
         )  # fmt: skip
 
-    def of(self, some: Ints) -> Work:
+    def of(self, some: Ints) -> BatchLimits:
         """Return the work of some of the clients."""
         return replace(
             self, sigma=self.sigma[some], delta_wh=self.delta_wh[some], spare=self.spare[some],
@@ -77,7 +77,7 @@ class Work:
         )  # fmt: skip
 
 
-def surely(work: Work, n: int) -> bool:
+def surely(work: BatchLimits, n: int) -> bool:
     """Return whether `n` clients can take part at once, by a quick look that may miss that."""
     left_wh, found = work.energy_wh.copy(), 0
     for client in np.argsort(work.delta_wh, kind="stable"):
@@ -94,7 +94,7 @@ def surely(work: Work, n: int) -> bool:
     return False
 
 
-def allocate(work: Work, n: int) -> Floats | None:
+def allocate(work: BatchLimits, n: int) -> Floats | None:
     """Return the epochs of each client, 0 for those not chosen, or `None` if not `n` can work.
 
     Shape `(N,)`.
@@ -109,7 +109,7 @@ def allocate(work: Work, n: int) -> Floats | None:
     return np.where(chosen, np.maximum(epochs, work.least), 0.0)
 
 
-def most_clients(work: Work, n: int) -> int:
+def most_clients(work: BatchLimits, n: int) -> int:
     """Return how many clients, up to `n`, can take part at once."""
     num_clients, spans = work.spare.shape
     worth = np.concatenate([-np.ones(num_clients), np.zeros(num_clients * spans)])
@@ -117,7 +117,7 @@ def most_clients(work: Work, n: int) -> int:
     return 0 if found is None else round(float(found[:num_clients].sum()))
 
 
-def _solve(work: Work, cost: Floats, fewest: int, n: int) -> Floats | None:
+def _solve(work: BatchLimits, cost: Floats, fewest: int, n: int) -> Floats | None:
     """Return b of each client, then m of each client and span; see the module."""
     num_clients, spans = work.spare.shape
     b, each = np.arange(num_clients), np.arange(num_clients * spans)

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from scheduler.policies.context import SelectionContext
 from scheduler.policies.pool import Pool
-from scheduler.policies.question import Question
 
 
-def select(question: Question) -> list[str]:
+def select(question: SelectionContext) -> list[str]:
     """Return those with the least expected grams, ties by id.
 
     Where nobody's grams are known, the intensity of the grid stands in for them. A candidate whose

@@ -22,13 +22,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.policies.question import Question
+from scheduler.policies.context import SelectionContext
 
 _SHORTEST_H = 2
 """With the running hour alone there is nothing to wait for."""
 
 
-def select(question: Question) -> list[str]:
+def select(question: SelectionContext) -> list[str]:
     """Return the cleanest candidates if this is one of the greenest hours to come, else nobody.
 
     A candidate without a forecast beyond the running hour is left out. The window is as long as

@@ -27,7 +27,7 @@ from collections import Counter
 
 import numpy as np
 
-from scheduler.policies.question import Candidate, Question
+from scheduler.policies.context import Candidate, SelectionContext
 
 _BARRED_ABOVE = 0.8
 """Quantile of participation above which a client is asked only if nobody else is left."""
@@ -39,7 +39,7 @@ The last is in gCO2eq/kWh.
 """
 
 
-def select(question: Question) -> list[str]:
+def select(question: SelectionContext) -> list[str]:
     """Return those with the highest scores.
 
     A candidate whose intensity now is unknown is left out, and so is one with a window and no

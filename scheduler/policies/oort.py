@@ -27,9 +27,9 @@ from heapq import nlargest
 from random import Random
 from statistics import median
 
+from scheduler.policies.context import Candidate, PastRound, SelectionContext
 from scheduler.policies.draw import draw_weighted
 from scheduler.policies.oort_pacer import preferred_duration_s
-from scheduler.policies.question import Candidate, PastRound, Question
 
 DEFAULTS = {
     "epsilon": 0.9,
@@ -57,7 +57,7 @@ class _Feedback:
     number: int
 
 
-def select(question: Question) -> list[str]:
+def select(question: SelectionContext) -> list[str]:
     """Return as many candidates as are wanted: the most useful and fast, and some unexplored.
 
     An explored client of unknown utility counts as the median of the others, an unexplored one of
@@ -106,7 +106,7 @@ def _feedback(past: Sequence[PastRound]) -> dict[str, _Feedback]:
     return feedback
 
 
-def _epsilon(question: Question) -> float:
+def _epsilon(question: SelectionContext) -> float:
     decay = question.options["epsilon_decay"] ** (question.number - 1)
     return max(question.options["epsilon_min"], question.options["epsilon"] * decay)
 

@@ -17,13 +17,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from statistics import fmean
 
-from scheduler.policies.question import Question
+from scheduler.policies.context import SelectionContext
 
 _FIRST_PERCENTILE = 10.0
 _EVERYBODY = 100.0
 
 
-def preferred_duration_s(question: Question, durations_s: Iterable[float]) -> float:
+def preferred_duration_s(question: SelectionContext, durations_s: Iterable[float]) -> float:
     """Return T, the pacer's percentile of the durations known: at least one, in seconds.
 
     It is infinite once the pacer has come to include everybody.
@@ -35,7 +35,7 @@ def preferred_duration_s(question: Question, durations_s: Iterable[float]) -> fl
     return ranked[min(int(len(ranked) * percentile / 100.0), len(ranked) - 1)]
 
 
-def _percentile(question: Question) -> float:
+def _percentile(question: SelectionContext) -> float:
     """Return p, folded over the closed rounds; an unknown utility is left out of its mean."""
     step, window = question.options["pacer_step"], max(1, int(question.options["pacer_window"]))
     gained: dict[int, float] = defaultdict(float)

@@ -31,14 +31,14 @@ import numpy as np
 
 from common.units import emitted_gco2eq
 from scheduler.carbon.signal import HOUR, slot_start
-from scheduler.policies.answer import Answer
+from scheduler.policies.context import SelectionContext
 from scheduler.policies.fairwind import participation
 from scheduler.policies.planning.ground import ground_of
 from scheduler.policies.planning.local_work import local_work
 from scheduler.policies.planning.quotas import capped, quotas, undoing_weights
 from scheduler.policies.planning.timetable import Task, Timetable, timetable
 from scheduler.policies.pool import Floats, Ints, Pool
-from scheduler.policies.question import Question
+from scheduler.policies.result import SelectionResult
 
 _ALIKE = 1.1
 """Clients of one zone whose energies lie within this ratio are planned as if they were equal."""
@@ -60,7 +60,7 @@ class _Kinds:
     cost_gco2eq: Floats
 
 
-def select(question: Question) -> Answer:
+def select(question: SelectionContext) -> SelectionResult:
     """Return the running hour's cohort in the plan of least grams; nobody if a later one is meant.
 
     Options: `fairness` and `full_share`, as of `fairwind`; `horizon_h`, hours to plan over.
@@ -71,7 +71,7 @@ def select(question: Question) -> Answer:
     intensity = _intensity(pool, _hours(question))  # (num_clients, hours)
     known = np.flatnonzero(~np.isnan(intensity).all(axis=1))
     if len(known) < question.quorum or question.wanted == 0:
-        return Answer((), because={"code": "grid_unknown"})
+        return SelectionResult((), because={"code": "grid_unknown"})
     clients = [pool.clients[n] for n in known.tolist()]
     energy_wh = _with_median(pool.energy_wh)[known]
     grams = emitted_gco2eq(1.0, 1.0) * energy_wh[:, None] * intensity[known]
@@ -83,7 +83,7 @@ def select(question: Question) -> Answer:
     task = _task(question, kinds, rounds, an_hour)
     plan = timetable(task)
     if plan is None:
-        return Answer((), because={"code": "no_plan_found"})
+        return SelectionResult((), because={"code": "no_plan_found"})
     answer = _answer(clients, kinds, behind, task, plan)
     work = local_work(
         ground, pool.duration_s,
@@ -94,8 +94,12 @@ def select(question: Question) -> Answer:
 
 
 def _with_work(
-    answer: Answer, question: Question, pool: Pool, counts: Ints, weights: Mapping[str, float]
-) -> Answer:
+    answer: SelectionResult,
+    question: SelectionContext,
+    pool: Pool,
+    counts: Ints,
+    weights: Mapping[str, float],
+) -> SelectionResult:
     """Return the answer with everybody's epochs and weights, as `fairwind` has them."""
     asked = dict(zip(pool.clients, counts.tolist(), strict=True))
     return replace(
@@ -105,7 +109,7 @@ def _with_work(
     )
 
 
-def _hours(question: Question) -> int:
+def _hours(question: SelectionContext) -> int:
     """Return how many hours may still be used, the running one included."""
     hours = int(question.options["horizon_h"])
     if question.hours_left is None:
@@ -125,7 +129,7 @@ def _intensity(pool: Pool, hours: int) -> Floats:
     return each
 
 
-def _rounds(question: Question, hours: int) -> tuple[int, Ints]:
+def _rounds(question: SelectionContext, hours: int) -> tuple[int, Ints]:
     """Return how many rounds to hold in these hours, and how many at most in each."""
     rounds = hours if question.rounds_left is None else question.rounds_left
     if question.rounds_left is not None and question.hours_left is not None:
@@ -137,7 +141,7 @@ def _rounds(question: Question, hours: int) -> tuple[int, Ints]:
 
 
 def _behind(
-    question: Question, clients: list[str], usefulness: Floats, rounds: int
+    question: SelectionContext, clients: list[str], usefulness: Floats, rounds: int
 ) -> tuple[Floats, Floats]:
     """Return everybody's share of all updates, and how many it still has to give by it.
 
@@ -186,7 +190,7 @@ def _kinds(zone: Ints, energy_wh: Floats, grams: Floats, behind: Floats) -> _Kin
     return _Kinds(of, size, total(low), total(high), grams[first] * scaled[:, None])
 
 
-def _task(question: Question, kinds: _Kinds, rounds: int, an_hour: Ints) -> Task:
+def _task(question: SelectionContext, kinds: _Kinds, rounds: int, an_hour: Ints) -> Task:
     there = np.where(np.isnan(kinds.cost_gco2eq), 0, kinds.size[:, None]).sum(axis=0)
     places = np.where(there >= question.quorum, np.minimum(there, question.wanted), 0)
     left = math.inf if question.grams is None else question.grams - question.spent_gco2eq
@@ -200,13 +204,15 @@ def _task(question: Question, kinds: _Kinds, rounds: int, an_hour: Ints) -> Task
 
 def _answer(
     clients: list[str], kinds: _Kinds, behind: Floats, task: Task, plan: Timetable
-) -> Answer:
+) -> SelectionResult:
     held = np.rint(plan.rounds).astype(np.int64)
     told = {"rounds": int(held.sum()), "gco2eq": plan.gco2eq, "gap": plan.gap}
     if not held.any():
-        return Answer((), because={"code": "no_hour", **told})
+        return SelectionResult((), because={"code": "no_hour", **told})
     if held[0] < 1:
-        return Answer((), because={"code": "later", "in_h": int(np.flatnonzero(held)[0]), **told})
+        return SelectionResult(
+            (), because={"code": "later", "in_h": int(np.flatnonzero(held)[0]), **told}
+        )
     share = np.minimum(plan.trained[:, 0] / held[0], kinds.size)
     counts = _whole(share, task.places[0])
     cohort: list[str] = []
@@ -214,7 +220,7 @@ def _answer(
         members = np.flatnonzero(kinds.of == kind)
         order = np.argsort(-behind[members], kind="stable")[:count]
         cohort += [clients[n] for n in members[order]]
-    return Answer(sorted(cohort), because={"code": "now", **told})
+    return SelectionResult(sorted(cohort), because={"code": "now", **told})
 
 
 def _whole(share: Floats, places: int) -> Ints:

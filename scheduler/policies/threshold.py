@@ -16,11 +16,11 @@ Maps, 2022).
 
 from __future__ import annotations
 
+from scheduler.policies.context import SelectionContext
 from scheduler.policies.pool import Pool
-from scheduler.policies.question import Question
 
 
-def select(question: Question) -> list[str]:
+def select(question: SelectionContext) -> list[str]:
     """Return the cleanest of those at or below the threshold; nobody if they make no quorum.
 
     A candidate whose intensity is unknown is left out: unknown is not clean.

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import hours_overlapping
-from scheduler.event import Event
-from scheduler.federation import Federation
+from scheduler.federation.federation import Federation
+from scheduler.ledger.event import Event
 
 
 @dataclass(slots=True)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from itertools import accumulate
 
-from scheduler.booking import Booking
-from scheduler.report.course import RunLine
+from scheduler.accounting.booking import Booking
 from scheduler.report.plot import Axis, Line, Point, plot
 from scheduler.report.report import Report
 from scheduler.report.section import Section
 from scheduler.report.show import Show
+from scheduler.report.trajectory import RunLine
 
 
 def pictures_section(report: Report, show: Show) -> Section:

@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from scheduler.booking import Booking
+from scheduler.accounting.booking import Booking
 from scheduler.carbon.reading import Mean
-from scheduler.report.figures import Figures
 from scheduler.report.report import Report
+from scheduler.report.sums import ReportSums
 
 _DECIMALS = 12
 """Of a CSV file. JSON has full precision."""
@@ -49,7 +49,7 @@ def bookings_csv(report: Report) -> str:
 def months_csv(report: Report) -> str:
     """Return the figures of every month, and of all of them in the last line."""
     lines = [(group.name, group.figures) for group in report.months]
-    names = [field.name for field in fields(Figures)]
+    names = [field.name for field in fields(ReportSums)]
     rows = [*lines, ("total", report.totals)]
     table = [[name, *(getattr(figures, column) for column in names)] for name, figures in rows]
     return _csv(["month", *names], table)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from common.errors import FederationError
-from scheduler.booking import Booking
+from scheduler.accounting.booking import Booking
 from scheduler.carbon import LOCAL
-from scheduler.event import Event
+from scheduler.ledger.event import Event
 from scheduler.report.chronicle import Chronicle, Fallback, Voice
-from scheduler.report.course import RunLine, tell_run
-from scheduler.report.figures import Figures, add_up, energy_of
+from scheduler.report.sums import ReportSums, add_up, energy_of
+from scheduler.report.trajectory import RunLine, tell_run
 from scheduler.report.uncertainty import Range, range_of
 
 
@@ -59,7 +59,7 @@ class Group:
 
     name: str
     note: str
-    figures: Figures
+    figures: ReportSums
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,9 @@ class Report:
     since: datetime
     until: datetime
     family: str | None
-    totals: Figures
-    counted: Figures
-    uncounted: Figures
+    totals: ReportSums
+    counted: ReportSums
+    uncounted: ReportSums
     uncertainty: Range
     runs: tuple[RunLine, ...]
     sites: tuple[Group, ...]

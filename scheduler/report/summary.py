@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from common.units import show_duration
-from scheduler.report.course import Avoided, RunLine
 from scheduler.report.report import Report
 from scheduler.report.section import Section, Table
 from scheduler.report.show import (
@@ -16,6 +15,7 @@ from scheduler.report.show import (
     share,
     time,
 )
+from scheduler.report.trajectory import Avoided, RunLine
 
 
 def headline(report: Report) -> list[str]:

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from scheduler.booking import Booking
+from scheduler.accounting.booking import Booking
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import hours_overlapping
-from scheduler.carbon.typical_day import typical_days
+from scheduler.carbon.signals.typical_day import typical_days
 
 Spread = Mapping[str, Mapping[int, Reading]]
 """By zone, forecasts that had quantiles, by hour since 1970."""

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from scheduler.carbon.almanac import KEPT
 from scheduler.carbon.forecast import forecast
 from scheduler.carbon.reading import MOST_GCO2EQ_PER_KWH
 from scheduler.carbon.signal import HOUR, hour_start
+from scheduler.carbon.zone_history import KEPT
 from simulation.grids.error_model import LEADS, ErrorModel
 from simulation.grids.recorded import read_records
 from simulation.grids.signals import find_file
 from simulation.grids.truth import Floats, Truth
-from simulation.scenario import ForecastPart
+from simulation.scenario.scenario import ForecastPart
 
 Foresight = Callable[[int], Floats]
 """Takes the UTC hour of issue, counted from 1970, to the forecasts of the 96 hours behind it, of

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from common.errors import SettingError
 from scheduler.carbon.signal import Signal, unknown_zone
-from scheduler.carbon.static import Static
-from scheduler.carbon.trace import Trace
-from scheduler.carbon.typical_day import TypicalDay
+from scheduler.carbon.signals.static import Static
+from scheduler.carbon.signals.trace import Trace
+from scheduler.carbon.signals.typical_day import TypicalDay
 from simulation.grids.recorded import Actual
 from simulation.grids.truth import Truth
-from simulation.scenario import Scenario
+from simulation.scenario.scenario import Scenario
 
 
 def find_file(path: Path, *, beside: Path | None = None) -> Path:

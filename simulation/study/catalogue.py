@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from simulation.scenario import Scenario
+from simulation.scenario.scenario import Scenario
 from simulation.study.contender import Chapter
 from simulation.study.federations import (
     DIRTY,

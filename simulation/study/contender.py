@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from simulation.scenario import Scenario
+from simulation.scenario.scenario import Scenario
 
 Group = Literal["policy", "forecast", "parameter"]
 """What a contender is compared for: itself, the forecast it believes, or one of its parameters."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from simulation.scenario import Scenario
+from simulation.scenario.scenario import Scenario
 
 YEAR_2022 = Path("em2022_lifecycle_31zones_wide.csv.gz")
 RECORDED = Path("carboncast2021H2_forecast96h_13zones.csv.gz")

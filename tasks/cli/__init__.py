@@ -10,7 +10,6 @@ from tasks.cli.advice import advice
 from tasks.cli.base import fairwind
 from tasks.cli.checks import check, settings
 from tasks.cli.clients import clients, enroll, retire
-from tasks.cli.demo import demo
 from tasks.cli.ledgers import ledger
 from tasks.cli.look import plan, status
 from tasks.cli.report import report
@@ -19,7 +18,7 @@ from tasks.cli.signals import forecast, signal, zones
 
 for _command in (
     enroll, retire, clients, zones, signal, forecast, run, status, plan, advice, report, ledger,
-    settings, check, demo,
+    settings, check,
 ):  # fmt: skip
     fairwind.add_command(_command)
 

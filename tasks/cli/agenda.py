@@ -8,20 +8,20 @@ from datetime import datetime
 import click
 
 from common.units import show_mass
-from scheduler.agenda import MOST, Appointment, why
 from scheduler.carbon.signal import slot_start
-from scheduler.federation import Run
+from scheduler.federation.federation import Run
+from scheduler.rounds.forecast import MOST, ExpectedRound, why
 from tasks.cli.base import print_table
 
 _SHOWN = 12
 
 
-def rounds_in(planned: Sequence[Appointment], hour: datetime) -> int:
+def rounds_in(planned: Sequence[ExpectedRound], hour: datetime) -> int:
     """Return how many rounds are expected to begin in the hour that begins then."""
     return sum(each.waiting is None and slot_start(each.start) == hour for each in planned)
 
 
-def print_agenda(planned: Sequence[Appointment], run: Run) -> None:
+def print_agenda(planned: Sequence[ExpectedRound], run: Run) -> None:
     """Print the next rounds of a run, and what all that are expected would emit."""
     if not planned:
         click.echo(f"No further round of {run.id} is expected.")
@@ -38,7 +38,7 @@ def print_agenda(planned: Sequence[Appointment], run: Run) -> None:
     click.echo(_summary([each for each in planned if each.waiting is None], run))
 
 
-def _row(each: Appointment, run: Run) -> list[str]:
+def _row(each: ExpectedRound, run: Run) -> list[str]:
     same_day = each.start.date() == each.end.date()
     when = f"{each.start:%a %H:%M}-{each.end:{'%H:%M' if same_day else '%a %H:%M'}}"
     who = ", ".join(f"{count} in {zone}" for zone, count in sorted(each.zones.items()))
@@ -50,7 +50,7 @@ def _row(each: Appointment, run: Run) -> list[str]:
     ]  # fmt: skip
 
 
-def _summary(held: Sequence[Appointment], run: Run) -> str:
+def _summary(held: Sequence[ExpectedRound], run: Run) -> str:
     if not held:
         return f"No round of {run.id} is expected in these hours."
     count = f"{len(held)} round{'' if len(held) == 1 else 's'} of {run.id} expected"

@@ -12,10 +12,10 @@ from kombu.exceptions import OperationalError
 from common import settings as settings_
 from common.errors import FairwindError
 from scheduler.carbon import federation_family
-from scheduler.federation import Federation
-from scheduler.gate import GateRule
-from scheduler.ledger import Ledger, open_ledger
-from scheduler.view import view
+from scheduler.federation.federation import Federation
+from scheduler.gate.gate import GateRule
+from scheduler.ledger.ledger import Ledger, open_ledger
+from scheduler.status.view import view
 
 
 class Clear(click.Group):
@@ -73,7 +73,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def wake() -> bool:
     """Ask the coordinator to look around now, and return whether that could be sent."""
-    from tasks.queues import queue, send  # noqa: PLC0415 - loads celery, few commands need it
+    from tasks.messaging.queues import queue, send  # noqa: PLC0415 - loads celery, few commands need it
 
     try:
         send("tick", queue("coordinator"))

@@ -7,7 +7,7 @@ import click
 from common import settings as settings_
 from common.settings import PREFIX, Settings
 from tasks.cli.base import as_json, print_json, print_table
-from tasks.preflight import findings
+from tasks.cli.preflight import findings
 
 
 @click.command()

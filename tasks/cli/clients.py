@@ -10,7 +10,7 @@ from common import settings as settings_
 from common.errors import FederationError, SettingError
 from common.messages import NAME_PATTERN
 from common.units import show_energy, show_intensity, show_mass
-from scheduler.event import Draft
+from scheduler.ledger.event import Draft
 from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, view_at_hand, wake
 from tasks.cli.signals import check_zone
 

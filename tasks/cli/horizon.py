@@ -11,18 +11,18 @@ import click
 
 from common.errors import SignalError
 from common.settings import Settings
-from scheduler.agenda import Appointment, agenda, describe
 from scheduler.carbon import federation_family
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, Signal, slot_start
 from scheduler.carbon.week import WEEK
-from scheduler.federation import Federation, Run
-from scheduler.gate import Gate, GateRule, State
-from scheduler.gate_sentence import explain
-from scheduler.outlook import gates_ahead
-from scheduler.score import score_weights
-from scheduler.situation import patience_allowed
+from scheduler.federation.federation import Federation, Run
+from scheduler.gate.gate import Gate, GateRule, State
+from scheduler.gate.sentence import explain
+from scheduler.rounds.forecast import ExpectedRound, agenda, describe
+from scheduler.selection.score import score_weights
+from scheduler.selection.situation import patience_allowed
+from scheduler.status.outlook import gates_ahead
 from tasks.cli.agenda import print_agenda, rounds_in
 from tasks.cli.base import print_json
 from tasks.cli.signals import signal_at_hand
@@ -104,7 +104,7 @@ def _starts(now: datetime, hours: int) -> list[datetime]:
 
 
 def _drawn(
-    ahead: dict[str, list[Gate]], planned: Sequence[Appointment], now: datetime, hours: int
+    ahead: dict[str, list[Gate]], planned: Sequence[ExpectedRound], now: datetime, hours: int
 ) -> list[str]:
     names = [*ahead, _ROUNDS] if planned else [*ahead]
     width = max(map(len, names), default=0) + 2

@@ -6,7 +6,7 @@ import click
 
 from common import settings as settings_
 from common.errors import LedgerError
-from scheduler.event import canonical
+from scheduler.ledger.event import canonical
 from tasks.cli.base import as_json, ledger_at_hand, print_json
 
 
@@ -65,7 +65,7 @@ def verify(*, as_json: bool) -> None:
 @as_json
 def replay(run: str | None, *, as_json: bool) -> None:
     """Recompute every version from its manifest: same bytes?"""
-    from tasks.replay import replay_run  # noqa: PLC0415 - loads torch, this command alone needs it
+    from tasks.coordinator.replay import replay_run  # noqa: PLC0415 - loads torch, this command alone needs it
 
     ours = settings_.load()
     state = ledger_at_hand().state()

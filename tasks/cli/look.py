@@ -10,13 +10,13 @@ from common import settings as settings_
 from common.units import show_intensity
 from scheduler.carbon import federation_family
 from scheduler.carbon.grid import Grid
-from scheduler.federation import Federation, Run
-from scheduler.plan import SENTENCES, Plan, Situation, Verdict, plan_round, why
+from scheduler.federation.federation import Federation, Run
+from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.reason import explain
-from scheduler.run import RunSpec
-from scheduler.score import explain_part, score_weights
-from scheduler.situation import take_in
-from scheduler.view import find_run
+from scheduler.selection.plan import SENTENCES, Plan, Situation, Verdict, plan_round, why
+from scheduler.selection.score import explain_part, score_weights
+from scheduler.selection.situation import take_in
+from scheduler.status.view import find_run
 from tasks.cli.base import as_json, gate_rule, ledger_at_hand, print_json, print_table, view_at_hand
 from tasks.cli.figures import show_avoided, show_progress
 from tasks.cli.horizon import Hours, show_horizon

@@ -12,12 +12,12 @@ from common import settings as settings_
 from common.errors import FederationError, SettingError
 from common.messages import Hyperparameters
 from common.units import show_duration, show_mass
-from scheduler.event import Draft
-from scheduler.federation import Federation
-from scheduler.ledger import Ledger
+from scheduler.federation.federation import Federation
+from scheduler.ledger.event import Draft
+from scheduler.ledger.ledger import Ledger
+from scheduler.ledger.run_spec import RunSpec, ServerOptimizer
 from scheduler.policies import policy_options
-from scheduler.run import RunSpec, ServerOptimizer
-from scheduler.view import find_run, summary
+from scheduler.status.view import find_run, summary
 from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, view_at_hand, wake
 from tasks.cli.figures import show_avoided, show_score, show_value
 from tasks.cli.look import print_status

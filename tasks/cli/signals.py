@@ -13,13 +13,13 @@ from common.errors import FairwindError, SettingError
 from common.settings import Settings
 from common.units import show_duration, show_intensity
 from scheduler.carbon import chain, is_live, make_signal
-from scheduler.carbon.courtesy import Standing
+from scheduler.carbon.http.limits import Standing
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, Signal, reading_at, slot_start, unknown_zone
-from tasks.almanacs import Almanacs
-from tasks.broker import check_reachable, connect
 from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table
-from tasks.sources import Sources, known_zones
+from tasks.coordinator.sources import Sources, known_zones
+from tasks.coordinator.zone_histories import ZoneHistories
+from tasks.messaging.broker import check_reachable, connect
 
 _BAR = 40
 """Characters of the longest bar."""
@@ -91,7 +91,7 @@ def signal_at_hand(ours: Settings) -> Signal:
         return make_signal(ours)
     broker = connect(ours)
     check_reachable(broker)
-    return Almanacs(broker)
+    return ZoneHistories(broker)
 
 
 def check_zone(ours: Settings, zone: str) -> str | None:
@@ -121,7 +121,7 @@ def _zone(ours: Settings, known: Signal, zone: str) -> dict[str, Any]:
         why = ""
     except FairwindError as error:
         reading, why = None, str(error)
-    if isinstance(known, Almanacs) and reading and reading.source != expected:
+    if isinstance(known, ZoneHistories) and reading and reading.source != expected:
         why = known.zone(zone).faults.get(expected, "")
     return {
         "zone": zone,

@@ -19,15 +19,15 @@ import redis
 from common.clock import GridClock, wall_now
 from common.messages import Hyperparameters
 from common.settings import PREFIX
-from scheduler.event import Draft
-from scheduler.ledger import Ledger, open_ledger
-from scheduler.run import RunSpec
-from scheduler.view import summary
+from scheduler.ledger.event import Draft
+from scheduler.ledger.ledger import Ledger, open_ledger
+from scheduler.ledger.run_spec import RunSpec
+from scheduler.status.view import summary
 from tasks.cli.figures import show_avoided, show_progress
 from tasks.local.federation import LocalFederation
 from tasks.local.narrator import Narrator, waiting
 from tasks.local.scene import Scene, passed_on
-from tasks.presence import read_heartbeats
+from tasks.messaging.heartbeats import read_heartbeats
 
 _LEAD_S = 7.0
 """Wall seconds from the start of the coordinator until the grid clock shows the scene's start."""

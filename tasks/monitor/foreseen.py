@@ -15,13 +15,13 @@ import structlog
 
 from common.errors import FairwindError
 from common.settings import Settings
-from scheduler.agenda import agenda, copied, describe
 from scheduler.carbon import federation_family
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.signal import slot_start
-from scheduler.federation import Federation, Run
-from scheduler.gate import GateRule
-from scheduler.score import score_weights
+from scheduler.federation.federation import Federation, Run
+from scheduler.gate.gate import GateRule
+from scheduler.rounds.forecast import agenda, copied, describe
+from scheduler.selection.score import score_weights
 from tasks.monitor.horizon import AHEAD, Horizon
 
 _log = structlog.get_logger(__name__)

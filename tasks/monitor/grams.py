@@ -1,16 +1,16 @@
 """What the page says of grams beside the view: settled or not, unknown, idle, and on the network.
 
-Figures of different standing are told apart and never added: see `scheduler.booking`.
+Figures of different standing are told apart and never added: see `scheduler.accounting.booking`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from scheduler.tally import Tally
+from scheduler.accounting.totals import Totals
 
 
-def of_client(tally: Tally) -> dict[str, Any]:
+def of_client(tally: Totals) -> dict[str, Any]:
     """Return how surely a client's grams are known; `None` where a site does not say."""
     return {
         "settled_gco2eq": tally.settled_gco2eq,
@@ -21,7 +21,7 @@ def of_client(tally: Tally) -> dict[str, Any]:
     }
 
 
-def of_run(tally: Tally, *, settles: bool) -> dict[str, Any]:
+def of_run(tally: Totals, *, settles: bool) -> dict[str, Any]:
     """Return what stands beside a run's own grams; zero is also what nobody says.
 
     Args:

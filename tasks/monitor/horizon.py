@@ -20,7 +20,7 @@ from common.settings import Settings
 from scheduler.carbon import is_live, make_signal
 from scheduler.carbon.reading import SUREST_FIRST, Reading
 from scheduler.carbon.signal import Signal
-from tasks.almanacs import Almanacs
+from tasks.coordinator.zone_histories import ZoneHistories
 
 AHEAD: Final = timedelta(hours=24)
 
@@ -104,7 +104,7 @@ def _make(settings: Settings) -> Signal:
         socket_connect_timeout=_PATIENCE_S,
         retry=Retry(NoBackoff(), 0),
     )
-    return Almanacs(broker)
+    return ZoneHistories(broker)
 
 
 class _AskedOnce:
@@ -115,7 +115,7 @@ class _AskedOnce:
     def __init__(self, signal: Signal) -> None:
         self._signal = signal
         self._away = False
-        if isinstance(signal, Almanacs):
+        if isinstance(signal, ZoneHistories):
             try:
                 signal.renew()
             except redis.RedisError:

@@ -13,13 +13,13 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from common.errors import FairwindError
-from scheduler.federation import Federation
-from scheduler.running import Run
-from scheduler.tally import Tally
+from scheduler.accounting.totals import Totals
+from scheduler.federation.federation import Federation
+from scheduler.federation.run import Run
 
 _JOULES_PER_WH = 3600.0
 
-_TALLY: dict[str, tuple[str, Callable[[Tally], float]]] = {
+_TALLY: dict[str, tuple[str, Callable[[Totals], float]]] = {
     "energy_joules": (
         "Electricity of training, at the wall, counted in a model or not.",
         lambda t: t.energy_wh * _JOULES_PER_WH,
@@ -78,7 +78,7 @@ class LedgerCollector(Collector):
         yield _zones(state)
 
 
-def _tallies(subject: str, tallies: dict[str, Tally]) -> Iterator[GaugeMetricFamily]:
+def _tallies(subject: str, tallies: dict[str, Totals]) -> Iterator[GaugeMetricFamily]:
     for name, (text, figure) in _TALLY.items():
         yield _gauge(f"{subject}_{name}", text, subject, {n: figure(t) for n, t in tallies.items()})
 

@@ -13,10 +13,10 @@ from common.settings import Settings, load
 from scheduler.advice import SEEN_ROUNDS, Record, gather, make_advice
 from scheduler.carbon import federation_family, is_live
 from scheduler.carbon.grid import Grid
-from scheduler.federation import Federation
-from scheduler.gate import GateRule
-from scheduler.ledger import Ledger, open_ledger
-from scheduler.view import view
+from scheduler.federation.federation import Federation
+from scheduler.gate.gate import GateRule
+from scheduler.ledger.ledger import Ledger, open_ledger
+from scheduler.status.view import view
 from tasks.monitor import grams
 from tasks.monitor.foreseen import Foreseen
 from tasks.monitor.horizon import Horizon, outlook

@@ -12,11 +12,11 @@ import redis
 
 from common.clock import GridClock
 from common.settings import Settings
-from scheduler.event import Draft, Event
-from scheduler.federation import Federation, Run
-from scheduler.ledger import open_ledger
+from scheduler.federation.federation import Federation, Run
+from scheduler.ledger.event import Draft, Event
+from scheduler.ledger.ledger import open_ledger
+from tasks.coordinator.replay import replay_run
 from tasks.local.federation import COORDINATOR, LocalFederation, site_name
-from tasks.replay import replay_run
 
 PATIENCE_S = 60.0
 """How long a test waits for anything: only a broken federation ever takes so long."""

@@ -9,7 +9,8 @@ import sys
 from tests.integration.fleet import Fleet
 
 ADVISE = (
-    "from tasks.coordinator import coordinator; from tasks.advice import advise;"
+    "from tasks.coordinator.coordinator import coordinator;"
+    "from tasks.coordinator.advice import advise;"
     "advise(coordinator())"
 )
 

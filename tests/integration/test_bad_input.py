@@ -280,7 +280,8 @@ def forge(fleet: Fleet, run: str, update: BlobRef, client: str = "odd") -> None:
         num_examples=64, started_at=now, ended_at=now, sent_at=now, incarnation="forged",
     )  # fmt: skip
     code = (
-        "import sys; from common.messages import Receipt; from tasks.queues import queue, send; "
+        "import sys; from common.messages import Receipt; "
+        "from tasks.messaging.queues import queue, send; "
         "send('accept', queue('aggregation'), Receipt.model_validate_json(sys.stdin.read()))"
     )
     subprocess.run(

@@ -13,7 +13,7 @@ from celery.events import EventReceiver
 from common.messages import Heartbeat
 from common.clock import wall_now
 from tasks.app import app
-from tasks.queues import batch, client_queue, send
+from tasks.messaging.queues import batch, client_queue, send
 
 told = []
 def listen(connection):

@@ -14,11 +14,11 @@ from models.server_optimizers import make_server_optimizer
 from models.training import Trainer, warm_up
 from models.version import make_version
 from models.workload import load_workload
-from scheduler.blobs import Blobs
-from scheduler.plan import derive_seed
-from scheduler.run import RunSpec
+from scheduler.ledger.blobs import Blobs
+from scheduler.ledger.run_spec import RunSpec
+from scheduler.selection.plan import derive_seed
+from tasks.coordinator.workbench import Workbench
 from tasks.local.federation import BEAT, COORDINATOR, PROJECT
-from tasks.workbench import Workbench
 from tests.integration.fleet import Failpoint, Fleet, assert_accounted_for, running_fleet
 
 pytestmark = pytest.mark.slow

@@ -17,9 +17,9 @@ import safetensors.torch
 import torch
 
 from models.workloads import digits
-from scheduler.federation import Federation
+from scheduler.federation.federation import Federation
 from scheduler.policies import POLICIES
-from scheduler.verdict_columns import read_verdicts
+from scheduler.selection.verdict_columns import read_verdicts
 from tests.integration.fleet import Fleet, assert_accounted_for
 
 

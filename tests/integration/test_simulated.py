@@ -7,7 +7,7 @@ from typing import Any
 
 from common.clock import wall_now
 from simulation.run import simulate
-from simulation.scenario import Scenario
+from simulation.scenario.scenario import Scenario
 from tests.integration.fleet import running_fleet
 
 CLIENTS = {"FR-01": "FR", "ES-01": "ES", "DE-01": "DE", "GB-01": "GB"}

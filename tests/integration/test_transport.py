@@ -4,8 +4,8 @@ import pytest
 import redis
 
 from common.errors import TransportError
-from tasks.transport import CHUNK, FolderTransport, RedisTransport
-from tests.unit.tasks.transport_contract import TransportContract, content, got, put
+from tasks.messaging.transport import CHUNK, FolderTransport, RedisTransport
+from tests.unit.tasks.messaging.transport_contract import TransportContract, content, got, put
 
 TTL_S = 90
 

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from common.settings import PREFIX, Settings
-from scheduler import event
+from scheduler.ledger import event
 from tasks.cli import fairwind
 
 PROJECT = Path(__file__).resolve().parents[2]

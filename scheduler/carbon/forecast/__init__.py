@@ -18,7 +18,7 @@ from scheduler.carbon.forecast.quantile import quantiles
 from scheduler.carbon.forecast.result import Backtest, Forecast
 from scheduler.carbon.reading import MOST_GCO2EQ_PER_KWH, Reading, refuse_naive
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping
-from scheduler.carbon.weather import Floats
+from scheduler.carbon.signals.weather import Floats
 
 __all__ = ["Backtest", "Forecast", "forecast"]
 

@@ -12,7 +12,7 @@ from scheduler.carbon.forecast.outcome import Outcome
 from scheduler.carbon.forecast.persistence import persistence
 from scheduler.carbon.forecast.profile import profile
 from scheduler.carbon.forecast.result import Backtest
-from scheduler.carbon.weather import Floats
+from scheduler.carbon.signals.weather import Floats
 
 METHODS: dict[str, Callable[[History, int], Outcome]] = {
     "persistence": persistence,
@@ -27,7 +27,7 @@ _NEAR_ZERO_GCO2EQ_PER_KWH = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Choice:
+class MethodChoice:
     """The method that speaks, what it says, and how well it did; `None` if that is not known."""
 
     name: str
@@ -35,18 +35,18 @@ class Choice:
     backtest: Backtest | None
 
 
-def choose(history: History, leads: int) -> Choice:
+def choose(history: History, leads: int) -> MethodChoice:
     """Return the method with the least mean absolute error over all leads.
 
     Methods are compared from the same origins, about four weeks of them if there are.
     """
     if len(history.values) < _TRIED_AFTER:
-        return Choice("persistence", persistence(history, leads), None)
+        return MethodChoice("persistence", persistence(history, leads), None)
     outcomes = {name: method(history, leads) for name, method in METHODS.items()}
     origins = min(len(outcome.errors) for outcome in outcomes.values())
     tests = {name: _test(history, outcome, origins) for name, outcome in outcomes.items()}
     best = min(tests, key=lambda name: tests[name].mae_gco2eq_per_kwh)
-    return Choice(best, outcomes[best], tests[best])
+    return MethodChoice(best, outcomes[best], tests[best])
 
 
 def _test(history: History, outcome: Outcome, origins: int) -> Backtest:

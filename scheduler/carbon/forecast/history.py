@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from scheduler.carbon.reading import SUREST_FIRST, Family, Reading
 from scheduler.carbon.signal import HOUR, hours_overlapping
-from scheduler.carbon.weather import Floats
+from scheduler.carbon.signals.weather import Floats
 
 DAY = 24
 """Hours."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scheduler.carbon.forecast.history import DAY
-from scheduler.carbon.weather import Floats
+from scheduler.carbon.signals.weather import Floats
 
 TRIED = 28 * DAY
 """Hours. How many of the last origins a method is tried from."""

@@ -42,7 +42,7 @@ import numpy as np
 
 from scheduler.carbon.forecast.history import DAY, History, days_ahead
 from scheduler.carbon.forecast.outcome import TRIED, Outcome
-from scheduler.carbon.weather import Floats
+from scheduler.carbon.signals.weather import Floats
 
 _SHAPE_WEIGHT = 0.1
 _PHI_PER_HOUR = 0.97

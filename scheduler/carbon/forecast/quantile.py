@@ -6,7 +6,7 @@ import numpy as np
 
 from scheduler.carbon.forecast.history import DAY
 from scheduler.carbon.forecast.outcome import Outcome
-from scheduler.carbon.weather import Floats
+from scheduler.carbon.signals.weather import Floats
 
 LOW, HIGH = 0.1, 0.9
 

@@ -10,9 +10,9 @@ import httpx
 from common.errors import SettingError
 from common.settings import Settings
 from common.settings.carbon import Source
-from scheduler.carbon.access import Access
-from scheduler.carbon.courtesy import Account, Courtesy
-from scheduler.carbon.fetcher import Fetcher
+from scheduler.carbon.http.access import Access
+from scheduler.carbon.http.fetcher import Fetcher
+from scheduler.carbon.http.limits import Account, ProviderLimits
 from scheduler.carbon.provider import Provider
 from scheduler.carbon.providers import electricity_maps, neso, watttime, watttime_session
 
@@ -30,7 +30,7 @@ def make_provider(
     settings: Settings,
     name: Source,
     *,
-    courtesy: Courtesy,
+    courtesy: ProviderLimits,
     now: Callable[[], datetime],
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> Provider:

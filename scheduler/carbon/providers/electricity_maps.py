@@ -16,11 +16,11 @@ from pydantic import Field
 
 from common.errors import SignalNotOffered
 from common.settings import Settings
-from scheduler.carbon.access import Access, address, required
-from scheduler.carbon.answer import Answer
-from scheduler.carbon.courtesy import Account
-from scheduler.carbon.fetcher import Fetcher
-from scheduler.carbon.providers.electricity_maps_plan import CamelBody, Plan
+from scheduler.carbon.http.access import Access, address, required
+from scheduler.carbon.http.fetcher import Fetcher
+from scheduler.carbon.http.limits import Account
+from scheduler.carbon.http.response import ProviderResponse
+from scheduler.carbon.providers.electricity_maps_plan import CamelBody, KeyPlan
 from scheduler.carbon.providers.series import (
     Figure,
     Utc,
@@ -94,7 +94,7 @@ class ElectricityMaps:
         self._fetcher = fetcher
         self._scope = settings.electricity_maps_scope
         self._coordinates = settings.zone_coordinates
-        self._plan = Plan(fetcher, settings)
+        self._plan = KeyPlan(fetcher, settings)
         self.family = Family("average", self._scope, "consumption")
 
     async def zones(self) -> tuple[str, ...]:
@@ -152,7 +152,7 @@ class ElectricityMaps:
         rows = series.history if series.data is None else series.data
         return begun(self._readings(answer, series, rows or ()), self._fetcher.now())
 
-    async def _series(self, answer: Answer) -> _Series:
+    async def _series(self, answer: ProviderResponse) -> _Series:
         """Return a body that speaks of the zone that was asked about, and of the real world."""
         series = await self._fetcher.expect(answer, _Series)
         if "SANDBOX" in json.dumps(answer.body):
@@ -165,7 +165,7 @@ class ElectricityMaps:
 
     def _readings(
         self,
-        answer: Answer,
+        answer: ProviderResponse,
         series: _Series,
         rows: Iterable[object],
         *,

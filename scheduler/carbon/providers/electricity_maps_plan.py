@@ -13,8 +13,8 @@ from pydantic.alias_generators import to_camel
 
 from common.errors import SignalNotOffered, SignalUnavailable
 from common.settings import Settings
-from scheduler.carbon.answer import Answer
-from scheduler.carbon.fetcher import Fetcher
+from scheduler.carbon.http.fetcher import Fetcher
+from scheduler.carbon.http.response import ProviderResponse
 from scheduler.carbon.providers.series import Body
 from scheduler.carbon.signal import HOUR
 
@@ -54,7 +54,7 @@ class _Zones(RootModel[dict[str, _Zone]]):
     pass
 
 
-class Plan:
+class KeyPlan:
     """Asks what the plan of a key includes, and does not ask again for what it does not.
 
     Args:
@@ -84,7 +84,7 @@ class Plan:
         offered = {zone for zone, its in zones.items() if its.access is None or its.lists("now")}
         return tuple(sorted(offered | set(self._coordinates)))
 
-    async def ask(self, question: str, zone: str, params: Mapping[str, str]) -> Answer:
+    async def ask(self, question: str, zone: str, params: Mapping[str, str]) -> ProviderResponse:
         """Return the answer to a question.
 
         Args:
@@ -111,7 +111,7 @@ class Plan:
 
     async def _insist(
         self, path: str, query: Mapping[str, str], zone: str, question: str
-    ) -> Answer:
+    ) -> ProviderResponse:
         """Return an answer; a 401 is tried once more, then nothing is asked for long."""
         answer = await self._fetcher.get(path, query, zone=zone, question=question)
         if answer.status == HTTPStatus.UNAUTHORIZED:

@@ -15,10 +15,10 @@ from pydantic import Field
 
 from common.errors import SignalNotOffered
 from common.settings import Settings
-from scheduler.carbon.access import Access, address
-from scheduler.carbon.answer import Answer
-from scheduler.carbon.courtesy import Account
-from scheduler.carbon.fetcher import Fetcher
+from scheduler.carbon.http.access import Access, address
+from scheduler.carbon.http.fetcher import Fetcher
+from scheduler.carbon.http.limits import Account
+from scheduler.carbon.http.response import ProviderResponse
 from scheduler.carbon.providers.series import (
     HALF_HOUR,
     Body,
@@ -145,7 +145,7 @@ class Neso:
         """Close the connection."""
         await self._fetcher.close()
 
-    async def _ask(self, zone: str, question: str, span: str) -> tuple[Answer, list[Any]]:
+    async def _ask(self, zone: str, question: str, span: str) -> tuple[ProviderResponse, list[Any]]:
         """Return an answer about a span of time, and its slots."""
         if zone == NATION:
             answer = await self._get(f"/intensity/{span}", zone, question)
@@ -164,13 +164,13 @@ class Neso:
             await self._fetcher.unavailable(answer, "it speaks of another region")
         return answer, regions[0].data
 
-    async def _get(self, path: str, zone: str, question: str) -> Answer:
+    async def _get(self, path: str, zone: str, question: str) -> ProviderResponse:
         answer = await self._fetcher.get(path, zone=zone, question=question)
         if answer.is_refusal:
             await self._fetcher.shut(answer, "it lets nobody in from here")
         return answer
 
-    def _readings(self, answer: Answer, rows: list[Any], now: datetime) -> list[Reading]:
+    def _readings(self, answer: ProviderResponse, rows: list[Any], now: datetime) -> list[Reading]:
         read = partial(self._reading, zone=answer.zone, now=now)
         return readings_of(rows, read, source=self.name, zone=answer.zone)
 

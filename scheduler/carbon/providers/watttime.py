@@ -15,8 +15,8 @@ from pydantic import Field
 
 from common.log import get_logger
 from common.settings import Settings
-from scheduler.carbon.answer import Answer
-from scheduler.carbon.fetcher import Fetcher
+from scheduler.carbon.http.fetcher import Fetcher
+from scheduler.carbon.http.response import ProviderResponse
 from scheduler.carbon.providers.series import (
     HALF_HOUR,
     Body,
@@ -125,7 +125,7 @@ class WattTime:
         )
 
     def _readings(
-        self, answer: Answer, series: _Series, *, issued_at: datetime | None
+        self, answer: ProviderResponse, series: _Series, *, issued_at: datetime | None
     ) -> list[Reading]:
         slot = timedelta(seconds=series.meta.data_point_period_seconds)
         read = partial(self._reading, zone=answer.zone, slot=slot, issued_at=issued_at)
@@ -151,7 +151,7 @@ class WattTime:
 
     async def _ask(
         self, path: str, zone: str, question: str, params: Mapping[str, str]
-    ) -> tuple[Answer, _Series]:
+    ) -> tuple[ProviderResponse, _Series]:
         """Return an answer that is an intensity of the zone's region, and nothing else."""
         region = await self._session.region(zone)
         query = {"region": region, "signal_type": SIGNAL, **params}

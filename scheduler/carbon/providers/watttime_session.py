@@ -12,10 +12,10 @@ from pydantic import Field
 
 from common.errors import SignalNotOffered
 from common.settings import Settings
-from scheduler.carbon.access import Access, address, required
-from scheduler.carbon.answer import Answer
-from scheduler.carbon.courtesy import Account
-from scheduler.carbon.fetcher import Fetcher
+from scheduler.carbon.http.access import Access, address, required
+from scheduler.carbon.http.fetcher import Fetcher
+from scheduler.carbon.http.limits import Account
+from scheduler.carbon.http.response import ProviderResponse
 from scheduler.carbon.providers.series import Body
 
 NAME = "watttime"
@@ -94,7 +94,9 @@ class Session:
         self._located[zone] = self._fetcher.now() + _REGION_FOR, region
         return region
 
-    async def get(self, path: str, query: Mapping[str, str], zone: str, question: str) -> Answer:
+    async def get(
+        self, path: str, query: Mapping[str, str], zone: str, question: str
+    ) -> ProviderResponse:
         """Return an answer, logging in where that is due, and once more where it is refused."""
         token = await self._log_in(zone, instead_of=None)
         answer = await self._fetcher.get(
@@ -143,6 +145,6 @@ def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _is_about_the_plan(answer: Answer) -> bool:
+def _is_about_the_plan(answer: ProviderResponse) -> bool:
     """Return whether a refusal is one of what was asked, not of who asked."""
     return isinstance(answer.body, dict) and "scope" in json.dumps(answer.body).lower()

@@ -8,12 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
-from scheduler.policies.answer import Because
 from scheduler.policies.planning.ground import Ground
 from scheduler.policies.planning.pace import Pace
 from scheduler.policies.planning.reserve import Reserve
 from scheduler.policies.planning.turning import turning_points
 from scheduler.policies.pool import Floats, Ints, Pool
+from scheduler.policies.result import Because
 
 
 def why_wait(prices: Reserve, pace: Pace) -> Because:

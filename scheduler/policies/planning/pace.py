@@ -9,8 +9,8 @@ from statistics import median
 
 import numpy as np
 
+from scheduler.policies.context import SelectionContext
 from scheduler.policies.pool import Floats, Pool
-from scheduler.policies.question import Question
 
 _RECENT = 10
 """So many past rounds tell how long one takes."""
@@ -45,14 +45,14 @@ class Pace:
         return max(1.0, self.rounds_an_hour)
 
 
-def end_h(question: Question) -> float | None:
+def end_h(question: SelectionContext) -> float | None:
     """Return in how many hours a run ends, at the soonest if only its rounds end it, if at all."""
     if question.hours_left is not None or question.rounds_left is None:
         return question.hours_left
     return question.rounds_left / _rounds_an_hour(question)
 
 
-def pace_of(question: Question, *, hours: int, affordable: float | None) -> Pace:
+def pace_of(question: SelectionContext, *, hours: int, affordable: float | None) -> Pace:
     """Return how a run stands in time.
 
     Args:
@@ -75,7 +75,7 @@ def pace_of(question: Question, *, hours: int, affordable: float | None) -> Pace
 
 
 def due_updates(
-    question: Question, pool: Pool, shares: Floats, *, places: int, pace: Pace
+    question: SelectionContext, pool: Pool, shares: Floats, *, places: int, pace: Pace
 ) -> Floats:
     """Return how many updates each candidate should give within the hours ahead; `(N,)`.
 
@@ -103,7 +103,7 @@ def _least(*figures: float | None) -> float | None:
     return min(known) if known else None
 
 
-def _rounds_an_hour(question: Question) -> float:
+def _rounds_an_hour(question: SelectionContext) -> float:
     took = [closed.hours for closed in question.past[-_RECENT:] if closed.hours > 0]
     shortest = max(median(took) if took else 0.0, question.interval_h)
     return 1.0 / shortest if shortest > 0 else 1.0

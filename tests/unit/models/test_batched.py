@@ -15,7 +15,7 @@ from torch.utils.data import Subset, TensorDataset
 
 from common.errors import UpdateError, WorkloadError
 from common.messages import Hyperparameters
-from models.batched import Cohort, Updates, Work, footprint
+from models.batched import ClientWork, Cohort, Updates, footprint
 from models.batched.arrangement import count_turns
 from models.training import Trainer
 from models.update import State
@@ -86,12 +86,12 @@ def workload(**parts: Any) -> Any:
     return SimpleNamespace(**(own | parts))
 
 
-def works(data: dict[str, Any], *epochs: int) -> list[Work]:
-    return [Work(c, seed=10 + i, epochs=epochs[i % len(epochs)]) for i, c in enumerate(data)]
+def works(data: dict[str, Any], *epochs: int) -> list[ClientWork]:
+    return [ClientWork(c, seed=10 + i, epochs=epochs[i % len(epochs)]) for i, c in enumerate(data)]
 
 
 def assert_as_trainers(
-    made: Any, data: dict[str, Any], asked: list[Work], hyperparameters: Hyperparameters
+    made: Any, data: dict[str, Any], asked: list[ClientWork], hyperparameters: Hyperparameters
 ) -> None:
     """The tolerance of the package's docstring, and a few float32 roundings of the losses."""
     base = initial_version(made, 1)
@@ -412,7 +412,7 @@ def test_some_in_turn_and_some_at_once_give_each_its_own_row() -> None:
 def test_works_and_bases_that_do_not_fit_are_refused() -> None:
     data = of_sizes(9, 4)
     cohort, base = Cohort(workload(), data), initial_version(workload(), 1)
-    for asked, said in (([Work("nobody", 1, 1)], "no data of nobody"), ([], "nothing to do")):
+    for asked, said in (([ClientWork("nobody", 1, 1)], "no data of nobody"), ([], "nothing to do")):
         with pytest.raises(WorkloadError, match=said):
             cohort.train(base, asked, hyperparameters=Hyperparameters())
     with pytest.raises(UpdateError, match="another model"):

@@ -9,14 +9,14 @@ from typing import Any
 from hypothesis import strategies as st
 
 from common.messages import BlobRef, Energy, Outcome, Receipt
-from scheduler import accounting
+from scheduler.accounting import baseline as accounting
 from scheduler.carbon.reading import FLOW_TRACED, Family, Mean, Quality, Reading
-from scheduler.event import Draft, Event, canonical, chain_hash, stamp
-from scheduler.federation import Federation, Run
-from scheduler.gate import Gate, State
-from scheduler.receipt import worth
-from scheduler.round import AssignmentState, Round
-from scheduler.run import RunSpec
+from scheduler.federation.federation import Federation, Run
+from scheduler.federation.round import AssignmentState, Round
+from scheduler.gate.gate import Gate, State
+from scheduler.ledger.event import Draft, Event, canonical, chain_hash, stamp
+from scheduler.ledger.run_spec import RunSpec
+from scheduler.rounds.receipt import worth
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

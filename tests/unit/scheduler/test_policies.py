@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from common.errors import SettingError
 from scheduler.policies import POLICIES, ask, find_policy, policy_options, uniform
-from scheduler.policies.answer import Answer
-from scheduler.policies.question import Candidate, Question
+from scheduler.policies.context import Candidate, SelectionContext
+from scheduler.policies.result import SelectionResult
 
 
 def known(client: str, score: float, *, explored: bool) -> Candidate:
@@ -37,12 +37,12 @@ def chosen(policy: str, candidates: list[Candidate], wanted: int, draws: int) ->
 
 def answer(policy: str, candidates: list[Candidate], wanted: int, seed: int) -> list[str]:
     """Return whom a policy invites to round 3."""
-    question = Question(
+    question = SelectionContext(
         candidates, wanted, quorum=1, number=3, now=NOON, rng=Random(seed),
         num_clients=len(candidates), options=policy_options(policy, {}),
     )  # fmt: skip
     said = find_policy(policy).select(question)
-    return list(said.cohort if isinstance(said, Answer) else said)
+    return list(said.cohort if isinstance(said, SelectionResult) else said)
 
 
 @given(
@@ -141,12 +141,12 @@ def test_every_default_lies_within_its_bounds(name):
         assert option.least <= option.default <= option.most
 
 
-def raises(_question: Question) -> list[str]:
+def raises(_question: SelectionContext) -> list[str]:
     """Fail, as anybody's code may."""
     return [1 / 0]  # type: ignore[list-item]
 
 
-def names_strangers(_question: Question) -> list[str]:
+def names_strangers(_question: SelectionContext) -> list[str]:
     """Invite somebody who cannot be."""
     return ["nobody"]
 
@@ -159,6 +159,6 @@ def test_a_policy_that_fails_stops_its_round_with_one_line(policy, fault, monkey
     module = types.ModuleType("somebodys")
     module.choose = policy  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "somebodys", module)
-    question = Question([known("a", 0.5, explored=True)], 1, 1, 3, NOON, Random(0))
+    question = SelectionContext([known("a", 0.5, explored=True)], 1, 1, 3, NOON, Random(0))
     with pytest.raises(SettingError, match=fault):
         ask("somebodys:choose", question)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from scheduler.policies.answer import Answer
-from scheduler.policies.question import Question
+from scheduler.policies.context import SelectionContext
+from scheduler.policies.result import SelectionResult
 
 
-def half_the_work(question: Question) -> Answer:
+def half_the_work(question: SelectionContext) -> SelectionResult:
     """Invite all; the first does half of the epochs, and its examples count double."""
     ids = sorted(candidate.client for candidate in question.candidates)
-    return Answer(ids, epochs={ids[0]: question.epochs // 2}, weights={ids[0]: 2.0})
+    return SelectionResult(ids, epochs={ids[0]: question.epochs // 2}, weights={ids[0]: 2.0})
 
 
-def fails(question: Question) -> Answer:
+def fails(question: SelectionContext) -> SelectionResult:
     raise RuntimeError(question.number)
 
 
-def every_other_day(question: Question) -> list[str]:
+def every_other_day(question: SelectionContext) -> list[str]:
     """Invite all at the midnights of odd days, and nobody else."""
     is_time = question.now.hour == 0 and question.now.toordinal() % 2
     return [candidate.client for candidate in question.candidates] if is_time else []

@@ -3,8 +3,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from simulation.loading import load_scenario
 from simulation.run import simulate
+from simulation.scenario.loading import load_scenario
 
 PAGE = Path(__file__).parents[3] / "docs" / "simulation.md"
 

@@ -7,13 +7,13 @@ import pytest
 
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.signal import HOUR, hour_start
-from scheduler.carbon.trace import Trace
-from scheduler.carbon.typical_day import TypicalDay
+from scheduler.carbon.signals.trace import Trace
+from scheduler.carbon.signals.typical_day import TypicalDay
 from simulation.grids.error_model import LEADS, ErrorModel, sigma
 from simulation.grids.foresight import make_foresight
 from simulation.grids.grid import KnownNow, VirtualClock, VirtualGrid
 from simulation.grids.truth import Truth, hour_of
-from simulation.scenario import ForecastPart
+from simulation.scenario.scenario import ForecastPart
 from tests.unit.simulation.worlds import trace
 
 NOW = datetime(2022, 5, 20, 7, tzinfo=UTC)

@@ -15,13 +15,13 @@ from common.clock import GridClock
 from common.errors import FairwindError
 from models.aggregation import grid_exponent
 from models.workloads import digits
-from scheduler.ledger import open_ledger
+from scheduler.ledger.ledger import open_ledger
 from simulation import many
-from simulation.journal import OnDisk
 from simulation.many import scenario_key, simulate_all
 from simulation.outcome import Outcome
+from simulation.ports.journal import OnDisk
 from simulation.run import simulate
-from simulation.scenario import Scenario
+from simulation.scenario.scenario import Scenario
 from tests.unit.simulation.worlds import group, trace, world
 
 LEARNS: dict[str, Any] = {

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from simulation.loading import parse_scenario
-from simulation.scenario import Scenario
+from simulation.scenario.loading import parse_scenario
+from simulation.scenario.scenario import Scenario
 
 START = "2022-05-02T00:00:00Z"
 

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from common.errors import LedgerError
-from scheduler.federation import Federation
+from scheduler.federation.federation import Federation
 from tasks.monitor.metrics import LedgerCollector
 from tests.unit.scheduler.story import HOUR, Story
 

@@ -13,11 +13,11 @@ from common.clock import GridClock
 from common.errors import FederationError, LedgerError
 from common.messages import Energy
 from common.settings import Settings
-from scheduler.booking import Booking
+from scheduler.accounting.booking import Booking
+from scheduler.accounting.totals import Totals
 from scheduler.carbon.reading import FLOW_TRACED, Mean, Reading
-from scheduler.event import Draft
-from scheduler.ledger import open_ledger
-from scheduler.tally import Tally
+from scheduler.ledger.event import Draft
+from scheduler.ledger.ledger import open_ledger
 from tasks.monitor import grams
 from tasks.monitor.horizon import outlook
 from tasks.monitor.source import LedgerSource
@@ -90,8 +90,8 @@ def work(wh: float | None = 10.0, *, settled: float | None = None, **more: Any) 
     return Booking(**(fields | more))
 
 
-def tally_of(*bookings: Booking) -> Tally:
-    tally = Tally()
+def tally_of(*bookings: Booking) -> Totals:
+    tally = Totals()
     for booking in bookings:
         tally.replace(None, booking)
     return tally

@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).parents[3]
 LOOK = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 
 ROLES = {
-    "site": "import tasks.app, tasks.client",
+    "site": "import tasks.app, tasks.site.train",
     "beat": "from tasks import app; from celery.apps.beat import Beat; Beat(app=app).init_loader()",
     "flower": "import tasks.app, flower.command, flowerconfig",
     "cli": "import tasks.app, tasks.cli",
@@ -71,4 +71,4 @@ def test_beat_loads_nothing_that_decides(loaded):
 def test_the_roles_are_looked_at_in_processes_that_did_load_them(loaded):
     assert "celery.apps.beat" in loaded("beat")
     assert "tasks.monitor.install" in loaded("flower")
-    assert "scheduler.ledger" in loaded("status")
+    assert "scheduler.ledger.ledger" in loaded("status")

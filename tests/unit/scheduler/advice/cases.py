@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from common.messages import Energy, EnergyPart
+from scheduler.accounting.booking import Booking
 from scheduler.advice import Case, Record
 from scheduler.advice.chance import PastRound, PastVerdict
-from scheduler.booking import Booking
 from scheduler.carbon.reading import FLOW_TRACED, Mean, Reading
-from scheduler.client import Client
-from scheduler.gate import GateRule
-from scheduler.score import WEIGHTS
+from scheduler.federation.client import Client
+from scheduler.gate.gate import GateRule
+from scheduler.selection.score import WEIGHTS
 from tests.unit.scheduler.story import HOUR, MINUTE, NOON
 
 DAY = timedelta(days=1)

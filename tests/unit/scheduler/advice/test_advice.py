@@ -11,12 +11,12 @@ from scheduler.advice import Case, Record, gather, make_advice
 from scheduler.advice.render import card, markdown
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import Reading
-from scheduler.carbon.typical_day import TypicalDay
-from scheduler.plan import plan_round
-from scheduler.verdict_columns import describe
+from scheduler.carbon.signals.typical_day import TypicalDay
+from scheduler.selection.plan import plan_round
+from scheduler.selection.verdict_columns import describe
 from tests.unit.scheduler.advice.cases import DAY, RULE, case, energy, past_round, work
+from tests.unit.scheduler.selection.test_plan import situation, some
 from tests.unit.scheduler.story import NOON, Story, spec
-from tests.unit.scheduler.test_plan import situation, some
 
 
 def full_case() -> Case:

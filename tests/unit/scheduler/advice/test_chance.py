@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from scheduler.advice.chance import Chances, PastRound, Shift, look_back, would_have
 from scheduler.advice.hours import cleanest_window
 from scheduler.carbon.reading import Reading
-from scheduler.plan import plan_round
-from scheduler.verdict_columns import describe
+from scheduler.selection.plan import plan_round
+from scheduler.selection.verdict_columns import describe
 from tests.unit.scheduler.advice.cases import DAY, MONDAY, RULE, grid, noon_is_clean, past_round
+from tests.unit.scheduler.selection.test_plan import situation, some
 from tests.unit.scheduler.story import HOUR, NOON, Story, spec
-from tests.unit.scheduler.test_plan import situation, some
 
 OPEN = {"a": "invited", "b": "invited", "c": "not_sampled", "d": "not_sampled"}
 

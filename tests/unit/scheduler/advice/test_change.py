@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scheduler.accounting.booking import Booking
 from scheduler.advice.change import Change, Facts, find_changes
 from scheduler.advice.hours import DayWindow, cleanest_window
 from scheduler.advice.practice import practices
-from scheduler.booking import Booking
 from tests.unit.scheduler.advice.cases import DAY, MONDAY, energy, grid, noon_is_clean, work
 from tests.unit.scheduler.story import NOON
 

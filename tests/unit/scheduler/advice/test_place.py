@@ -1,8 +1,8 @@
 """A place says rank and median, of what both the client and a peer know."""
 
+from scheduler.accounting.booking import Booking
 from scheduler.advice.place import Place, find_places
 from scheduler.advice.practice import practices
-from scheduler.booking import Booking
 from tests.unit.scheduler.advice.cases import energy, work
 from tests.unit.scheduler.story import NOON
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from scheduler.carbon.grid import Grid
-from scheduler.carbon.static import Static
-from scheduler.carbon.trace import Trace
-from scheduler.carbon.typical_day import TypicalDay
+from scheduler.carbon.signals.static import Static
+from scheduler.carbon.signals.trace import Trace
+from scheduler.carbon.signals.typical_day import TypicalDay
 
 START = datetime(2022, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.errors import SignalNotOffered, SignalUnavailable
-from scheduler.carbon.almanac import Almanac
 from scheduler.carbon.reading import FLOW_TRACED, Family, Reading
 from scheduler.carbon.refresh import hear_more, hear_now, hear_past
+from scheduler.carbon.zone_history import ZoneHistory
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -66,13 +66,13 @@ class Source:
 DOWN = SignalUnavailable("first is down")
 
 
-def now_of(known: Almanac, *chain: Source, at=NOON, bridged=2 * HOUR) -> Almanac:
+def now_of(known: ZoneHistory, *chain: Source, at=NOON, bridged=2 * HOUR) -> ZoneHistory:
     for source in chain:
         source.at = at
     return asyncio.run(hear_now(known, chain, now=at, bridged=bridged))
 
 
-def more_of(known: Almanac, *chain: Source, at=NOON) -> Almanac:
+def more_of(known: ZoneHistory, *chain: Source, at=NOON) -> ZoneHistory:
     for source in chain:
         source.at = at
     return asyncio.run(hear_more(known, chain, now=at))
@@ -80,7 +80,7 @@ def more_of(known: Almanac, *chain: Source, at=NOON) -> Almanac:
 
 def test_a_slot_is_asked_for_once():
     first = Source()
-    known = now_of(Almanac("FR"), first)
+    known = now_of(ZoneHistory("FR"), first)
     known = now_of(known, first, at=NOON + HOUR / 2)
     assert first.asked["now"] == 1
     now_of(known, first, at=NOON + HOUR)
@@ -89,13 +89,13 @@ def test_a_slot_is_asked_for_once():
 
 def test_the_next_source_is_not_asked_while_the_first_answers():
     first, second = Source(), Source("second")
-    now_of(Almanac("FR"), first, second)
+    now_of(ZoneHistory("FR"), first, second)
     assert second.asked["now"] == 0
 
 
 def test_a_short_silence_is_bridged_before_the_next_source_is_asked():
     first, second = Source(), Source("second")
-    known = now_of(Almanac("FR"), first, second)
+    known = now_of(ZoneHistory("FR"), first, second)
     first.fault = DOWN
     known = now_of(known, first, second, at=NOON + HOUR)
     holds = known.reading_at(NOON + HOUR)
@@ -106,7 +106,7 @@ def test_a_short_silence_is_bridged_before_the_next_source_is_asked():
 
 def test_after_a_long_silence_the_next_source_speaks_and_the_reason_is_kept():
     first, second = Source(), Source("second", MARGINAL)
-    known = now_of(Almanac("FR"), first, second)
+    known = now_of(ZoneHistory("FR"), first, second)
     first.fault = DOWN
     at = NOON + 3 * HOUR
     known = now_of(known, first, second, at=at)
@@ -123,7 +123,7 @@ def test_after_a_long_silence_the_next_source_speaks_and_the_reason_is_kept():
 
 def test_a_forecast_of_the_silent_source_does_not_outlive_the_bridge():
     first, second = Source(forecasts=True), Source("second")
-    known = more_of(now_of(Almanac("FR"), first, second), first, second)
+    known = more_of(now_of(ZoneHistory("FR"), first, second), first, second)
     first.fault = DOWN
     for hours, speaks in ((1, "first"), (2, "first"), (3, "second")):
         known = now_of(known, first, second, at=NOON + hours * HOUR)
@@ -136,7 +136,7 @@ def test_a_source_that_is_back_is_believed_of_the_hours_to_come():
     first, second = Source(forecasts=True), Source("second")
     second.forecasts = True
     first.fault = DOWN
-    known = more_of(now_of(Almanac("FR"), first, second), first, second)
+    known = more_of(now_of(ZoneHistory("FR"), first, second), first, second)
     # As a yearly mean does: it calls its figures of the next days as sure as today's.
     flat = [second.figure(NOON + n * HOUR, quality="modelled") for n in range(1, 48)]
     known = known.supplement(flat, ["first", "second"], NOON)
@@ -151,14 +151,14 @@ def test_a_source_that_is_back_is_believed_of_the_hours_to_come():
 def test_with_every_source_down_nothing_is_known_and_every_reason_is_kept():
     first, second = Source(), Source("second")
     first.fault, second.fault = DOWN, SignalUnavailable("second is down, too")
-    known = now_of(Almanac("FR"), first, second)
+    known = now_of(ZoneHistory("FR"), first, second)
     assert known.reading_at(NOON) is None
     assert set(known.faults) == {"first", "second"}
 
 
 def test_past_and_forecast_are_asked_for_once_an_hour():
     first = Source(forecasts=True)
-    known = more_of(now_of(Almanac("FR"), first), first)
+    known = more_of(now_of(ZoneHistory("FR"), first), first)
     known = more_of(known, first, at=NOON + HOUR / 2)
     assert (first.asked["past"], first.asked["future"]) == (1, 1)
     known = more_of(now_of(known, first, at=NOON + HOUR), first, at=NOON + HOUR)
@@ -170,7 +170,7 @@ def test_past_and_forecast_are_asked_for_once_an_hour():
 
 def test_a_refresh_that_learns_nothing_leaves_the_almanac_itself():
     first, second = Source(forecasts=True), Source("second")
-    known = more_of(now_of(Almanac("FR"), first, second), first, second)
+    known = more_of(now_of(ZoneHistory("FR"), first, second), first, second)
     again = NOON + HOUR / 2
     assert more_of(now_of(known, first, second, at=again), first, second, at=again) is known
     first.fault = DOWN
@@ -181,7 +181,7 @@ def test_a_refresh_that_learns_nothing_leaves_the_almanac_itself():
 
 def test_measured_figures_replace_estimates():
     first = Source()
-    known = now_of(Almanac("FR"), first)
+    known = now_of(ZoneHistory("FR"), first)
     later = NOON + HOUR
     known = more_of(now_of(known, first, at=later), first, at=later)
     holds = known.reading_at(NOON)
@@ -191,7 +191,7 @@ def test_measured_figures_replace_estimates():
 
 def test_a_source_without_a_forecast_is_forecast_from_its_own_past():
     first = Source()
-    known = more_of(now_of(Almanac("FR"), first), first)
+    known = more_of(now_of(ZoneHistory("FR"), first), first)
     tomorrow = known.reading_at(NOON + 20 * HOUR)
     assert tomorrow is not None
     assert (tomorrow.source, tomorrow.quality, tomorrow.issued_at) == ("first", "forecast", NOON)
@@ -202,7 +202,7 @@ def test_a_source_without_a_forecast_is_forecast_from_its_own_past():
 
 def test_a_failure_to_tell_the_past_is_tried_again_and_a_refusal_is_not():
     first = Source()
-    known = now_of(Almanac("FR"), first)
+    known = now_of(ZoneHistory("FR"), first)
     first.fault = DOWN
     known = more_of(known, first)
     first.fault = SignalNotOffered("not in the plan")
@@ -213,7 +213,7 @@ def test_a_failure_to_tell_the_past_is_tried_again_and_a_refusal_is_not():
 
 def test_the_measured_past_of_one_span_can_be_asked_for():
     first = Source()
-    known = asyncio.run(hear_past(Almanac("FR"), [first], NOON - 3 * HOUR, NOON, now=NOON))
+    known = asyncio.run(hear_past(ZoneHistory("FR"), [first], NOON - 3 * HOUR, NOON, now=NOON))
     assert [r.quality for r in known.readings] == ["measured"] * 3
     first.fault = DOWN
     again = asyncio.run(hear_past(known, [first], NOON - 9 * HOUR, NOON, now=NOON))

@@ -11,9 +11,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from scheduler.policies.answer import Answer
+from scheduler.policies.context import Candidate, PastRound, PastUpdate, SelectionContext
 from scheduler.policies.fairwind import select
-from scheduler.policies.question import Candidate, PastRound, PastUpdate, Question
+from scheduler.policies.result import SelectionResult
 from tests.unit.scheduler.policies.laws import NOW
 
 OPTIONS = {
@@ -32,19 +32,19 @@ def site(client: str, *hours: float, **fields: Any) -> Candidate:
 
 def question(
     *candidates: Candidate, options: Mapping[str, float] | None = None, **fields: Any
-) -> Question:
+) -> SelectionContext:
     told: dict[str, Any] = {
         "wanted": len(candidates), "quorum": 1, "number": 1, "now": NOW, "rng": Random(0),
         "num_clients": len(candidates), "options": {**OPTIONS, **(options or {})},
     }  # fmt: skip
-    return Question(candidates, **(told | fields))
+    return SelectionContext(candidates, **(told | fields))
 
 
-def ask(*candidates: Candidate, **fields: Any) -> Answer:
+def ask(*candidates: Candidate, **fields: Any) -> SelectionResult:
     return select(question(*candidates, **fields))
 
 
-def again(asked: Question) -> Answer:
+def again(asked: SelectionContext) -> SelectionResult:
     """Return the answer to a question, with the same luck whenever it is asked."""
     return select(replace(asked, rng=Random(7)))
 
@@ -115,7 +115,7 @@ intensities = st.sampled_from([0.0, 20.0, 100.0, 130.0, 200.0, 450.0, 700.0])
 
 
 @st.composite
-def questions(draw: st.DrawFn, /, **fixed: Any) -> Question:
+def questions(draw: st.DrawFn, /, **fixed: Any) -> SelectionContext:
     """Return questions of every kind: what is known of clients, of time and of grams varies."""
     figures = st.none() | st.sampled_from([0.0, 0.5, 1.0, 30.0, 1000.0])
     zones = {

@@ -7,7 +7,7 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from scheduler.policies.question import Candidate, PastRound, PastUpdate, Question
+from scheduler.policies.context import Candidate, PastRound, PastUpdate, SelectionContext
 
 NOW = datetime(2022, 6, 1, 12, tzinfo=UTC)
 
@@ -19,8 +19,8 @@ def ask(
     *,
     quorum: int = 1,
     past: Sequence[PastRound] = (),
-) -> Question:
-    return Question(
+) -> SelectionContext:
+    return SelectionContext(
         candidates=candidates,
         wanted=wanted,
         quorum=quorum,
@@ -65,7 +65,9 @@ def questions(draw, options):
     return ask(candidates, wanted, options, quorum=quorum, past=rounds(*cohorts))
 
 
-def assert_lawful(select: Callable[[Question], list[str]], question: Question) -> list[str]:
+def assert_lawful(
+    select: Callable[[SelectionContext], list[str]], question: SelectionContext
+) -> list[str]:
     """Return the answer, after it has been checked against what holds for every policy."""
     answer = select(replace(question, rng=Random(7)))
     assert len(set(answer)) == len(answer) <= question.wanted

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.policies.alpha_fair import _greedy, _Problem, select
-from scheduler.policies.question import Candidate, PastRound, PastUpdate, Question
+from scheduler.policies.context import Candidate, PastRound, PastUpdate, SelectionContext
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -27,7 +27,7 @@ def closed(number: int, **gco2eq: float | None) -> PastRound:
     return PastRound(number, NOW - timedelta(hours=1), updates)
 
 
-def ask(*candidates: Candidate, **changes: Any) -> Question:
+def ask(*candidates: Candidate, **changes: Any) -> SelectionContext:
     fields: dict[str, Any] = {
         "wanted": 2,
         "quorum": 1,
@@ -36,7 +36,7 @@ def ask(*candidates: Candidate, **changes: Any) -> Question:
         "rng": Random(0),
         "options": {"alpha": 0.1, "horizon_h": 24.0},
     }
-    return Question(candidates, **(fields | changes))
+    return SelectionContext(candidates, **(fields | changes))
 
 
 PAIR = (client("a", 100.0, 50.0), client("b", 200.0, 300.0))
@@ -224,7 +224,7 @@ questions = st.builds(
 def test_the_answer_is_lawful(question, data):
     def answer(candidates: list[Candidate]) -> list[str]:
         fields = {name: getattr(question, name) for name in question.__slots__}
-        return select(Question(**(fields | {"candidates": candidates, "rng": Random(7)})))
+        return select(SelectionContext(**(fields | {"candidates": candidates, "rng": Random(7)})))
 
     chosen = answer(list(question.candidates))
     assert len(set(chosen)) == len(chosen) <= question.wanted

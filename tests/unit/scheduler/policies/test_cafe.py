@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.policies.cafe import select
-from scheduler.policies.question import Candidate, PastRound, PastUpdate, Question
+from scheduler.policies.context import Candidate, PastRound, PastUpdate, SelectionContext
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -23,7 +23,7 @@ def closed(number: int, hours_ago: float, **gco2eq: float | None) -> PastRound:
     return PastRound(number, NOW - timedelta(hours=hours_ago), updates)
 
 
-def ask(*candidates: Candidate, **changes: Any) -> Question:
+def ask(*candidates: Candidate, **changes: Any) -> SelectionContext:
     past = changes.get("past", ())
     fields: dict[str, Any] = {
         "wanted": 2,
@@ -35,7 +35,7 @@ def ask(*candidates: Candidate, **changes: Any) -> Question:
         "rounds_left": 10 - len(past),
         "options": {"v": 1.0},
     }
-    return Question(candidates, **(fields | changes))
+    return SelectionContext(candidates, **(fields | changes))
 
 
 TRIO = (client("a", 100.0, 4.0), client("b", 50.0, 2.0), client("c", 40.0, 9.0))
@@ -148,7 +148,7 @@ questions = st.builds(
 def test_the_answer_is_lawful(question, data):
     def answer(candidates: list[Candidate]) -> list[str]:
         fields = {name: getattr(question, name) for name in question.__slots__}
-        return select(Question(**(fields | {"candidates": candidates, "rng": Random(7)})))
+        return select(SelectionContext(**(fields | {"candidates": candidates, "rng": Random(7)})))
 
     chosen = answer(list(question.candidates))
     assert len(set(chosen)) == len(chosen) <= question.wanted

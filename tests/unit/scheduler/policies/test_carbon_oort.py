@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.policies import carbon_oort
-from scheduler.policies.question import Candidate, PastRound, PastUpdate, Question
+from scheduler.policies.context import Candidate, PastRound, PastUpdate, SelectionContext
 from tests.unit.scheduler.policies.laws import assert_lawful
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)
@@ -34,8 +34,8 @@ def ask(
     grams: float | None = None,
     spent: float = 0.0,
     left: int | None = 1,
-) -> Question:
-    return Question(
+) -> SelectionContext:
+    return SelectionContext(
         candidates, wanted, quorum=1, number=len(past) + 1, now=NOON, rng=Random(0), past=past,
         grams=grams, spent_gco2eq=spent, rounds_left=left,
     )  # fmt: skip

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.policies.answer import Answer, fault
 from scheduler.policies.fairwind import select
 from scheduler.policies.planning.ground import ground_of
 from scheduler.policies.pool import Candidates, Pool
+from scheduler.policies.result import SelectionResult, fault
 from tests.unit.scheduler.policies.course import (
     again,
     drive,
@@ -176,7 +176,7 @@ def test_what_would_have_changed_its_mind_does(seed, client, nearer):
         "options": {"fairness": 1.0, "closing": 0.0},
     }
 
-    def asked(grids: list[list[float]]) -> Answer:
+    def asked(grids: list[list[float]]) -> SelectionResult:
         return select(question(*(site(f"c{n}", *g) for n, g in enumerate(grids)), **told))
 
     answer, name = asked(grids), f"c{client}"

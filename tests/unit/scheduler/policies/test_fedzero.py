@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from scheduler.policies import POLICIES, policy_options
-from scheduler.policies.answer import Answer
+from scheduler.policies.context import Candidate, SelectionContext
 from scheduler.policies.fedzero import select
-from scheduler.policies.fedzero_mip import Work, allocate, most_clients, surely
-from scheduler.policies.question import Candidate, Question
+from scheduler.policies.fedzero_mip import BatchLimits, allocate, most_clients, surely
+from scheduler.policies.result import SelectionResult
 from tests.unit.scheduler.policies import laws
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -31,11 +31,11 @@ def client(name: str, zone: str, *ahead: float, **changes: Any) -> Candidate:
     return Candidate(name, **(fields | changes))
 
 
-def ask(*candidates: Candidate, now: datetime = NOON, **changes: Any) -> Answer:
+def ask(*candidates: Candidate, now: datetime = NOON, **changes: Any) -> SelectionResult:
     options = policy_options("fedzero", changes.pop("options", {}))
     fields: dict[str, Any] = {"wanted": 2, "quorum": 1, "number": 1, "epochs": 5}
     fields |= {"now": now, "rng": Random(0), "options": options} | changes
-    return select(Question(candidates, **fields))
+    return select(SelectionContext(candidates, **fields))
 
 
 def test_only_zones_with_excess_energy_train():
@@ -136,7 +136,7 @@ def test_work_that_needs_no_energy_still_waits_for_excess():
 positive = st.sampled_from([0.1, 0.5, 1.0, 2.0, 3.0])
 works = st.integers(1, 4).flatmap(
     lambda n: st.builds(
-        lambda sigma, delta, spare, domain, energy: Work(
+        lambda sigma, delta, spare, domain, energy: BatchLimits(
             np.array(sigma), np.array(delta), np.array(spare), np.array(domain),
             np.array(energy), 1.0, 3.0,
         ),
@@ -152,7 +152,7 @@ works = st.integers(1, 4).flatmap(
 )  # fmt: skip
 
 
-def best_of(work: Work, chosen: tuple[int, ...]) -> float | None:
+def best_of(work: BatchLimits, chosen: tuple[int, ...]) -> float | None:
     """Return the greatest objective of a given set, by a linear program in m alone."""
     spans = work.spare.shape[1]
     cost = np.repeat([-(work.sigma[c] + 1e-3) for c in chosen], spans)

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
+from scheduler.policies.context import Candidate, PastRound, PastUpdate, SelectionContext
 from scheduler.policies.fedzero_blocklist import blocked, omega, release
-from scheduler.policies.question import Candidate, PastRound, PastUpdate, Question
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -16,8 +16,8 @@ def done(number: int, hour: float, *, salt: float = 60.0, **utility: float | Non
     return PastRound(number, START + timedelta(hours=hour), updates)
 
 
-def ask(*past: PastRound, hour: float, clients: str = "abcd") -> Question:
-    return Question(
+def ask(*past: PastRound, hour: float, clients: str = "abcd") -> SelectionContext:
+    return SelectionContext(
         [Candidate(c) for c in clients], 2, 1, len(past) + 1,
         START + timedelta(hours=hour), Random(0), past,
     )  # fmt: skip

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from scheduler.policies.context import Candidate
 from scheduler.policies.planning.ground import Ground, ground_of
 from scheduler.policies.pool import Pool
-from scheduler.policies.question import Candidate
 from tests.unit.scheduler.policies.course import site
 
 

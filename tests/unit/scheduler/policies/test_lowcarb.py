@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, settings
 
+from scheduler.policies.context import Candidate, SelectionContext
 from scheduler.policies.lowcarb import select
-from scheduler.policies.question import Candidate, Question
 from tests.unit.scheduler.policies.laws import ask, assert_lawful, questions, rounds
 
 OPTIONS = {"horizon_h": 4.0}
@@ -18,7 +18,7 @@ def site(client: str, *forecast: float) -> Candidate:
     )
 
 
-def took_part(candidates: list[Candidate], wanted: int, **times: int) -> Question:
+def took_part(candidates: list[Candidate], wanted: int, **times: int) -> SelectionContext:
     """Return a question after rounds in which each client took part so many times."""
     most = max(times.values())
     past = rounds(*[{c for c, count in times.items() if count > n} for n in range(most)])

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.policies import oort
+from scheduler.policies.context import Candidate, PastRound, PastUpdate, SelectionContext
 from scheduler.policies.oort_pacer import preferred_duration_s
-from scheduler.policies.question import Candidate, PastRound, PastUpdate, Question
 from tests.unit.scheduler.policies.laws import assert_lawful
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)
@@ -34,8 +34,8 @@ def ask(
     number: int | None = None,
     seed: int = 0,
     **options: float,
-) -> Question:
-    return Question(
+) -> SelectionContext:
+    return SelectionContext(
         [Candidate(c) if isinstance(c, str) else c for c in candidates], wanted, quorum=1,
         number=number or len(rounds) + 1, now=NOON, rng=Random(seed), past=rounds,
         options=oort.DEFAULTS | options,

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.policies import policy_options
-from scheduler.policies.answer import Answer
+from scheduler.policies.context import Candidate, PastRound, PastUpdate, SelectionContext
 from scheduler.policies.oracle import select
-from scheduler.policies.question import Candidate, PastRound, PastUpdate, Question
+from scheduler.policies.result import SelectionResult
 from tests.unit.scheduler.policies import laws
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -28,11 +28,11 @@ def client(name: str, *ahead: float, **changes: Any) -> Candidate:
     return Candidate(name, **(fields | changes))
 
 
-def ask(*candidates: Candidate, **changes: Any) -> Answer:
+def ask(*candidates: Candidate, **changes: Any) -> SelectionResult:
     options = policy_options("oracle", changes.pop("options", {}))
     fields: dict[str, Any] = {"wanted": 1, "quorum": 1, "number": 1, "now": NOW, "rounds_left": 1}
     return select(
-        Question(candidates, **(fields | {"rng": Random(0), "options": options} | changes))
+        SelectionContext(candidates, **(fields | {"rng": Random(0), "options": options} | changes))
     )
 
 

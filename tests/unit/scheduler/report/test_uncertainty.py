@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from common.messages import Energy, EnergyPart
-from scheduler.booking import Booking
+from scheduler.accounting.booking import Booking
 from scheduler.carbon.reading import FLOW_TRACED, Mean, Quality, Reading
 from scheduler.carbon.signal import hour_number
-from scheduler.carbon.typical_day import typical_days
+from scheduler.carbon.signals.typical_day import typical_days
 from scheduler.report.uncertainty import range_of
 from tests.unit.scheduler.story import HOUR, NOON, reading
 

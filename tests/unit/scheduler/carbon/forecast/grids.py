@@ -9,7 +9,7 @@ from scheduler.carbon.forecast import Forecast, forecast
 from scheduler.carbon.forecast.history import History
 from scheduler.carbon.reading import FLOW_TRACED, Quality, Reading
 from scheduler.carbon.signal import hour_number
-from scheduler.carbon.weather import Floats
+from scheduler.carbon.signals.weather import Floats
 
 HOUR = timedelta(hours=1)
 NOW = datetime(2026, 7, 1, tzinfo=UTC)  # a Wednesday

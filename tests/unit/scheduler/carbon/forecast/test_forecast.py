@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from common.errors import SignalError
 from scheduler.carbon.forecast import Forecast, forecast
 from scheduler.carbon.reading import FLOW_TRACED, Reading
-from scheduler.carbon.weather import Floats
+from scheduler.carbon.signals.weather import Floats
 from tests.unit.scheduler.carbon.forecast.grids import (
     HOUR,
     NOW,

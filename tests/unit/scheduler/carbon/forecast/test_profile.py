@@ -9,7 +9,7 @@ from scheduler.carbon.forecast.history import History
 from scheduler.carbon.forecast.outcome import Outcome
 from scheduler.carbon.forecast.persistence import persistence
 from scheduler.carbon.forecast.profile import _shape, profile
-from scheduler.carbon.weather import Floats
+from scheduler.carbon.signals.weather import Floats
 from tests.unit.scheduler.carbon.forecast.grids import history, solar_grid
 
 WEEKS = 24 * 7

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from common.settings import Settings
-from scheduler.carbon.connection import Limits
-from scheduler.carbon.courtesy import LocalCourtesy, Standing
-from scheduler.carbon.fetcher import Fetcher
+from scheduler.carbon.http.connection import Limits
+from scheduler.carbon.http.fetcher import Fetcher
+from scheduler.carbon.http.limits import LocalLimits, Standing
 from scheduler.carbon.provider import Provider
 from scheduler.carbon.providers import PROVIDERS
 from tests.fakes import electricity_maps, neso, watttime
 from tests.fakes.server import Fake
-from tests.unit.scheduler.carbon.courtesy_laws import Clock
+from tests.unit.scheduler.carbon.http.limits_laws import Clock
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Asking:
         fake.clock = self.clock
         self.settings = settings_for(fake, **changed)
         self.slept: list[float] = []
-        self.courtesy = LocalCourtesy(self.clock, jitter=lambda: 0.5)
+        self.courtesy = LocalLimits(self.clock, jitter=lambda: 0.5)
         reach, make = PROVIDERS[name]  # type: ignore[index]
         self.fetcher = Fetcher(
             reach(self.settings),

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from common.errors import SignalNotOffered, SignalUnavailable
-from scheduler.carbon.courtesy import NOT_OFFERED_FOR, REFUSED_FOR, LocalCourtesy
-from scheduler.carbon.fetcher import Fetcher
+from scheduler.carbon.http.fetcher import Fetcher
+from scheduler.carbon.http.limits import NOT_OFFERED_FOR, REFUSED_FOR, LocalLimits
 from scheduler.carbon.providers import PROVIDERS
 from scheduler.carbon.reading import Family, Reading
 from tests.fakes.electricity_maps import KEY, FakeElectricityMaps
@@ -124,7 +124,7 @@ def test_both_versions_of_the_api_are_understood(
     asking.provider = make(
         Fetcher(
             reach(settings),
-            courtesy=LocalCourtesy(asking.clock),
+            courtesy=LocalLimits(asking.clock),
             now=asking.clock,
             transport=httpx.MockTransport(answer),
         ),

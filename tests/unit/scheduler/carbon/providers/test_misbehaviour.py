@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from common.errors import SignalUnavailable
-from scheduler.carbon.courtesy import OPEN_AFTER
+from scheduler.carbon.http.limits import OPEN_AFTER
 from scheduler.carbon.reading import Reading
 from tests.fakes.server import local_time
 from tests.unit.scheduler.carbon.providers.asking import FAKES, HASTY, NOW, PATHS, SECRETS, Asking

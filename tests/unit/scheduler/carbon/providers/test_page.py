@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from scheduler.carbon.courtesy import LocalCourtesy
-from scheduler.carbon.fetcher import Fetcher
+from scheduler.carbon.http.fetcher import Fetcher
+from scheduler.carbon.http.limits import LocalLimits
 from scheduler.carbon.providers.neso import REGION_IDS
 
 NOON = datetime(2022, 7, 19, 14, 10, tzinfo=UTC)
@@ -54,7 +54,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Any:
 def ask(page: Any, question: Callable[[Any], Awaitable[Any]]) -> Any:
     fetcher = Fetcher(
         page.access(None),
-        courtesy=LocalCourtesy(lambda: NOON),
+        courtesy=LocalLimits(lambda: NOON),
         now=lambda: NOON,
         transport=httpx.MockTransport(answer),
     )

@@ -10,7 +10,7 @@ import pytest
 from common.errors import SettingError
 from common.settings import Settings
 from scheduler.carbon import LIVE
-from scheduler.carbon.courtesy import LocalCourtesy
+from scheduler.carbon.http.limits import LocalLimits
 from scheduler.carbon.providers import (
     PROVIDERS,
     live_names,
@@ -95,7 +95,7 @@ def test_live_sources_are_named_once_whoever_names_them() -> None:
 def test_a_provider_counts_what_its_signal_is_said_to_count(name: str) -> None:
     chosen = settings(name, **KEYS)
     now = datetime(2026, 3, 1, tzinfo=UTC)
-    courtesy = LocalCourtesy(lambda: now)
+    courtesy = LocalLimits(lambda: now)
     provider = make_provider(chosen, name, courtesy=courtesy, now=lambda: now)  # type: ignore[arg-type]
     assert provider.name == name
     assert provider.family == LIVE[name](chosen)  # type: ignore[index]

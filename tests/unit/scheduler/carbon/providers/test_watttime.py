@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from common.errors import SignalNotOffered, SignalUnavailable
-from scheduler.carbon.courtesy import REFUSED_FOR
+from scheduler.carbon.http.limits import REFUSED_FOR
 from scheduler.carbon.providers import watttime
 from scheduler.carbon.reading import Family, Reading
 from tests.fakes.grid import expected_gco2eq_per_kwh, gco2eq_per_kwh

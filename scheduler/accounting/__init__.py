@@ -1,0 +1,1 @@
+"""Bookings, totals, the baseline, and settlement by measured intensities."""

@@ -1,0 +1,1 @@
+"""Requests to carbon providers: connections, rate limits, circuit breaker; httpx is here alone."""

@@ -1,0 +1,127 @@
+"""The signal that needs no network and no key: each zone's typical day, season by season.
+
+`typical_day.csv` holds figures fitted to every hour of 2022. The daily and seasonal shape is real,
+the weather is drawn (see `weather.py`), so no reading is what the grid did at that hour: all are
+labelled `modelled`.
+
+Contains carbon-intensity data from Electricity Maps (electricitymaps.com), ODbL 1.0.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping, unknown_zone
+from scheduler.carbon.signals.weather import Floats, weather
+
+_TABLE = Path(__file__).with_suffix(".csv")
+
+_LEAST_SHARE_OF_MEAN = 0.05
+
+_DECIMALS = 2
+"""Readings are rounded: processors whose cosines differ in the last bit then see the same grid."""
+
+
+@dataclass(frozen=True)
+class DayShape:
+    """One zone's row of the table: all but the mean are relative to the mean."""
+
+    mean_gco2eq_per_kwh: float
+    season_cos: float
+    season_sin: float
+    day_cos: float
+    day_sin: float
+    halfday_cos: float
+    halfday_sin: float
+    season_x_day_cos: float
+    season_x_day_sin: float
+    season_x_halfday_cos: float
+    season_x_halfday_sin: float
+    residual_std: float
+    residual_ar1_per_hour: float
+
+
+class TypicalDay:
+    """Carbon intensities of 29 zones at any time, modelled on 2022."""
+
+    name = "typical_day"
+
+    def zones(self) -> tuple[str, ...]:
+        """Return the ids of all zones it knows, sorted."""
+        return tuple(sorted(typical_days()))
+
+    def readings(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
+        """Return every hour that overlaps `[start, end)`, in order; see `Signal.readings`."""
+        if zone not in typical_days():
+            raise unknown_zone(self.name, zone, typical_days())
+        return [_day(zone, hour // 24)[hour % 24] for hour in hours_overlapping(start, end)]
+
+
+@cache
+def typical_days() -> dict[str, DayShape]:
+    """Return the table, by zone."""
+    with _TABLE.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(line for line in file if not line.startswith("#"))
+        return {
+            row.pop("zone"): DayShape(**{name: float(text) for name, text in row.items()})
+            for row in rows
+        }
+
+
+@lru_cache(maxsize=4096)
+def _day(zone: str, day: int) -> tuple[Reading, ...]:
+    """Return the 24 hours of one UTC day, counted from 1970.
+
+    Whole days are computed, whatever was asked for: sums then always run over the same numbers in
+    the same order, and a reading does not depend on the interval it was part of.
+    """
+    figures = typical_days()[zone]
+    season = 2 * math.pi * hour_start(24 * day).timetuple().tm_yday / 365
+    drawn = weather(zone, 24 * day, 24, std=figures.residual_std, phi=figures.residual_ar1_per_hour)
+    relative = np.maximum(_shape(figures, season) + drawn, _LEAST_SHARE_OF_MEAN)
+    values = np.round(figures.mean_gco2eq_per_kwh * relative, _DECIMALS)
+    return tuple(_reading(zone, 24 * day + h, float(value)) for h, value in enumerate(values))
+
+
+def _shape(f: DayShape, s: float) -> Floats:
+    """Return a day without weather, relative to the mean, shape `(24,)`.
+
+    Args:
+        f: The zone's figures.
+        s: The season's angle, 2 pi times the day of the year over 365.
+    """
+    w = 2 * np.pi * np.arange(24) / 24  # (24,); the table was fitted at the start of each hour
+    cos_w, sin_w, cos_2w, sin_2w = np.cos(w), np.sin(w), np.cos(2 * w), np.sin(2 * w)
+    daily: Floats = (
+        f.day_cos * cos_w + f.day_sin * sin_w + f.halfday_cos * cos_2w + f.halfday_sin * sin_2w
+    )
+    seasonal: Floats = (
+        f.season_x_day_cos * cos_w
+        + f.season_x_day_sin * sin_w
+        + f.season_x_halfday_cos * cos_2w
+        + f.season_x_halfday_sin * sin_2w
+    )
+    level = 1 + f.season_cos * math.cos(s) + f.season_sin * math.sin(s)
+    shape: Floats = level + daily + math.cos(s) * seasonal
+    return shape
+
+
+def _reading(zone: str, hour: int, gco2eq_per_kwh: float) -> Reading:
+    start = hour_start(hour)
+    return Reading(
+        zone=zone,
+        start=start,
+        end=start + HOUR,
+        gco2eq_per_kwh=gco2eq_per_kwh,
+        source=TypicalDay.name,
+        family=FLOW_TRACED,
+        quality="modelled",
+    )

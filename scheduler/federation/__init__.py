@@ -1,0 +1,1 @@
+"""What the events say: clients, runs, rounds and zone readings, folded into one state."""

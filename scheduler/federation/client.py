@@ -1,0 +1,136 @@
+"""A client: who is enrolled, where, alive or silent, and what experience says of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from scheduler.accounting.totals import Totals
+
+if TYPE_CHECKING:
+    from scheduler.federation.round import Accepted
+    from scheduler.gate.gate import Gate
+
+_SMOOTHING = 0.3
+"""Weight of the newest observation in the moving averages."""
+
+_J_PER_WH = 3600.0
+
+_ANSWERS = ("accepted", "declined")
+_NO_ANSWERS = ("failed", "refused", "given_up")
+
+
+@dataclass(slots=True)
+class Client:
+    """One participant with data.
+
+    Attributes:
+        num_examples: At most this many examples count; `None` if it enrolled without a limit.
+        gate_told_at: When its gate was last told of, on the grid clock.
+        waiting_since: On the grid clock: when its gate closed or it last trained, if later.
+        energy_per_update_wh, latency_s, train_s, utility: Moving averages over its accepted
+            updates; `None` before the first. The energy is of an update with all of the run's local
+            epochs. Latency runs from issue to acceptance; it and the time of training are in wall
+            seconds.
+        energy_per_example_j: The same of the energy per example trained on, in J.
+        latency_variance_s2: Moving variance of the latency, `None` before the second update.
+        asked: Assignments issued to it, each once.
+        answered: Those it answered: with an update that counts, or by declining in time.
+        unanswered: Those that failed, were refused or were given up.
+        tally: The sums of its bookings.
+    """
+
+    id: str
+    zone: str
+    num_examples: int | None = None
+    retired: bool = False
+    incarnation: str | None = None
+    host: str | None = None
+    alive: bool = False
+    gate: Gate | None = None
+    gate_told_at: datetime | None = None
+    waiting_since: datetime | None = None
+    updates: int = 0
+    energy_per_update_wh: float | None = None
+    energy_per_example_j: float | None = None
+    latency_s: float | None = None
+    latency_variance_s2: float | None = None
+    train_s: float | None = None
+    utility: float | None = None
+    asked: int = 0
+    answered: int = 0
+    unanswered: int = 0
+    tally: Totals = field(default_factory=Totals)
+
+    @property
+    def energy_wh(self) -> float:
+        """Everything known to have been used for us, counted or not, Wh."""
+        return self.tally.energy_wh
+
+    @property
+    def gco2eq(self) -> float:
+        """Everything known to have been emitted for us, as booked, gCO2eq."""
+        return self.tally.gco2eq
+
+    @property
+    def latency_spread_s(self) -> float | None:
+        """Moving standard deviation of the latency, wall seconds."""
+        return None if self.latency_variance_s2 is None else math.sqrt(self.latency_variance_s2)
+
+    @property
+    def reliability(self) -> float | None:
+        """Share of its settled assignments that it answered, from 0 to 1; `None` before the first.
+
+        A decline is an answer: a site that says no in time makes nobody wait.
+        """
+        settled = self.answered + self.unanswered
+        return self.answered / settled if settled else None
+
+    @property
+    def idle_share(self) -> float | None:
+        """Share of waiting hardware in all its energy, from 0 to 1; `None` if it does not say."""
+        whole = self.tally.idle_wh + self.tally.energy_wh
+        return self.tally.idle_wh / whole if self.tally.idle_known and whole else None
+
+    def learn(
+        self, accepted: Accepted, grid_at: datetime, *, examples: int, share: float = 1.0
+    ) -> None:
+        """Take one accepted update into the averages.
+
+        Args:
+            accepted: The update.
+            grid_at: When it was accepted, on the grid clock.
+            examples: Examples trained on, each as often as it was.
+            share: Of the run's local epochs that it did, above 0.
+        """
+        self.updates += 1
+        self.waiting_since = grid_at
+        whole_wh = None if accepted.energy_wh is None else accepted.energy_wh / share
+        self.energy_per_update_wh = _smooth(self.energy_per_update_wh, whole_wh)
+        if accepted.energy_wh is not None and examples:
+            per_example_j = accepted.energy_wh * _J_PER_WH / examples
+            self.energy_per_example_j = _smooth(self.energy_per_example_j, per_example_j)
+        self._learn_latency(accepted.latency_s)
+        self.train_s = _smooth(self.train_s, accepted.timings.get("train_s"))
+        self.utility = _smooth(self.utility, accepted.utility)
+
+    def answer(self, before: str, after: str) -> None:
+        """Note that an assignment's status changed: an answer is worth what it became last."""
+        self.answered += (after in _ANSWERS) - (before in _ANSWERS)
+        self.unanswered += (after in _NO_ANSWERS) - (before in _NO_ANSWERS)
+
+    def _learn_latency(self, latency_s: float) -> None:
+        """Follow mean and variance by Finch, "Incremental calculation of weighted mean", 2009."""
+        if self.latency_s is not None:
+            away = latency_s - self.latency_s
+            variance = self.latency_variance_s2 or 0.0
+            self.latency_variance_s2 = (1 - _SMOOTHING) * (variance + _SMOOTHING * away**2)
+        self.latency_s = _smooth(self.latency_s, latency_s)
+
+
+def _smooth(average: float | None, value: float | None) -> float | None:
+    if value is None or average is None:
+        return average if value is None else value
+    return average + _SMOOTHING * (value - average)

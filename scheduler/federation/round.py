@@ -1,0 +1,230 @@
+"""A round: one version, the clients invited to improve it, and what became of each invitation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+from common.messages import Heartbeat
+from scheduler.policies.context import PastUpdate
+
+if TYPE_CHECKING:
+    from scheduler.federation.client import Client
+    from scheduler.ledger.event import Event
+
+_GRACE = timedelta(seconds=2)
+"""How much later than the issue a heartbeat must be before its silence on the assignment counts."""
+
+
+@dataclass(slots=True)
+class AssignmentState:
+    """One client's part in the round.
+
+    `status` is ``open`` until it is ``accepted``, ``declined`` (by the site), ``failed`` (there),
+    ``refused`` (here) or ``given_up``. `issued_at` is on the wall clock; `incarnation` is the
+    worker that was alive then. `epochs` is set where it is to do fewer than the run asks for,
+    `weight_permille` where the policy weighs its examples.
+    """
+
+    client: str
+    attempt: int
+    issued_at: datetime
+    incarnation: str | None
+    status: str = "open"
+    reason: dict[str, Any] | None = None
+    epochs: int | None = None
+    weight_permille: int | None = None
+
+    def weight(self, num_examples: int) -> int:
+        """Return what so many examples of this client count in the aggregate."""
+        return num_examples * (1 if self.weight_permille is None else self.weight_permille)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An update that counts: its bytes, its weight, and what it cost; `None` where unknown."""
+
+    sha256: str
+    weight: int
+    num_examples: int
+    energy_wh: float | None
+    gco2eq: float | None
+    started_at: datetime
+    ended_at: datetime
+    latency_s: float
+    utility: float | None
+    timings: dict[str, float]
+    metrics: dict[str, float]
+    num_held_out: int
+
+    @classmethod
+    def from_body(cls, body: dict[str, Any]) -> Self:
+        """Rebuild from an ``update.accepted`` event's body; times are on the grid clock."""
+        return cls(
+            sha256=body["sha256"],
+            weight=body["weight"],
+            num_examples=body["num_examples"],
+            energy_wh=body["energy_wh"],
+            gco2eq=body["gco2eq"],
+            started_at=datetime.fromisoformat(body["grid_started_at"]),
+            ended_at=datetime.fromisoformat(body["grid_ended_at"]),
+            latency_s=body["latency_s"],
+            utility=body["utility"],
+            timings=body["timings"],
+            metrics=body["metrics"],
+            num_held_out=body["num_held_out"],
+        )
+
+
+@dataclass(slots=True)
+class Round:
+    """The open round of a run. `deadline` is on the wall clock, `valid_until` on the grid clock.
+
+    `because` is why the run's policy invited those it invited last, where it said so.
+    `manifest` is set once the round is committed: from then on nothing more is counted.
+    """
+
+    number: int
+    base_version: str
+    planned_at: datetime
+    grid_planned_at: datetime
+    exponent: int
+    target: int
+    deadline: datetime
+    valid_until: datetime
+    cohort: dict[str, AssignmentState] = field(default_factory=dict)
+    accepted: dict[str, Accepted] = field(default_factory=dict)
+    manifest: list[dict[str, Any]] | None = None
+    because: Mapping[str, float | str | None] = field(default_factory=dict)
+
+    @classmethod
+    def planned(cls, event: Event) -> Self:
+        """Open the round that a first ``round.planned`` event describes."""
+        body = event.body
+        return cls(
+            number=event.round,
+            base_version=body["base_version"],
+            planned_at=event.at,
+            grid_planned_at=event.grid_at,
+            exponent=body["exponent"],
+            target=body["target"],
+            deadline=event.at,
+            valid_until=event.grid_at,
+        )
+
+    def invite(self, event: Event, clients: dict[str, Client]) -> None:
+        """Add the cohort of a ``round.planned`` event, and set deadline and validity anew."""
+        body = event.body
+        self.deadline = event.at + timedelta(seconds=body["deadline_s"])
+        self.valid_until = datetime.fromisoformat(body["valid_until"])
+        self.because = body.get("because", {})
+        epochs, weights = body.get("epochs", {}), body.get("weights_permille", {})
+        for name in body["cohort"]:
+            before = self.cohort.get(name)
+            attempt = before.attempt + 1 if before else 0
+            self.cohort[name] = AssignmentState(
+                name, attempt, event.at, clients[name].incarnation,
+                epochs=epochs.get(name), weight_permille=weights.get(name),
+            )  # fmt: skip
+
+    @property
+    def weighs(self) -> bool:
+        """Whether examples count by what the policy says of their client."""
+        return any(part.weight_permille is not None for part in self.cohort.values())
+
+    def open_assignments(self) -> list[AssignmentState]:
+        """Return the invitations nobody has answered yet."""
+        return [state for state in self.cohort.values() if state.status == "open"]
+
+    def complete(self, quorum: int, now: datetime, clients: dict[str, Client]) -> bool:
+        """Return whether the round can be committed: nothing worth waiting for is outstanding.
+
+        That is so when the target is met; or when the quorum is met and everybody still out is
+        silent, or the deadline (wall clock) has passed.
+        """
+        if len(self.accepted) >= self.target:
+            return True
+        if len(self.accepted) < quorum:
+            return False
+        waiting_for = [s for s in self.open_assignments() if clients[s.client].alive]
+        return not waiting_for or now >= self.deadline
+
+    def hopeful(self, alive: set[str]) -> bool:
+        """Return whether someone alive is still expected to answer."""
+        return any(state.client in alive for state in self.open_assignments())
+
+
+def lost(part: AssignmentState, beat: Heartbeat, name: str) -> bool:
+    """Return whether an open assignment seems to have been lost on its way there or back.
+
+    The client lives, said so well after the assignment was issued, and works on something else or
+    on nothing. The caller adds that no queue holds it. A wrong guess does no harm: the site
+    answers a repeated assignment from its outbox.
+
+    Args:
+        part: The client's part in the round.
+        beat: What the client's worker said last.
+        name: The assignment as heartbeats name it, ``run/round``.
+    """
+    return beat.busy != name and beat.at > part.issued_at + _GRACE
+
+
+@dataclass(slots=True)
+class ClosedRound:
+    """A round that made a version. Times are on the grid clock unless named `wall`.
+
+    `held_out` is the clients' own score of the version they pulled, where the coordinator has no
+    test data. `updates` is what policies remember of those who took part.
+    """
+
+    number: int
+    version: str
+    cohort: tuple[str, ...]
+    started: datetime
+    ended: datetime
+    wall_seconds: float
+    energy_wh: float
+    gco2eq: float
+    baseline_gco2eq: float | None
+    baseline_started: datetime
+    baseline_ended: datetime
+    fleet_gco2eq: float | None
+    held_out: dict[str, float]
+    phases: dict[str, float]
+    updates: dict[str, PastUpdate]
+    base_version: str
+    server_state: str | None
+    manifest: list[dict[str, Any]]
+    exponent: int
+    metrics: dict[str, float] | None = None
+
+    @classmethod
+    def from_event(cls, event: Event, open_round: Round) -> Self:
+        """Rebuild from a ``round.closed`` event and the round it closed."""
+        body = event.body
+        return cls(
+            number=event.round,
+            version=body["version"],
+            cohort=tuple(sorted(open_round.accepted)),
+            started=open_round.grid_planned_at,
+            ended=event.grid_at,
+            wall_seconds=(event.at - open_round.planned_at).total_seconds(),
+            energy_wh=body["energy_wh"],
+            gco2eq=body["gco2eq"],
+            baseline_gco2eq=body["baseline_gco2eq"],
+            baseline_started=datetime.fromisoformat(body["baseline_started"]),
+            baseline_ended=datetime.fromisoformat(body["baseline_ended"]),
+            fleet_gco2eq=body["fleet_gco2eq"],
+            held_out=body["held_out"],
+            phases=body["phases"],
+            updates={
+                client: PastUpdate(update.utility, update.latency_s, update.gco2eq)
+                for client, update in open_round.accepted.items()
+            },
+            base_version=open_round.base_version,
+            server_state=body["server_state"],
+            manifest=open_round.manifest or [],
+            exponent=open_round.exponent,
+        )

@@ -1,0 +1,92 @@
+"""A run in progress or ended, as the ledger tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from scheduler.accounting.totals import Totals
+from scheduler.federation.round import ClosedRound, Round
+from scheduler.ledger.run_spec import RunSpec
+
+
+@dataclass(slots=True)
+class Run:
+    """A run in progress or ended.
+
+    `version` and `server_state` are SHA-256 names of blobs; `version` is `None` until the
+    coordinator has made the first one. `scored_here` says that the coordinator has test data.
+    `due_at` is when the next round is due, `baseline_at` when the same work would have been there
+    without waiting for clean power; both on the grid clock. `tally` holds the sums of its bookings.
+    """
+
+    spec: RunSpec
+    started_at: datetime
+    grid_started_at: datetime
+    version: str | None = None
+    server_state: str | None = None
+    num_params: int = 0
+    scored_here: bool = True
+    closed: list[ClosedRound] = field(default_factory=list)
+    open_round: Round | None = None
+    due_at: datetime | None = None
+    baseline_at: datetime | None = None
+    best_version: str | None = None
+    best_value: float | None = None
+    tally: Totals = field(default_factory=Totals)
+    failures: dict[str, int] = field(default_factory=dict)
+    last_planned_seq: int = 0
+    waiting: dict[str, Any] | None = None
+    stop_requested: bool = False
+    ended_at: datetime | None = None
+    grid_ended_at: datetime | None = None
+    end_reason: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The run's name."""
+        return self.spec.id
+
+    @property
+    def complete(self) -> bool:
+        """Whether all its rounds are closed; the last version may still want its score."""
+        return self.spec.rounds is not None and len(self.closed) >= self.spec.rounds
+
+    @property
+    def counted_gco2eq(self) -> float:
+        """Emissions of the updates in the closed rounds, gCO2eq."""
+        return sum(closed.gco2eq for closed in self.closed)
+
+    @property
+    def uncounted_wh(self) -> float:
+        """Energy of work that did not count, as far as it was reported, Wh."""
+        return self.tally.uncounted_wh
+
+    @property
+    def uncounted_gco2eq(self) -> float:
+        """Emissions of work that did not count, as far as they are known, gCO2eq."""
+        return self.tally.uncounted_gco2eq
+
+    @property
+    def spent_gco2eq(self) -> float:
+        """All emissions that were known when they were booked, counted or not, gCO2eq."""
+        return self.tally.gco2eq
+
+    @property
+    def status(self) -> str:
+        """``starting``, ``waiting``, ``running`` or ``ended``."""
+        if self.ended_at is not None:
+            return "ended"
+        if self.version is None:
+            return "starting"
+        return "running" if self.open_round is not None else "waiting"
+
+    def scored_by_clients(self, number: int) -> dict[str, float] | None:
+        """Return the clients' score of a round's version: they pull it for the round after."""
+        later = [closed for closed in self.closed if closed.number == number + 1]
+        return later[0].held_out if later else None
+
+    def unevaluated(self) -> list[ClosedRound]:
+        """Return the closed rounds whose version has no score yet."""
+        return [closed for closed in self.closed[-2:] if closed.metrics is None]

@@ -1,0 +1,1 @@
+"""The carbon gate: whether a zone may train now, and why."""

@@ -1,0 +1,122 @@
+"""The question a policy answers: who of these clients should train in this round?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from statistics import median
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A client that may be invited: alive, free, and behind an open gate. `None` is unknown.
+
+    Attributes:
+        client: Its id.
+        zone: Where it draws its power.
+        score: From 0 to 1 (best); see `scheduler.selection.score`.
+        updates: Counted updates so far, in whichever run.
+        num_examples: What it enrolled with, at most.
+        utility: Statistical utility of its last updates, as Oort defines it.
+        duration_s: Wall seconds from issue to acceptance, moving average.
+        energy_wh: Energy of an update with all the run's local epochs, moving average.
+        gco2eq: What such an update is expected to emit now.
+        intensity_gco2eq_per_kwh: Of its grid now.
+        forecast_gco2eq_per_kwh: Of its grid hour by hour, the running one first; empty if the
+            policy did not ask for it, and as long as is known without a gap.
+        waited_h: Grid hours since it last trained, or since its gate was last open if later.
+    """
+
+    client: str
+    zone: str = ""
+    score: float = 0.5
+    updates: int = 0
+    num_examples: int | None = None
+    utility: float | None = None
+    duration_s: float | None = None
+    energy_wh: float | None = None
+    gco2eq: float | None = None
+    intensity_gco2eq_per_kwh: float | None = None
+    forecast_gco2eq_per_kwh: tuple[float, ...] = ()
+    waited_h: float = 0.0
+
+    @property
+    def explored(self) -> bool:
+        """Whether it has ever trained for us."""
+        return self.updates > 0
+
+
+def with_median(figures: Mapping[str, float | None]) -> dict[str, float]:
+    """Return figures with the median of the known ones for each that is not.
+
+    Where nobody's is known, everybody's is 1: any figure, as long as it is the same.
+    """
+    known = [figure for figure in figures.values() if figure is not None]
+    usual = median(known) if known else 1.0
+    return {client: usual if figure is None else figure for client, figure in figures.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class PastUpdate:
+    """What one client's counted update of a closed round was like; `None` is unknown."""
+
+    utility: float | None
+    duration_s: float
+    gco2eq: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PastRound:
+    """A closed round of the run: its number, when it was planned, who took part, how long it took.
+
+    Times are on the grid clock.
+    """
+
+    number: int
+    planned_at: datetime
+    updates: Mapping[str, PastUpdate]
+    hours: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionContext:
+    """What a policy may know. It answers with ids, each at most once: nobody means to wait.
+
+    A policy keeps nothing between two questions: what it needs to remember it folds from `past`.
+
+    Attributes:
+        candidates: Who may be invited, by id.
+        wanted: How many places there are.
+        quorum: With fewer than these the round waits.
+        number: The round's number, from 1.
+        now: On the grid clock.
+        rng: Seeded by run and round: the only chance a policy may take.
+        past: The closed rounds of the run, oldest first.
+        num_clients: Everybody enrolled.
+        spent_gco2eq: What the run has emitted so far.
+        grams: The run's gram budget; `None` without one.
+        rounds_left: Rounds still to come, this one included; `None` if the run has no such end.
+        hours_left: Grid hours until the run's end; `None` if it has no such end.
+        interval_h: Grid hours from one round to the next by the run's schedule; 0 if a round may
+            follow at once.
+        epochs: Local epochs that the run asks for.
+        options: The policy's own parameters, as the run sets them.
+    """
+
+    candidates: Sequence[Candidate]
+    wanted: int
+    quorum: int
+    number: int
+    now: datetime
+    rng: Random
+    past: Sequence[PastRound] = ()
+    num_clients: int = 0
+    spent_gco2eq: float = 0.0
+    grams: float | None = None
+    rounds_left: int | None = None
+    hours_left: float | None = None
+    interval_h: float = 0.0
+    epochs: int = 1
+    options: Mapping[str, float] = field(default_factory=dict)

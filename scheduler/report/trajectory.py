@@ -1,0 +1,209 @@
+"""The course of a run as a report tells it: round by round, with what waiting avoided."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from scheduler.accounting.baseline import settled_account
+from scheduler.accounting.book import Book
+from scheduler.accounting.booking import Booking
+from scheduler.federation.round import ClosedRound
+from scheduler.federation.run import Run
+from scheduler.report.sums import ReportSums, add_up, per
+
+POINT = 0.01
+"""One point of a metric such as accuracy, which is a share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Avoided:
+    """Counted emissions against the run-now baseline, gCO2eq; `None` where not known (yet)."""
+
+    gco2eq: float | None
+    baseline_gco2eq: float | None
+
+    @property
+    def avoided_gco2eq(self) -> float | None:
+        """What waiting avoided; negative where it made things worse."""
+        if self.gco2eq is None or self.baseline_gco2eq is None:
+            return None
+        return self.baseline_gco2eq - self.gco2eq
+
+    @property
+    def share(self) -> float | None:
+        """The same as a share of the baseline."""
+        avoided = self.avoided_gco2eq
+        return (
+            avoided / self.baseline_gco2eq if avoided is not None and self.baseline_gco2eq else None
+        )
+
+
+NOT_KNOWN = Avoided(None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class RoundLine:
+    """One round: all its work, counted or not. Times are on the grid clock.
+
+    Attributes:
+        status: ``closed``, ``open`` or ``cut off``.
+        updates: Updates that count.
+        value: The run's metric of the version the round made; `None` if it has none.
+        points: Points by which it beats the best version before; `None` for the first, or if not.
+        booked, settled: Against the baseline at booked and at measured intensities.
+        place_gco2eq: What the choice of place avoided, as booked: the same energy at the mean of
+            all clients' zones at the same time, less what was emitted.
+        sci_per_update, sci_per_point: SCI with an accepted update, and a point, as R.
+    """
+
+    run: str
+    round: int
+    status: str
+    started: datetime | None
+    ended: datetime | None
+    updates: int
+    figures: ReportSums
+    value: float | None
+    points: float | None
+    booked: Avoided
+    settled: Avoided
+    place_gco2eq: float | None
+    sci_per_update: float | None
+    sci_per_point: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One run: all its work in the period of the report.
+
+    `sci_per_point` has all points of the best version as R, from nothing on.
+    """
+
+    id: str
+    workload: str
+    policy: str
+    status: str
+    metric: str
+    best_value: float | None
+    updates: int
+    figures: ReportSums
+    booked: Avoided
+    settled: Avoided
+    delay_s: float
+    sci_per_update: float | None
+    sci_per_point: float | None
+    rounds: tuple[RoundLine, ...]
+
+
+def tell_run(
+    run: Run, bookings: Sequence[Booking], planned: Mapping[tuple[str, int], datetime], book: Book
+) -> RunLine:
+    """Return a run's line.
+
+    Args:
+        run: The run.
+        bookings: Its bookings in the period of the report.
+        planned: When each round was planned, by run and number.
+        book: For the measured intensities of the baseline.
+    """
+    by_round: dict[int, list[Booking]] = {}
+    for booking in bookings:
+        by_round.setdefault(booking.round, []).append(booking)
+    points = _points(run)
+    rounds = [
+        _tell_round(
+            run, number, some, started=planned.get((run.id, number)), points=points.get(number),
+            book=book,
+        )
+        for number, some in sorted(by_round.items())
+    ]  # fmt: skip
+    figures = add_up(bookings)
+    updates = sum(line.updates for line in rounds)
+    last = run.closed[-1] if run.closed else None
+    best = run.best_value if run.spec.metric != "loss" else None
+    return RunLine(
+        id=run.id, workload=run.spec.workload, policy=run.spec.policy, status=run.status,
+        metric=run.spec.metric, best_value=run.best_value, updates=updates, figures=figures,
+        booked=_sum(line.booked for line in rounds if line.status == "closed"),
+        settled=_sum(line.settled for line in rounds if line.status == "closed"),
+        delay_s=(last.ended - last.baseline_ended).total_seconds() if last else 0.0,
+        sci_per_update=per(figures.all_gco2eq, updates),
+        sci_per_point=per(figures.all_gco2eq, best / POINT if best else None),
+        rounds=tuple(rounds),
+    )  # fmt: skip
+
+
+def _tell_round(
+    run: Run, number: int, bookings: Sequence[Booking], *, started: datetime | None,
+    points: float | None, book: Book,
+) -> RoundLine:  # fmt: skip
+    closed = run.closed[number - 1] if number <= len(run.closed) else None
+    figures = add_up(bookings)
+    updates = sum(b.outcome == "counted" for b in bookings)
+    return RoundLine(
+        run=run.id, round=number, status=_status(run, number, closed), started=started,
+        ended=closed.ended if closed else None, updates=updates, figures=figures,
+        value=_value(run, closed) if closed else None, points=points,
+        booked=Avoided(closed.gco2eq, closed.baseline_gco2eq) if closed else NOT_KNOWN,
+        settled=_settled(closed, bookings, book) if closed else NOT_KNOWN,
+        place_gco2eq=_place(closed),
+        sci_per_update=per(figures.all_gco2eq, updates),
+        sci_per_point=per(figures.all_gco2eq, points),
+    )  # fmt: skip
+
+
+def _status(run: Run, number: int, closed: ClosedRound | None) -> str:
+    if closed is not None:
+        return "closed"
+    now = run.open_round
+    return "open" if now is not None and now.number == number else "cut off"
+
+
+def _value(run: Run, closed: ClosedRound) -> float | None:
+    return (closed.metrics or {}).get(run.spec.metric)
+
+
+def _points(run: Run) -> dict[int, float]:
+    """Return by round the points by which its version beats the best one before."""
+    points: dict[int, float] = {}
+    best: float | None = None
+    for closed in run.closed if run.spec.metric != "loss" else ():
+        value = _value(run, closed)
+        if value is None:
+            continue
+        if best is not None and value > best:
+            points[closed.number] = (value - best) / POINT
+        best = value if best is None else max(best, value)
+    return points
+
+
+def _settled(closed: ClosedRound, bookings: Sequence[Booking], book: Book) -> Avoided:
+    earlier = closed.baseline_started - closed.started
+    found = settled_account(bookings, earlier=earlier, measured=book.measured)
+    return Avoided(found.gco2eq, found.baseline_gco2eq) if found else NOT_KNOWN
+
+
+def _place(closed: ClosedRound | None) -> float | None:
+    if closed is None or closed.fleet_gco2eq is None:
+        return None
+    return closed.fleet_gco2eq - closed.gco2eq
+
+
+def _sum(lines: Iterable[Avoided]) -> Avoided:
+    """Return the sum over closed rounds, unknown as soon as one of them is."""
+    some = list(lines)
+    return Avoided(
+        _all_or_nothing(some, lambda line: line.gco2eq),
+        _all_or_nothing(some, lambda line: line.baseline_gco2eq),
+    )
+
+
+def _all_or_nothing(
+    lines: Sequence[Avoided], figure: Callable[[Avoided], float | None]
+) -> float | None:
+    values = [figure(line) for line in lines]
+    known = [value for value in values if value is not None]
+    return math.fsum(known) if values and len(known) == len(values) else None

@@ -1,0 +1,156 @@
+"""Bodies of the events that tell a round's course, the same in production and in simulation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from common.clock import GridClock
+from common.messages import Receipt
+from common.units import emitted_gco2eq
+from scheduler.accounting.baseline import account
+from scheduler.carbon.grid import Grid
+from scheduler.federation.federation import Federation, Run
+from scheduler.federation.round import AssignmentState, Round
+from scheduler.selection.plan import MAX_WEIGHT_PERMILLE, Plan
+from scheduler.selection.verdict_columns import describe
+
+_WH_PER_B = 1e-6
+"""1 kWh per GB, as Wh per byte."""
+
+
+def heaviest_weight(state: Federation, run: Run, plan: Plan) -> int:
+    """Return what the weights of a planned round may sum to at most, whoever joins it later."""
+    heaviest = MAX_WEIGHT_PERMILLE if plan.weights_permille else 1
+    return run.spec.weight_cap * max(1, len(state.clients)) * heaviest
+
+
+def planned_body(
+    run: Run, plan: Plan, *, valid_until: datetime, exponent: int, verdicts: bool = True
+) -> dict[str, Any]:
+    """Return the body of ``round.planned``.
+
+    Args:
+        run: The run.
+        plan: Its plan.
+        valid_until: Until when sites may begin, on the grid clock.
+        exponent: Of the grid on which the round's updates are summed.
+        verdicts: Whether the body says of everybody why they are invited or not.
+    """
+    return {
+        "base_version": run.version,
+        "cohort": list(plan.cohort),
+        "target": plan.target,
+        "deadline_s": run.spec.deadline_s,
+        "valid_until": valid_until.isoformat(),
+        "exponent": exponent,
+        "expected_gco2eq": plan.expected_gco2eq,
+        "epochs": dict(plan.epochs),
+        "weights_permille": dict(plan.weights_permille),
+        "because": dict(plan.because),
+        "verdicts": describe(plan.verdicts) if verdicts else [],
+    }
+
+
+def part_of(state: Federation, receipt: Receipt) -> AssignmentState | None:
+    """Return the client's part in the open round of the receipt's run, if it has one."""
+    open_round = state.runs[receipt.run].open_round
+    return open_round.cohort.get(receipt.client) if open_round else None
+
+
+def answered_body(
+    state: Federation,
+    grid: Grid,
+    clock: GridClock,
+    receipt: Receipt,
+    *,
+    pulled_nbytes: int,
+    network_kwh_per_gb: float,
+) -> dict[str, Any]:
+    """Return what every receipt's event holds: what was used, when, and what that emitted.
+
+    Args:
+        state: Before the event.
+        grid: Tells the intensities.
+        clock: The grid clock; a receipt's times are on the wall clock.
+        receipt: The site's answer.
+        pulled_nbytes: Size of the model pulled for the work, 0 if none was.
+        network_kwh_per_gb: What moving bytes takes.
+    """
+    grid_start, grid_end = clock.at(receipt.started_at), clock.at(receipt.ended_at)
+    zone = state.clients[receipt.client].zone
+    intensity = grid.mean(zone, grid_start, max(grid_start, grid_end))
+    energy = receipt.energy
+    grams = None
+    if energy is not None and intensity is not None:
+        grams = emitted_gco2eq(energy.energy_wh, intensity.gco2eq_per_kwh)
+    comparable = intensity is not None and intensity.family == grid.family
+    nbytes = receipt.update.nbytes if receipt.update else 0
+    part = part_of(state, receipt)
+    run = state.runs[receipt.run]
+    epochs = (part and part.epochs) or run.spec.hyperparameters.epochs
+    return {
+        "attempt": receipt.attempt,
+        "started_at": receipt.started_at.isoformat(),
+        "ended_at": receipt.ended_at.isoformat(),
+        "grid_started_at": grid_start.isoformat(),
+        "grid_ended_at": max(grid_start, grid_end).isoformat(),
+        "energy_wh": energy.energy_wh if energy else None,
+        "energy": energy.model_dump() if energy else None,
+        "intensity": intensity.to_dict() if intensity else None,
+        "comparable": comparable,
+        "gco2eq": grams if comparable else None,
+        "gco2eq_apart": None if comparable else grams,
+        "nbytes": nbytes,
+        "pulled_nbytes": pulled_nbytes,
+        "network_wh": (nbytes + pulled_nbytes) * network_kwh_per_gb * _WH_PER_B,
+        "examples": receipt.num_examples * epochs,
+        "sha256": receipt.update.sha256 if receipt.update else None,
+        "loss": receipt.loss,
+        "utility": receipt.utility,
+        "metrics": receipt.metrics,
+        "num_held_out": receipt.num_held_out,
+        "reason": receipt.reason.model_dump() if receipt.reason else None,
+    }
+
+
+def committed_body(round_: Round) -> dict[str, Any]:
+    """Return the body of ``round.committed``: the manifest, in the order of the clients' ids."""
+    manifest = [
+        {"client": client, "sha256": update.sha256, "weight": update.weight}
+        for client, update in sorted(round_.accepted.items())
+    ]
+    return {"manifest": manifest}
+
+
+def closed_body(
+    state: Federation, run: Run, round_: Round, grid: Grid, *, grid_now: datetime
+) -> dict[str, Any]:
+    """Return the body of ``round.closed``, but for the version it made and the time it took."""
+    zones = [client.zone for client in state.clients.values()]
+    baseline_at = run.baseline_at or round_.grid_planned_at
+    figures = account(
+        state.book.of_round(run.id, round_.number), zones, planned_at=round_.grid_planned_at,
+        ended_at=grid_now, baseline_at=baseline_at, mean=grid.comparable,
+    )  # fmt: skip
+    return {
+        "energy_wh": figures.energy_wh,
+        "gco2eq": figures.gco2eq,
+        "baseline_gco2eq": figures.baseline_gco2eq,
+        "baseline_started": baseline_at.isoformat(),
+        "baseline_ended": figures.baseline_ended.isoformat(),
+        "fleet_gco2eq": figures.fleet_gco2eq,
+        "held_out": _held_out(round_),
+        "phases": {},
+    }
+
+
+def _held_out(round_: Round) -> dict[str, float]:
+    """Return the clients' scores of the base version, weighted by their held-out examples."""
+    scored = [update for update in round_.accepted.values() if update.num_held_out]
+    total = sum(update.num_held_out for update in scored)
+    names = {name for update in scored for name in update.metrics}
+    return {
+        name: sum(u.metrics.get(name, 0.0) * u.num_held_out for u in scored) / total
+        for name in sorted(names)
+    }

@@ -1,0 +1,56 @@
+"""News: what was seen of clients, grids and gates that the ledger does not hold yet. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from common.messages import Heartbeat
+from scheduler.carbon.grid import ZoneNow
+from scheduler.federation.client import Client
+from scheduler.federation.federation import Federation
+from scheduler.ledger.event import Draft
+from scheduler.selection.gates import Gates
+
+_TOLD_DAILY = timedelta(days=1)
+
+
+def presence_news(clients: Mapping[str, Client], beats: Mapping[str, Heartbeat]) -> list[Draft]:
+    """Return who joined with a new incarnation, and who has fallen silent."""
+    drafts = []
+    for client in clients.values():
+        beat = beats.get(client.id)
+        if beat is None and client.alive:
+            drafts.append(Draft("client.silent", client=client.id))
+        elif beat and not (client.alive and client.incarnation == beat.incarnation):
+            body = {"incarnation": beat.incarnation, "host": beat.host, "pid": beat.pid}
+            drafts.append(Draft("client.joined", client=client.id, body=body))
+    return drafts
+
+
+def grid_news(state: Federation, zones: Mapping[str, ZoneNow]) -> list[Draft]:
+    """Return one event with the readings of the zones in which they changed, if any did."""
+    readings = {
+        zone: now.reading.to_dict() if now.reading else None
+        for zone, now in sorted(zones.items())
+        if zone not in state.grid or state.grid[zone].latest != now.reading
+    }
+    return [Draft("grid.read", body={"readings": readings})] if readings else []
+
+
+def gate_news(gates: Gates, now: datetime) -> list[Draft]:
+    """Return the gates that are worth an event: another state or reason, or a day without one.
+
+    Intensities have events of their own; the zone's quantiles drift slowly.
+
+    Args:
+        gates: As judged now; their clients hold what was told before.
+        now: The time on the grid clock.
+    """
+    latest = now - _TOLD_DAILY
+    told = [client.gate_told_at for client in gates.fleet]
+    silent = [place for place, at in enumerate(told) if at is None or at <= latest]
+    return [
+        Draft("gate.changed", client=gates.fleet.ids[place], body=gates.at(place).to_dict())
+        for place in sorted({*gates.news(), *silent})
+    ]

@@ -1,0 +1,81 @@
+"""Progress: what a run wants next: a plan, a round to be closed, work to be given up. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from scheduler.carbon.signal import HOUR, slot_start
+from scheduler.federation.client import Client
+from scheduler.federation.federation import Federation, Run
+from scheduler.ledger.event import Draft
+from scheduler.selection.plan import Plan
+
+
+def is_due(run: Run, clients: Mapping[str, Client], grid_now: datetime) -> bool:
+    """Return whether a round is to be planned, or more clients for one short of its quorum."""
+    if run.version is None or run.ended_at or run.stop_requested or run.complete:
+        return False
+    if run.open_round is not None:
+        short = len(run.open_round.accepted) < run.spec.quorum
+        return (
+            short
+            and run.open_round.manifest is None
+            and not run.open_round.hopeful({name for name, c in clients.items() if c.alive})
+        )
+    return run.due_at is not None and grid_now >= run.due_at
+
+
+def waiting_news(run: Run, body: dict[str, Any]) -> list[Draft]:
+    """Return the event that says why a round waits, once per change of the reasons.
+
+    The numbers of a policy's reason change all the time; its code and its best hour do not.
+    """
+    if run.waiting is not None and _gist(run.waiting) == _gist(body):
+        return []
+    return [Draft("run.waiting", run=run.id, round=len(run.closed) + 1, body=body)]
+
+
+def _gist(body: Mapping[str, Any]) -> dict[str, Any]:
+    because = body.get("because", {})
+    return {**body, "because": (because.get("code"), because.get("best_at"))}
+
+
+def waiting_body(plan: Plan, grid_now: datetime) -> dict[str, Any]:
+    """Return why a plan that invites nobody does not."""
+    codes = {verdict.client: verdict.code for verdict in plan.verdicts}
+    because = dict(plan.because)
+    for name in {"best_in_h", "in_h"} & because.keys():
+        hours = float(because.pop(name) or 0.0)
+        because["best_at"] = (slot_start(grid_now) + hours * HOUR).isoformat()
+    return {"reason": plan.waiting, "codes": codes, "because": because}
+
+
+def overdue(run: Run, wall_now: datetime) -> list[Draft]:
+    """Return the events that give up what is still out when a round's deadline has passed."""
+    round_ = run.open_round
+    if round_ is None or round_.manifest is not None or wall_now < round_.deadline:
+        return []
+    body = {"code": "deadline", "reason": {"code": "deadline", "text": "No answer came."}}
+    return [
+        Draft("assignment.given_up", run.id, round_.number, part.client, body)
+        for part in round_.open_assignments()
+    ]
+
+
+def is_complete(state: Federation, run: Run, wall_now: datetime) -> bool:
+    """Return whether a run's open round can be committed."""
+    if run.open_round is None or run.ended_at is not None:
+        return False
+    return run.open_round.complete(run.spec.quorum, wall_now, state.clients)
+
+
+def stands_still(state: Federation, run: Run, wall_now: datetime) -> bool:
+    """Return whether a run's open round waits for nobody: it is complete, or needs others."""
+    round_ = run.open_round
+    if round_ is None or run.ended_at is not None:
+        return False
+    return is_complete(state, run, wall_now) or (
+        len(round_.accepted) < run.spec.quorum and not round_.open_assignments()
+    )

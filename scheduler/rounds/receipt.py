@@ -1,0 +1,60 @@
+"""What a receipt is worth: counted, or recorded and not counted, and why. Pure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from common.messages import Receipt
+from scheduler.federation.federation import Federation
+
+Worth = Literal["count", "settle", "late", "duplicate", "conflicting", "unknown"]
+"""``count``: an update to admit. ``settle``: a decline or a failure to record. ``unknown``: of a
+run, round or client that was never asked; nothing is recorded but a line in the log."""
+
+
+def worth(state: Federation, receipt: Receipt) -> Worth:  # noqa: PLR0911 - a return for each worth
+    """Return what a receipt is worth as of `state`.
+
+    An update counts once per run, round and client: the first wins. The same bytes again are a
+    duplicate, other bytes are conflicting, and whatever comes after the round was committed, or
+    after its assignment was given up, is late.
+    """
+    run = state.runs.get(receipt.run)
+    if run is None or receipt.client not in state.clients:
+        return "unknown"
+    counted = _counted(state, receipt)
+    if counted is not None:
+        if receipt.update is None:
+            return "late"
+        return "duplicate" if receipt.update.sha256 == counted else "conflicting"
+    open_round = run.open_round
+    if open_round is None or open_round.number != receipt.round or run.ended_at is not None:
+        return "late" if receipt.round <= len(run.closed) + 1 else "unknown"
+    part = open_round.cohort.get(receipt.client)
+    if part is None:
+        return "unknown"
+    if open_round.manifest is not None or part.status in ("refused", "failed", "declined"):
+        return "late"
+    if receipt.outcome != "trained":
+        return "settle" if part.status == "open" else "late"
+    return "count"
+
+
+def event_kind(value: Worth, receipt: Receipt) -> str:
+    """Return the kind of event that a receipt of this worth makes, if it is not to be counted."""
+    return f"assignment.{receipt.outcome}" if value == "settle" else f"update.{value}"
+
+
+def _counted(state: Federation, receipt: Receipt) -> str | None:
+    """Return the SHA-256 of the update already counted for the receipt's round and client."""
+    run = state.runs[receipt.run]
+    if run.open_round is not None and run.open_round.number == receipt.round:
+        accepted = run.open_round.accepted.get(receipt.client)
+        return accepted.sha256 if accepted else None
+    for closed in run.closed:
+        if closed.number == receipt.round:
+            for line in closed.manifest:
+                if line["client"] == receipt.client:
+                    sha256: str = line["sha256"]
+                    return sha256
+    return None

@@ -1,0 +1,290 @@
+"""A plan: who trains in the next round, who does not, and why: a pure function of values."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+
+import numpy as np
+
+from scheduler.carbon.reading import Reading
+from scheduler.carbon.signal import HOUR
+from scheduler.federation.client import Client
+from scheduler.federation.round import AssignmentState, ClosedRound, Round
+from scheduler.gate.gate import Gate, State
+from scheduler.ledger.run_spec import RunSpec
+from scheduler.policies import ask, policy_options
+from scheduler.policies.context import PastRound, SelectionContext
+from scheduler.policies.pool import Candidates, Pool
+from scheduler.policies.result import WEIGHT_SPAN, Because, SelectionResult
+from scheduler.selection.client_table import ClientTable, Floats, Ints
+from scheduler.selection.gates import STATES, states_of
+from scheduler.selection.lazy import Lazy
+from scheduler.selection.score import intensities, score_fleet
+from scheduler.selection.verdict import SENTENCES, VERDICTS, Verdict, Verdicts, why
+
+__all__ = ["SENTENCES", "Plan", "Situation", "Verdict", "derive_seed", "plan_round", "why"]
+
+MAX_FAILURES = 3
+"""A client whose last three assignments of a run failed is left out until its worker restarts."""
+
+
+_PERMILLE = 1000
+
+MAX_WEIGHT_PERMILLE = round(WEIGHT_SPAN * _PERMILLE)
+"""No weight of a plan is greater: the grid on which updates are summed leaves room for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The cohort of a round, or nobody and the reason why the round waits.
+
+    Attributes:
+        cohort: Who is invited.
+        target: How many updates the round aims at.
+        verdicts: Everybody's.
+        waiting: Why nobody is invited; `None` if somebody is.
+        expected_gco2eq: Of the cohort's clients of which experience exists.
+        epochs: Local epochs of those who are to do fewer than the run asks for.
+        weights_permille: What the examples of each of the cohort count; empty if all count alike.
+        because: Why the policy invites or waits, where it says so.
+    """
+
+    cohort: tuple[str, ...]
+    target: int
+    verdicts: Verdicts
+    waiting: str | None
+    expected_gco2eq: float
+    epochs: Mapping[str, int] = field(default_factory=dict)
+    weights_permille: Mapping[str, int] = field(default_factory=dict)
+    because: Because = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a plan is made from, apart from the run: all of it as of one instant.
+
+    Attributes:
+        now: On the grid clock.
+        clients: Everybody enrolled.
+        gates: By client id.
+        readings: By client id, what its grid says now; `None` where that is unknown or of another
+            family than the federation's.
+        busy: Clients with an open assignment, of whichever run.
+        failures: Consecutive failures in this run, by client id.
+        spent_gco2eq: What the run has emitted so far.
+        past: The run's closed rounds, oldest first.
+        forecasts: By zone, intensities hour by hour, the running one first, as far as the policy
+            wants to see and is known; gCO2eq/kWh.
+        weights: How much each part of a score counts, as `score_weights` returns them.
+        hours_left: Grid hours until the run's end; `None` if it has no such end.
+    """
+
+    now: datetime
+    clients: Sequence[Client]
+    gates: Mapping[str, Gate]
+    readings: Mapping[str, Reading | None]
+    busy: frozenset[str]
+    failures: Mapping[str, int]
+    spent_gco2eq: float
+    past: Sequence[ClosedRound]
+    forecasts: Mapping[str, tuple[float, ...]]
+    weights: Mapping[str, float]
+    hours_left: float | None = None
+
+
+def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Round | None) -> Plan:
+    """Plan round `number` of a run, or who joins a round that is short of its quorum.
+
+    Args:
+        spec: What the run asks for.
+        situation: The federation at this instant.
+        number: The round's number, from 1.
+        so_far: The open round that needs more clients; `None` for a new one.
+
+    Returns:
+        The plan. It is a pure function of the arguments: the draw is seeded by run and round.
+
+    Raises:
+        SettingError: If the run's policy cannot be found, or fails.
+    """
+    fleet = ClientTable.of(situation.clients)
+    scores = score_fleet(fleet, situation.readings, situation.weights)
+    expected = np.array(scores.figures["grams_per_update"], dtype=np.float64)
+    codes = _codes(fleet, situation, so_far)
+    # By id, so that the order in which clients enrolled decides nothing.
+    eligible = sorted(np.flatnonzero(codes == _FREE).tolist(), key=fleet.ids.__getitem__)
+    quorum, target = _aims(spec, len(eligible), so_far)
+    waiting, answer = None, SelectionResult(())
+    if len(eligible) < quorum:
+        waiting = "too_few"
+    else:
+        pool = _pool(fleet, eligible, situation, score=scores.values, gco2eq=expected)
+        wanted = min(len(eligible), math.ceil(target * (1 + spec.over_selection)))
+        attempt = len(so_far.cohort) if so_far else 0
+        question = SelectionContext(
+            candidates=Candidates(pool),
+            wanted=wanted, quorum=quorum, number=number, now=situation.now,
+            rng=Random(derive_seed(spec.seed, spec.id, number, f"plan-{attempt}")),  # noqa: S311 - a draw, not a secret
+            past=_Past(situation.past),
+            num_clients=len(fleet), spent_gco2eq=situation.spent_gco2eq,
+            grams=spec.grams, rounds_left=None if spec.rounds is None else spec.rounds - number + 1,
+            # A round under way is not kept waiting for a better hour: its updates would grow old.
+            hours_left=situation.hours_left if so_far is None else None,
+            interval_h=_interval_h(spec, situation.now),
+            epochs=spec.hyperparameters.epochs,
+            options=policy_options(spec.policy, spec.policy_options),
+        )  # fmt: skip
+        answer = ask(spec.policy, question)
+        if len(answer.cohort) < quorum:
+            waiting = "policy_waits"
+        else:
+            codes[fleet.find(answer.cohort)] = _INVITED
+            target = target if answer.target is None else answer.target
+    for client, epochs in answer.epochs.items():
+        place = fleet.find([client])
+        expected[place] = expected[place] * epochs / spec.hyperparameters.epochs
+    verdicts = Verdicts(fleet.ids, codes, situation.gates, scores, expected, notes=answer.notes)
+    remaining = None if spec.grams is None else spec.grams - situation.spent_gco2eq
+    weighs = bool(answer.weights) if so_far is None else so_far.weighs
+    return _within_budget(target, verdicts, waiting, remaining, answer, weighs=weighs)
+
+
+class _Past(Lazy[PastRound]):
+    """Closed rounds as policies see them."""
+
+    def __init__(self, closed: Sequence[ClosedRound]) -> None:
+        self._closed = closed
+
+    def __len__(self) -> int:
+        return len(self._closed)
+
+    def make(self, place: int) -> PastRound:
+        closed = self._closed[place]
+        hours = (closed.ended - closed.started) / HOUR
+        return PastRound(closed.number, closed.started, closed.updates, hours)
+
+
+def _pool(
+    fleet: ClientTable,
+    eligible: Sequence[int],
+    situation: Situation,
+    *,
+    score: Floats,
+    gco2eq: Floats,
+) -> Pool:
+    """Return the clients at these places as columns for a policy."""
+    places = np.array(eligible, dtype=np.int64)
+    occurring, first, zone = np.unique(fleet.zone[places], return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    zones = tuple(fleet.zones[place] for place in occurring[order])
+    ahead = [situation.forecasts.get(name, ()) for name in zones]
+    forecasts = np.full((len(zones), max(map(len, ahead), default=0)), np.nan)
+    for row, values in zip(forecasts, ahead, strict=True):
+        row[: len(values)] = values
+    waited = fleet.waited(situation.now)
+    waited_h = [waited[place] / HOUR for place in eligible]
+    return Pool(
+        clients=[fleet.ids[place] for place in eligible],
+        zones=zones, zone=np.argsort(order)[zone],
+        score=score[places], updates=fleet.updates[places],
+        num_examples=fleet.num_examples[places], utility=fleet.utility[places],
+        duration_s=fleet.latency_s[places], energy_wh=fleet.energy_per_update_wh[places],
+        gco2eq=gco2eq[places],
+        intensity_gco2eq_per_kwh=intensities(fleet, situation.readings)[places],
+        waited_h=np.array(waited_h, dtype=np.float64), forecasts=forecasts,
+    )  # fmt: skip
+
+
+def _interval_h(spec: RunSpec, now: datetime) -> float:
+    due = spec.due(now)
+    return (spec.due(due) - due) / HOUR
+
+
+def _aims(spec: RunSpec, eligible: int, so_far: Round | None) -> tuple[int, int]:
+    """Return how many clients are needed at least, and how many are aimed at."""
+    if so_far is None:
+        return spec.quorum, spec.cohort or eligible
+    missing = spec.quorum - len(so_far.accepted)
+    return 1, max(1, missing)
+
+
+def _codes(fleet: ClientTable, situation: Situation, so_far: Round | None) -> Ints:
+    """Return what keeps each client from training, or that nothing does, as places in `VERDICTS`.
+
+    The last reason told is the one that counts.
+    """
+    codes = _OF_GATE[states_of(situation.gates, fleet)]
+    failing = [c for c, failed in situation.failures.items() if failed >= MAX_FAILURES]
+    codes[fleet.find(failing)] = VERDICTS.index("failing")
+    codes[fleet.find(situation.busy)] = VERDICTS.index("busy")
+    if so_far is not None:
+        for place in fleet.find(so_far.cohort):
+            client = fleet[place]
+            code = _part_code(client, so_far.cohort[client.id], so_far, situation.now)
+            codes[place] = codes[place] if code is None else VERDICTS.index(code)
+    codes[~fleet.alive] = VERDICTS.index("silent")
+    return codes
+
+
+_FREE, _INVITED = VERDICTS.index("not_sampled"), VERDICTS.index("invited")
+
+_BY_GATE: Mapping[State, str] = {
+    "open": "not_sampled",
+    "open_by_patience": "not_sampled",
+    "closed": "gate_closed",
+    "unknown": "gate_unknown",
+}
+_OF_GATE = np.array(
+    [VERDICTS.index(_BY_GATE[s]) for s in STATES] + [VERDICTS.index("gate_unknown")]
+)
+"""The verdict that a gate's state leads to, also of a client without a gate."""
+
+
+def _part_code(client: Client, part: AssignmentState, so_far: Round, now: datetime) -> str | None:
+    """Return why a client that has a part in the round is not asked again, or `None` if it is.
+
+    A site that declined for reasons of its own is asked again when the hour it was asked for is
+    over; one that failed, when its worker was restarted.
+    """
+    if part.status in ("open", "accepted"):
+        return "in_round"
+    if part.status in ("failed", "refused"):
+        return "failed" if part.incarnation == client.incarnation else None
+    meant_it = part.status == "declined" and (part.reason or {}).get("code") != "too_late"
+    return "declined" if meant_it and now <= so_far.valid_until else None
+
+
+def _within_budget(
+    target: int,
+    verdicts: Verdicts,
+    waiting: str | None,
+    remaining: float | None,
+    answer: SelectionResult,
+    *,
+    weighs: bool,
+) -> Plan:
+    invited = verdicts.coded("invited")
+    grams = verdicts.expected_gco2eq[invited]
+    expected = math.fsum(grams[~np.isnan(grams)])
+    if remaining is not None and expected > remaining:
+        verdicts.codes[invited] = VERDICTS.index("over_budget")
+        return Plan((), target, verdicts, "over_budget", expected)
+    cohort = tuple(verdicts.clients[place] for place in invited)
+    permille = {c: round(answer.weights.get(c, 1.0) * _PERMILLE) for c in cohort}
+    return Plan(
+        cohort, min(target, len(cohort)), verdicts, waiting, expected,
+        epochs={c: answer.epochs[c] for c in cohort if c in answer.epochs},
+        weights_permille=permille if weighs else {},
+        because=answer.because,
+    )  # fmt: skip
+
+
+def derive_seed(run_seed: int, run: str, number: int, subject: str) -> int:
+    """Return a seed that depends on the run, the round and the subject alone, below 2**63."""
+    text = f"{run_seed}/{run}/{number}/{subject}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1

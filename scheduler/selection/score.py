@@ -1,0 +1,314 @@
+"""A client's score: grams per update and what stands beside them, each part kept and shown.
+
+Utility and latency follow Oort: Lai, Zhu, Madhyastha and Chowdhury, "Oort: Efficient Federated
+Learning via Guided Participant Selection", OSDI 2021. Carbon, fairness and the other parts stand
+beside them. What is unknown of a client is left out of its parts and named. In the total it counts
+as the fleet's median of that part: keeping a figure back lifts nobody above the middle and costs a
+newcomer nothing. Who is worse than the middle in a part can still gain by keeping it back, at most
+up to the middle; so `unknown` is shown wherever a score is. A part that nobody knows is left out
+for all, and a part with weight 0 is shown but moves nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from common.errors import SettingError
+from scheduler.carbon.reading import Reading
+from scheduler.federation.client import Client
+from scheduler.selection.client_table import ClientTable, Floats, Ints, spread
+from scheduler.selection.lazy import Lazy
+
+WEIGHTS: Mapping[str, float] = {
+    "grams_per_update": 0.5,
+    "joule_per_sample": 0.0,
+    "latency": 0.1,
+    "latency_spread": 0.0,
+    "low_carbon_share": 0.0,
+    "energy_price": 0.0,
+    "idle_share": 0.05,
+    "reliability": 0.05,
+    "participation": 0.15,
+    "utility": 0.15,
+}
+"""How much each part counts if the settings say nothing else. Carbon first; participation and
+utility keep a green-only choice from biasing the model. Idle share and reliability stand for energy
+that grams per update do not show: hardware that waits, and work that was lost. The rest is shown
+but counts nothing: joules per sample and low-carbon share are in the grams already and would count
+twice, the spread of latency says little where a round waits for its quorum only, and a price is no
+emission."""
+
+UNITS: Mapping[str, str] = {
+    "grams_per_update": "gCO2eq",
+    "joule_per_sample": "J",
+    "latency": "s",
+    "latency_spread": "s",
+    "low_carbon_share": "",
+    "energy_price": "EUR/MWh",
+    "idle_share": "",
+    "reliability": "",
+    "participation": "updates",
+    "utility": "",
+}
+
+EXPLAINED: Mapping[str, str] = {
+    "grams_per_update": "Emissions of one update: its usual energy at the grid's intensity now.",
+    "joule_per_sample": "Energy for one training example, facility overhead included.",
+    "latency": "Usual time from asking for an update to having it.",
+    "latency_spread": "How much that time varies: the smaller, the better rounds can be planned.",
+    "low_carbon_share": "Share of renewable and nuclear power in its grid now.",
+    "energy_price": "Price of electricity in its zone now.",
+    "idle_share": "Share of its energy used by reserved hardware that only waits.",
+    "reliability": "Share of its work that came in time, was sound and counted.",
+    "participation": "Updates it has contributed: the fewer, the more it is owed a turn.",
+    "utility": "How much the model still has to learn from its data, by its loss there.",
+}
+
+_WH_PER_KWH = 1000
+
+_MORE_IS_BETTER = {"low_carbon_share", "reliability", "utility"}
+
+
+class Part(NamedTuple):
+    """One part of a score: the figure as observed, and its rank in the fleet from 0 to 1 (best)."""
+
+    name: str
+    value: float
+    unit: str
+    normalised: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The weighted mean of all parts from 0 to 1, unknown ones at the fleet's middle.
+
+    Attributes:
+        value: The mean; 0.5 where nobody knows anything.
+        weights: By part, in the order of `figures`.
+        figures: What was observed, by part; `None` where unknown.
+        ranks: From 0 to 1 (best), by part; of an unknown one the fleet's median.
+    """
+
+    value: float
+    weights: Mapping[str, float]
+    figures: tuple[float | None, ...]
+    ranks: tuple[float, ...]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts that are known, carbon first."""
+        rows = zip(self.weights.items(), self.figures, self.ranks, strict=True)
+        return tuple(
+            Part(name, figure, UNITS[name], rank, weight)
+            for (name, weight), figure, rank in rows
+            if figure is not None
+        )
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The parts of which nothing is known."""
+        rows = zip(self.weights, self.figures, strict=True)
+        return tuple(name for name, figure in rows if figure is None)
+
+
+def explain_part(name: str) -> str:
+    """Return what a part of the score is, in one sentence.
+
+    >>> explain_part("energy_price")
+    'Price of electricity in its zone now.'
+    """
+    return EXPLAINED[name]
+
+
+def score_weights(chosen: Mapping[str, float]) -> dict[str, float]:
+    """Return the weight of every part: the defaults, but for those that were chosen.
+
+    Raises:
+        SettingError: If a part is unknown, a weight is negative, or none is above zero.
+    """
+    for name, weight in chosen.items():
+        if name not in WEIGHTS:
+            near = difflib.get_close_matches(name, WEIGHTS, n=1, cutoff=0.4)
+            hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(WEIGHTS)}."
+            msg = f"A score has no part {name!r}, so FAIRWIND_SCORE_WEIGHTS is not used. {hint}"
+            raise SettingError(msg)
+        if not weight >= 0:
+            msg = (
+                f"FAIRWIND_SCORE_WEIGHTS gives {name} the weight {weight:g}, which would turn good "
+                "into bad, so it is not used. Set 0 to leave the part out."
+            )
+            raise SettingError(msg)
+    weights = {**WEIGHTS, **chosen}
+    if not sum(weights.values()) > 0:
+        msg = (
+            "FAIRWIND_SCORE_WEIGHTS leaves every part of the score at 0, so clients could not be "
+            "told apart. Give one of them a weight."
+        )
+        raise SettingError(msg)
+    return weights
+
+
+def score_clients(
+    clients: Sequence[Client],
+    readings: Mapping[str, Reading | None],
+    *,
+    weights: Mapping[str, float] = WEIGHTS,
+) -> dict[str, Score]:
+    """Score every client against the others.
+
+    Args:
+        clients: Who is compared.
+        readings: By client id, what its zone's grid says now, of one family; `None` if unknown.
+        weights: How much each part counts, as `score_weights` returns them.
+
+    Returns:
+        By client id, the score with its parts.
+    """
+    fleet = ClientTable.of(clients)
+    return dict(zip(fleet.ids, score_fleet(fleet, readings, weights), strict=True))
+
+
+def score_fleet(
+    fleet: ClientTable, readings: Mapping[str, Reading | None], weights: Mapping[str, float]
+) -> Scores:
+    """Score every client of a fleet against the others, as `score_clients` does."""
+    told, of = spread(readings, fleet)
+    figures: dict[str, Floats | Ints] = {
+        "grams_per_update": expected_gco2eqs(fleet, readings),
+        "joule_per_sample": fleet.energy_per_example_j,
+        "latency": fleet.latency_s,
+        "latency_spread": fleet.latency_spread_s,
+        "low_carbon_share": _floats([r.low_carbon_share if r else None for r in told])[of],
+        "energy_price": _floats([r.price_eur_per_mwh if r else None for r in told])[of],
+        "idle_share": fleet.idle_share,
+        "reliability": fleet.reliability,
+        "participation": fleet.updates,
+        "utility": fleet.utility,
+    }
+    return Scores(figures, weights)
+
+
+def expected_gco2eqs(fleet: ClientTable, readings: Mapping[str, Reading | None]) -> Floats:
+    """Return what each client's next update is expected to emit, NaN before experience.
+
+    As `common.units.emitted_gco2eq` says: Wh, times gCO2eq/kWh, over 1000.
+    """
+    return fleet.energy_per_update_wh * intensities(fleet, readings) / _WH_PER_KWH
+
+
+def intensities(fleet: ClientTable, readings: Mapping[str, Reading | None]) -> Floats:
+    """Return the carbon intensity of each client's grid in gCO2eq/kWh, NaN where unknown."""
+    told, of = spread(readings, fleet)
+    return _floats([reading.gco2eq_per_kwh if reading else None for reading in told])[of]
+
+
+def score_figures(
+    figures: Mapping[str, Sequence[float | None]], weights: Mapping[str, float]
+) -> Scores:
+    """Return the scores of clients of which these figures are known, one a client.
+
+    Args:
+        figures: By part, one figure a client; `None` where unknown.
+        weights: How much each part counts; those of parts that are not in `figures` are not used.
+    """
+    return Scores({name: _floats(values) for name, values in figures.items()}, weights)
+
+
+class Scores(Lazy[Score]):
+    """Clients' scores as columns of shape `(num_clients,)`; each is made when it is read.
+
+    Each figure is placed between the fleet's 5 % and 95 % quantile, so that one outlier does not
+    flatten everybody else.
+
+    Attributes:
+        figures: By part, what was observed; NaN where unknown.
+        weights: How much each of these parts counts.
+        values: The scores, from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        figures: Mapping[str, Floats | Ints],
+        weights: Mapping[str, float],
+        *,
+        values: Floats | None = None,
+    ) -> None:
+        """Score clients of which these figures are known, unless `values` says their scores."""
+        self.figures = figures
+        self.weights = {name: weights[name] for name in figures}
+        self._placed: dict[str, Floats] = {}
+        self.values: Floats = self._mean() if values is None else values
+
+    def _mean(self) -> Floats:
+        counted = {
+            name: self.weights[name]
+            for name, column in self.figures.items()
+            if self.weights[name] > 0 and not np.isnan(column).all()
+        }
+        if not counted:
+            return np.full(len(next(iter(self.figures.values()))), 0.5)
+        parts = [weight * self._ranks(name) for name, weight in counted.items()]
+        mean: Floats = (np.sum(parts, axis=0) / sum(counted.values())).clip(0, 1)
+        return mean
+
+    def _ranks(self, name: str) -> Floats:
+        # A part that counts nothing is placed only when somebody wants to see it.
+        if name not in self._placed:
+            self._placed[name] = _place(self.figures[name], name)
+        return self._placed[name]
+
+    def __len__(self) -> int:
+        """Return how many clients there are."""
+        return len(self.values)
+
+    def make(self, place: int) -> Score:
+        """Return the score of the client at a place."""
+        figures = [column[place].item() for column in self.figures.values()]
+        return Score(
+            value=self.values[place].item(),
+            weights=self.weights,
+            figures=tuple(None if math.isnan(figure) else figure for figure in figures),
+            ranks=tuple(self._ranks(name)[place].item() for name in self.figures),
+        )
+
+
+def _place(column: Floats | Ints, name: str) -> Floats:
+    """Return every client's rank in one part, the unknown ones at the median of the others."""
+    unknown = np.isnan(column)
+    known: Floats = np.sort(column.astype(np.float64))[: len(column) - np.count_nonzero(unknown)]
+    if known.size == 0:
+        return np.full(column.shape, 0.5)
+    low, high = (_quantile(known, share) for share in (0.05, 0.95))
+    if not high - low > 0:
+        return np.full(column.shape, 0.5)
+    places = _rank(column, low, high, name)
+    if len(known) < len(column):
+        middle = _rank(known[[(len(known) - 1) // 2, len(known) // 2]], low, high, name)
+        places[unknown] = middle.mean()
+    return places
+
+
+def _rank(figures: Floats | Ints, low: float, high: float, name: str) -> Floats:
+    share = ((figures - low) / (high - low)).clip(0, 1)
+    rank: Floats = share if name in _MORE_IS_BETTER else 1 - share
+    return rank
+
+
+def _quantile(ordered: Floats, share: float) -> float:
+    """Return what `numpy.quantile` would, to the bit; it would take as long as all the rest."""
+    position = share * (len(ordered) - 1)
+    below = int(position)
+    first, last = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
+    way, step = position - below, last - first
+    return first + step * way if way < 0.5 else last - step * (1 - way)  # noqa: PLR2004
+
+
+def _floats(figures: Sequence[float | None]) -> Floats:
+    return np.array(figures, dtype=np.float64)

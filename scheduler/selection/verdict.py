@@ -1,0 +1,118 @@
+"""A verdict: why one client is or is not invited. Everybody's are kept as columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from common.units import show_mass
+from scheduler.gate.gate import Gate
+from scheduler.gate.sentence import explain
+from scheduler.policies.reason import explain_note
+from scheduler.policies.result import Because
+from scheduler.selection.client_table import Floats, Ints
+from scheduler.selection.lazy import Lazy
+from scheduler.selection.score import Score, Scores
+
+VERDICTS = (
+    "invited", "not_sampled", "gate_closed", "gate_unknown", "silent", "busy", "failing", "failed",
+    "declined", "in_round", "over_budget",
+)  # fmt: skip
+"""Every code of a verdict. The ledger keeps these: add to them, never rename one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why one client is or is not invited: a code, its gate, its score and the grams expected.
+
+    `code` is one of `VERDICTS`. `note` is what the policy's choice rested on, where it says so.
+    """
+
+    client: str
+    code: str
+    gate: Gate | None
+    score: Score | None
+    expected_gco2eq: float | None
+    note: Because = field(default_factory=dict)
+
+    @property
+    def invited(self) -> bool:
+        """Whether the client gets a task."""
+        return self.code == "invited"
+
+
+@dataclass(frozen=True, eq=False)
+class Verdicts(Lazy[Verdict]):
+    """Everybody's verdict, each made when it is read.
+
+    Attributes:
+        clients: Their names.
+        codes: Of each, the place of its code in `VERDICTS`.
+        gates: By client.
+        scores: One a client.
+        expected_gco2eq: Of each one's update, NaN where there is no experience.
+        notes: By client, what the policy's choice rested on.
+    """
+
+    clients: Sequence[str]
+    codes: Ints
+    gates: Mapping[str, Gate]
+    scores: Scores
+    expected_gco2eq: Floats
+    notes: Mapping[str, Because]
+
+    def coded(self, code: str) -> list[int]:
+        """Return the places of the clients with that code."""
+        places: list[int] = np.flatnonzero(self.codes == VERDICTS.index(code)).tolist()
+        return places
+
+    def __len__(self) -> int:
+        """Return how many clients there are."""
+        return len(self.codes)
+
+    def make(self, place: int) -> Verdict:
+        """Return the verdict on the client at a place."""
+        client, expected = self.clients[place], self.expected_gco2eq[place].item()
+        return Verdict(
+            client, VERDICTS[self.codes[place]], self.gates.get(client), self.scores[place],
+            None if math.isnan(expected) else expected, self.notes.get(client, {}),
+        )  # fmt: skip
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the same is said of the same clients."""
+        return isinstance(other, Verdicts) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment] # nobody keeps them in a set
+
+
+SENTENCES: Mapping[str, str] = {
+    "silent": "its worker has not been heard of; start it at the site",
+    "busy": "it still works on another assignment; it is asked again afterwards",
+    "failing": "its last three assignments failed; read the site's log and restart its worker",
+    "failed": "its work for this round failed; read the site's log and restart its worker",
+    "declined": "its site declined; it is asked again when this hour of the grid is over",
+    "in_round": "it already has its part in this round",
+    "gate_unknown": "the carbon intensity of its zone is unknown, and unknown is not clean",
+    "over_budget": "what is left of the run's budget does not cover this round",
+    "too_few": "fewer clients are eligible than the quorum asks for",
+    "policy_waits": "the run's policy would rather wait than ask as many as the quorum",
+}
+
+
+def why(verdict: Verdict) -> str:
+    """Return one sentence that says why the client was or was not invited."""
+    if verdict.code in SENTENCES:
+        return SENTENCES[verdict.code]
+    gate = explain(verdict.gate) if verdict.gate else ""
+    if verdict.code == "gate_closed" or verdict.score is None:
+        return gate
+    cost = verdict.expected_gco2eq
+    grams = f", about {show_mass(cost)} an update" if cost is not None else ""
+    said = explain_note(verdict.note, invited=verdict.invited)
+    if said:
+        return f"{gate}; {said}"
+    chance = "drawn" if verdict.invited else "not drawn this time"
+    return f"{gate}; {chance} with score {verdict.score.value:.2f}{grams}"

@@ -1,0 +1,1 @@
+"""What a terminal or a page shows of the federation."""

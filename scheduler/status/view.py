@@ -1,0 +1,306 @@
+"""The view: a run and its federation as a page or a terminal shows them, made from the ledger.
+
+Everything here is derived; times are epoch seconds on the grid clock unless named otherwise.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from common.clock import GridClock
+from common.errors import FederationError
+from common.units import show_duration
+from scheduler.federation.client import Client
+from scheduler.federation.federation import Federation, Run
+from scheduler.federation.round import ClosedRound, Round
+from scheduler.gate.sentence import explain
+from scheduler.policies.reason import explain as explain_reason
+from scheduler.selection.plan import SENTENCES
+from scheduler.status.zones import fallback, listed, notice, reading_now, zones_seen
+
+
+def view(
+    state: Federation, run_id: str | None, *, clock: GridClock, threshold: float, ceiling: float
+) -> dict[str, Any]:
+    """Return what there is to see of one run, or of the newest if none is named.
+
+    Raises:
+        FederationError: If the run that is named does not exist.
+    """
+    run = find_run(state, run_id) if run_id else _newest(state)
+    rounds = Counter(client for closed in run.closed for client in closed.cohort) if run else {}
+    clients = [
+        _client(c, run, state, rounds.get(c.id, 0)) for c in state.clients.values() if not c.retired
+    ]
+    return {
+        "now": clock.now().timestamp(),
+        "clock_speed": clock.speed,
+        "verdict": verdict(state, run),
+        "why": _why(run),
+        "notice": notice(state),
+        "runs": [
+            {"id": r.id, "workload": r.spec.workload, "status": r.status}
+            for r in state.runs.values()
+        ],
+        "run": summary(run) if run else None,
+        "threshold": threshold,
+        "ceiling": ceiling,
+        "zones": zones_seen(state, run),
+        "rounds": _rounds(run) if run else [],
+        "clients": clients,
+    }
+
+
+def find_run(state: Federation, run_id: str) -> Run:
+    """Return a run by its name.
+
+    Raises:
+        FederationError: If there is none.
+    """
+    if run_id not in state.runs:
+        known = ", ".join(state.runs) or "none yet"
+        msg = f"There is no run {run_id!r}, so there is nothing to show. There are: {known}."
+        raise FederationError(msg)
+    return state.runs[run_id]
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """Return a run's figures: progress, score, emissions, and what waiting avoided."""
+    baseline = total(run, "baseline_gco2eq")
+    emitted = run.counted_gco2eq
+    avoided = None if baseline is None else baseline - emitted
+    last = run.closed[-1] if run.closed else None
+    metric = run.spec.metric
+    values = [c.metrics[metric] for c in run.closed if c.metrics and metric in c.metrics]
+    fleet = total(run, "fleet_gco2eq")
+    return {
+        "id": run.id,
+        "workload": run.spec.workload,
+        "policy": run.spec.policy,
+        "status": run.status,
+        "reason": run.end_reason,
+        "rounds_done": len(run.closed),
+        "rounds_total": run.spec.rounds,
+        "metric": metric,
+        "value": values[-1] if values else None,
+        "best": run.best_value,
+        "energy_wh": sum(closed.energy_wh for closed in run.closed),
+        "emitted_gco2eq": emitted,
+        "baseline_gco2eq": baseline,
+        "avoided_gco2eq": avoided,
+        "avoided_share": avoided / baseline if avoided is not None and baseline else None,
+        "place_gco2eq": None if fleet is None else fleet - emitted,
+        "uncounted_gco2eq": run.uncounted_gco2eq,
+        "uncounted_wh": run.uncounted_wh,
+        "booked_gco2eq": run.tally.gco2eq,
+        "settled_gco2eq": run.tally.settled_gco2eq,
+        "unknown_wh": run.tally.unknown_wh,
+        "apart_gco2eq": run.tally.apart_gco2eq,
+        "unreported": run.tally.unreported,
+        "delay_s": (last.ended - last.baseline_ended).total_seconds() if last else 0.0,
+        "started": run.grid_started_at.timestamp(),
+        "ended": run.grid_ended_at.timestamp() if run.grid_ended_at else None,
+        "version": run.version,
+        "best_version": run.best_version,
+        "model": f"FAIRWIND_HOME/runs/{run.id}/best.safetensors" if run.ended_at else None,
+        "wall_seconds": [closed.wall_seconds for closed in run.closed],
+    }
+
+
+def total(run: Run, figure: str) -> float | None:
+    """Return the sum of a figure over the closed rounds, `None` if any of them is unknown."""
+    values = [getattr(closed, figure) for closed in run.closed]
+    return None if any(value is None for value in values) else sum(values)
+
+
+def verdict(state: Federation, run: Run | None) -> str:
+    """Return in one sentence what happens now."""
+    if run is None:
+        return "No run yet. Start one with: fairwind run start digits --rounds 12"
+    if run.ended_at is not None:
+        return f"{run.id} has ended: {_END[run.end_reason or 'rounds']}."
+    if run.open_round is not None:
+        return _under_way(state, run.open_round, run.spec.quorum)
+    if run.version is None:
+        return (
+            f"{run.id} waits for a coordinator: celery -A tasks worker -Q coordinator,aggregation"
+        )
+    return _waiting(state, run)
+
+
+def _under_way(state: Federation, round_: Round, quorum: int) -> str:
+    training = [part.client for part in round_.open_assignments()]
+    if not training and len(round_.accepted) < quorum:
+        return (
+            f"Round {round_.number} has {len(round_.accepted)} of the {quorum} updates it needs, "
+            "and there is nobody to ask now. `fairwind clients` says why."
+        )
+    doing = (
+        f"Training at {listed(training)}"
+        if training
+        else f"Adding up what {listed(sorted(round_.accepted))} learned"
+    )
+    closed = _named(state, "closed")
+    if not closed:
+        return f"{doing}."
+    return f"{doing}; {listed(closed)} {_verb(closed, 'waits', 'wait')} for cleaner power."
+
+
+def _waiting(state: Federation, run: Run) -> str:
+    opened = [c.id for c in state.clients.values() if c.alive and c.gate and c.gate.is_open]
+    waiting = run.waiting or {}
+    if "text" in waiting:
+        return str(waiting["text"])
+    if waiting.get("reason") == "policy_waits":
+        said = explain_reason(waiting.get("because", {}))
+        if said:
+            return f"The policy {run.spec.policy} {said}."
+        return (
+            f"The policy {run.spec.policy} waits for a better hour, although {len(opened)} "
+            f"{_verb(opened, 'client', 'clients')} could train."
+        )
+    if len(opened) >= run.spec.quorum:
+        return "Waiting until the next round is due."
+    if not opened:
+        return "Waiting for clean power: no client is alive with an open gate."
+    return (
+        f"Waiting for clean power: of the {run.spec.quorum} clients a round needs, {len(opened)} "
+        f"{_verb(opened, 'is', 'are')} alive with an open gate."
+    )
+
+
+_END: Mapping[str, str] = {
+    "rounds": "all its rounds are done",
+    "hours": "its time is spent",
+    "grams": "its gram budget is spent",
+    "stopped": "it was stopped",
+    "failed": "its workload could not be used",
+}
+
+
+def _why(run: Run | None) -> str:
+    if run is None:
+        return ""
+    of = f" of {run.spec.rounds}" if run.spec.rounds else ""
+    number = len(run.closed) + (1 if run.open_round else 0)
+    text = f"Round {number}{of}, {run.spec.workload}, policy {run.spec.policy}."
+    if run.open_round is not None and (said := explain_reason(run.open_round.because)):
+        text = f"{text[:-1]}: {said}."
+    if run.waiting is not None and run.ended_at is None and run.open_round is None:
+        codes = run.waiting["codes"]
+        text += " " + "; ".join(
+            f"{client}: {code.replace('_', ' ')}" for client, code in sorted(codes.items())
+        )
+    if run.end_reason:
+        text += (
+            f" Took {show_duration((run.ended_at - run.started_at).total_seconds())}."
+            if run.ended_at
+            else ""
+        )
+    return text
+
+
+def _newest(state: Federation) -> Run | None:
+    active = [run for run in state.runs.values() if run.ended_at is None]
+    runs = active or list(state.runs.values())
+    return runs[-1] if runs else None
+
+
+def _named(state: Federation, gate: str) -> list[str]:
+    return [c.id for c in state.clients.values() if c.alive and c.gate and c.gate.state == gate]
+
+
+def _verb(names: list[str], one: str, many: str) -> str:
+    return one if len(names) == 1 else many
+
+
+def _client(client: Client, run: Run | None, state: Federation, rounds: int) -> dict[str, Any]:
+    reading = reading_now(state, client.zone)
+    part = run.open_round.cohort.get(client.id) if run and run.open_round else None
+    return {
+        "client": client.id,
+        "zone": client.zone,
+        "intensity": reading["gco2eq_per_kwh"] if reading else None,
+        "reading": reading,
+        "signal": fallback(state, client.zone),
+        "gate": client.gate.state if client.gate else "unknown",
+        "state": _state(client, part.status if part else None),
+        "why": _reason(client, part.reason if part else None),
+        "energy_wh": client.energy_wh,
+        "gco2eq": client.gco2eq,
+        "rounds": rounds,
+        "latency_s": client.latency_s,
+        "expected_wh": client.energy_per_update_wh,
+    }
+
+
+def _state(client: Client, part: str | None) -> str:
+    if not client.alive:
+        return "silent" if client.incarnation else "never seen"
+    if part is not None:
+        return "training" if part == "open" else part.replace("_", " ")
+    return "idle" if client.gate and client.gate.is_open else "waiting"
+
+
+def _reason(client: Client, reason: Mapping[str, Any] | None) -> str:
+    if not client.alive:
+        return SENTENCES["silent"]
+    if reason is not None:
+        return str(reason["text"])
+    return explain(client.gate) if client.gate else "not judged yet"
+
+
+def _rounds(run: Run) -> list[dict[str, Any]]:
+    rows = []
+    emitted = 0.0
+    baseline: float | None = 0.0
+    for closed in run.closed:
+        emitted += closed.gco2eq
+        baseline = _plus(baseline, closed.baseline_gco2eq)
+        rows.append(_round(closed, run.spec.metric, emitted, baseline))
+    if run.open_round is not None and run.ended_at is None:
+        rows.append(_open(run.open_round))
+    return rows
+
+
+def _round(
+    closed: ClosedRound, metric: str, emitted: float, baseline: float | None
+) -> dict[str, Any]:
+    return {
+        "round": closed.number,
+        "started": closed.started.timestamp(),
+        "ended": closed.ended.timestamp(),
+        "value": (closed.metrics or {}).get(metric),
+        "metrics": closed.metrics or {},
+        "gco2eq": closed.gco2eq,
+        "baseline_gco2eq": closed.baseline_gco2eq,
+        "cumulative_gco2eq": emitted,
+        "cumulative_baseline_gco2eq": baseline,
+        "energy_wh": closed.energy_wh,
+        "cohort": list(closed.cohort),
+        "version": closed.version,
+        "wall_s": closed.wall_seconds,
+        "phases": closed.phases,
+    }
+
+
+def _open(open_round: Round) -> dict[str, Any]:
+    """Return the round under way: its end and its figures are not known yet."""
+    unknown = dict.fromkeys(
+        ("ended", "value", "gco2eq", "baseline_gco2eq", "cumulative_gco2eq",
+         "cumulative_baseline_gco2eq", "energy_wh", "version", "wall_s")
+    )  # fmt: skip
+    return {
+        "round": open_round.number,
+        "started": open_round.grid_planned_at.timestamp(),
+        "cohort": sorted(open_round.cohort),
+        "metrics": {},
+        "phases": {},
+        **unknown,
+    }
+
+
+def _plus(total: float | None, value: float | None) -> float | None:
+    return None if total is None or value is None else total + value

@@ -1,0 +1,99 @@
+"""What there is to see of the grid: each zone's readings, which signal speaks, what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from scheduler.federation.federation import Federation, Run
+from scheduler.federation.zone_readings import ZoneReadings
+
+SHOWN_READINGS = 24 * 14
+"""At most this many slots of history are shown: two weeks of hours."""
+
+
+def reading_now(state: Federation, zone: str) -> dict[str, Any] | None:
+    """Return what holds in a zone and what it may be compared to, `None` if unknown."""
+    reading = state.grid[zone].latest if zone in state.grid else None
+    if reading is None:
+        return None
+    return {
+        "gco2eq_per_kwh": reading.gco2eq_per_kwh,
+        "source": reading.source,
+        "quality": reading.quality,
+        "family": str(reading.family),
+    }
+
+
+def fallback(state: Federation, zone: str) -> dict[str, Any] | None:
+    """Return which signal speaks for a zone instead of the expected one, `None` if that does."""
+    said = state.signals.get(zone)
+    if said is None or said["speaks"] == said["expected"]:
+        return None
+    who = {name: said[name] for name in ("speaks", "expected", "why")}
+    return {**who, "since": said["since"].timestamp()}
+
+
+def notice(state: Federation) -> str | None:
+    """Return in one sentence what is wrong with the carbon signals, `None` if nothing is."""
+    zones = sorted({c.zone for c in state.clients.values() if not c.retired})
+    fallen = {zone: said for zone in zones if (said := fallback(state, zone))}
+    silent = [z for z in zones if z in state.grid and state.grid[z].latest is None]
+    if zones and silent == zones:
+        why = next((f" ({fallen[z]['why'].rstrip('.')})" for z in silent if z in fallen), "")
+        return (
+            f"Every carbon signal is down: no zone's intensity is known, so gates are unknown{why}."
+        )
+    parts = []
+    if silent:
+        parts.append(f"the carbon intensity of {listed(silent)} is unknown")
+    standing_in = [z for z in fallen if z not in silent]
+    for name in sorted({fallen[z]["speaks"] or "nobody" for z in standing_in}):
+        where = [z for z in standing_in if (fallen[z]["speaks"] or "nobody") == name]
+        expected = fallen[where[0]]["expected"]
+        parts.append(f"for {listed(where)}, {name} speaks instead of {expected}")
+    if not parts:
+        return None
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def zones_seen(state: Federation, run: Run | None) -> list[dict[str, Any]]:
+    """Return every zone with its clients and the readings of the run's time."""
+    clients: dict[str, list[str]] = {}
+    for client in state.clients.values():
+        clients.setdefault(client.zone, []).append(client.id)
+    return [
+        {
+            "zone": zone,
+            "clients": names,
+            "signal": fallback(state, zone),
+            **_series(state.grid.get(zone, ZoneReadings()), run),
+        }
+        for zone, names in sorted(clients.items())
+    ]
+
+
+def _series(series: ZoneReadings, run: Run | None) -> dict[str, Any]:
+    shown = list(series.points)
+    if run is not None:
+        end = run.grid_ended_at
+        before = [point for point in shown if point[0] < run.grid_started_at][-1:]
+        during = [p for p in shown if p[0] >= run.grid_started_at and (not end or p[0] <= end)]
+        shown = [*before, *during[-SHOWN_READINGS:]]
+    readings = [reading for _, reading in shown[-SHOWN_READINGS - 1 :]]
+    last = next((reading for reading in reversed(readings) if reading), None)
+    return {
+        "source": last and last.source,
+        "quality": last and last.quality,
+        "family": last and str(last.family),
+        "times": [since.timestamp() for since, _ in shown[-SHOWN_READINGS - 1 :]],
+        "values": [reading.gco2eq_per_kwh if reading else None for reading in readings],
+    }
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them: commas, and an "and" before the last."""
+    if len(names) < 2:  # noqa: PLR2004 - two names are joined by "and"
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,1 @@
+"""What other policies would have emitted in a run that was."""

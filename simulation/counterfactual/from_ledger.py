@@ -1,0 +1,259 @@
+"""A past: what a ledger tells of one run, made ready to be simulated under another policy.
+
+The ledger tells when clients were there, what their work used and took, and what the grids did. It
+does not keep the gates' settings, and nobody's data: what a model would have learned is not known.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from common.errors import FederationError
+from scheduler.accounting.booking import Booking
+from scheduler.carbon.reading import FLOW_TRACED, Family, Reading
+from scheduler.carbon.signal import HOUR
+from scheduler.federation.federation import Federation, Run
+from scheduler.ledger.event import Event
+from scheduler.status.view import find_run
+from simulation.counterfactual.experience import Experience
+from simulation.counterfactual.remembered import WEEK_H, Remembered, Stretch, hourly
+from simulation.grids.truth import hour_of
+from simulation.ports.site import VirtualSite
+from simulation.scenario.hours import Hours
+from simulation.scenario.scenario import ClientPart, GatePart, Scenario
+
+MOST_ASSUMED = 0.1
+"""Share of a run's hours that may lack a figure; a replay with more would tell of our guesses."""
+
+_COMES_AND_GOES = {"client.enrolled", "client.retired", "client.joined", "client.silent"}
+
+_LONGEST_DEADLINE_S = 366 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A client of the past.
+
+    Attributes:
+        id: As it enrolled.
+        part: Where it is, and what an update of its own used and took: medians of its bookings.
+        was_there: Whether it was there when the run started.
+        switches: When it came or went while the run lasted, on the grid clock.
+        is_guessed: Whether it has no booking, so that the others' medians stand for its own.
+    """
+
+    id: str
+    part: ClientPart
+    was_there: bool
+    switches: tuple[datetime, ...]
+    is_guessed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One run as a ledger tells it.
+
+    Attributes:
+        run: Its events folded.
+        scenario: The same run, to be simulated; times of the wall clock stretched to the grid's.
+        members: All who were ever there before its last round was closed.
+        signal: The intensities.
+        family: What they count.
+        bookings: All work for its closed rounds.
+    """
+
+    run: Run
+    scenario: Scenario
+    members: tuple[Member, ...]
+    signal: Remembered
+    family: Family
+    bookings: tuple[Booking, ...]
+
+    def sites(self) -> dict[str, VirtualSite]:
+        """Return the clients' sites, none of which has done anything yet."""
+        start = self.scenario.start
+        return {
+            member.id: VirtualSite(
+                member.id, str(member.part.zone), member.part,
+                member.part.power_w or 0.0, member.part.examples_per_s or 0.0,
+                Hours(iter(member.switches), is_on=member.was_there), start,
+            )
+            for member in self.members
+        }  # fmt: skip
+
+    def assumed(self, hours: float) -> tuple[int, int]:
+        """Return how many hours of the zones lack a figure, and how many there are.
+
+        Args:
+            hours: Since the start of the run.
+        """
+        start = self.scenario.start
+        first, last = hour_of(start), hour_of(start + timedelta(hours=hours))
+        return self._missing(first, last)
+
+    def assumed_before(self) -> tuple[int, int]:
+        """Return the same of the week before the run, which its first gates and forecasts saw."""
+        first = hour_of(self.scenario.start)
+        return self._missing(first - WEEK_H, first - 1)
+
+    def _missing(self, first: int, last: int) -> tuple[int, int]:
+        return self.signal.missing(first, last), len(self.signal.zones()) * (last - first + 1)
+
+
+def read_past(events: Iterable[Event], run_id: str | None, *, gate: GatePart) -> Past:
+    """Return the past of a run, or of the newest one.
+
+    Args:
+        events: All events of a ledger.
+        run_id: Its name.
+        gate: The gates' settings.
+
+    Raises:
+        FederationError: If there is no such run, nothing of it can be told, or more than a tenth
+            of its hours lack a figure.
+    """
+    heard = _Heard()
+    for event in events:
+        heard.take(event)
+    state = heard.state
+    run = _find_run(state, run_id)
+    bookings = tuple(
+        booking for closed in run.closed for booking in state.book.of_round(run.id, closed.number)
+    )
+    start, ended = run.grid_started_at, run.closed[-1].ended
+    members = _members(heard, run, bookings, ended)
+    past = Past(
+        run, _scenario(run, heard.speed(run), [m.part for m in members], gate), members,
+        family=(family := state.book.family or FLOW_TRACED), bookings=bookings,
+        signal=_signal(heard, run, [str(m.part.zone) for m in members], family),
+    )  # fmt: skip
+    _refuse_gaps(past, (ended - start) / HOUR)
+    return past
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What the federation forgets of its events, by client and by zone."""
+
+    state: Federation = field(default_factory=Federation)
+    switches: dict[str, list[tuple[datetime, bool]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    told: dict[str, dict[datetime, Reading]] = field(default_factory=lambda: defaultdict(dict))
+    settled: dict[str, dict[datetime, Reading]] = field(default_factory=lambda: defaultdict(dict))
+    updates: dict[str, list[Event]] = field(default_factory=lambda: defaultdict(list))
+    last: dict[str, Event] = field(default_factory=dict)
+
+    def take(self, event: Event) -> None:
+        self.state.apply(event)
+        if event.kind in _COMES_AND_GOES:
+            client = self.state.clients[event.client]
+            is_there = client.alive and not client.retired
+            self.switches[event.client].append((event.grid_at, is_there))
+        elif event.kind in {"update.accepted", "update.late"}:
+            self.updates[event.run].append(event)
+        elif event.kind == "grid.read":
+            for zone, body in event.body["readings"].items():
+                _note(self.told, zone, [body] if body else [])
+        elif event.kind in {"grid.caught_up", "grid.settled"}:
+            kept = self.settled if event.kind == "grid.settled" else self.told
+            for zone, bodies in event.body["readings"].items():
+                _note(kept, zone, bodies)
+        if event.run:
+            self.last[event.run] = event
+
+    def speed(self, run: Run) -> float:
+        """Return how many seconds of the grid clock passed in one of the wall clock."""
+        last = self.last[run.id]
+        wall = last.at - run.started_at
+        return (last.grid_at - run.grid_started_at) / wall if wall > timedelta() else 1.0
+
+
+def _note(
+    kept: dict[str, dict[datetime, Reading]], zone: str, bodies: Sequence[dict[str, object]]
+) -> None:
+    for body in bodies:
+        reading = Reading.from_dict(zone, body)
+        kept[zone][reading.start] = reading
+
+
+def _find_run(state: Federation, run_id: str | None) -> Run:
+    if not state.runs:
+        msg = "The ledger tells of no run, so none can be replayed. Begin: `fairwind run start`."
+        raise FederationError(msg)
+    run = find_run(state, run_id or next(reversed(state.runs)))
+    if not run.closed:
+        msg = (
+            f"No round of {run.id} was closed, so there is nothing to replay. Wait for its first "
+            "round, or name another run."
+        )
+        raise FederationError(msg)
+    return run
+
+
+def _scenario(run: Run, speed: float, clients: Sequence[ClientPart], gate: GatePart) -> Scenario:
+    deadline_s = min(run.spec.deadline_s * speed, _LONGEST_DEADLINE_S)
+    spec = run.spec.model_copy(update={"rounds": len(run.closed), "deadline_s": deadline_s})
+    return Scenario(
+        name=run.id, seed=run.spec.seed, start=run.grid_started_at, run=spec, gate=gate,
+        clients=tuple(clients),
+    )  # fmt: skip
+
+
+def _members(
+    heard: _Heard, run: Run, bookings: Sequence[Booking], ended: datetime
+) -> tuple[Member, ...]:
+    """Return the clients that were ever there before the last round was closed."""
+    told = Experience(run, bookings, heard.updates[run.id], speed=heard.speed(run))
+    members = []
+    for client in heard.state.clients.values():
+        course = [(at, there) for at, there in heard.switches[client.id] if at <= ended]
+        start = run.grid_started_at
+        was_there = next((there for at, there in reversed(course) if at <= start), False)
+        switches, is_there = [], was_there
+        for at, there in course:
+            if at > start and there != is_there:
+                switches.append(at)
+                is_there = there
+        if not was_there and not switches:
+            continue
+        part, is_guessed = told.part(client.id, client.zone), not told.knows(client.id)
+        members.append(Member(client.id, part, was_there, tuple(switches), is_guessed))
+    return tuple(members)
+
+
+def _signal(heard: _Heard, run: Run, zones: Sequence[str], family: Family) -> Remembered:
+    known = {}
+    booked = defaultdict(list)
+    for b in heard.state.book:
+        if b.booked and b.booked.family == family and b.started_at and b.ended_at:
+            end = max(b.ended_at, b.started_at + datetime.resolution)
+            booked[b.zone].append(Stretch(b.started_at, end, b.booked.gco2eq_per_kwh))
+
+    def of(kept: dict[str, dict[datetime, Reading]], zone: str) -> dict[int, float]:
+        readings = (r for r in kept.get(zone, {}).values() if r.family == family)
+        return hourly(Stretch(r.start, r.end, r.gco2eq_per_kwh) for r in readings)
+
+    for zone in sorted(set(zones)):
+        known[zone] = hourly(booked[zone]) | of(heard.told, zone) | of(heard.settled, zone)
+        if not known[zone]:
+            msg = (
+                f"The ledger holds no carbon intensity of {zone} ({family}), so {run.id} cannot "
+                "be replayed. Replay a run from a time in which the signal knew it."
+            )
+            raise FederationError(msg)
+    return Remembered(known, family, start=hour_of(run.grid_started_at))
+
+
+def _refuse_gaps(past: Past, hours: float) -> None:
+    missing, all_ = past.assumed(hours)
+    if missing > MOST_ASSUMED * all_:
+        msg = (
+            f"The ledger holds no carbon intensity for {missing} of the {all_} hours of "
+            f"{past.run.id} in its {len(past.signal.zones())} zones, more than a tenth, so it was "
+            "not replayed: the figures would be guesses. Replay another run."
+        )
+        raise FederationError(msg)

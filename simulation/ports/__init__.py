@@ -1,0 +1,1 @@
+"""The engine's ports under a virtual clock."""

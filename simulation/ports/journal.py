@@ -1,0 +1,60 @@
+"""The journal of a simulation: what happened, folded into the federation as in production."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from scheduler.federation.federation import Federation
+from scheduler.ledger.event import Draft, Event
+from scheduler.ledger.ledger import Ledger
+
+
+class Journal(Protocol):
+    """Where events go, and the federation as they tell it."""
+
+    @property
+    def keeps(self) -> bool:
+        """Whether events can be read again, so that their bodies should say all."""
+
+    @property
+    def state(self) -> Federation:
+        """The federation as of the last event."""
+
+    def record(self, at: datetime, *drafts: Draft) -> None:
+        """Note what happened at an instant of both clocks."""
+
+
+class Memory:
+    """Folds events and forgets them: no text, no hashes, no disk."""
+
+    keeps = False
+
+    def __init__(self) -> None:
+        self.state = Federation()
+
+    def record(self, at: datetime, *drafts: Draft) -> None:
+        """Note what happened at an instant of both clocks."""
+        for d in drafts:
+            seq = self.state.seq + 1
+            self.state.apply(Event(seq, at, at, d.kind, d.run, d.round, d.client, d.body, "", ""))
+
+
+class OnDisk:
+    """Writes a ledger that every command reads."""
+
+    keeps = True
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    @property
+    def state(self) -> Federation:
+        """The federation as of the last event."""
+        return self._ledger.state()
+
+    def record(self, at: datetime, *drafts: Draft) -> None:
+        """Note what happened at an instant of both clocks."""
+        if drafts:
+            with self._ledger.transaction(at=at) as tx:
+                tx.append(*drafts)

@@ -1,0 +1,267 @@
+"""Learning in a simulation: the real models, trained by those whose updates will count."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import safetensors.torch
+import torch
+
+from models.batched import ClientWork, Cohort, Updates
+from models.evaluation import evaluate, judge, predict
+from models.server_optimizers import make_server_optimizer
+from models.update import State, delta_nbytes, delta_signature, trainable_parameters
+from models.version import initial_version, next_state
+from models.workload import Data, Workload, blamed
+from scheduler.ledger.run_spec import RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFigures:
+    """What training told of one update; `norm` is its L2 norm, NaN if it diverged."""
+
+    loss: float | None
+    utility: float | None
+    norm: float
+    metrics: Mapping[str, float]
+    num_held_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class VersionScore:
+    """What a version is worth.
+
+    Attributes:
+        metrics: As in production.
+        by_label: The accuracy on each of the learner's labels; empty if it knows none.
+        by_site: The run's metric on each client's own test data; empty if they have none.
+    """
+
+    metrics: dict[str, float]
+    by_label: tuple[float, ...]
+    by_site: Mapping[str, float]
+
+
+class Learner(Protocol):
+    """What a course asks of learning."""
+
+    @property
+    def batched(self) -> bool | None:
+        """Whether all clients of a round train at once; `None` if nobody trains."""
+
+    @property
+    def reason(self) -> str:
+        """Why, in one sentence."""
+
+    @property
+    def version(self) -> str:
+        """The SHA-256 that names the newest version."""
+
+    @property
+    def pulled_nbytes(self) -> int:
+        """Size of a version."""
+
+    @property
+    def pushed_nbytes(self) -> int:
+        """Size of an update."""
+
+    @property
+    def labels(self) -> Sequence[float]:
+        """The labels of the test data; empty if it is no classification."""
+
+    def opened(self) -> dict[str, Any]:
+        """Return the body of ``run.opened``, having made the first version."""
+
+    def train(self, works: Sequence[ClientWork]) -> None:
+        """Train these clients from the newest version."""
+
+    def figures(self, client: str) -> TrainingFigures | None:
+        """Return what training told of a client's update; `None` if it has not trained."""
+
+    def close(self, manifest: Sequence[Mapping[str, Any]], *, exponent: int) -> None:
+        """Make the next version of a manifest."""
+
+    def score(self) -> VersionScore | None:
+        """Return what the newest version is worth; `None` if there is no test data."""
+
+
+class NoLearning:
+    """Stands in where only the scheduling is of interest: versions are names, updates empty."""
+
+    batched = None
+    reason = "nothing is learned"
+    pulled_nbytes = pushed_nbytes = 0
+    labels: Sequence[float] = ()
+
+    def __init__(self, seed: int) -> None:
+        self.version = hashlib.sha256(f"{seed}".encode()).hexdigest()
+
+    def opened(self) -> dict[str, Any]:
+        """Return the body of ``run.opened``."""
+        return {"version": self.version, "num_params": 0, "scored_here": False}
+
+    def train(self, works: Sequence[ClientWork]) -> None:
+        """Do nothing."""
+
+    def figures(self, client: str) -> TrainingFigures | None:  # noqa: ARG002 - the protocol's
+        """Return figures that say nothing."""
+        return _NOTHING
+
+    def close(self, manifest: Sequence[Mapping[str, Any]], *, exponent: int) -> None:
+        """Name the next version."""
+        names = ",".join(line["sha256"] for line in manifest)
+        self.version = hashlib.sha256(f"{self.version}{exponent}{names}".encode()).hexdigest()
+
+    def score(self) -> VersionScore | None:
+        """Return `None`: nobody tests."""
+        return None
+
+
+_NOTHING = TrainingFigures(loss=None, utility=None, norm=0.0, metrics={}, num_held_out=0)
+
+
+class Learning:
+    """Holds the newest version and the updates of the open round, all in memory.
+
+    Args:
+        workload: What is learned; also an attribute.
+        data: Every client's examples.
+        held_out: What clients score the pulled model on, where the coordinator has no test data.
+        site_tests: The test data of clients that have their own.
+        spec: The run's.
+        batched: Whether all clients train at once; `None` where it is possible and pays.
+    """
+
+    def __init__(
+        self,
+        workload: Workload,
+        data: Mapping[str, Data],
+        *,
+        held_out: Mapping[str, Data] | None,
+        site_tests: Mapping[str, Data],
+        spec: RunSpec,
+        batched: bool | None,
+    ) -> None:
+        self.workload = workload
+        self._spec = spec
+        self._site_tests = site_tests
+        self._cohort = Cohort(workload, data, held_out=held_out, batched=batched)
+        self.batched, self.reason = self._cohort.batched, self._cohort.reason
+        with blamed(workload, "simulation"):
+            self._model, self._test_data = workload.model(), workload.test_data()
+        self._parameters = trainable_parameters(self._model)
+        self._optimizer = make_server_optimizer(
+            spec.server_optimizer.name, **spec.server_optimizer.options
+        )
+        self._state = initial_version(workload, spec.seed)
+        self._server_state: State = {}
+        self.version = self._named()
+        self.pulled_nbytes = len(safetensors.torch.save(self._state))
+        self.pushed_nbytes = delta_nbytes(delta_signature(self._model))
+        self._trained: dict[str, tuple[Updates, int, float]] = {}
+        self.labels = self._known_labels()
+
+    def opened(self) -> dict[str, Any]:
+        """Return the body of ``run.opened``."""
+        return {
+            "version": self.version,
+            "num_params": sum(tensor.numel() for tensor in self._state.values()),
+            "scored_here": self._test_data is not None,
+        }
+
+    def train(self, works: Sequence[ClientWork]) -> None:
+        """Train these clients from the newest version."""
+        ordered = sorted(works, key=lambda work: work.client)
+        updates = self._cohort.train(
+            self._state, ordered, hyperparameters=self._spec.hyperparameters
+        )
+        for row, (client, norm) in enumerate(zip(updates.clients, updates.norms(), strict=True)):
+            self._trained[client] = updates, row, float(norm)
+
+    def figures(self, client: str) -> TrainingFigures | None:
+        """Return what training told of a client's update; `None` if it has not trained."""
+        if client not in self._trained:
+            return None
+        updates, row, norm = self._trained[client]
+        return TrainingFigures(
+            loss=_finite(updates.loss[row]), utility=_finite(updates.utility[row]), norm=norm,
+            metrics=updates.metrics[row], num_held_out=int(updates.num_held_out[row]),
+        )  # fmt: skip
+
+    def close(self, manifest: Sequence[Mapping[str, Any]], *, exponent: int) -> None:
+        """Make the next version of a manifest."""
+        self._state = next_state(
+            self._state, self._server_state, self._deltas([line["client"] for line in manifest]),
+            [line["weight"] for line in manifest], parameters=self._parameters,
+            exponent=exponent, optimizer=self._optimizer,
+        )  # fmt: skip
+        self._trained.clear()
+        self.version = self._named()
+
+    def score(self) -> VersionScore | None:
+        """Return what the newest version is worth; `None` if there is no test data."""
+        if self._test_data is None:
+            return None
+        outputs, targets = predict(self.workload, self._model, self._state, self._test_data)
+        return VersionScore(
+            metrics=_finite_ones(judge(self.workload, outputs, targets)),
+            by_label=self._by_label(outputs, targets),
+            by_site=_finite_ones(
+                {client: self._at_site(data) for client, data in self._site_tests.items()}
+            ),
+        )
+
+    def _by_label(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[float, ...]:
+        right = _guess(outputs) == targets.long() if self.labels else targets
+        return tuple(right[targets == label].double().mean().item() for label in self.labels)
+
+    def _at_site(self, data: Data) -> float:
+        found = evaluate(self.workload, self._model, self._state, data)
+        return found.get(self._spec.metric, math.nan)
+
+    def _deltas(self, clients: Sequence[str]) -> State:
+        """Return the stacked deltas of these clients."""
+        rows = [self._trained[client][:2] for client in clients]
+        first = rows[0][0]
+        if all(updates is first for updates, _ in rows):
+            places = [row for _, row in rows]
+            if places == list(range(len(first.clients))):
+                return first.deltas
+            return {name: delta[torch.tensor(places)] for name, delta in first.deltas.items()}
+        return {
+            name: torch.stack([updates.deltas[name][row] for updates, row in rows])
+            for name in first.deltas
+        }
+
+    def _named(self) -> str:
+        """Return the SHA-256 of the newest version's bytes, as production names them."""
+        return hashlib.sha256(safetensors.torch.save(self._state)).hexdigest()
+
+    def _known_labels(self) -> Sequence[float]:
+        """Return the labels of the test data, if it is a classification that we understand."""
+        if self._test_data is None:
+            return ()
+        outputs, targets = predict(self.workload, self._model, self._state, self._test_data)
+        if targets.dim() != 1 or not bool((targets == targets.long()).all()):
+            return ()
+        labels = np.unique(targets.numpy()).tolist()
+        fits = outputs.dim() == 2 or len(labels) == 2  # noqa: PLR2004 - classes, or yes and no
+        return tuple(labels) if fits else ()
+
+
+def _guess(outputs: torch.Tensor) -> torch.Tensor:
+    """Return the class that logits speak for: `(n, classes)`, or `(n,)` for yes or no."""
+    return (outputs > 0).long() if outputs.dim() == 1 else outputs.argmax(dim=1)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _finite_ones(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in figures.items() if math.isfinite(value)}

@@ -1,0 +1,1 @@
+"""Scenarios: what is simulated, read from TOML and checked."""

@@ -1,0 +1,195 @@
+"""Preflight checks: what would go wrong on this machine, told before it does."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import redis
+
+from common import settings as settings_
+from common.errors import FairwindError, SignalError
+from common.settings import Settings
+from common.units import show_bytes
+from models.energy.findings import meter_findings
+from scheduler.carbon import is_live
+from scheduler.federation.client import Client
+from scheduler.ledger.ledger import open_ledger
+from tasks.coordinator.sources import Sources, known_zones
+from tasks.messaging.broker import check_reachable, connect
+from tasks.messaging.heartbeats import read_heartbeats
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+OUR_NAMES = ("common", "models", "scheduler", "simulation", "tasks", "celeryconfig")
+"""Top-level names of ours that a user's own folder could hide."""
+
+_LEAST_FREE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: fine, worth knowing, or in the way."""
+
+    level: Literal["ok", "warning", "error"]
+    text: str
+
+
+def findings() -> list[Finding]:
+    """Look at everything a coordinator on this machine needs."""
+    try:
+        ours = settings_.load()
+    except FairwindError as error:
+        return [Finding("error", str(error))]
+    return [finding for look in _LOOKS for finding in look(ours)]
+
+
+def _shadowed(_: Settings) -> Iterator[Finding]:
+    here = Path.cwd()
+    for name in OUR_NAMES:
+        for found in (here / name, here / f"{name}.py"):
+            if found.exists() and found.resolve().parent != PROJECT:
+                yield Finding(
+                    "error",
+                    f"{found} hides Fairwind's own {name}, because Celery looks in the current "
+                    "folder first: workers would load the wrong code. Start them from another "
+                    f"folder, or rename yours to my_{name}.",
+                )
+
+
+def _redis(ours: Settings) -> Iterator[Finding]:
+    broker = connect(ours)
+    check_reachable(broker)
+    info = broker.info()
+    version = str(info["redis_version"])
+    yield Finding("ok", f"Redis {version} answers.")
+    if tuple(int(part) for part in version.split(".")[:2]) < (6, 2):
+        yield Finding("error", f"Redis {version} is too old: Celery needs 6.2. Upgrade it.")
+    if info.get("maxmemory") and info.get("maxmemory_policy") != "noeviction":
+        yield Finding(
+            "warning",
+            f"Redis evicts keys when full (maxmemory-policy {info['maxmemory_policy']}), so "
+            "assignments may vanish and be issued again. Set it to noeviction.",
+        )
+
+
+def _signal(ours: Settings) -> Iterator[Finding]:
+    try:
+        text = f"Signal {', '.join(ours.signal)} knows {len(known_zones(ours))} zones."
+    except SignalError as error:
+        yield Finding("warning", str(error))
+    else:
+        yield Finding("ok", text)
+    for standing in Sources(ours).standings() if is_live(ours) else ():
+        if standing.breaker != "closed" or standing.paused_until:
+            yield Finding(
+                "warning",
+                f"{standing.account.provider} is left alone for now ({standing.last_fault}), so "
+                "the next source speaks. `fairwind signal` shows until when; check its key if "
+                "it refused it.",
+            )
+
+
+def _meters(ours: Settings) -> Iterator[Finding]:
+    for level, text in meter_findings(ours):
+        yield Finding(level, text)
+
+
+def _ledger(ours: Settings) -> Iterator[Finding]:
+    if not (ours.folder / "ledger.sqlite").exists() and ours.ledger_url is None:
+        yield Finding(
+            "warning",
+            f"There is no ledger in {ours.folder} yet, so nobody is enrolled. "
+            "Enrol clients with `fairwind enroll`.",
+        )
+        return
+    ledger = open_ledger(ours.ledger, ours.clock, create=False)
+    state = ledger.state()
+    yield Finding("ok", f"Ledger with {state.seq} events, {len(state.clients)} clients.")
+    yield Finding(
+        "ok",
+        "The ledger is SQLite, which serves coordinators of one host; keep it on a local disk.",
+    )
+    for client in _astray(ours, state.clients.values()):
+        yield Finding(
+            "warning",
+            f"{client.id} is enrolled in zone {client.zone}, which {' or '.join(ours.signal)} "
+            "does not know: its gate stays unknown and it never trains. Enrol it in a zone "
+            "of `fairwind zones`, or choose another signal.",
+        )
+
+
+def _astray(ours: Settings, clients: Iterable[Client]) -> list[Client]:
+    """Return the clients in zones that no source knows; nobody where none says what it knows."""
+    try:
+        known = known_zones(ours)
+    except SignalError:
+        return []
+    return [client for client in clients if client.zone not in known]
+
+
+def _workers(ours: Settings) -> Iterator[Finding]:
+    if not (ours.folder / "ledger.sqlite").exists():
+        return
+    state = open_ledger(ours.ledger, ours.clock, create=False).state()
+    clients = [client.id for client in state.clients.values() if not client.retired]
+    alive = read_heartbeats(connect(ours), clients)
+    silent = sorted(set(clients) - set(alive))
+    yield Finding("ok", f"{len(alive)} of {len(clients)} clients' workers are alive.")
+    if silent:
+        yield Finding(
+            "warning",
+            f"No worker of {', '.join(silent)} is heard of, so they cannot train. At the site: "
+            f"celery -A tasks worker -Q client.{silent[0]}",
+        )
+
+
+def _disk(ours: Settings) -> Iterator[Finding]:
+    folder = ours.folder if ours.folder.exists() else Path.home()
+    free = shutil.disk_usage(folder).free
+    level: Literal["ok", "warning"] = "ok" if free > _LEAST_FREE_BYTES else "warning"
+    advice = "" if level == "ok" else " Updates are kept on disk: free some, or move FAIRWIND_HOME."
+    yield Finding(level, f"{show_bytes(free)} free in {folder}.{advice}")
+
+
+def _workloads(ours: Settings) -> Iterator[Finding]:
+    for name in ours.workloads:
+        module = name.partition(":")[0]
+        shipped = "." not in module and _importable(f"models.workloads.{module}")
+        if not shipped and not _importable(module):
+            yield Finding(
+                "warning",
+                f"The workload {name} cannot be found from here, so its runs would fail. Start "
+                "workers in the folder that holds it, or install it.",
+            )
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _guarded(
+    look: Callable[[Settings], Iterator[Finding]],
+) -> Callable[[Settings], Iterator[Finding]]:
+    def guarded(ours: Settings) -> Iterator[Finding]:
+        try:
+            yield from look(ours)
+        except FairwindError as error:
+            yield Finding("error", str(error))
+        except redis.RedisError as error:
+            yield Finding("error", f"Redis failed while it was asked ({error}). See to it first.")
+
+    return guarded
+
+
+_LOOKS = [
+    _guarded(look)
+    for look in (_shadowed, _redis, _signal, _ledger, _workers, _disk, _workloads, _meters)
+]

@@ -1,0 +1,235 @@
+"""Manners towards providers that a whole fleet shares: kept in Redis, changed by small scripts."""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import redis
+import redis.asyncio
+
+from common.errors import BrokerError
+from scheduler.carbon.http.limits import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    NOT_OFFERED_FOR,
+    OPEN_AFTER,
+    OPEN_FOR,
+    PROBE_FOR,
+    REFUSED_FOR,
+    WINDOW,
+    Account,
+    Obstacle,
+    Standing,
+    ahead,
+    breaker,
+    not_now,
+)
+
+_KEEP_S = 8 * 86_400
+"""Wall seconds after which what nobody asked about is forgotten: longer than any pause."""
+
+_ADMIT = """
+local now, window = tonumber(ARGV[1]), tonumber(ARGV[2])
+local state = redis.call('HMGET', KEYS[1], 'paused_until', 'open_until', 'probe_until', 'fault')
+local names = {'paused', 'open', 'probing'}
+for i = 1, 3 do
+  if state[i] and now < tonumber(state[i]) then return {names[i], state[i], state[4] or ''} end
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - window)
+if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[3]) then
+  local oldest = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+  return {'spent', string.format('%d', tonumber(oldest[2]) + window), ''}
+end
+redis.call('ZADD', KEYS[2], now, ARGV[4])
+redis.call('EXPIRE', KEYS[2], ARGV[6])
+if state[2] then
+  redis.call('HSET', KEYS[1], 'probe_until', string.format('%d', now + tonumber(ARGV[5])))
+end
+return {}
+"""
+"""Counts a request, or says what is in its way and until when. Times are in ms."""
+
+_SUCCEEDED = """
+redis.call('HDEL', KEYS[1], 'failures', 'strikes', 'open_until', 'probe_until')
+redis.call('HSET', KEYS[1], 'success_at', ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+"""
+
+_FAULT = """
+redis.call('HSET', KEYS[1], 'fault', ARGV[2], 'fault_at', ARGV[1])
+redis.call('HDEL', KEYS[1], 'probe_until')
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+local now = tonumber(ARGV[1])
+"""
+"""Begins each script about something that went wrong."""
+
+_FAILED = f"""{_FAULT}
+local failures = redis.call('HINCRBY', KEYS[1], 'failures', 1)
+if failures >= tonumber(ARGV[4]) or redis.call('HEXISTS', KEYS[1], 'open_until') == 1 then
+  redis.call('HSET', KEYS[1], 'open_until', string.format('%d', now + tonumber(ARGV[5])))
+end
+"""
+
+_REFUSED = f"""{_FAULT}
+redis.call('HSET', KEYS[1], 'open_until', string.format('%d', now + tonumber(ARGV[4])))
+"""
+
+_SLOW_DOWN = f"""{_FAULT}
+local strikes = redis.call('HINCRBY', KEYS[1], 'strikes', 1)
+local pause = tonumber(ARGV[4])
+if pause < 0 then
+  local longest = tonumber(ARGV[5]) * 2 ^ math.min(strikes - 1, 10)
+  pause = math.min(longest, tonumber(ARGV[6])) * tonumber(ARGV[7])
+end
+local known = tonumber(redis.call('HGET', KEYS[1], 'paused_until') or '0')
+local pause_end = math.max(known, math.floor(now + pause))
+redis.call('HSET', KEYS[1], 'paused_until', string.format('%d', pause_end))
+"""
+
+
+class RedisLimits:
+    """The manners of every process that uses one Redis; the laws are those of `LocalCourtesy`.
+
+    Args:
+        broker: A client of the event loop this is used in.
+        now: The grid clock.
+        jitter: Returns a number from 0 to 1, the share of the longest pause that is taken.
+    """
+
+    def __init__(
+        self,
+        broker: redis.asyncio.Redis,
+        now: Callable[[], datetime],
+        *,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._broker = broker
+        self._now = now
+        self._jitter = jitter
+        self._admit = broker.register_script(_ADMIT)
+        self._succeeded = broker.register_script(_SUCCEEDED)
+        self._failed = broker.register_script(_FAILED)
+        self._refused = broker.register_script(_REFUSED)
+        self._slow_down = broker.register_script(_SLOW_DOWN)
+
+    async def admit(self, account: Account) -> None:
+        """Count a request that is about to be made; see `Courtesy.admit`."""
+        now, name = _ms(self._now()), uuid.uuid4().hex
+        args: list[Any] = [now, _ms(WINDOW), account.per_hour, name, _ms(PROBE_FOR), _KEEP_S]
+        obstacle = await _reply(self._admit(keys=[_state(account), _requests(account)], args=args))
+        if obstacle:
+            what, until, fault = (_text(part) for part in obstacle)
+            raise not_now(account, cast("Obstacle", what), _time(until), fault)
+
+    async def succeeded(self, account: Account) -> None:
+        """Note that the provider answered: its breaker closes."""
+        args = [_ms(self._now()), _KEEP_S]
+        await _reply(self._succeeded(keys=[_state(account)], args=args))
+
+    async def failed(self, account: Account, fault: str) -> None:
+        """Note that it did not, or not sensibly: after several in a row its breaker opens."""
+        args = [*self._fault(fault), OPEN_AFTER, _ms(OPEN_FOR)]
+        await _reply(self._failed(keys=[_state(account)], args=args))
+
+    async def refused(self, account: Account, fault: str) -> None:
+        """Note that it refused the key: its breaker opens at once, and for long."""
+        args = [*self._fault(fault), _ms(REFUSED_FOR)]
+        await _reply(self._refused(keys=[_state(account)], args=args))
+
+    async def slow_down(self, account: Account, fault: str, pause: timedelta | None) -> None:
+        """Note that it asked for fewer requests, for `pause` if it said how long."""
+        said = -1 if pause is None else _ms(pause)
+        own = [_ms(FIRST_PAUSE), _ms(LONGEST_PAUSE), self._jitter()]
+        args = [*self._fault(fault), said, *own]
+        await _reply(self._slow_down(keys=[_state(account)], args=args))
+
+    async def not_offered(self, account: Account, zone: str, question: str) -> str | None:
+        """Return why a question about a zone is not worth asking, or `None` if it is."""
+        found = await _reply(self._broker.hget(_memory(account), f"{zone}|{question}"))
+        if found is None:
+            return None
+        until, why = json.loads(found)
+        return why if self._now() < _time(until) else None
+
+    async def remember_not_offered(
+        self, account: Account, zone: str, question: str, why: str
+    ) -> None:
+        """Note that a question about a zone is not in this account's plan."""
+        entry = json.dumps([_ms(self._now() + NOT_OFFERED_FOR), why])
+        await _reply(self._broker.hset(_memory(account), f"{zone}|{question}", entry))
+        await _reply(self._broker.expire(_memory(account), _KEEP_S))
+
+    async def standing(self, account: Account) -> Standing:
+        """Return how an account stands."""
+        now = self._now()
+        state = await _reply(self._broker.hgetall(_state(account)))
+        known = {_text(name): _text(value) for name, value in state.items()}
+        times = {
+            name: _time(known[name])
+            for name in ("paused_until", "open_until", "fault_at", "success_at")
+            if name in known
+        }
+        used = self._broker.zcount(_requests(account), f"({_ms(now - WINDOW)}", "+inf")
+        return Standing(
+            account=account,
+            used=await _reply(used),
+            paused_until=ahead(times.get("paused_until"), now),
+            breaker=breaker(times.get("open_until"), now),
+            open_until=ahead(times.get("open_until"), now),
+            last_fault=known.get("fault"),
+            last_fault_at=times.get("fault_at"),
+            last_success_at=times.get("success_at"),
+        )
+
+    def _fault(self, fault: str) -> list[Any]:
+        return [_ms(self._now()), fault, _KEEP_S]
+
+
+async def _reply(question: Awaitable[Any]) -> Any:
+    """Return what Redis answers.
+
+    Raises:
+        BrokerError: If it does not.
+    """
+    try:
+        return await question
+    except redis.RedisError as error:
+        msg = (
+            f"Redis does not say how we stand with a provider ({type(error).__name__}), so the "
+            f"provider is not asked. Check that Redis runs; it is tried again by itself."
+        )
+        raise BrokerError(msg) from error
+
+
+def _state(account: Account) -> str:
+    return f"fairwind:courtesy:{account}"
+
+
+def _requests(account: Account) -> str:
+    return f"fairwind:courtesy:{account}:requests"
+
+
+def _memory(account: Account) -> str:
+    return f"fairwind:courtesy:{account}:not_offered"
+
+
+def _ms(what: datetime | timedelta) -> int:
+    """Return a time since 1970, or a span, in ms: Lua's numbers hold these exactly."""
+    span = what - _EPOCH if isinstance(what, datetime) else what
+    return span // timedelta(milliseconds=1)
+
+
+def _time(ms: str | int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=int(ms))
+
+
+def _text(reply: bytes | str) -> str:
+    return reply.decode() if isinstance(reply, bytes) else reply
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,0 +1,125 @@
+"""The live sources of one process: their connections, and the loop in which they are asked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from common.errors import FairwindError
+from common.log import get_logger
+from common.settings import Settings
+from common.settings.carbon import Source
+from scheduler.carbon import LOCAL, chain, is_live, make_signal
+from scheduler.carbon.http.limits import Standing
+from scheduler.carbon.provider import Provider
+from scheduler.carbon.providers import live_names, make_account, make_provider, refuse_unready
+from scheduler.carbon.signals.local import Local
+from scheduler.carbon.zone_history import ZoneHistory
+from tasks.coordinator.provider_limits import RedisLimits
+from tasks.messaging.broker import check_reachable, connect, connect_async
+
+_T = TypeVar("_T")
+_log = get_logger(__name__)
+
+_ZONES = "fairwind:carbon:zones:"
+
+_ZONES_KEPT_S = 86_400
+
+_AT_ONCE = 48
+"""Zones that are asked about at the same time: 300 at 100 ms each take seven turns."""
+
+
+class Sources:
+    """Every source that the settings name, made once and asked with the fleet's manners.
+
+    Args:
+        settings: Which they are, and their keys.
+
+    Raises:
+        SettingError: If a source lacks its key or its file.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._runner = asyncio.Runner()
+        self._courtesy = RedisLimits(connect_async(settings), settings.clock.now)
+        refuse_unready(settings)
+        chains = (settings.signal, *settings.signal_by_zone.values())
+        self._sources = {name: self._make(name) for names in chains for name in names}
+
+    def chain(self, zone: str) -> list[Provider]:
+        """Return the sources that are asked for a zone, best first."""
+        return [self._sources[name] for name in chain(self._settings, zone)]
+
+    def __iter__(self) -> Iterator[Provider]:
+        return iter(self._sources.values())
+
+    def _make(self, name: Source) -> Provider:
+        clock = self._settings.clock.now
+        if name in LOCAL:
+            return Local(name, make_signal(self._settings, name), clock)
+        return make_provider(self._settings, name, courtesy=self._courtesy, now=clock)
+
+    def standings(self) -> list[Standing]:
+        """Return how the account of each live source stands with it."""
+        accounts = [make_account(self._settings, name) for name in live_names(self._settings)]
+
+        async def ask() -> list[Standing]:
+            return [await self._courtesy.standing(account) for account in accounts]
+
+        return self.run(ask())
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine to its end; connections stay open for the next."""
+        return self._runner.run(work)
+
+
+def known_zones(settings: Settings) -> tuple[str, ...]:
+    """Return the ids of the zones that any source named by the settings knows, sorted.
+
+    What a live source says is kept for a day: a health check must not spend its key's budget.
+
+    Raises:
+        BrokerError: If Redis does not answer.
+        SignalError: If a live source does not say.
+    """
+    if not is_live(settings):
+        return make_signal(settings).zones()
+    sources, broker = Sources(settings), connect(settings)
+    check_reachable(broker)
+    names: set[str] = set()
+    for source in sources:
+        key = _ZONES + source.name
+        told = broker.get(key)
+        if told is None:
+            told = json.dumps(sources.run(source.zones())).encode()
+            broker.set(key, told, ex=_ZONES_KEPT_S)
+        names.update(json.loads(told))
+    return tuple(sorted(names))
+
+
+async def for_each_zone(
+    almanacs: Iterable[ZoneHistory], ask: Callable[[ZoneHistory], Awaitable[ZoneHistory]]
+) -> Mapping[str, ZoneHistory]:
+    """Ask about many zones at once, and return the almanacs that changed, by zone.
+
+    One that fails in a way nobody foresaw is logged and left as it was; the others go on.
+    """
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(known: ZoneHistory) -> ZoneHistory:
+        async with slots:
+            try:
+                return await ask(known)
+            except FairwindError as error:
+                _log.error("refresh.failed", zone=known.zone, reason=str(error))
+                return known
+            except Exception:  # noqa: BLE001 - one zone's surprise must not hold up all others
+                _log.exception("refresh.failed", zone=known.zone)
+                return known
+
+    before = list(almanacs)
+    after = await asyncio.gather(*(one(known) for known in before))
+    return {new.zone: new for old, new in zip(before, after, strict=True) if new is not old}

@@ -1,0 +1,54 @@
+"""What makes a Celery worker the coordinator: the ledger at hand, a look around at its start."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+from celery import signals
+
+from common import settings
+from tasks.coordinator.coordinator import coordinator
+from tasks.messaging.broker import check_reachable
+from tasks.messaging.queues import private_keys, queue, send
+
+
+def prepare(instance: Any, conf: Any, queues: list[str]) -> None:
+    """Turn a worker that is about to start into a coordinator.
+
+    Raises:
+        FairwindError: If a setting, Redis, the signal or the ledger does not allow it.
+    """
+    private_keys(conf, "-".join(queues))
+    here = coordinator()
+    if conf.worker_concurrency is None:
+        # Where grids are asked over the network, a second child keeps the rounds going meanwhile.
+        conf.worker_concurrency = 2 if here.almanacs else 1
+    if instance.hostname.startswith("celery@"):
+        instance.hostname = instance.hostname.replace("celery@", "coordinator@", 1)
+    check_reachable(here.broker)
+    here.ledger.close()
+    import tasks.coordinator.advice  # noqa: PLC0415 - the coordinator alone loads these, torch included
+    import tasks.coordinator.aggregation  # noqa: PLC0415
+    import tasks.coordinator.carbon  # noqa: PLC0415
+    import tasks.coordinator.rounds  # noqa: F401, PLC0415
+
+    # A child must not share its parent's connections.
+    coordinator.cache_clear()
+    signals.worker_process_init.connect(_warm_up, weak=False)
+    signals.worker_ready.connect(_look_around, weak=False)
+
+
+def _warm_up(**_: Any) -> None:
+    import torch  # noqa: PLC0415 - the coordinator's process alone
+
+    torch.set_num_threads(settings.load().threads)
+    coordinator().workbench.warm_up()
+    coordinator().ledger.state()
+    # What is loaded now stays; to look for garbage in it would double the time of some ticks.
+    gc.freeze()
+
+
+def _look_around(**_: Any) -> None:
+    for task in ("refresh_carbon", "tick"):
+        send(task, queue("coordinator"))

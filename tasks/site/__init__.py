@@ -1,0 +1,1 @@
+"""What runs at a site: executor, outbox, and the site policy no coordinator overrides."""

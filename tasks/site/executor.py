@@ -1,0 +1,170 @@
+"""A site: one client's side of a round. Decides whether to train, trains, keeps the answer."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from common.clock import wall_now
+from common.errors import FairwindError, TransportError
+from common.failpoints import failpoint
+from common.files import file_sha256
+from common.log import get_logger
+from common.messages import Assignment, BlobRef, Energy, Reason, Receipt, Timings, update_key
+from common.settings import Settings
+from models.energy import make_meter
+from models.serialization import parse_state, write_state
+from models.training import LocalResult, Trainer
+from models.workload import load_workload
+from tasks.messaging.transport import Transport, fetch
+from tasks.site.outbox import Outbox
+from tasks.site.site_policy import declined
+
+_log = get_logger(__name__)
+
+Progress = Callable[[int, int, float], None]
+"""Told after every epoch: epochs done, epochs in all, mean loss."""
+
+
+class Executor:
+    """What one client needs to answer assignments; warm between them, but without memory."""
+
+    def __init__(
+        self, client: str, incarnation: str, settings: Settings, transport: Transport
+    ) -> None:
+        self._client = client
+        self._incarnation = incarnation
+        self._settings = settings
+        self._transport = transport
+        self._outbox = Outbox(settings.folder / "outbox" / client)
+        self._trainers: dict[str, Trainer] = {}
+        self._meter = make_meter(settings)
+
+    def warm_up(self) -> None:
+        """Load what this site may train. What cannot be loaded is told when it is asked for."""
+        for workload in self._settings.workloads:
+            with suppress(FairwindError):
+                self._trainer(workload)
+
+    def answer(self, assignment: Assignment, progress: Progress) -> Receipt:
+        """Answer an assignment: from the outbox, by declining, or by training.
+
+        The update's bytes are on disk before this returns and wait in the transport.
+
+        Raises:
+            TransportError, redis.RedisError: If the bytes could not be offered. The answer is in
+                the outbox, and the same assignment issued again will offer it again.
+        """
+        kept = self._outbox.answer_to(assignment)
+        if kept is None:
+            kept = self._work(assignment, progress)
+            failpoint("site.kept")
+        if kept.outcome != "trained":
+            return kept
+        begun = time.perf_counter()
+        assert kept.update is not None  # noqa: S101 - a trained receipt has one, for the type checker
+        self._transport.put(kept.update.key, self._outbox.update, kept.update.sha256)
+        timings = kept.timings.model_copy(update={"push_s": time.perf_counter() - begun})
+        return kept.model_copy(
+            update={"attempt": assignment.attempt, "timings": timings, "sent_at": wall_now()}
+        )
+
+    def _work(self, assignment: Assignment, progress: Progress) -> Receipt:
+        started = wall_now()
+        queue_s = max(0.0, (started - assignment.issued_at).total_seconds())
+        answer = _Answer(assignment, self._incarnation, started)
+        reason = declined(self._settings, assignment, assignment.clock.at(started))
+        if reason is not None:
+            return answer.of("declined", reason=reason)
+        try:
+            with self._meter:
+                result, timings = self._train(assignment, queue_s, progress)
+                self._outbox.keep_update(lambda path: write_state(result.delta, path))
+                update = self._describe(assignment)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong here, the coordinator must hear of it
+            reason = _why_failed(error)
+            _log.error("assignment.failed", round=_name(assignment), reason=reason.text)
+            return answer.of("failed", reason=reason, energy=self._meter.energy)
+        receipt = answer.trained(result, update, timings, self._meter.energy)
+        self._outbox.keep(assignment, receipt)
+        return receipt
+
+    def _train(
+        self, assignment: Assignment, queue_s: float, progress: Progress
+    ) -> tuple[LocalResult, Timings]:
+        begun = time.perf_counter()
+        base = parse_state(fetch(self._transport, assignment.model))
+        pulled = time.perf_counter()
+        trainer = self._trainer(assignment.workload)
+        result = trainer.train(
+            base, hyperparameters=assignment.hyperparameters, seed=assignment.seed,
+            on_epoch=progress,
+        )  # fmt: skip
+        train_s = time.perf_counter() - pulled
+        return result, Timings(queue_s=queue_s, pull_s=pulled - begun, train_s=train_s)
+
+    def _trainer(self, workload: str) -> Trainer:
+        if workload not in self._trainers:
+            loaded = load_workload(workload, allowed=self._settings.workloads)
+            self._trainers[workload] = Trainer(loaded, self._client)
+        return self._trainers[workload]
+
+    def _describe(self, assignment: Assignment) -> BlobRef:
+        path: Path = self._outbox.update
+        return BlobRef(
+            key=update_key(assignment),
+            sha256=file_sha256(path),
+            nbytes=path.stat().st_size,
+        )
+
+
+class _Answer:
+    """The parts of a receipt that are known before the work is done."""
+
+    def __init__(self, assignment: Assignment, incarnation: str, started: datetime) -> None:
+        self._assignment = assignment
+        self._incarnation = incarnation
+        self._started = started
+
+    def of(self, outcome: str, **more: object) -> Receipt:
+        a, now = self._assignment, wall_now()
+        fields: dict[str, object] = {
+            "run": a.run, "round": a.round, "client": a.client, "attempt": a.attempt,
+            "outcome": outcome, "started_at": self._started, "ended_at": now, "sent_at": now,
+            "incarnation": self._incarnation, **more,
+        }  # fmt: skip
+        return Receipt.model_validate(fields)
+
+    def trained(
+        self, result: LocalResult, update: BlobRef, timings: Timings, energy: Energy | None
+    ) -> Receipt:
+        return self.of(
+            "trained", update=update, timings=timings, energy=energy,
+            num_examples=result.num_examples, loss=_finite(result.loss),
+            utility=_finite(result.utility), metrics=_finite_ones(result.metrics),
+            num_held_out=result.num_held_out,
+        )  # fmt: skip
+
+
+def _why_failed(error: Exception) -> Reason:
+    if isinstance(error, TransportError):
+        return Reason(code="model_missing", text=str(error)[:600])
+    if isinstance(error, FairwindError):
+        return Reason(code="workload_failed", text=str(error)[:600])
+    return Reason(code="site_failed", text=f"{type(error).__name__}: {error}"[:600])
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _finite_ones(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def _name(assignment: Assignment) -> str:
+    return f"{assignment.run}/{assignment.round}"

@@ -1,0 +1,111 @@
+"""What makes a Celery worker a site: one queue, one task at a time, a name and a heartbeat."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import redis
+from celery import bootsteps, signals
+from celery.worker import state as worker_state
+
+from common import settings
+from common.errors import SettingError
+from common.log import get_logger
+from common.messages import NAME_PATTERN
+from tasks.app import app
+from tasks.messaging.broker import check_reachable, connect
+from tasks.messaging.heartbeats import HeartbeatSender
+from tasks.messaging.queues import client_queue, private_keys, queue, send
+from tasks.site.site_policy import check_windows
+
+_log = get_logger(__name__)
+
+
+def prepare(instance: Any, conf: Any, client: str) -> None:
+    """Turn a worker that is about to start into the site of `client`.
+
+    Raises:
+        SettingError: If the client id is malformed or no task could be trained.
+        BrokerError: If Redis does not answer.
+        FederationError: If the client already has a worker.
+    """
+    if not re.fullmatch(NAME_PATTERN, client):
+        msg = (
+            f"{client!r} is no client id, so no worker was started. Use letters, digits, dots, "
+            "dashes and underscores, 64 at most."
+        )
+        raise SettingError(msg)
+    conf.task_queues = [client_queue(client)]
+    conf.worker_concurrency = 1
+    private_keys(conf, client)
+    if instance.hostname.startswith("celery@"):
+        instance.hostname = f"train@{client}"
+    ours = settings.load()
+    check_windows(ours.site_windows)
+    broker = connect(ours)
+    check_reachable(broker)
+    presence = HeartbeatStep.presence = HeartbeatSender(broker, ours, client)
+    presence.claim()
+    app.steps["consumer"].add(HeartbeatStep)
+    import tasks.site.advice  # noqa: F401, PLC0415 - a task of sites alone
+    from tasks.site.train import start_site  # noqa: PLC0415 - loads torch, in a site's process alone
+
+    presence.renew(None, ready=False)  # loading torch takes seconds
+
+    def start_child(**_: Any) -> None:
+        start_site(client, presence.incarnation)
+
+    signals.worker_process_init.connect(start_child, weak=False)
+
+
+class HeartbeatStep(bootsteps.StartStopStep):
+    """Says hello when the worker is connected, and renews its presence until it leaves."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+    presence: HeartbeatSender
+
+    def __init__(self, consumer: Any, **_: Any) -> None:
+        self._timer: Any = None
+        consumer.presence = self.presence
+
+    def start(self, consumer: Any) -> None:
+        """Announce this incarnation, and beat from now on."""
+        self._beat()
+        hello = self.presence.heartbeat(None)
+        send("hello", queue("coordinator"), hello, shown=f"{hello.client} has joined")
+        period = settings.load().heartbeat_s
+        self._timer = consumer.timer.call_repeatedly(period, self._beat, priority=10)
+
+    def stop(self, consumer: Any) -> None:  # noqa: ARG002 - the signature of a bootstep
+        """Stop beating: the connection is lost or the worker ends."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def shutdown(self, consumer: Any) -> None:
+        """Leave the client's place to the next worker."""
+        self.stop(consumer)
+        try:
+            self.presence.leave()
+        except redis.RedisError:
+            _log.warning("presence.not_withdrawn", client=self.presence.client)
+
+    def _beat(self) -> None:
+        # Reserved, not only active: from the moment a task is taken off the queue it is in work.
+        names = [request.argsrepr for request in worker_state.reserved_requests]
+        _say(self.presence, names[0] if names else None)
+
+
+@signals.task_received.connect
+def _say_busy(request: Any, **_: Any) -> None:
+    """Tell at once: an assignment that is in no queue and in no heartbeat would count as lost."""
+    _say(HeartbeatStep.presence, request.argsrepr)
+
+
+def _say(presence: HeartbeatSender, busy: str | None) -> None:
+    try:
+        if not presence.renew(busy):
+            _log.error("presence.taken", client=presence.client, remedy="stop one of its workers")
+    except redis.RedisError as error:
+        _log.warning("heartbeat.not_sent", reason=str(error))

@@ -1,0 +1,52 @@
+"""What a worker becomes by the queue it serves.
+
+A worker of ``client.<id>`` is a site: it learns, and loads neither ledger nor scheduler. A worker
+of ``coordinator`` and ``aggregation`` decides and adds up. Beat, Flower and the CLI load neither.
+"""
+
+from __future__ import annotations
+
+import traceback
+from importlib import import_module
+from typing import Any
+
+from celery import signals
+
+from common.errors import FairwindError
+from tasks.app import refuse
+from tasks.roles import COORDINATOR_QUEUES, SITE_PREFIX
+
+
+@signals.celeryd_init.connect
+def _become(instance: Any, conf: Any, options: dict[str, Any], **_: Any) -> None:
+    """Load what the worker's queues call for, and nothing else."""
+    client = options.get("client")
+    queues = _queue_names(options.get("queues")) or ([SITE_PREFIX + client] if client else [])
+    sites = [name for name in queues if name.startswith(SITE_PREFIX)]
+    try:
+        if queues and set(queues) <= COORDINATOR_QUEUES:
+            import_module("tasks.coordinator.worker").prepare(instance, conf, queues)
+        elif len(queues) == len(sites) == 1:
+            import_module("tasks.site.worker").prepare(
+                instance, conf, sites[0].removeprefix(SITE_PREFIX)
+            )
+        else:
+            refuse(FairwindError(_HOW_TO_START))
+    except FairwindError as error:
+        refuse(error)
+    except Exception:  # noqa: BLE001
+        # Celery would swallow it and start a worker without tasks.
+        traceback.print_exc()
+        raise SystemExit(1) from None
+
+
+_HOW_TO_START = (
+    "A worker serves either -Q coordinator,aggregation or one -Q client.<id>, and this one was "
+    "asked for neither, so it was not started. Name its queue."
+)
+
+
+def _queue_names(queues: Any) -> list[str]:
+    if isinstance(queues, str):
+        queues = queues.split(",")
+    return [str(name) for name in queues or ()]

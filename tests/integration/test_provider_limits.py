@@ -1,0 +1,143 @@
+"""Manners that a fleet shares, in a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+import redis.asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from common.errors import BrokerError
+from scheduler.carbon.http.limits import Account, LocalLimits, ProviderLimits
+from tasks.coordinator.provider_limits import RedisLimits
+from tasks.local.redis_server import RedisServer
+from tests.unit.scheduler.carbon.http.limits_laws import (
+    ACCOUNT,
+    LAWS,
+    ROOMY,
+    Clock,
+    Law,
+    is_admitted,
+)
+
+
+def run(url: str, body: Callable[[redis.asyncio.Redis], Coroutine[Any, Any, None]]) -> None:
+    async def connected() -> None:
+        async with redis.asyncio.Redis.from_url(url) as broker:
+            await body(broker)
+
+    asyncio.run(connected())
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_a_fleet_has_manners(
+    law: Law, redis_server: RedisServer, redis_client: redis.Redis
+) -> None:
+    clock = Clock()
+    run(
+        redis_server.redis_url,
+        lambda broker: law(RedisLimits(broker, clock, jitter=lambda: 0.5), clock),
+    )
+
+
+def test_many_processes_never_exceed_one_budget(
+    redis_server: RedisServer, redis_client: redis.Redis
+) -> None:
+    account = Account.of("electricity_maps", "the-key", per_hour=50)
+
+    async def body(broker: redis.asyncio.Redis) -> None:
+        clock = Clock()
+        async with redis.asyncio.Redis.from_url(redis_server.redis_url) as another:
+            fleet = [RedisLimits(one, clock) for one in (broker, another)]
+            asked = [is_admitted(fleet[number % 2], account) for number in range(200)]
+            assert sum(await asyncio.gather(*asked)) == 50
+
+    run(redis_server.redis_url, body)
+
+
+def test_processes_see_each_others_pauses_and_breakers(
+    redis_server: RedisServer, redis_client: redis.Redis
+) -> None:
+    async def body(broker: redis.asyncio.Redis) -> None:
+        clock = Clock()
+        one, another = RedisLimits(broker, clock), RedisLimits(broker, clock)
+        await one.slow_down(ACCOUNT, "HTTP 429", timedelta(minutes=5))
+        await one.refused(ROOMY, "HTTP 401")
+        assert not await is_admitted(another, ACCOUNT)
+        assert not await is_admitted(another, ROOMY)
+
+    run(redis_server.redis_url, body)
+
+
+def test_everything_kept_in_redis_is_forgotten_some_day(
+    redis_server: RedisServer, redis_client: redis.Redis
+) -> None:
+    async def body(broker: redis.asyncio.Redis) -> None:
+        courtesy = RedisLimits(broker, Clock())
+        await courtesy.admit(ACCOUNT)
+        await courtesy.failed(ACCOUNT, "HTTP 500")
+        await courtesy.remember_not_offered(ACCOUNT, "DE", "future", "no")
+
+    run(redis_server.redis_url, body)
+    keys = redis_client.keys("*")
+    assert len(keys) == 3
+    assert all(redis_client.ttl(key) > 7 * 86_400 for key in keys)
+
+
+def test_a_redis_that_is_gone_is_a_broker_error() -> None:
+    async def body(broker: redis.asyncio.Redis) -> None:
+        with pytest.raises(BrokerError, match="the provider is not asked"):
+            await RedisLimits(broker, Clock()).admit(ACCOUNT)
+
+    run("redis://127.0.0.1:1/0", body)
+
+
+def _actions() -> st.SearchStrategy[tuple[str, float]]:
+    names = ["admit", "succeeded", "failed", "refused", "slow_down", "pause", "wait"]
+    return st.tuples(st.sampled_from(names), st.sampled_from([1, 59, 300, 3600]))
+
+
+async def _act(courtesy: ProviderLimits, action: str, seconds: float) -> bool:
+    """Do one thing; return whether it was a request that was admitted."""
+    match action:
+        case "admit":
+            return await is_admitted(courtesy, ACCOUNT)
+        case "succeeded":
+            await courtesy.succeeded(ACCOUNT)
+        case "failed":
+            await courtesy.failed(ACCOUNT, "HTTP 500")
+        case "refused":
+            await courtesy.refused(ACCOUNT, "HTTP 401")
+        case "slow_down":
+            await courtesy.slow_down(ACCOUNT, "HTTP 429", None)
+        case "pause":
+            await courtesy.slow_down(ACCOUNT, "HTTP 429", timedelta(seconds=seconds))
+    return False
+
+
+@settings(
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
+@given(st.lists(_actions(), max_size=40))
+def test_a_fleet_decides_as_a_single_process_would(
+    redis_server: RedisServer, redis_client: redis.Redis, actions: list[tuple[str, float]]
+) -> None:
+    redis_client.flushall()
+
+    async def body(broker: redis.asyncio.Redis) -> None:
+        clock = Clock()
+        alone = LocalLimits(clock, jitter=lambda: 0.5)
+        fleet = RedisLimits(broker, clock, jitter=lambda: 0.5)
+        for action, seconds in actions:
+            if action == "wait":
+                clock.pass_by(seconds=seconds)
+            assert await _act(alone, action, seconds) == await _act(fleet, action, seconds)
+            assert await alone.standing(ACCOUNT) == await fleet.standing(ACCOUNT)
+
+    run(redis_server.redis_url, body)

@@ -1,0 +1,126 @@
+"""A round waits for whom it can hope for, and for nobody else."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from common.messages import Heartbeat
+from scheduler.federation.round import AssignmentState, lost
+from tests.unit.scheduler.story import HOUR, MINUTE, NOON, Story, spec
+
+
+def complete(told: Story, **now: Any) -> bool:
+    run = told.state.runs["r"]
+    assert run.open_round is not None
+    return run.open_round.complete(run.spec.quorum, now.get("now", told.now), told.state.clients)
+
+
+def under_way(*cohort: str, target: int | None = None, **asked: Any) -> Story:
+    told = Story("a", "b", "c", "d")
+    told.start(spec(**asked))
+    told.plan(*cohort, target=target)
+    return told
+
+
+def test_a_round_is_complete_when_everybody_has_answered():
+    told = under_way("a", "b", "c")
+    for client in "ab":
+        told.answer(client)
+        assert not complete(told)
+    told.answer("c")
+    assert complete(told)
+
+
+def test_a_silent_client_does_not_block_a_round_with_quorum():
+    told = under_way("a", "b", "c")
+    told.answer("a")
+    told.tell("client.silent", client="c")
+    assert not complete(told)  # a quorum of two is not met
+    told.answer("b")
+    assert complete(told)
+
+
+def test_a_client_that_lives_is_waited_for_until_the_deadline():
+    told = under_way("a", "b", "c", deadline_s=60.0)
+    told.answer("a")
+    told.answer("b")
+    assert not complete(told, now=told.now + timedelta(seconds=59.9))
+    assert complete(told, now=told.now + timedelta(seconds=60))
+
+
+def test_a_deadline_does_not_replace_a_quorum():
+    told = under_way("a", "b", "c", deadline_s=60.0)
+    told.answer("a")
+    assert not complete(told, now=told.now + HOUR)
+
+
+def test_with_over_selection_the_target_is_enough_and_the_slowest_is_left_behind():
+    told = under_way("a", "b", "c", target=2)
+    told.answer("c")
+    assert not complete(told)
+    told.answer("a")
+    assert complete(told)
+
+
+@pytest.mark.parametrize("outcome", ["declined", "failed"])
+def test_who_declined_or_failed_is_not_waited_for(outcome):
+    told = under_way("a", "b", "c")
+    told.answer("a")
+    told.answer("b")
+    told.answer("c", outcome=outcome)
+    assert complete(told)
+
+
+def test_hope_is_for_open_assignments_of_those_alive():
+    told = under_way("a", "b")
+    open_round = told.state.runs["r"].open_round
+    assert open_round is not None
+    assert open_round.hopeful({"a"})
+    assert not open_round.hopeful({"c"})
+    told.answer("a")
+    assert not open_round.hopeful({"a"})
+    assert open_round.hopeful({"a", "b"})
+
+
+def test_inviting_more_extends_the_deadline_and_counts_attempts():
+    told = under_way("a", "b", deadline_s=60.0)
+    told.answer("a", outcome="declined")
+    told.later(10 * MINUTE)
+    open_round = told.plan("a", "c")
+    assert open_round.deadline == told.now + MINUTE
+    assert open_round.valid_until == told.now + HOUR
+    assert open_round.planned_at == told.now - 10 * MINUTE
+    attempts = {name: part.attempt for name, part in open_round.cohort.items()}
+    assert attempts == {"a": 1, "b": 0, "c": 0}
+    assert open_round.cohort["a"].status == "open"
+
+
+def test_issuing_again_opens_an_assignment_for_the_worker_of_now():
+    told = under_way("a", "b")
+    open_round = told.state.runs["r"].open_round
+    assert open_round is not None
+    told.join("a", "i2")
+    told.later(MINUTE)
+    told.tell("assignment.reissued", run="r", number=1, client="a", attempt=1, code="lost")
+    part = open_round.cohort["a"]
+    assert (part.attempt, part.issued_at, part.incarnation) == (1, told.now, "i2")
+
+
+@pytest.mark.parametrize(
+    ("busy", "after_s", "is_lost"),
+    [
+        (None, 3, True),
+        ("other/1", 3, True),
+        ("r/1", 3, False),
+        (None, 2, False),  # it may not have looked at its queue yet
+        (None, -60, False),
+    ],
+)
+def test_an_assignment_is_lost_if_its_client_says_well_later_that_it_does_something_else(
+    busy, after_s, is_lost
+):
+    part = AssignmentState("a", 0, NOON, "i1")
+    at = NOON + timedelta(seconds=after_s)
+    beat = Heartbeat(client="a", incarnation="i1", host="h", pid=1, at=at, busy=busy)
+    assert lost(part, beat, "r/1") is is_lost

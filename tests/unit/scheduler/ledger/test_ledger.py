@@ -1,0 +1,424 @@
+"""The ledger keeps what happened, whole and in order, and finds whoever alters it."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.clock import GridClock
+from common.errors import LedgerError, SettingError
+from scheduler.federation.federation import Federation
+from scheduler.ledger.event import GENESIS, Draft, canonical, stamp
+from scheduler.ledger.ledger import SCHEMA_VERSION, Ledger, open_ledger
+from tests.unit.scheduler.story import Story, history, sha, spec, steps
+
+REPOSITORY = Path(__file__).parents[4]
+CLOCK = GridClock()
+EARLIEST = datetime(1990, 1, 1)  # noqa: DTZ001 - hypothesis adds the time zone
+
+
+def url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "home" / "ledger.sqlite"
+
+
+@pytest.fixture
+def ledger(path):
+    opened = open_ledger(url(path), CLOCK)
+    yield opened
+    opened.close()
+
+
+def enrolled(name: str, zone: str = "FR") -> Draft:
+    return Draft("client.enrolled", client=name, body={"zone": zone, "num_examples": None})
+
+
+def retold(told: Story) -> list[Draft]:
+    return [Draft(e.kind, e.run, e.round, e.client, e.body) for e in told.events]
+
+
+def append(ledger: Ledger, *drafts: Draft) -> None:
+    with ledger.transaction() as tx:
+        tx.append(*drafts)
+
+
+def altered(path: Path, *statements: str) -> None:
+    """Change the database as someone would who owns the file."""
+    connection = sqlite3.connect(path)
+    connection.executescript("DROP TRIGGER no_update; DROP TRIGGER no_delete;")
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def test_what_is_appended_is_read_back(ledger, path):
+    append(ledger, enrolled("a"), enrolled("b", "DE"))
+    again = open_ledger(url(path), CLOCK)
+    first, second = again.events()
+    assert (first.seq, first.kind, first.client) == (1, "client.enrolled", "a")
+    assert second.body == {"zone": "DE", "num_examples": None}
+    assert (first.prev_hash, second.prev_hash) == (GENESIS, first.hash)
+    assert first.at.tzinfo is not None
+    assert [event.seq for event in again.events(after=1)] == [2]
+    assert again.latest_seq() == 2
+    assert set(again.state().clients) == {"a", "b"}
+    again.close()
+
+
+def test_an_empty_ledger_is_whole(ledger):
+    assert ledger.latest_seq() == 0
+    assert list(ledger.events()) == []
+    assert ledger.verify().broken_at is None
+    assert ledger.state() == Federation()
+
+
+def test_events_of_one_run_can_be_read_alone(ledger):
+    started = [
+        Draft("run.started", run=name, body={"spec": spec(id=name).model_dump(mode="json")})
+        for name in ("r", "s")
+    ]
+    append(ledger, *started, Draft("run.stop_requested", run="r"))
+    assert [event.kind for event in ledger.events(run="r")] == ["run.started", "run.stop_requested"]
+
+
+def test_times_are_kept_to_the_microsecond_on_both_clocks(path):
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    clock = GridClock(wall_start=start, grid_start=start - timedelta(days=1), speed=60.0)
+    ledger = open_ledger(url(path), clock)
+    with ledger.transaction() as tx:
+        tx.append(enrolled("a"))
+        at, grid_at = tx.at, tx.grid_at
+    (event,) = ledger.events()
+    assert (event.at, event.grid_at) == (at, grid_at)
+    assert grid_at == clock.at(at)
+    ledger.close()
+
+
+def test_the_writer_sees_what_every_later_reader_will_see(path):
+    # A clock of another time zone, a schedule in UTC, and a tuple that comes back as a list.
+    east = datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=9)))
+    ledger = open_ledger(url(path), GridClock(wall_start=east, grid_start=east))
+    asked = spec(cron="0 22 * * *").model_dump(mode="json")
+    append(
+        ledger,
+        Draft("run.started", run="r", body={"spec": asked}),
+        Draft("run.waiting", run="r", body={"reason": "too_few", "codes": {}, "of": (1, 2)}),
+    )
+    again = open_ledger(url(path), CLOCK)
+    assert again.state() == ledger.state()
+    due = ledger.state().runs["r"].due_at
+    assert due is not None
+    assert due.astimezone(UTC).hour == 22
+    ledger.close()
+    again.close()
+
+
+def test_an_exception_takes_back_what_was_appended(ledger):
+    append(ledger, enrolled("a"))
+    unserialisable = Draft("client.enrolled", client="x", body={"zone": object()})
+    with pytest.raises(TypeError):
+        append(ledger, enrolled("b"), unserialisable)
+    assert set(ledger.state().clients) == {"a"}
+    append(ledger, enrolled("c"))
+    assert set(ledger.state().clients) == {"a", "c"}
+    assert ledger.verify().events == 2
+    assert ledger.verify().broken_at is None
+
+
+def test_a_commit_that_fails_takes_back_what_was_appended(ledger):
+    append(ledger, enrolled("a"))
+    full = OSError("the disk is full")
+
+    def fail(_connection):
+        raise full
+
+    sa.event.listen(ledger._engine, "commit", fail)
+    with pytest.raises(OSError, match="disk is full"):
+        append(ledger, enrolled("b"))
+    sa.event.remove(ledger._engine, "commit", fail)
+    assert set(ledger.state().clients) == {"a"}
+    append(ledger, enrolled("c"))
+    assert ledger.verify().broken_at is None
+
+
+def test_figures_that_are_not_numbers_never_get_in(ledger):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        append(ledger, Draft("grid.read", body={"readings": float("nan")}))
+    assert ledger.latest_seq() == 0
+
+
+def test_state_inside_a_transaction_includes_its_own_events(ledger):
+    with ledger.transaction() as tx:
+        tx.append(enrolled("a"))
+        assert set(tx.state.clients) == {"a"}
+        assert set(ledger.state().clients) == {"a"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE events SET body = '{}' WHERE seq = 1",
+        "UPDATE events SET hash = hash",
+        "DELETE FROM events WHERE seq = 1",
+        "DELETE FROM events",
+    ],
+)
+def test_the_database_refuses_to_change_or_delete_events(ledger, path, statement):
+    append(ledger, enrolled("a"))
+    connection = sqlite3.connect(path)
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        connection.execute(statement)
+    connection.close()
+
+
+ALTERATIONS = {
+    "at": "'2020-01-01T00:00:00.000000+00:00'",
+    "grid_at": "'2020-01-01T00:00:00.000000+00:00'",
+    "kind": "'client.retired'",
+    "run": "'other'",
+    "round": "round + 1",
+    "client": "'mallory'",
+    "body": '\'{"num_examples":9,"zone":"FR"}\'',
+    "prev_hash": "hash",
+    "hash": "prev_hash",
+    "seq": "seq + 100",
+}
+
+
+@pytest.mark.parametrize("column", ALTERATIONS)
+@pytest.mark.parametrize("seq", [1, 2, 3])
+def test_any_altered_column_is_found(ledger, path, column, seq):
+    append(ledger, enrolled("a"), enrolled("b"), enrolled("c"))
+    altered(path, f"UPDATE events SET {column} = {ALTERATIONS[column]} WHERE seq = {seq}")  # noqa: S608 - all of it is ours
+    again = open_ledger(url(path), CLOCK)
+    found = again.verify()
+    # A number changed for a higher one moves the event behind the others.
+    assert found.broken_at == seq
+    again.close()
+
+
+def test_the_alterations_are_of_every_column(ledger, path):
+    connection = sqlite3.connect(path)
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(events)")}
+    connection.close()
+    assert columns == set(ALTERATIONS)
+
+
+@pytest.mark.parametrize("seq", [1, 2])
+def test_a_deleted_event_is_found(ledger, path, seq):
+    append(ledger, enrolled("a"), enrolled("b"), enrolled("c"))
+    altered(path, f"DELETE FROM events WHERE seq = {seq}")  # noqa: S608 - all of it is ours
+    again = open_ledger(url(path), CLOCK)
+    assert again.verify().broken_at == seq
+    again.close()
+
+
+def test_exchanged_events_are_found(ledger, path):
+    append(ledger, enrolled("a"), enrolled("b"))
+    altered(
+        path,
+        "UPDATE events SET seq = 3 WHERE seq = 1",
+        "UPDATE events SET seq = 1 WHERE seq = 2",
+        "UPDATE events SET seq = 2 WHERE seq = 3",
+    )
+    again = open_ledger(url(path), CLOCK)
+    assert again.verify().broken_at == 1
+    again.close()
+
+
+def test_the_head_names_the_whole_history(ledger):
+    append(ledger, enrolled("a"))
+    first = ledger.verify()
+    append(ledger, enrolled("b"))
+    second = ledger.verify()
+    assert first.head != second.head == ledger.state().head
+
+
+def test_an_event_nobody_can_understand_is_named(ledger, path):
+    append(ledger, enrolled("a"), enrolled("b"))
+    altered(path, "UPDATE events SET body = '{}' WHERE seq = 2")
+    again = open_ledger(url(path), CLOCK)
+    for _ in range(2):  # and not passed over the second time
+        with pytest.raises(LedgerError, match=r"Event 2 .*client\.enrolled.*ledger verify"):
+            again.state()
+    again.close()
+
+
+def test_the_database_counts_a_client_once_a_round(ledger):
+    told = Story("a")
+    told.start()
+    told.plan("a")
+    told.answer("a")
+    drafts = retold(told)
+    append(ledger, *drafts)
+    counted = drafts[-1]
+    assert counted.kind == "update.accepted"
+    with pytest.raises(sa.exc.IntegrityError, match="UNIQUE constraint failed"):
+        append(ledger, counted)
+    append(ledger, Draft("update.late", "r", 1, "a", counted.body))
+    assert ledger.verify().broken_at is None
+
+
+@pytest.mark.parametrize(
+    ("version", "age"), [(str(SCHEMA_VERSION + 1), "newer"), (str(SCHEMA_VERSION - 1), "older")]
+)
+def test_a_ledger_of_another_version_is_refused_with_a_remedy(ledger, path, version, age):
+    ledger.close()
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE meta SET value = ?", (version,))
+    connection.commit()
+    connection.close()
+    with pytest.raises(LedgerError, match=rf"version {version}, {age} .*Run the Fairwind that"):
+        open_ledger(url(path), CLOCK)
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    path.write_text("Dear diary, today I trained a model." * 100)
+    before = path.read_bytes()
+    with pytest.raises(LedgerError, match=r"cannot be opened: file is not a database"):
+        open_ledger(url(path), CLOCK)
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "home").write_text("a file where the folder should be")
+    with pytest.raises(LedgerError, match=r"cannot be made.*FAIRWIND_HOME"):
+        open_ledger(url(tmp_path / "home" / "deep" / "ledger.sqlite"), CLOCK)
+
+
+def test_a_place_where_no_file_can_be_is_refused(tmp_path):
+    (tmp_path / "ledger.sqlite").mkdir()
+    with pytest.raises(LedgerError, match=r"cannot be opened: unable to open database file"):
+        open_ledger(url(tmp_path / "ledger.sqlite"), CLOCK)
+
+
+def test_whoever_only_reads_makes_no_ledger(path):
+    with pytest.raises(LedgerError, match=r"no ledger at .*fairwind enroll"):
+        open_ledger(url(path), CLOCK, create=False)
+    assert not path.parent.exists()
+
+
+@pytest.mark.parametrize("given_url", ["", "ledger", "sqlite://", "postgresql://u:secret@h/db"])
+def test_other_databases_are_refused_without_their_passwords(given_url):
+    with pytest.raises(SettingError, match="not an SQLite file") as caught:
+        open_ledger(given_url, CLOCK)
+    assert "secret" not in str(caught.value)
+
+
+def test_threads_appending_at_once_keep_the_chain_whole(ledger):
+    def work(thread: int) -> None:
+        for i in range(20):
+            append(ledger, enrolled(f"t{thread}-{i}"))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ledger.verify().events == 80
+    assert ledger.verify().broken_at is None
+    assert len(ledger.state().clients) == 80
+
+
+APPENDING = """
+import sys
+from common.clock import GridClock
+from scheduler.ledger.event import Draft
+from scheduler.ledger.ledger import open_ledger
+
+ledger = open_ledger(sys.argv[1], GridClock())
+print("ready", flush=True)
+sys.stdin.readline()
+for i in range(25):
+    with ledger.transaction() as tx:
+        assert i == sum(name.startswith(sys.argv[2]) for name in tx.state.clients)
+        body = {"zone": "FR", "num_examples": None}
+        tx.append(Draft("client.enrolled", client=f"{sys.argv[2]}{i}", body=body))
+"""
+
+
+def test_processes_appending_at_once_keep_the_chain_whole(ledger, path):
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", APPENDING, url(path), name],
+            cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for name in "pq"
+    ]  # fmt: skip
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        process.communicate("go\n")
+    assert [process.returncode for process in started] == [0, 0]
+    assert ledger.verify().events == 50
+    assert ledger.verify().broken_at is None
+    order = [event.client[0] for event in ledger.events()]
+    assert order.count("p") == order.count("q") == 25
+    assert len(ledger.state().clients) == 50
+
+
+def test_equal_bodies_have_the_same_text():
+    assert canonical({"b": 1, "a": [1.5, None]}) == '{"a":[1.5,null],"b":1}'
+    assert canonical({"b": 1, "a": 2}) == canonical({"a": 2, "b": 1})
+
+
+@given(
+    a=st.datetimes(timezones=st.timezones(), min_value=EARLIEST),
+    b=st.datetimes(timezones=st.timezones(), min_value=EARLIEST),
+)
+def test_the_order_of_stamps_is_the_order_of_times(a, b):
+    assert (stamp(a) < stamp(b)) == (a.astimezone(UTC) < b.astimezone(UTC))
+    assert datetime.fromisoformat(stamp(a)) == a.astimezone(UTC)
+
+
+@settings(max_examples=40)
+@given(steps=steps, sizes=st.lists(st.integers(1, 6), min_size=1))
+def test_replaying_the_ledger_gives_the_state(tmp_path_factory, steps, sizes):
+    path = tmp_path_factory.mktemp("ledger") / "ledger.sqlite"
+    writer, follower = open_ledger(url(path), CLOCK), open_ledger(url(path), CLOCK)
+    drafts = retold(history(steps))
+    position = turn = 0
+    while position < len(drafts):
+        size = sizes[turn % len(sizes)]
+        append(writer, *drafts[position : position + size])
+        position, turn = position + size, turn + 1
+        if turn % 3 == 0:
+            assert follower.state() == writer.state()
+    newcomer = open_ledger(url(path), CLOCK)
+    assert newcomer.state() == follower.state() == writer.state()
+    folded = Federation()
+    for event in newcomer.events():
+        folded.apply(event)
+    assert folded == writer.state()
+    assert newcomer.verify().broken_at is None
+    for opened in (writer, follower, newcomer):
+        opened.close()
+
+
+def test_the_state_of_a_history_worked_out_by_hand(ledger):
+    told = Story("a", "b")
+    told.start()
+    told.plan("a", "b")
+    told.answer("a")
+    told.answer("b")
+    told.close()
+    append(ledger, *retold(told))
+    run = ledger.state().runs["r"]
+    assert run.version == sha("v1")
+    assert run.closed[0].energy_wh == 4.0
+    assert run.counted_gco2eq == pytest.approx(0.2)
+    assert {name: c.updates for name, c in ledger.state().clients.items()} == {"a": 1, "b": 1}

@@ -1,0 +1,97 @@
+"""What a run may ask for, and when its rounds are due."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from scheduler.ledger.run_spec import RunSpec
+from tests.unit.scheduler.story import NOON, spec
+
+
+def test_a_run_without_a_schedule_is_due_at_once():
+    assert spec().due(NOON) == NOON
+
+
+@pytest.mark.parametrize(
+    ("cron", "due"),
+    [
+        ("0 22 * * *", datetime(2026, 7, 8, 22, tzinfo=UTC)),
+        ("0 12 * * *", datetime(2026, 7, 9, 12, tzinfo=UTC)),  # strictly later
+        ("*/30 * * * *", datetime(2026, 7, 8, 12, 30, tzinfo=UTC)),
+        ("0 0 * * THU,FRI", datetime(2026, 7, 9, tzinfo=UTC)),
+        ("0 0 29 2 *", datetime(2028, 2, 29, tzinfo=UTC)),
+    ],
+)
+def test_a_schedule_makes_a_round_due_at_its_next_occurrence(cron, due):
+    assert spec(cron=cron).due(NOON) == due
+
+
+@pytest.mark.parametrize(
+    "cron",
+    [
+        "",
+        "tomorrow",
+        "0 25 * * *",
+        "0 0 30 2 *",  # no such day in any year
+        "R R * * *",  # each reader would draw its own
+        "0 H * * *",
+        "@daily",
+        "0 0 0 * * *",  # with seconds
+    ],
+)
+def test_a_schedule_that_never_comes_due_or_is_not_the_same_for_all_is_refused(cron):
+    with pytest.raises(ValidationError, match="give five cron fields"):
+        spec(cron=cron)
+
+
+def test_a_run_must_end():
+    with pytest.raises(ValidationError, match="would never end"):
+        RunSpec(id="r", workload="digits")
+
+
+def test_a_quorum_larger_than_the_cohort_is_refused():
+    with pytest.raises(ValidationError, match="lower the quorum"):
+        spec(cohort=2, quorum=3)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hours": float("inf")},
+        {"hours": 1e300},  # no calendar has so many
+        {"grams": float("nan")},
+        {"deadline_s": float("inf")},
+        {"deadline_s": 1e12},
+        {"norm_bound": float("inf")},
+        {"weight_cap": 2**40},
+        {"id": "a/b"},
+        {"id": ""},
+        {"rounds": 0},
+        {"unknown": 1},
+    ],
+)
+def test_what_no_run_could_keep_is_refused(changes):
+    with pytest.raises(ValidationError):
+        spec(**changes)
+
+
+@given(
+    asked=st.fixed_dictionaries(
+        {"rounds": st.integers(1, 999)},
+        optional={
+            "hours": st.floats(0.1, 1e4),
+            "grams": st.floats(0.1, 1e9),
+            "cohort": st.integers(2, 99),
+            "cron": st.sampled_from(["0 22 * * *", "*/5 1-5 * * MON"]),
+            "over_selection": st.floats(0, 2),
+            "deadline_s": st.floats(0.1, 1e6),
+            "seed": st.integers(0, 2**31 - 1),
+        },
+    )
+)
+def test_a_run_is_the_same_after_a_way_through_json(asked):
+    asked_for = spec(**asked)
+    assert RunSpec.model_validate_json(asked_for.model_dump_json()) == asked_for

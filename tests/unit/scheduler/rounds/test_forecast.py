@@ -1,0 +1,160 @@
+"""The agenda: what is expected of a run, hour by hour, as the scheduler will decide it."""
+
+from copy import deepcopy
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from common.errors import SignalError
+from scheduler.carbon.grid import Grid
+from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.gate.gate import GateRule
+from scheduler.rounds.forecast import ExpectedRound, agenda, why
+from scheduler.selection.score import WEIGHTS
+from tests.unit.scheduler.story import HOUR, MINUTE, NOON, Story, spec
+
+RULE = GateRule(
+    threshold_gco2eq_per_kwh=200.0,
+    ceiling_gco2eq_per_kwh=1000.0,
+    patience=timedelta(hours=72),
+    dwell=timedelta(0),
+)
+
+
+class Told:
+    """A signal that knows these hours of each zone, from noon on."""
+
+    name = "told"
+
+    def __init__(self, **hours: list[float]) -> None:
+        self._hours = hours
+
+    def zones(self) -> tuple[str, ...]:
+        return tuple(self._hours)
+
+    def readings(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
+        found = [
+            Reading(zone, at, at + HOUR, value, "told", FLOW_TRACED, "forecast")
+            for n, value in enumerate(self._hours[zone])
+            if (at := NOON + n * HOUR) < end and at + HOUR > start
+        ]
+        if not found:
+            msg = "nothing is known"
+            raise SignalError(msg)
+        return found
+
+
+def began(*, done: int = 1, **changes: Any) -> Story:
+    """Return a run in which a and b have closed rounds of half an hour, with 2 Wh each."""
+    told = Story("a", "b")
+    told.start(spec(**({"rounds": 4, "policy": "all"} | changes)))
+    for _ in range(done):
+        told.plan("a", "b")
+        told.later(30 * MINUTE)
+        told.answer("a")
+        told.answer("b")
+        told.close()
+    return told
+
+
+def look(told: Story, *hours: float, ahead: int = 12) -> list[ExpectedRound]:
+    return agenda(
+        told.state, told.state.runs["r"], Grid(Told(FR=list(hours))), RULE, told.now,
+        hours=ahead, weights=WEIGHTS,
+    )  # fmt: skip
+
+
+def starts(found: list[ExpectedRound], *, held: bool = True) -> list[float]:
+    return [(each.start - NOON) / HOUR for each in found if (each.waiting is None) == held]
+
+
+def test_a_round_follows_the_other_as_soon_as_one_like_those_before_it_ends():
+    found = look(began(), *[100.0] * 12)
+    assert starts(found) == [0.5, 1.0, 1.5]
+    assert [each.number for each in found] == [2, 3, 4]
+    assert found[0].cohort == ("a", "b")
+    assert found[0].zones == {"FR": 2}
+    assert found[0].end - found[0].start == 30 * MINUTE
+
+
+def test_without_experience_a_round_lasts_to_the_end_of_its_hour():
+    found = look(began(done=0), *[100.0] * 12)
+    assert starts(found) == [0.0, 1.0, 2.0, 3.0]
+    assert found[0].gco2eq is None
+
+
+def test_it_waits_while_gates_are_expected_to_be_closed():
+    told = began()
+    found = look(told, 100.0, 300.0, 300.0, 100.0, 100.0, 100.0)
+    assert starts(found) == [0.5, 3.0, 3.5]
+    wait = found[1]
+    assert (wait.start - NOON, wait.end - NOON) == (HOUR, 3 * HOUR)
+    assert wait.waiting == "too_few"
+    assert why(wait, told.state.runs["r"]).startswith("waits: fewer clients are eligible")
+
+
+def test_grams_are_those_of_the_hour_and_run_now_those_of_no_wait():
+    # 4 Wh a round. Rounds 2 to 4 are held at 12:30 (100 g/kWh), 15:00 and 15:30 (50): 0.4 g and
+    # twice 0.2 g. Run-now holds them at 12:30, 13:00 and 13:30 (300): 0.4 g and twice 1.2 g.
+    found = [a for a in look(began(), 100.0, 300.0, 300.0, 50.0) if a.waiting is None]
+    assert [a.gco2eq for a in found] == pytest.approx([0.4, 0.2, 0.2])
+    assert [a.run_now_gco2eq for a in found] == pytest.approx([0.4, 1.2, 1.2])
+
+
+def test_the_runs_own_policy_decides_and_says_why():
+    told = began(policy="oracle", rounds=2)
+    found = look(told, 100.0, 90.0, 150.0, 50.0, 100.0)
+    assert starts(found) == [3.0]
+    assert found[0].waiting == "policy_waits"
+    assert why(found[0], told.state.runs["r"]).startswith("waits: the plan of least grams holds")
+    assert why(found[-1], told.state.runs["r"]).startswith("this hour is one of the 1")
+
+
+def test_a_policy_that_gives_no_reason_is_told_by_what_it_does():
+    told = began()
+    assert why(look(told, *[100.0] * 3)[0], told.state.runs["r"]) == "all invites every open client"
+
+
+@pytest.mark.parametrize(
+    ("budget", "held"),
+    [({"rounds": 2}, 1), ({"rounds": None, "hours": 2.0}, 3), ({"rounds": 9, "grams": 0.9}, 1)],
+)
+def test_it_ends_with_the_first_budget_that_is_spent(budget, held):
+    # Round 1 emitted 0.2 g as booked; a round emits 0.4 g: of 0.9 g one more leaves 0.3 g.
+    found = look(began(**budget), *[100.0] * 12)
+    assert len(starts(found)) == held
+
+
+def test_a_schedule_says_when_a_round_is_due():
+    found = look(began(cron="0 */2 * * *", done=0), *[100.0] * 12)
+    assert starts(found)[:3] == [2.0, 4.0, 6.0]
+
+
+def test_the_open_round_comes_first_and_ends_as_usual():
+    told = began()
+    told.plan("a", "b")
+    told.later(10 * MINUTE)
+    found = look(told, *[100.0] * 12)
+    assert found[0].running
+    assert why(found[0], told.state.runs["r"]) == "under way"
+    assert starts(found) == [0.5, 1.0, 1.5]
+
+
+def test_nothing_is_expected_of_a_run_that_has_ended():
+    told = began()
+    told.tell("run.ended", run="r", reason="stopped")
+    assert look(told, *[100.0] * 12) == []
+
+
+def test_to_look_ahead_changes_nothing():
+    told = began()
+    before = deepcopy(told.state)
+    look(told, 100.0, 300.0, 100.0)
+    assert told.state == before
+
+
+def test_beyond_the_forecast_nothing_is_held():
+    found = look(began(), 100.0, ahead=6)
+    assert starts(found) == [0.5]
+    assert (found[-1].end - NOON) / HOUR == 6.0

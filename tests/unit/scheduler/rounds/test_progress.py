@@ -1,0 +1,38 @@
+"""A round that waits says why, and says it again only when the reason changes."""
+
+from dataclasses import replace
+
+from scheduler.rounds.progress import waiting_body, waiting_news
+from scheduler.selection.plan import plan_round
+from tests.unit.scheduler.selection.test_plan import situation, some
+from tests.unit.scheduler.story import HOUR, MINUTE, NOON, Story, spec
+
+ASKED = spec(rounds=1, hours=24.0)
+
+
+def plan_on(*intensities: float):
+    """Return the plan for a grid of these hours; all three say where they stand now."""
+    at = situation(*some(3), hours_left=24.0, forecasts={"FR": intensities})
+    return plan_round(ASKED, at, number=1, so_far=None)
+
+
+def test_the_best_hour_is_kept_as_a_time_so_that_the_reason_stays_as_the_hours_go_by():
+    told = Story("c0", "c1", "c2")
+    run = told.start(ASKED)
+    waits = waiting_body(plan_on(50.0, 40.0, 30.0, 60.0), NOON + 5 * MINUTE)
+    assert waits["because"]["best_at"] == (NOON + 2 * HOUR).isoformat()
+    (news,) = waiting_news(run, waits)
+    told.tell(news.kind, run="r", number=1, **news.body)
+    an_hour_on = waiting_body(plan_on(50.0, 30.0, 60.0), NOON + HOUR)
+    assert an_hour_on["because"] != waits["because"]
+    assert waiting_news(run, an_hour_on) == []
+    later_still = waiting_body(plan_on(50.0, 60.0, 60.0, 30.0), NOON + HOUR)
+    assert len(waiting_news(run, later_still)) == 1
+
+
+def test_a_reason_of_another_kind_is_news():
+    told = Story("c0", "c1", "c2")
+    run = told.start(ASKED)
+    told.tell("run.waiting", run="r", number=1, reason="policy_waits", codes={})
+    plan = replace(plan_on(50.0, 40.0), waiting="too_few")
+    assert len(waiting_news(run, waiting_body(plan, NOON))) == 1

@@ -1,0 +1,197 @@
+"""The view tells a run as it stands, and says what is unknown."""
+
+from typing import Any
+
+import pytest
+
+from common.clock import GridClock
+from common.errors import FederationError
+from scheduler.status.view import summary, verdict, view
+from tests.unit.scheduler.story import HOUR, NOON, Story, spec
+
+
+def seen(told: Story, run: str | None = None) -> dict[str, Any]:
+    return view(told.state, run, clock=GridClock(), threshold=200.0, ceiling=1000.0)
+
+
+def said(told: Story) -> str:
+    return verdict(told.state, told.state.runs.get("r"))
+
+
+def test_without_a_run_the_command_that_starts_one_is_shown():
+    assert "fairwind run start" in said(Story("a"))
+
+
+def test_who_trains_and_who_waits_for_cleaner_power_is_named():
+    told = Story("a", "b", "c")
+    told.gate("c", "closed")
+    told.start()
+    told.plan("a", "b")
+    assert said(told) == "Training at a and b; c waits for cleaner power."
+
+
+def test_a_round_that_waits_says_how_many_gates_are_open():
+    told = Story("a", "b")
+    told.gate("b", "closed")
+    told.start()
+    assert "of the 2 clients a round needs, 1 is alive with an open gate" in said(told)
+    told.gate("a", "closed")
+    assert said(told) == "Waiting for clean power: no client is alive with an open gate."
+
+
+def test_a_round_that_waits_for_its_policy_or_because_of_it_says_so():
+    told = Story("a", "b")
+    told.start()
+    told.tell("run.waiting", run="r", number=1, reason="policy_waits", codes={})
+    assert said(told) == (
+        "The policy fairwind waits for a better hour, although 2 clients could train."
+    )
+    because = {
+        "code": "better_hours_ahead", "hours_ahead": 48.0, "better_hours": 21.0,
+        "hours_needed": 17.0, "best_at": "2026-07-06T09:00:00+00:00", "saves_gco2eq": 1.2,
+    }  # fmt: skip
+    told.tell("run.waiting", run="r", number=1, reason="policy_waits", codes={}, because=because)
+    assert said(told) == (
+        "The policy fairwind waits: 21 of the next 48 hours are cleaner for those whose turn it is,"
+        " and 17 are needed; the best begins at Mon 09:00 UTC and saves at least 1.2 gCO2eq."
+    )
+    told.tell("run.waiting", run="r", number=1, reason="policy_failed", codes={}, text="It broke.")
+    assert said(told) == "It broke."
+
+
+def test_a_round_under_way_says_why_its_policy_held_it_now():
+    told = Story("a", "b")
+    told.start()
+    told.plan("a", "b", because={"code": "no_slack"})
+    assert seen(told)["why"] == (
+        "Round 1 of 3, digits, policy fairwind: the rounds that are left need all the time that is "
+        "left."
+    )
+
+
+def test_a_round_nobody_is_left_to_answer_in_says_so():
+    told = Story("a", "b")
+    told.start()
+    told.plan("a", "b")
+    told.answer("a")
+    told.answer("b", outcome="declined")
+    assert said(told).startswith("Round 1 has 1 of the 2 updates it needs, and there is nobody")
+
+
+def test_an_ended_run_says_why():
+    told = Story("a", "b")
+    told.start()
+    told.tell("run.ended", run="r", reason="grams", text="")
+    assert said(told) == "r has ended: its gram budget is spent."
+
+
+def test_the_open_round_is_shown_without_figures():
+    told = Story("a", "b")
+    told.start()
+    told.plan("a", "b")
+    row = seen(told)["rounds"][-1]
+    assert (row["round"], row["ended"], row["gco2eq"]) == (1, None, None)
+    assert row["cohort"] == ["a", "b"]
+
+
+def test_an_unknown_baseline_is_unknown_in_every_sum():
+    told = Story("a", "b")
+    run = told.start()
+    told.plan("a", "b")
+    told.answer("a")
+    told.answer("b")
+    told.later(HOUR)
+    told.close()
+    figures = summary(run)
+    # Two updates of 2 Wh at 50 gCO2eq/kWh.
+    assert figures["emitted_gco2eq"] == pytest.approx(0.2)
+    assert figures["baseline_gco2eq"] is None
+    assert figures["avoided_share"] is None
+    assert seen(told)["rounds"][0]["cumulative_baseline_gco2eq"] is None
+
+
+def test_a_run_that_does_not_exist_is_an_error_that_names_those_that_do():
+    told = Story("a")
+    told.start(spec(id="heart-1"))
+    with pytest.raises(FederationError, match="There are: heart-1"):
+        seen(told, "heart-2")
+
+
+def test_a_zone_shows_what_its_reading_is_and_where_from():
+    told = Story("a")
+    told.read("FR", 56.0, source="static", quality="estimated")
+    (client,) = seen(told)["clients"]
+    assert client["intensity"] == 56.0
+    assert client["reading"] == {
+        "gco2eq_per_kwh": 56.0, "source": "static", "quality": "estimated",
+        "family": "average, lifecycle, consumption",
+    }  # fmt: skip
+    (zone,) = seen(told)["zones"]
+    assert (zone["source"], zone["quality"], zone["values"]) == ("static", "estimated", [56.0])
+
+
+def test_a_zone_whose_intensity_is_lost_is_unknown_from_then_on():
+    told = Story("a")
+    told.read("FR", 56.0)
+    told.later(HOUR / 4)
+    told.read("FR", None)
+    told.later(HOUR / 4)
+    told.read("FR", 58.0)
+    shown = seen(told)
+    assert shown["zones"][0]["values"] == [56.0, None, 58.0]
+    begun = NOON.timestamp()
+    assert shown["zones"][0]["times"] == [begun, begun + 900, begun + 1800]
+    assert shown["clients"][0]["intensity"] == 58.0
+
+
+def test_there_is_no_notice_while_every_signal_speaks():
+    told = Story("a")
+    assert seen(told)["notice"] is None
+    told.read("FR", 56.0)
+    assert (seen(told)["notice"], seen(told)["clients"][0]["signal"]) == (None, None)
+
+
+def test_a_fallback_is_said_until_the_signal_speaks_again():
+    told = Story("a")
+    told.enrol("b", "GB")
+    told.read("FR", 56.0)
+    told.read("GB", 200.0)
+    told.tell("signal.fell_back", zone="GB", expected="neso", speaks="static", why="it is silent")
+    shown = seen(told)
+    assert shown["notice"] == "For GB, static speaks instead of neso."
+    assert shown["zones"][1]["signal"] == {
+        "speaks": "static", "expected": "neso", "why": "it is silent", "since": NOON.timestamp(),
+    }  # fmt: skip
+    told.tell("signal.recovered", zone="GB", speaks="neso")
+    assert seen(told)["notice"] is None
+
+
+def test_one_unknown_zone_is_named_and_all_of_them_are_an_alarm():
+    told = Story("a")
+    told.enrol("b", "GB")
+    told.read("FR", 56.0)
+    told.read("GB", None)
+    assert seen(told)["notice"] == "The carbon intensity of GB is unknown."
+    told.read("FR", None)
+    why = "the key was refused"
+    told.tell("signal.fell_back", zone="FR", expected="neso", speaks=None, why=why)
+    assert seen(told)["notice"] == (
+        "Every carbon signal is down: no zone's intensity is known, so gates are unknown "
+        "(the key was refused)."
+    )
+
+
+def test_booked_and_settled_grams_stand_side_by_side():
+    told = Story("a", "b")
+    told.start()
+    told.plan("a", "b")
+    told.answer("a")
+    told.book("update.accepted", told.receipt("b"), None)
+    told.tell("assignment.given_up", run="r", number=1, client="b", code="deadline")
+    figures = seen(told)["run"]
+    assert figures["booked_gco2eq"] == pytest.approx(0.1)
+    assert (figures["unknown_wh"], figures["unreported"]) == (2.0, 1)
+    told.settle("FR", (NOON - HOUR, 80.0))  # 2 Wh each at 80: 0.16 g each
+    figures = seen(told)["run"]
+    assert (figures["booked_gco2eq"], figures["settled_gco2eq"]) == pytest.approx((0.1, 0.32))
+    assert figures["unknown_wh"] == 0.0

@@ -1,0 +1,175 @@
+"""A site decides for itself what it will not do, and says what the rest has cost."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.clock import GridClock, wall_now
+from common.errors import SettingError
+from common.files import file_sha256
+from common.messages import Assignment, BlobRef, Hyperparameters, Receipt
+from common.settings import Settings, load
+from models.serialization import write_state
+from models.version import initial_version
+from models.workload import load_workload
+from tasks.messaging.transport import make_transport
+from tasks.site.executor import Executor
+from tasks.site.site_policy import declined
+
+NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+MIDNIGHT = datetime(2026, 7, 8, tzinfo=UTC)
+
+
+def assignment(**changes: Any) -> Assignment:
+    fields: dict[str, Any] = {
+        "run": "r", "round": 1, "client": "a", "attempt": 0, "workload": "digits",
+        "hyperparameters": Hyperparameters(), "seed": 7, "clock": GridClock(), "issued_at": NOON,
+        "model": BlobRef(key="model", sha256="0" * 64, nbytes=5),
+        "valid_until": NOON + timedelta(days=1), "intensity_gco2eq_per_kwh": 150.0,
+    }  # fmt: skip
+    return Assignment(**(fields | changes))
+
+
+def code(at: datetime = NOON, changes: dict[str, Any] | None = None, **settings: Any) -> str | None:
+    """Return why a site with these settings declines, if it does."""
+    reason = declined(Settings(**settings), assignment(**(changes or {})), at)
+    if reason is None:
+        return None
+    assert "\n" not in reason.text
+    return reason.code
+
+
+def test_a_site_without_wishes_does_what_it_is_asked():
+    assert code() is None
+
+
+def test_work_is_declined_once_it_is_no_longer_valid():
+    until = {"valid_until": NOON}
+    assert code(NOON, until) is None
+    assert code(NOON + timedelta(seconds=1), until) == "too_late"
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "intensity", "expected"),
+    [
+        (150.0, 150.0, None),
+        (149.9, 150.0, "above_site_ceiling"),
+        (0.0, 0.0, None),
+        (1000.0, None, "above_site_ceiling"),  # unknown is not clean
+        (None, None, None),
+    ],
+)
+def test_a_site_declines_above_its_own_ceiling(ceiling, intensity, expected):
+    changes = {"intensity_gco2eq_per_kwh": intensity}
+    assert code(NOON, changes, site_ceiling_gco2eq_per_kwh=ceiling) == expected
+
+
+@pytest.mark.parametrize(
+    ("windows", "hour", "minute", "inside"),
+    [
+        (("09:00-17:00",), 9, 0, True),
+        (("09:00-17:00",), 16, 59, True),
+        (("09:00-17:00",), 17, 0, False),
+        (("09:00-17:00",), 8, 59, False),
+        (("22:00-06:00",), 22, 0, True),
+        (("22:00-06:00",), 23, 59, True),
+        (("22:00-06:00",), 0, 0, True),
+        (("22:00-06:00",), 5, 59, True),
+        (("22:00-06:00",), 6, 0, False),
+        (("22:00-06:00",), 21, 59, False),
+        (("01:00-02:00", "03:00-04:00"), 3, 30, True),
+        (("01:00-02:00", "03:00-04:00"), 2, 30, False),
+    ],
+)
+def test_a_site_trains_within_its_windows_also_overnight(windows, hour, minute, inside):
+    at = MIDNIGHT.replace(hour=hour, minute=minute)
+    assert code(at, site_windows=windows) == (None if inside else "outside_site_windows")
+
+
+def test_windows_are_read_from_the_environment(monkeypatch):
+    monkeypatch.setenv("FAIRWIND_SITE_WINDOWS", "22:00-06:00, 12:00-13:00")
+    assert declined(Settings(), assignment(), NOON) is None
+    reason = declined(Settings(), assignment(), NOON + timedelta(hours=2))
+    assert reason is not None
+    assert reason.text == "This site trains within 22:00-06:00, 12:00-13:00 UTC, and it is 14:00."
+
+
+@pytest.mark.parametrize(
+    "window",
+    ["night", "22:00", "22-06", "22:00-25:00", "22:00-06:00-07:00", "-", "22:00\u201306:00"],
+)
+def test_a_window_that_is_none_is_refused_by_name(window):
+    with pytest.raises(SettingError, match="Write it as 22:00-06:00") as caught:
+        code(NOON, site_windows=(window,))
+    assert repr(window) in str(caught.value)
+
+
+@given(minute=st.integers(0, 1439), start=st.integers(0, 1439), span=st.integers(1, 1439))
+def test_a_window_and_the_rest_of_the_day_are_the_whole_day(minute, start, span):
+    def clock(total: int) -> str:
+        return f"{total // 60 % 24:02}:{total % 60:02}"
+
+    end = start + span
+    at = MIDNIGHT + timedelta(minutes=minute)
+    window, rest = f"{clock(start)}-{clock(end)}", f"{clock(end)}-{clock(start)}"
+    one = code(at, site_windows=(window,)) is None
+    other = code(at, site_windows=(rest,)) is None
+    assert one != other
+    assert one == ((minute - start) % 1440 < span)
+    assert code(at, site_windows=(window, rest)) is None
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A site that trains breast_cancer, counts 100 W, and dials a folder."""
+    ours = Settings(
+        home=tmp_path / "home", transport=f"folder:{tmp_path}/wire", workloads=("breast_cancer",),
+        meter="constant", constant_w=100.0, idle_w=10.0, pue=1.5,
+    )  # fmt: skip
+    monkeypatch.setenv("FAIRWIND_PARTITION", "a,b")
+    load.cache_clear()
+    yield Executor("a", "first", ours, make_transport(ours))
+    load.cache_clear()
+
+
+def work(site: Executor, path: Path, **changes: Any) -> Receipt:
+    """Let a site answer an assignment whose model lies in the transport."""
+    write_state(
+        initial_version(load_workload("breast_cancer", allowed=("breast_cancer",)), 1), path
+    )
+    sha256 = file_sha256(path)
+    site._transport.put("model", path, sha256)
+    model = BlobRef(key="model", sha256=sha256, nbytes=path.stat().st_size)
+    fields = {"workload": "breast_cancer", "model": model, "valid_until": wall_now() + HOUR}
+    return site.answer(assignment(**(fields | changes)), lambda *_: None)
+
+
+def test_a_receipt_says_what_the_work_used_and_how_long_the_site_had_waited(site, tmp_path):
+    receipt = work(site, tmp_path / "model")
+    assert receipt.outcome == "trained"
+    energy = receipt.energy
+    assert energy is not None
+    assert (energy.method, energy.pue) == ("constant", 1.5)
+    # The same seconds as the receipt's, at 100 W times 1.5: 24 s are 1 Wh.
+    seconds = (receipt.ended_at - receipt.started_at).total_seconds()
+    assert 0 < energy.energy_wh <= seconds / 24
+    assert energy.idle_s is not None
+    assert energy.idle_wh == pytest.approx(energy.idle_s * 10 * 1.5 / 3600)
+
+
+def test_work_that_failed_says_what_it_used(site, tmp_path):
+    receipt = work(site, tmp_path / "model", workload="not.allowed")
+    assert receipt.outcome == "failed"
+    assert receipt.energy is not None
+    assert receipt.energy.energy_wh > 0
+
+
+def test_work_that_was_declined_used_nothing_worth_a_figure(site, tmp_path):
+    receipt = work(site, tmp_path / "model", valid_until=NOON - timedelta(days=300))
+    assert receipt.outcome == "declined"
+    assert receipt.energy is None
