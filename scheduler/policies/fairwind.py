@@ -37,7 +37,7 @@ import numpy as np
 from scheduler.policies.context import SelectionContext
 from scheduler.policies.planning.ground import Ground, ground_of
 from scheduler.policies.planning.local_work import LocalWork, local_work
-from scheduler.policies.planning.notes import Notes, why_now, why_wait
+from scheduler.policies.planning.notes import price_notes, why_now, why_wait
 from scheduler.policies.planning.pace import Pace, due_updates, end_h, pace_of
 from scheduler.policies.planning.quotas import quotas, undoing_weights
 from scheduler.policies.planning.reserve import Reserve, reserve
@@ -105,9 +105,7 @@ def _ordinary(
             overdue=int((waited[chosen] > 0).sum()),
             ends=question.hours_left is not None,
         ),
-        notes=Notes(
-            pool, ground, prices, shares=shares, due=due, grams=grams, waited=waited, chosen=chosen
-        ),
+        notes=price_notes(pool, ground, prices, shares=shares, due=due, grams=grams),
     )
 
 

@@ -41,14 +41,11 @@ class Reserve:
         price_gco2eq: What each pays for an update at most, `(N,)`.
         gain_gco2eq: Of training in the running hour, `(N,)`.
         hours_gco2eq: What each hour is worth, `(H,)`.
-        hours_due: Hours that the updates due of each would fill; below 0 the updates that it is
-            ahead of its turn; `(N,)`.
     """
 
     price_gco2eq: Floats
     gain_gco2eq: Floats
     hours_gco2eq: Floats
-    hours_due: Floats
 
     def better_hours(self) -> int:
         """Return how many of the hours to come are worth more than the running one."""
@@ -73,7 +70,7 @@ def reserve(ground: Ground, due: Floats, *, places: int, updates_an_hour: float 
     prices = _prices(ground, hours_due)
     scale = max(float(prices.max()), _LEAST_GCO2EQ)
     gains = _rounded(prices - ground.gco2eq(0), scale)
-    return Reserve(prices, gains, _worth(ground, prices, scale, places=places), hours_due)
+    return Reserve(prices, gains, _worth(ground, prices, scale, places=places))
 
 
 def _worth(ground: Ground, prices: Floats, scale: float, *, places: int) -> Floats:

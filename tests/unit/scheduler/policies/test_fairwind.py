@@ -77,7 +77,6 @@ def test_who_has_waited_too_long_goes_first_and_ends_the_waiting():
     )
     assert list(answer.cohort) == ["b"]
     assert (answer.because["code"], answer.because["overdue"]) == ("overdue", 1.0)
-    assert answer.notes["b"]["turns_at_gco2eq_per_kwh"] is None
     early = site("b", 400.0, *[100.0] * 4, waited_h=70.0)
     assert ask(early, wanted=1, rounds_left=1, hours_left=5.0, past=past).cohort == ()
 
@@ -175,20 +174,18 @@ def test_nobody_is_found_among_nobody_and_for_no_place():
 
 
 def test_figures_of_the_notes_are_those_of_the_choice():
-    # Half of two rounds each, one update in two hours: the price is between both, 200 g. Alone, a
-    # would gain as much as b, nothing, if the running hour were like the other one.
+    # Half of two rounds each, one update in two hours: the price is between both, 200 g.
     answer = ask(
         site("a", 100.0, 300.0), site("b", 200.0, 200.0), wanted=1, rounds_left=2, epochs=4
     )
     assert list(answer.cohort) == ["a"]
     assert answer.notes["a"] == {
-        "code": "price", "price_gco2eq": 200.0, "now_gco2eq": 100.0, "asked_gco2eq": 100.0,
-        "due_updates": 1.0, "share": 0.5, "turns_at_gco2eq_per_kwh": pytest.approx(300.0),
+        "code": "price", "price_gco2eq": 200.0, "now_gco2eq": 100.0, "planned_gco2eq": 100.0,
+        "due_updates": 1.0, "share": 0.5,
     }  # fmt: skip
-    assert answer.notes["b"]["turns_at_gco2eq_per_kwh"] is None
     assert list(answer.notes) == ["a", "b"]
 
 
-def test_energy_of_nothing_turns_at_no_intensity():
+def test_an_update_without_energy_has_a_reservation_price_of_zero():
     answer = ask(site("a", 100.0, energy_wh=0.0), site("b", 100.0, energy_wh=0.0), wanted=1)
-    assert {note["turns_at_gco2eq_per_kwh"] for note in answer.notes.values()} == {None}
+    assert {note["price_gco2eq"] for note in answer.notes.values()} == {0.0}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scheduler.policies.fairwind import select
 from scheduler.policies.planning.ground import ground_of
 from scheduler.policies.pool import Candidates, Pool
-from scheduler.policies.result import SelectionResult, fault
+from scheduler.policies.result import fault
 from tests.unit.scheduler.policies.course import (
     again,
     drive,
@@ -163,28 +163,3 @@ def test_who_would_be_asked_in_the_better_hour_emits_as_much_less_then_as_is_sai
     assert then.because["best_in_h"] == 0.0
     saved = sum(grids[int(c[1:])][0] - grids[int(c[1:])][best] for c in then.cohort)
     assert saved >= saves - 1e-6 > 0
-
-
-@settings(max_examples=60)
-@given(seed=st.integers(0, 2**32), client=st.integers(0, 7), nearer=st.floats(0.05, 0.999))
-def test_what_would_have_changed_its_mind_does(seed, client, nearer):
-    """With even shares, which the mean of the hours does not move, the figure is exact."""
-    grids = [grid[:24] for grid in _grids(seed)]
-    told: dict[str, Any] = {
-        "wanted": 3,
-        "rounds_left": 60,
-        "options": {"fairness": 1.0, "closing": 0.0},
-    }
-
-    def asked(grids: list[list[float]]) -> SelectionResult:
-        return select(question(*(site(f"c{n}", *g) for n, g in enumerate(grids)), **told))
-
-    answer, name = asked(grids), f"c{client}"
-    turns = answer.notes[name]["turns_at_gco2eq_per_kwh"]
-    if turns is None:
-        return
-    now = grids[client][0]
-    chosen = name in answer.cohort
-    assert turns >= now if chosen else turns <= now
-    grids[client] = [turns / nearer if chosen else turns * nearer, *grids[client][1:]]
-    assert (name in asked(grids).cohort) != chosen

@@ -1,4 +1,4 @@
-"""What policies tell is read as plain sentences."""
+"""Codes and numbers of policies become plain sentences."""
 
 import pytest
 
@@ -11,19 +11,19 @@ FALLING = site("a", 400.0, 200.0, energy_wh=0.01)
 
 def test_a_wait_names_the_better_hours_and_what_the_best_saves():
     assert explain(ask(FALLING, rounds_left=1, hours_left=2.0).because) == (
-        "waits: 1 of the next 2 hours are cleaner for those whose turn it is, and 1 are needed; "
-        "the best begins in 1 h and saves at least 2 mgCO2eq"
+        "waits: 1 of the next 2 hours are cleaner for the clients that are due, and 1 are "
+        "needed; the best begins in 1 h and saves at least 2 mgCO2eq"
     )
 
 
 def test_a_wait_that_the_ledger_keeps_names_the_time():
-    told: dict[str, float | str | None] = {
+    because: dict[str, float | str | None] = {
         "code": "better_hours_ahead", "hours_ahead": 48.0, "better_hours": 21.0,
         "hours_needed": 16.7, "best_at": "2026-07-06T09:00:00+00:00", "saves_gco2eq": 1.2,
     }  # fmt: skip
-    assert explain(told) == (
-        "waits: 21 of the next 48 hours are cleaner for those whose turn it is, and 17 are needed; "
-        "the best begins at Mon 09:00 UTC and saves at least 1.2 gCO2eq"
+    assert explain(because) == (
+        "waits: 21 of the next 48 hours are cleaner for the clients that are due, and 17 are "
+        "needed; the best begins at Mon 09:00 UTC and saves at least 1.2 gCO2eq"
     )
 
 
@@ -42,39 +42,33 @@ def test_a_round_held_now_says_why(fields, says):
 def test_a_round_in_one_of_the_best_hours_says_so():
     rising = site("a", 200.0, 400.0)
     assert explain(ask(rising, rounds_left=1, hours_left=2.0).because) == (
-        "0 of the next 2 hours are cleaner for those whose turn it is, and 1 are needed, so this "
-        "one is used"
+        "0 of the next 2 hours are cleaner for the clients that are due, and 1 are needed, so "
+        "this one is used"
     )
 
 
 def test_spent_patience_is_named():
     late = site("a", 400.0, 200.0, waited_h=90.0)
     because = ask(late, rounds_left=1, hours_left=2.0, past=rounds("b", *[()] * 119)).because
-    assert explain(because) == "the patience of 1 of those invited is spent"
+    assert explain(because) == "1 of the invited clients have waited longer than the patience"
 
 
-def test_a_client_is_told_what_its_update_emits_what_it_is_worth_and_what_would_turn_its_lot():
+def test_a_note_names_what_an_update_emits_and_its_reservation_price():
     # The price of both lies between their two hours: 300 and 225 g. a gains 200 g, b 75 g.
     answer = ask(
         site("a", 100.0, 500.0), site("b", 150.0, 300.0), wanted=1, rounds_left=2,
         options={"fairness": 1.0},
     )  # fmt: skip
-    # a falls behind b's 75 g where half of what is above its running hour is less: 500 - 2 * 75.
     assert explain_note(answer.notes["a"], invited=True) == (
-        "it is asked for 100 gCO2eq; its turn is worth 300 gCO2eq for a whole update, and above "
-        "350 gCO2eq/kWh another would have been asked"
+        "it is planned to emit 100 gCO2eq; its reservation price is 300 gCO2eq for a whole update"
     )
     assert explain_note(answer.notes["b"], invited=False) == (
-        "an update would emit 150 gCO2eq now and its turn is worth 225 gCO2eq; others gain more "
-        "from this hour"
-    )
-    assert explain_note({**answer.notes["b"], "turns_at_gco2eq_per_kwh": 210.0}, invited=False) == (
-        "an update would emit 150 gCO2eq now and its turn is worth 225 gCO2eq; below "
-        "210 gCO2eq/kWh it would have been asked"
+        "an update would emit 150 gCO2eq now and its reservation price is 225 gCO2eq; others gain "
+        "more from this hour"
     )
 
 
-@pytest.mark.parametrize("told", [{}, {"code": "of its own"}, {"code": "overdue"}])
-def test_what_is_not_understood_is_not_told(told):
-    assert explain(told) is None
-    assert explain_note(told, invited=True) is None
+@pytest.mark.parametrize("because", [{}, {"code": "of its own"}, {"code": "overdue"}])
+def test_a_foreign_code_has_no_sentence(because):
+    assert explain(because) is None
+    assert explain_note(because, invited=True) is None

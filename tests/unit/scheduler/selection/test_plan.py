@@ -303,7 +303,7 @@ def test_every_client_gets_a_verdict_with_a_sentence_and_json_can_hold_it(now, a
     assert kept["client"] == [verdict.client for verdict in made.verdicts]
 
 
-def test_an_invited_client_is_told_its_gate_its_score_and_its_grams():
+def test_the_verdict_of_an_invited_client_names_gate_score_and_emissions():
     made = plan(situation(*some(2)), policy="score")
     sentence = why(made.verdicts[0])
     assert sentence == (
@@ -312,12 +312,12 @@ def test_an_invited_client_is_told_its_gate_its_score_and_its_grams():
     )
 
 
-def test_a_client_is_told_what_the_policy_noted_of_it():
+def test_a_verdict_shows_the_note_of_the_policy():
     # Two of three places: all emit the same in this hour, the only one that is known.
     made = plan(situation(*some(3)), policy="fairwind", cohort=2)
-    told = {why(verdict).partition("; ")[2] for verdict in made.verdicts}
-    worth = "its turn is worth 100 mgCO2eq"
-    assert told == {
-        f"it is asked for 100 mgCO2eq; {worth} for a whole update",
-        f"an update would emit 100 mgCO2eq now and {worth}; others gain more from this hour",
+    notes = {why(verdict).partition("; ")[2] for verdict in made.verdicts}
+    price = "its reservation price is 100 mgCO2eq"
+    assert notes == {
+        f"it is planned to emit 100 mgCO2eq; {price} for a whole update",
+        f"an update would emit 100 mgCO2eq now and {price}; others gain more from this hour",
     }

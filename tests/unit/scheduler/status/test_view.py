@@ -52,8 +52,8 @@ def test_a_round_that_waits_for_its_policy_or_because_of_it_says_so():
     }  # fmt: skip
     told.tell("run.waiting", run="r", number=1, reason="policy_waits", codes={}, because=because)
     assert said(told) == (
-        "The policy fairwind waits: 21 of the next 48 hours are cleaner for those whose turn it is,"
-        " and 17 are needed; the best begins at Mon 09:00 UTC and saves at least 1.2 gCO2eq."
+        "The policy fairwind waits: 21 of the next 48 hours are cleaner for the clients that are "
+        "due, and 17 are needed; the best begins at Mon 09:00 UTC and saves at least 1.2 gCO2eq."
     )
     told.tell("run.waiting", run="r", number=1, reason="policy_failed", codes={}, text="It broke.")
     assert said(told) == "It broke."
