@@ -12,11 +12,14 @@ import pytest
 
 from common import settings
 from common.errors import SettingError
+from common.settings.names import CONFIG, PREFIX
 
-for _name in [name for name in os.environ if name.startswith(settings.PREFIX)]:
+for _name in [name for name in os.environ if name.startswith(PREFIX)]:
     # Before `tasks` is imported: its Celery app reads the settings once.
-    if _name != f"{settings.PREFIX}DATA":
+    if _name != f"{PREFIX}DATA":
         del os.environ[_name]
+# Nor does a settings file in the home of whoever runs the tests count.
+os.environ[CONFIG] = os.devnull
 
 from tasks.local.federation import LocalFederation
 from tasks.local.processes import Processes

@@ -1,31 +1,37 @@
-"""Every setting of Fairwind, read from environment variables that begin with ``FAIRWIND_``."""
+"""Every setting of Fairwind: from ``FAIRWIND_`` variables, a TOML file, or its default."""
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from functools import cache
 from pathlib import Path
+from typing import Literal, get_args
 
-from pydantic import AwareDatetime, Field, ValidationError
-from pydantic_settings import SettingsConfigDict, SettingsError
+from pydantic import AwareDatetime, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from common.clock import GridClock
 from common.errors import SettingError
 from common.settings.carbon import GateSettings, SignalSettings
+from common.settings.config_file import ConfigFileSource, config_path, read
+from common.settings.names import ENVIRONMENT_ONLY, PREFIX, in_environment, nearest, variable
 from common.settings.site import SiteSettings
 
-PREFIX = "FAIRWIND_"
-
-_NOT_OURS = {f"{PREFIX}DATA", f"{PREFIX}FAILPOINT", f"{PREFIX}CLIENT"}
-"""Read elsewhere: the folder of real traces, the fault tests' failpoint, a worker's client."""
+Origin = Literal["environment", "file", "default"]
+"""Where the value of a setting comes from, strongest first."""
 
 
 class Settings(SignalSettings, GateSettings, SiteSettings):
-    """Settings of one process. A name is the field's in capitals after ``FAIRWIND_``.
+    """Settings of one process. A variable is the field's name in capitals after ``FAIRWIND_``.
 
-    Durations in hours and minutes are on the grid clock, those in seconds on the wall clock.
+    The environment wins over the file of `config_file`, and the file over the default. Durations
+    in hours and minutes are on the grid clock, those in seconds on the wall clock.
     """
 
     model_config = SettingsConfigDict(
@@ -40,19 +46,24 @@ class Settings(SignalSettings, GateSettings, SiteSettings):
         default=None, description="SQLAlchemy URL of the ledger; SQLite inside home if unset"
     )
     transport: str = Field(
-        default="redis", description="where bytes wait in flight: redis, or folder:/a/shared/path"
+        default="redis",
+        description="what carries models and updates: redis, or folder:/a/shared/path",
     )
     transport_ttl_s: int = Field(
-        default=86_400, ge=60, description="bytes nobody fetched vanish after this, wall seconds"
+        default=86_400,
+        ge=60,
+        description="models and updates that were not fetched are deleted after this",
     )
     max_update_bytes: int = Field(
-        default=8 * 2**30, ge=1, description="the largest update that is looked at, bytes"
+        default=8 * 2**30, ge=1, description="the largest update that is accepted"
     )
 
-    tick_s: float = Field(default=5.0, gt=0, description="beat wakes the scheduler this often")
-    heartbeat_s: float = Field(default=5.0, gt=0, description="a worker says it lives this often")
+    tick_s: float = Field(default=5.0, gt=0, description="beat wakes the coordinator this often")
+    heartbeat_s: float = Field(
+        default=5.0, gt=0, description="a worker sends a heartbeat this often"
+    )
     silent_after_s: float = Field(
-        default=20.0, gt=0, description="a client not heard of for this long is silent"
+        default=20.0, gt=0, description="a client without a heartbeat for this long is silent"
     )
     max_attempts: int = Field(
         default=5, ge=1, description="an assignment is issued at most this often in one round"
@@ -65,6 +76,18 @@ class Settings(SignalSettings, GateSettings, SiteSettings):
     wall_start: AwareDatetime | None = Field(
         default=None, description="the wall time at which the grid clock shows grid_start"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - (the same)
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where values come from, strongest first; called by pydantic-settings."""
+        return init_settings, env_settings, ConfigFileSource(settings_cls)
 
     @property
     def clock(self) -> GridClock:
@@ -103,32 +126,44 @@ def load() -> Settings:
     """Return this process's settings.
 
     Raises:
-        SettingError: If a variable in our prefix is unknown (the nearest name is offered) or its
-            value does not fit.
+        SettingError: If a name in the environment or the file is unknown (the nearest one is
+            offered), a value does not fit, or the file cannot be read.
     """
-    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    known = {variable(name) for name in Settings.model_fields}
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name not in known | _NOT_OURS:
-            raise SettingError(_unknown(name, known))
+        if name.startswith(PREFIX) and name not in known | ENVIRONMENT_ONLY:
+            raise SettingError(_unknown(name))
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        name = f"{PREFIX}{first['loc'][0] if first['loc'] else ''}".upper()
-        msg = (
-            f"{name}={os.environ.get(name, '')!r} does not fit: {first['msg'].lower()}. "
-            f"Nothing was started. Correct it; `fairwind settings` lists what each setting takes."
-        )
-        raise SettingError(msg) from None
+        misfit = _misfit(str(first["loc"][0]) if first["loc"] else "", first["msg"].lower())
     except SettingsError as error:
         # pydantic-settings parses JSON before pydantic sees it, and names the field in its text.
         field = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "")
-        name = f"{PREFIX}{field}".upper()
-        msg = (
-            f"{name}={os.environ.get(name, '')!r} does not fit: it is not JSON. Nothing was "
-            f"started. Correct it; `fairwind settings` lists what each setting takes."
-        )
-        raise SettingError(msg) from None
+        misfit = _misfit(field, "it is not JSON")
+    raise SettingError(misfit)
+
+
+def origins() -> dict[str, Origin]:
+    """Return where the value of each setting comes from."""
+    path = settings_file()
+    in_file = read(path) if path else {}
+    return {
+        name: "environment" if in_environment(name) else "file" if name in in_file else "default"
+        for name in Settings.model_fields
+    }
+
+
+def settings_file() -> Path | None:
+    """Return the settings file of this process, or `None` if it reads none."""
+    return config_path(Settings.model_fields["home"].default)
+
+
+def is_secret(name: str, value: object) -> bool:
+    """Return whether nobody but the process may see the value of a setting."""
+    in_url = name.endswith("_url") and without_password(str(value)) != str(value)
+    return in_url or isinstance(value, SecretStr)
 
 
 def without_password(url: str) -> str:
@@ -137,9 +172,20 @@ def without_password(url: str) -> str:
     return re.sub(r"(password=)[^&]*", r"\1***", hidden)
 
 
-def _unknown(name: str, known: set[str]) -> str:
-    # Without the prefix, which would make all names alike.
-    bare = {other.removeprefix(PREFIX) for other in known}
-    near = difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1)
-    hint = f"Did you mean {PREFIX}{near[0]}?" if near else "`fairwind settings` lists all names."
+def _unknown(name: str) -> str:
+    near = nearest(name, Settings.model_fields)
+    hint = f"Did you mean {variable(near)}?" if near else "`fairwind settings` lists all names."
     return f"There is no setting {name}, so it would have no effect. {hint}"
+
+
+def _misfit(name: str, fault: str) -> str:
+    path = settings_file()
+    if path is None or in_environment(name):
+        what = f"{variable(name)}={os.environ.get(variable(name), '')!r}"
+    else:
+        secret = SecretStr in get_args(Settings.model_fields[name].annotation)
+        what = f"{path}: {name} = {'...' if secret else repr(read(path).get(name))}"
+    return (
+        f"{what} does not fit: {fault}. Nothing was started. Correct it; `fairwind settings` lists "
+        "what each setting takes."
+    )

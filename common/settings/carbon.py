@@ -14,7 +14,7 @@ Source = Literal["typical_day", "trace", "static", "electricity_maps", "watttime
 """The sources of carbon intensities there are; `scheduler.carbon` makes them."""
 
 Chain = Annotated[tuple[Source, ...], NoDecode, BeforeValidator(split), Field(min_length=1)]
-"""Sources, best first: the next is asked where those before it do not answer."""
+"""Sources, best first: the next one is used where those before it do not answer."""
 
 
 class SignalSettings(BaseSettings):
@@ -25,26 +25,26 @@ class SignalSettings(BaseSettings):
         description="where carbon intensities come from: one name, or several, best first",
     )
     signal_by_zone: dict[str, Chain] = Field(
-        default_factory=dict, description='another chain for some zones: {"GB": "neso,static"}'
+        default_factory=dict, description='other sources for some zones: {"GB": "neso,static"}'
     )
     trace_path: Path | None = Field(default=None, description="the CSV that the trace signal reads")
     static_gco2eq_per_kwh: dict[str, float] = Field(
-        default_factory=dict, description='the static signal\'s values, as JSON: {"FR": 56}'
+        default_factory=dict, description='intensities of the static signal: {"FR": 56}'
     )
     zone_coordinates: dict[str, tuple[float, float]] = Field(
         default_factory=dict,
-        description='where zones lie that a provider does not know by name: {"X": [48.1, 11.6]}',
+        description='places of zones unknown to a provider, degrees N and E: {"X": [48.1, 11.6]}',
     )
     refresh_s: float = Field(
-        default=300.0, gt=0, description="live signals are asked for news this often"
+        default=300.0, gt=0, description="live signals are refreshed this often"
     )
     stale_h: float = Field(
         default=6.0,
         ge=0,
-        description="a silence of a live signal is bridged for this long, grid hours",
+        description="the last figure of a live signal that stopped answering is used for this long",
     )
     settle_s: float = Field(
-        default=3600.0, gt=0, description="past work is settled, and sites are advised, this often"
+        default=3600.0, gt=0, description="past work is settled, and sites get advice, this often"
     )
 
     electricity_maps_key: SecretStr | None = Field(
@@ -57,7 +57,9 @@ class SignalSettings(BaseSettings):
         default="lifecycle", description="Electricity Maps: which emission factors"
     )
     electricity_maps_per_hour: int = Field(
-        default=50, ge=1, description="Electricity Maps: requests an hour that the plan allows"
+        default=50,
+        ge=1,
+        description="Electricity Maps: requests an hour at most; what your plan allows",
     )
     watttime_user: str | None = Field(default=None, description="WattTime: user name")
     watttime_password: SecretStr | None = Field(default=None, description="WattTime: password")
@@ -67,14 +69,12 @@ class SignalSettings(BaseSettings):
         description='WattTime: regions of zones, else by place: {"US-CAL-CISO": "CAISO_NORTH"}',
     )
     watttime_per_hour: int = Field(
-        default=3600, ge=1, description="WattTime: requests an hour that we allow ourselves"
+        default=3600, ge=1, description="WattTime: requests an hour at most"
     )
     neso_url: str = Field(
         default="https://api.carbonintensity.org.uk", description="NESO Carbon Intensity: address"
     )
-    neso_per_hour: int = Field(
-        default=120, ge=1, description="NESO: requests an hour that we allow ourselves"
-    )
+    neso_per_hour: int = Field(default=120, ge=1, description="NESO: requests an hour at most")
 
 
 class GateSettings(BaseSettings):
@@ -87,22 +87,26 @@ class GateSettings(BaseSettings):
         default=1000.0, ge=0, description="no gate opens above this, exceptions included"
     )
     patience_h: float = Field(
-        default=72.0, gt=0, description="a client closed for longer may train once, grid hours"
+        default=72.0,
+        gt=0,
+        description="a client whose gate stayed closed for longer may train once",
     )
     dwell_min: float = Field(
-        default=30.0, ge=0, description="a gate keeps its state at least this long, grid minutes"
+        default=30.0, ge=0, description="a gate keeps its state at least this long"
     )
     unknown_grid: Literal["wait", "patience"] = Field(
         default="wait",
-        description="a client whose grid is unknown waits, or may train once its patience is spent",
+        description="whether a client of an unknown grid waits, or may train once after patience_h",
     )
     valid_h: float = Field(
-        default=1.0, gt=0, description="an assignment must be begun within this, grid hours"
+        default=1.0, gt=0, description="training must begin within this after the assignment"
     )
     score_weights: dict[str, float] = Field(
         default_factory=dict,
-        description='how much parts of the score count: {"latency": 0}; the others keep theirs',
+        description='weights of parts of the score: {"latency": 0}; the others keep their defaults',
     )
     network_kwh_per_gb: float = Field(
-        default=0.001, ge=0, description="electricity of the network, kWh per GB each way"
+        default=0.001,
+        ge=0,
+        description="electricity of the network, for each GB in either direction",
     )

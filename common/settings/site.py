@@ -1,4 +1,4 @@
-"""Settings of one site: what it may train, when it will, and how its energy is measured."""
+"""Settings of one site: what it trains, when, and how its energy is measured."""
 
 from __future__ import annotations
 
@@ -37,26 +37,30 @@ class SiteSettings(BaseSettings):
         default=Path("/sys/class/powercap"), description="where RAPL's counters are"
     )
     watts_per_core: float = Field(
-        default=4.0, gt=0, description="W of a busy core, where no meter can be read"
+        default=4.0, gt=0, description="power of a busy core, where no meter can be read"
     )
     constant_w: float = Field(
-        default=0.0, ge=0, description="W of the whole site while it trains, for the constant meter"
+        default=0.0,
+        ge=0,
+        description="power of the whole site while it trains, for the constant meter",
     )
     gpu_meter: Literal["auto", "off"] = Field(
         default="auto", description="whether the energy counters of NVIDIA GPUs are read"
     )
     memory_w_per_gb: float = Field(
-        default=0.0, ge=0, description="W per GB of memory in use; 0 leaves memory out"
+        default=0.0, ge=0, description="power per GB of memory in use; 0 leaves memory out"
     )
     idle_w: float = Field(
-        default=0.0, ge=0, description="W of hardware reserved for Fairwind while it waits"
+        default=0.0, ge=0, description="power of hardware reserved for Fairwind while it waits"
     )
     pue: float = Field(default=1.0, ge=1, description="power usage effectiveness of this site")
     embodied_kgco2eq: float | None = Field(
         default=None, ge=0, description="emissions of making this site's hardware; unset: left out"
     )
     embodied_lifetime_h: float = Field(
-        default=35_040.0, gt=0, description="hours that hardware is in use for, four years"
+        default=35_040.0,
+        gt=0,
+        description="service life of that hardware; the default is four years",
     )
     embodied_share: float = Field(
         default=1.0, gt=0, le=1, description="share of that hardware that is reserved for Fairwind"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from common import settings as settings_
-from common.settings import PREFIX, Settings
+from common.settings import Settings
+from common.settings.names import PREFIX, variable
 from tasks.cli.base import as_json, print_json, print_table
 from tasks.cli.preflight import findings
 
@@ -13,20 +14,24 @@ from tasks.cli.preflight import findings
 @click.command()
 @as_json
 def settings(*, as_json: bool) -> None:
-    """List every setting: its variable, its value here, what it means."""
-    ours = settings_.load()
+    """List every setting: its variable, its value here and where that comes from, its meaning."""
+    ours, origins = settings_.load(), settings_.origins()
     rows = [
-        (f"{PREFIX}{name}".upper(), _shown(name, getattr(ours, name)), field.description or "")
+        (variable(name), _shown(name, getattr(ours, name)), origins[name], field.description or "")
         for name, field in Settings.model_fields.items()
     ]
     if as_json:
-        print_json({name: value for name, value, _ in rows})
+        print_json({name: {"value": value, "from": origin} for name, value, origin, _ in rows})
         return
-    print_table(["variable", "value", "meaning"], rows)
+    print_table(["variable", "value", "from", "meaning"], rows)
+    if path := settings_.settings_file():
+        click.echo(
+            f"The file is {path}; a name there is the variable's without {PREFIX}, in small."
+        )
 
 
 def _shown(name: str, value: object) -> str:
-    if name in ("redis_url", "ledger_url") and value:
+    if name.endswith("_url") and value:
         return settings_.without_password(str(value))
     if isinstance(value, tuple):
         return ",".join(value)

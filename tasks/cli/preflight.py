@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from tasks.coordinator.sources import Sources, known_zones
 from tasks.messaging.broker import check_reachable, connect
 from tasks.messaging.heartbeats import read_heartbeats
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 
 OUR_NAMES = ("common", "models", "scheduler", "simulation", "tasks", "celeryconfig")
 """Top-level names of ours that a user's own folder could hide."""
@@ -59,6 +60,25 @@ def _shadowed(_: Settings) -> Iterator[Finding]:
                     "folder first: workers would load the wrong code. Start them from another "
                     f"folder, or rename yours to my_{name}.",
                 )
+
+
+def _secrets(ours: Settings) -> Iterator[Finding]:
+    path = settings_.settings_file()
+    if path is None:
+        return
+    yield Finding("ok", f"Settings are read from {path}, too.")
+    origins = settings_.origins()
+    secrets = [
+        name
+        for name in Settings.model_fields
+        if origins[name] == "file" and settings_.is_secret(name, getattr(ours, name))
+    ]
+    if secrets and path.stat().st_mode & stat.S_IROTH:
+        yield Finding(
+            "warning",
+            f"Every user of this machine can read {', '.join(secrets)} in {path}. Close the file: "
+            f"chmod o-rwx {path}",
+        )
 
 
 def _redis(ours: Settings) -> Iterator[Finding]:
@@ -191,5 +211,15 @@ def _guarded(
 
 _LOOKS = [
     _guarded(look)
-    for look in (_shadowed, _redis, _signal, _ledger, _workers, _disk, _workloads, _meters)
+    for look in (
+        _shadowed,
+        _secrets,
+        _redis,
+        _signal,
+        _ledger,
+        _workers,
+        _disk,
+        _workloads,
+        _meters,
+    )
 ]

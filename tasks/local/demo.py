@@ -18,7 +18,7 @@ import redis
 
 from common.clock import GridClock, wall_now
 from common.messages import Hyperparameters
-from common.settings import PREFIX
+from common.settings.names import PREFIX
 from scheduler.ledger.event import Draft
 from scheduler.ledger.ledger import Ledger, open_ledger
 from scheduler.ledger.run_spec import RunSpec

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from common.errors import FairwindError
-from common.settings import PREFIX
+from common.settings.names import PREFIX
 from tasks.local.processes import Processes
 from tasks.local.redis_server import NAME as REDIS
 from tasks.local.redis_server import RedisServer

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from common.errors import SettingError
-from common.settings import PREFIX
+from common.settings.names import PREFIX
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from common.settings import PREFIX, Settings
+from common.settings import Settings
+from common.settings.names import ENVIRONMENT_ONLY, PREFIX, variable
 from scheduler.ledger import event
 from tasks.cli import fairwind
 
@@ -19,9 +20,6 @@ PAGES = sorted(
     for page in [PROJECT / "README.md", *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("docker/*.md")]
     if page.exists() and not page.is_relative_to(PROJECT / "docs" / "study")
 )
-
-READ_ELSEWHERE = {"DATA", "FAILPOINT", "CLIENT"}
-"""Names in our prefix that are no settings; see `common.settings`."""
 
 
 def name_of(page: Path) -> str:
@@ -67,8 +65,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @every_page
 def test_settings_exist(page: Path) -> None:
-    known = {name.upper() for name in Settings.model_fields} | READ_ELSEWHERE
-    named = set(re.findall(rf"{PREFIX}([A-Z][A-Z0-9_]*[A-Z0-9])", page.read_text("utf-8")))
+    known = {variable(name) for name in Settings.model_fields} | ENVIRONMENT_ONLY
+    named = set(re.findall(rf"{PREFIX}[A-Z][A-Z0-9_]*[A-Z0-9]", page.read_text("utf-8")))
     assert named <= known
 
 
