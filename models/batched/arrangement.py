@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.batched.footprint import Footprint
-from models.batched.timetable import Pool
+from models.batched.timetable import Examples
 from models.batched.work import ClientWork
 
 _TURN = 0.25
@@ -31,7 +31,7 @@ class Arrangement:
 
 
 def arrange(
-    pool: Pool,
+    pool: Examples,
     works: Sequence[ClientWork],
     *,
     batch_size: int,

@@ -12,7 +12,7 @@ from torch.utils.data import TensorDataset
 
 from common.messages import Hyperparameters
 from models.batched.stack import train_stack
-from models.batched.timetable import Pool, draw_batches
+from models.batched.timetable import Examples, draw_batches
 from models.batched.work import ClientWork
 from models.training import Trainer
 from models.update import State, model_state
@@ -155,7 +155,7 @@ def _agree(workload: Workload, trainer: Trainer, examples: tuple[Tensor, ...]) -
     model = trainer.model.train()
     base = model_state(model)
     works = [ClientWork(client, seed=1, epochs=1) for client in data]
-    pool = Pool.of(data, next(model.parameters()).device)
+    pool = Examples.of(data, next(model.parameters()).device)
     deltas = train_stack(
         model,
         workload.loss,

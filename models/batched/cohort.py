@@ -12,9 +12,9 @@ from common.messages import Hyperparameters
 from models.batched.arrangement import Arrangement, arrange
 from models.batched.choice import choose
 from models.batched.footprint import Footprint
-from models.batched.results import Results
+from models.batched.results import UpdateRows
 from models.batched.stack import Stacked, train_stack
-from models.batched.timetable import Pool, draw_batches
+from models.batched.timetable import Examples, draw_batches
 from models.batched.work import ClientWork, Updates
 from models.training import Trainer
 from models.update import State
@@ -68,7 +68,7 @@ class Cohort:
         if self.batched:
             model = self._lead.model
             tensors = cast("Mapping[str, TensorDataset]", data)
-            self._pool = Pool.of(tensors, next(model.parameters()).device)
+            self._pool = Examples.of(tensors, next(model.parameters()).device)
             self._footprint = Footprint.of(model, self._pool)
 
     def train(
@@ -94,7 +94,7 @@ class Cohort:
             msg = f"The cohort has {which}, so nobody trained. Ask those whose data it was given."
             raise WorkloadError(msg)
         arrangement = self._arrange(works, hyperparameters.batch_size)
-        results = Results(works, self._lead.signature)
+        results = UpdateRows(works, self._lead.signature)
         for place in arrangement.in_turn:
             work, trainer = works[place], self._trainers[works[place].client]
             asked = hyperparameters.model_copy(update={"epochs": work.epochs})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.batched.timetable import Pool
+from models.batched.timetable import Examples
 from models.batched.work import ClientWork
 
 _STACK_BYTES = 128 << 20
@@ -31,7 +31,7 @@ class Footprint:
     example_bytes: int
 
     @classmethod
-    def of(cls, model: nn.Module, pool: Pool) -> Footprint:
+    def of(cls, model: nn.Module, pool: Examples) -> Footprint:
         """Measure a model on the first example of a pool."""
         example = tuple(tensor[:1] for tensor in pool.tensors)
         return cls(
@@ -40,7 +40,7 @@ class Footprint:
             example_bytes=2 * _kept_bytes(model, example[:-1]) + sum(t.nbytes for t in example),
         )
 
-    def fitting(self, pool: Pool, largest: ClientWork, *, batch_size: int) -> int:
+    def fitting(self, pool: Examples, largest: ClientWork, *, batch_size: int) -> int:
         """Return how many clients may train at once, at least one.
 
         Args:

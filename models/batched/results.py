@@ -16,7 +16,7 @@ HeldOutScore = tuple[dict[str, float], int]
 """A base model's metrics on held-out data, and on how many examples."""
 
 
-class Results:
+class UpdateRows:
     """The rows of `Updates`, each to be put once."""
 
     def __init__(self, works: Sequence[ClientWork], signature: Signature) -> None:

@@ -11,7 +11,7 @@ from torch.func import functional_call, vmap
 from torch.optim import Optimizer
 
 from common.messages import Hyperparameters
-from models.batched.timetable import Pool, Timetable
+from models.batched.timetable import BatchSchedule, Examples
 from models.batched.work import Floats
 from models.training import named_optimizer
 from models.update import Signature, State
@@ -39,8 +39,8 @@ def train_stack(
     base: State,
     *,
     signature: Signature,
-    pool: Pool,
-    timetable: Timetable,
+    pool: Examples,
+    timetable: BatchSchedule,
     hyperparameters: Hyperparameters,
 ) -> Stacked:
     """Train all clients of a timetable at once, each from the same base model.

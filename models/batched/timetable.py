@@ -14,7 +14,7 @@ from models.batched.work import ClientWork, Floats
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class Examples:
     """All clients' examples, end to end.
 
     Attributes:
@@ -28,7 +28,7 @@ class Pool:
     sizes: Mapping[str, int]
 
     @classmethod
-    def of(cls, data: Mapping[str, TensorDataset], device: torch.device) -> Pool:
+    def of(cls, data: Mapping[str, TensorDataset], device: torch.device) -> Examples:
         """Copy clients' data to one place; their examples must be alike in shape and dtype."""
         columns = zip(*(one.tensors for one in data.values()), strict=True)
         sizes = {client: len(one) for client, one in data.items()}
@@ -45,7 +45,7 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
-class Timetable:
+class BatchSchedule:
     """The batches of some clients, those with most steps first.
 
     Attributes:
@@ -83,7 +83,7 @@ class Timetable:
         return loss.numpy(), utility.numpy()
 
 
-def draw_batches(pool: Pool, works: Sequence[ClientWork], *, batch_size: int) -> Timetable:
+def draw_batches(pool: Examples, works: Sequence[ClientWork], *, batch_size: int) -> BatchSchedule:
     """Draw every batch of some works, as `models.batch.shuffled` draws them one by one.
 
     Args:
@@ -110,4 +110,4 @@ def draw_batches(pool: Pool, works: Sequence[ClientWork], *, batch_size: int) ->
         counts[number, :steps] = batch_size
         counts[number, each - 1 : steps : each] = size - (each - 1) * batch_size
         last_epoch[number, steps - each : steps] = True
-    return Timetable(*(torch.from_numpy(table) for table in (rows, counts, last_epoch)))
+    return BatchSchedule(*(torch.from_numpy(table) for table in (rows, counts, last_epoch)))

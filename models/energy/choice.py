@@ -10,17 +10,17 @@ from typing import Any
 from common.settings import Settings
 from models.energy.constant import Constant
 from models.energy.cpu import Cpu
-from models.energy.memory import Memory
+from models.energy.memory import MemoryEnergy
 from models.energy.nvml import Nvml, load_nvml
 from models.energy.rapl import Rapl, find_counters
-from models.energy.source import Source, Unreadable
+from models.energy.source import EnergySource, Unreadable
 
 
 @dataclass(frozen=True)
 class SourceChoice:
     """The sources a site uses, best first, and why it uses no better ones, for people."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[EnergySource, ...]
     problems: tuple[str, ...] = ()
 
     @property
@@ -45,7 +45,7 @@ def choose_sources(
     if site.meter == "constant" and site.constant_w:
         return SourceChoice((Constant(site.constant_w),))
     problems: list[str] = []
-    sources: list[Source] = []
+    sources: list[EnergySource] = []
     if site.meter == "constant":
         problems.append(
             "FAIRWIND_METER is constant, but no power is stated, so processors are modelled by "
@@ -57,11 +57,11 @@ def choose_sources(
     if site.gpu_meter == "auto":
         sources += _nvml(environ, nvml, problems)
     if site.memory_w_per_gb:
-        sources.append(Memory(site.memory_w_per_gb))
+        sources.append(MemoryEnergy(site.memory_w_per_gb))
     return SourceChoice(tuple(sources), tuple(problems))
 
 
-def _rapl(site: Settings, problems: list[str]) -> list[Source]:
+def _rapl(site: Settings, problems: list[str]) -> list[EnergySource]:
     try:
         counters = find_counters(site.rapl_path)
     except Unreadable as error:
@@ -78,7 +78,7 @@ def _rapl(site: Settings, problems: list[str]) -> list[Source]:
     return []
 
 
-def _nvml(environ: Mapping[str, str], nvml: Any | None, problems: list[str]) -> list[Source]:
+def _nvml(environ: Mapping[str, str], nvml: Any | None, problems: list[str]) -> list[EnergySource]:
     try:
         module = nvml or load_nvml()
         gpus = Nvml(module, environ) if module is not None else None

@@ -10,7 +10,7 @@ from models.energy.source import SECONDS_PER_HOUR, Span
 _BYTES_PER_GB = 1e9
 
 
-class Memory:
+class MemoryEnergy:
     """Models the energy of resident memory, as the mean of what is held at start and stop.
 
     Memory that children share with this process counts once; what they hold beyond it does not.

@@ -13,7 +13,7 @@ from common.settings import Settings
 from models.energy.embodied import embodied_gco2eq
 from models.energy.nvml import cuda_in_use
 from models.energy.processes import cpu_seconds
-from models.energy.source import SECONDS_PER_HOUR, Source, Span
+from models.energy.source import SECONDS_PER_HOUR, EnergySource, Span
 
 _log = get_logger(__name__)
 
@@ -33,7 +33,7 @@ class Meter:
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        sources: Sequence[EnergySource],
         site: Settings,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -53,7 +53,7 @@ class Meter:
         self._clock = clock
         self._gpu_in_use = gpu_in_use
         self._open = False
-        self._running: list[Source] = []
+        self._running: list[EnergySource] = []
         self._failed: list[str] = []
         self._told: set[str] = set()
         self._cpu_s = 0.0
@@ -131,7 +131,7 @@ class Meter:
         joined = "+".join(part.method for part in parts.values())
         return f"{joined} ({', '.join(notes)})" if notes else joined
 
-    def _started(self, source: Source) -> bool:
+    def _started(self, source: EnergySource) -> bool:
         try:
             source.start()
         except Exception as error:  # noqa: BLE001 - the same
@@ -139,14 +139,14 @@ class Meter:
             return False
         return True
 
-    def _stopped(self, source: Source, span: Span) -> tuple[EnergyPart, ...]:
+    def _stopped(self, source: EnergySource, span: Span) -> tuple[EnergyPart, ...]:
         try:
             return source.stop(span)
         except Exception as error:  # noqa: BLE001 - the same
             self._note(source, error)
             return ()
 
-    def _note(self, source: Source, error: Exception) -> None:
+    def _note(self, source: EnergySource, error: Exception) -> None:
         self._failed.append(source.name)
         if source.name not in self._told:  # every task's method says it; once is enough for the log
             self._told.add(source.name)

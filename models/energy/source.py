@@ -18,7 +18,7 @@ class Span:
     cpu_s: float
 
 
-class Source(Protocol):
+class EnergySource(Protocol):
     """Finds the energy of one kind of device between a start and a stop; used again and again.
 
     Whatever it raises ends its own part of a measurement, never the training.

@@ -24,7 +24,7 @@ Measured = Callable[[str, datetime, datetime], reading.Mean | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class RoundAccount:
     """One round's figures.
 
     Energy and emissions cover what is known. The others are `None` where anything they need is
@@ -46,7 +46,7 @@ def account(
     ended_at: datetime,
     baseline_at: datetime,
     mean: Mean,
-) -> Account:
+) -> RoundAccount:
     """Add up a round. All times are on the grid clock.
 
     Args:
@@ -71,7 +71,7 @@ def account(
         everywhere = _fleet_mean([(mean(zone, start, end), count) for zone, count in shares])
         baseline = _add(baseline, energy, mean(booking.zone, start + shift, end + shift))
         fleet = _add(fleet, energy, everywhere)
-    return Account(
+    return RoundAccount(
         energy_wh=sum(booking.energy_wh or 0.0 for booking in counted),
         gco2eq=sum(booking.gco2eq or 0.0 for booking in counted),
         baseline_gco2eq=baseline,

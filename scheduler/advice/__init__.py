@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import replace
 
 from scheduler.accounting.booking import Booking
-from scheduler.advice.card import Advice, Line
+from scheduler.advice.card import Advice, CardLine
 from scheduler.advice.chance import Chances, Shift, look_back, would_have
-from scheduler.advice.change import Change, Facts, find_changes
+from scheduler.advice.change import Facts, SiteChange, find_changes
 from scheduler.advice.gather import SEEN_ROUNDS, Case, Record, gather
 from scheduler.advice.hours import (
     DayWindow,
@@ -33,7 +33,7 @@ def make_advice(case: Case) -> Advice:
     known = practices(_same_runs(case), record.now)
     own = known.get(client.id)
     chances = look_back(client.id, record.rounds)
-    lines: tuple[Line, ...] = ()
+    lines: tuple[CardLine, ...] = ()
     missing: tuple[str, ...] = (_NOT_YET,)
     if own is not None:
         window = cleanest_window(case.past)
@@ -67,14 +67,14 @@ def _outcomes(case: Case) -> Counter[str]:
 
 
 def _line(
-    case: Case, change: Change, window: DayWindow | None, own: Practice, now: Chances | None
-) -> Line:
+    case: Case, change: SiteChange, window: DayWindow | None, own: Practice, now: Chances | None
+) -> CardLine:
     shift = Shift(window, case.past, case.rule) if change.name == "hours" and window else None
     after = replace(now, drawn=None) if now else None
     if change.effects or shift:
         rounds = case.record.rounds
         after = would_have(case.client.id, rounds, effects=change.effects, shift=shift)
-    return Line(change, change.saves_gco2eq * own.per_month, after)
+    return CardLine(change, change.saves_gco2eq * own.per_month, after)
 
 
 def _unknown_grid(outlook: Outlook | None, week: Week | None) -> list[str]:

@@ -8,20 +8,20 @@ from datetime import datetime
 from typing import Any
 
 from scheduler.advice.chance import Chances
-from scheduler.advice.change import Change
+from scheduler.advice.change import SiteChange
 from scheduler.advice.hours import Outlook, Week
 from scheduler.advice.place import Place
 from scheduler.advice.practice import Practice
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CardLine:
     """One change, what it would save a month at the present rate, and its chances after it.
 
     `chances` is `None` where no round was planned yet.
     """
 
-    change: Change
+    change: SiteChange
     saves_gco2eq_per_month: float
     chances: Chances | None
 
@@ -51,7 +51,7 @@ class Advice:
     week: Week | None
     places: tuple[Place, ...]
     chances: Chances | None
-    lines: tuple[Line, ...]
+    lines: tuple[CardLine, ...]
     missing: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:

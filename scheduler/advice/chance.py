@@ -47,7 +47,7 @@ class PastVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class PastRound:
+class PlannedRound:
     """A planned round: when (grid clock), its places (`None`: for everybody), and all verdicts."""
 
     at: datetime
@@ -109,7 +109,7 @@ class Shift:
         return gate.is_open
 
 
-def look_back(client: str, rounds: Iterable[PastRound]) -> Chances | None:
+def look_back(client: str, rounds: Iterable[PlannedRound]) -> Chances | None:
     """Return how often a client was eligible, good enough and drawn; `None` without any round."""
     judged = [(r, v) for r in rounds if (v := r.of(client)) is not None]
     if not judged:
@@ -124,7 +124,7 @@ def look_back(client: str, rounds: Iterable[PastRound]) -> Chances | None:
 
 def would_have(
     client: str,
-    rounds: Iterable[PastRound],
+    rounds: Iterable[PlannedRound],
     *,
     effects: Mapping[str, float],
     shift: Shift | None = None,
@@ -154,7 +154,7 @@ def would_have(
     return Chances(len(judged), opened, within, None) if judged else None
 
 
-def _is_within(client: str, past: PastRound, factors: Mapping[str, float]) -> bool:
+def _is_within(client: str, past: PlannedRound, factors: Mapping[str, float]) -> bool:
     """Return whether a client's score is among the best of the eligible, its figures changed."""
     if past.places is None:
         return True

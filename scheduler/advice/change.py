@@ -26,7 +26,7 @@ _WORTH_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SiteChange:
     """One thing a site could do. All savings are estimated, in gCO2eq for each update.
 
     Attributes:
@@ -72,15 +72,15 @@ class Facts:
         return self.practices[self.client]
 
 
-Simulated = Change | str | None
+Simulated = SiteChange | str | None
 """A change, or why nothing can be said of it, or nothing to say."""
 
 
-def find_changes(facts: Facts) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+def find_changes(facts: Facts) -> tuple[tuple[SiteChange, ...], tuple[str, ...]]:
     """Return the changes that save something, most grams first, and what cannot be said and why."""
     answers = [propose(facts) for propose in _PROPOSALS]
     worth = facts.own.gco2eq * _WORTH_SHARE
-    changes = [a for a in answers if isinstance(a, Change) and a.saves_gco2eq > worth]
+    changes = [a for a in answers if isinstance(a, SiteChange) and a.saves_gco2eq > worth]
     ranked = sorted(changes, key=lambda change: change.saves_gco2eq, reverse=True)
     return tuple(ranked), tuple(answer for answer in answers if isinstance(answer, str))
 
@@ -91,7 +91,7 @@ def _hours(facts: Facts) -> Simulated:
         return "Other hours: less than seven whole days of this grid's past are known."
     worst, best = window.high_gco2eq_per_kwh, window.low_gco2eq_per_kwh
     name = _window_name(window)
-    return Change(
+    return SiteChange(
         name="hours",
         text=f"Train from {name} UTC only (FAIRWIND_SITE_WINDOWS={name}).",
         saves_gco2eq=_grams(own, own.gco2eq_per_kwh - window.gco2eq_per_kwh),
@@ -123,7 +123,7 @@ def _gpu(facts: Facts) -> Simulated:
         return "GPU instead of CPU: no site that trains the same on a GPU has reported its energy."
     middle = median(joules)
     shares = [1 - joule / own.joule_per_sample for joule in (max(joules), middle, min(joules))]
-    return Change(
+    return SiteChange(
         name="gpu",
         text="Train on a GPU instead of the CPU.",
         saves_gco2eq=own.gco2eq * shares[1],
@@ -166,9 +166,9 @@ def _mixed_precision(facts: Facts) -> Simulated:
     )
 
 
-def _published(name: str, text: str, own: Practice, published: Published) -> Change:
+def _published(name: str, text: str, own: Practice, published: Published) -> SiteChange:
     gpu = _gpu_gco2eq(own)
-    return Change(
+    return SiteChange(
         name=name,
         text=text,
         saves_gco2eq=gpu * published.share,
@@ -193,7 +193,7 @@ def _smaller_updates(facts: Facts) -> Simulated:
     if network is None:
         return "Smaller updates: what its bytes use on their way is not known."
     saves = network / 2 * EIGHT_BITS.share
-    return Change(
+    return SiteChange(
         name="smaller_updates",
         text="Send smaller updates: fewer trained layers, or 8 bits a number (not built in yet).",
         saves_gco2eq=saves,
@@ -214,7 +214,7 @@ def _overhead(facts: Facts) -> Simulated:
     if own.pue <= REACHABLE_PUE:
         return None
     share = 1 - REACHABLE_PUE / own.pue
-    return Change(
+    return SiteChange(
         name="pue",
         text=f"Bring the overhead for cooling and power supply down to PUE {REACHABLE_PUE}.",
         saves_gco2eq=own.gco2eq * share,
@@ -230,7 +230,7 @@ def _idle(facts: Facts) -> Simulated:
     idle = facts.own.idle_gco2eq
     if idle is None:
         return "Waiting hardware: the site does not say what it uses (FAIRWIND_IDLE_W)."
-    return Change(
+    return SiteChange(
         name="idle",
         text="Switch off, or give to others, the hardware that waits between updates.",
         saves_gco2eq=idle,
@@ -245,7 +245,7 @@ def _idle(facts: Facts) -> Simulated:
 def _wasted(facts: Facts) -> Simulated:
     wasted, parts = facts.own.wasted_gco2eq, facts.outcomes
     told = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in parts.most_common())
-    return Change(
+    return SiteChange(
         name="wasted",
         text="See that work counts: come in time, and look into what fails (the site's log).",
         saves_gco2eq=wasted,

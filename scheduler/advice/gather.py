@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from common.errors import FederationError, SignalError
 from scheduler.accounting.booking import Booking
-from scheduler.advice.chance import PastRound
+from scheduler.advice.chance import PlannedRound
 from scheduler.advice.practice import LOOKBACK
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import Reading
@@ -36,7 +36,7 @@ class Record:
 
     now: datetime
     bookings: tuple[Booking, ...]
-    rounds: tuple[PastRound, ...]
+    rounds: tuple[PlannedRound, ...]
 
     @classmethod
     def of(cls, state: Federation, planned: Iterable[Event], now: datetime) -> Record:
@@ -48,7 +48,7 @@ class Record:
         return cls(
             now,
             tuple(b for b in state.book if b.ended_at is not None and b.ended_at > since),
-            tuple(PastRound.planned(e, state.runs[e.run]) for e in firsts.values()),
+            tuple(PlannedRound.planned(e, state.runs[e.run]) for e in firsts.values()),
         )
 
 

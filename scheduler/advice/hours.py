@@ -21,7 +21,7 @@ _FLAT = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Hour:
+class HourAhead:
     """One hour to come. Intensity in gCO2eq/kWh, with the forecast's 10 % and 90 % quantiles."""
 
     start: datetime
@@ -37,7 +37,7 @@ class Outlook:
 
     now_gco2eq_per_kwh: float
     mean_gco2eq_per_kwh: float
-    best: tuple[Hour, ...]
+    best: tuple[HourAhead, ...]
     source: str
 
 
@@ -142,13 +142,13 @@ def cleanest_window(past: Sequence[Reading], *, hours: int = WINDOW_HOURS) -> Da
     )  # fmt: skip
 
 
-def _hour(ahead: Sequence[Reading], start: datetime) -> Hour:
+def _hour(ahead: Sequence[Reading], start: datetime) -> HourAhead:
     mean = mean_over(ahead, start, start + HOUR)
     inside = [r for r in ahead if r.start < start + HOUR and r.end > start]
     lows = [r.low_gco2eq_per_kwh for r in inside if r.low_gco2eq_per_kwh is not None]
     highs = [r.high_gco2eq_per_kwh for r in inside if r.high_gco2eq_per_kwh is not None]
     quality = max((r.quality for r in inside), key=SUREST_FIRST.index)
-    return Hour(
+    return HourAhead(
         start, mean.gco2eq_per_kwh, fmean(lows) if lows else None, fmean(highs) if highs else None,
         quality,
     )  # fmt: skip

@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Iterator
 
 from common.units import show_energy, show_intensity, show_mass, show_share
-from scheduler.advice.card import Advice, Line
+from scheduler.advice.card import Advice, CardLine
 from scheduler.advice.chance import Chances
-from scheduler.advice.hours import SHOWN_HOURS, Hour, Outlook
+from scheduler.advice.hours import SHOWN_HOURS, HourAhead, Outlook
 from scheduler.advice.place import Place
 from scheduler.advice.practice import Practice
 
@@ -106,7 +106,7 @@ def _hours(advice: Advice) -> Iterator[Item]:
         yield (f"Typical week: best {clean}, worst {dirty} ({week.days} days read).",)
 
 
-def _hour(hour: Hour, outlook: Outlook, own: Practice | None) -> str:
+def _hour(hour: HourAhead, outlook: Outlook, own: Practice | None) -> str:
     here = hour.gco2eq_per_kwh
     row = f"{hour.start:%a %H:%M}, {hour.quality}: {show_intensity(here)}"
     if own is not None:
@@ -140,7 +140,7 @@ def _chosen(chances: Chances) -> Item:
     return (f"{drawn}. Its gate was open in {chances.open}, and {within}.",)
 
 
-def _change(line: Line, before: Chances | None) -> Item:
+def _change(line: CardLine, before: Chances | None) -> Item:
     change = line.change
     low, best, high = map(show_mass, (change.low_gco2eq, change.saves_gco2eq, change.high_gco2eq))
     bounds = "" if low == high else f" ({low} to {high})"

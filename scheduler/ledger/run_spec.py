@@ -19,7 +19,7 @@ _CENTURY_H = 100 * 366 * 24.0
 _CRON_FIELDS = 5
 
 
-class ServerOptimizer(Message):
+class ServerOptimizerSpec(Message):
     """The rule that turns the mean update of a round into the next version."""
 
     name: Literal["fedavg", "fedadam"] = "fedavg"
@@ -48,7 +48,7 @@ class RunSpec(Message):
     hyperparameters: Hyperparameters = Hyperparameters()
     policy: str = "fairwind"
     policy_options: dict[str, float] = Field(default_factory=dict)
-    server_optimizer: ServerOptimizer = ServerOptimizer()
+    server_optimizer: ServerOptimizerSpec = ServerOptimizerSpec()
     cohort: int | None = Field(default=None, ge=1)
     over_selection: float = Field(default=0.0, ge=0, le=2)
     quorum: int = Field(default=2, ge=1)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from scheduler.policies.context import SelectionContext
-from scheduler.policies.pool import Pool
+from scheduler.policies.pool import CandidateTable
 
 
 def select(question: SelectionContext) -> list[str]:
     """Return all candidates, however many are wanted."""
-    return list(Pool.of(question.candidates).clients)
+    return list(CandidateTable.of(question.candidates).clients)

@@ -41,7 +41,7 @@ from scheduler.policies.planning.notes import price_notes, why_now, why_wait
 from scheduler.policies.planning.pace import Pace, due_updates, end_h, pace_of
 from scheduler.policies.planning.quotas import quotas, undoing_weights
 from scheduler.policies.planning.reserve import Reserve, reserve
-from scheduler.policies.pool import Floats, Ints, Pool
+from scheduler.policies.pool import CandidateTable, Floats, Ints
 from scheduler.policies.result import SelectionResult
 
 _SPREAD = 2.0
@@ -64,7 +64,7 @@ def select(question: SelectionContext) -> SelectionResult:
 
     Options: `fairness`, `full_share`, `closing`, `patience_h`, `horizon_h`; see the module.
     """
-    pool = Pool.of(question.candidates)
+    pool = CandidateTable.of(question.candidates)
     if not len(pool) or question.wanted < 1:
         return SelectionResult(())
     options = question.options
@@ -76,7 +76,7 @@ def select(question: SelectionContext) -> SelectionResult:
 
 
 def _ordinary(
-    question: SelectionContext, pool: Pool, ground: Ground, work: LocalWork
+    question: SelectionContext, pool: CandidateTable, ground: Ground, work: LocalWork
 ) -> SelectionResult:
     shares = participation(pool, ground, fairness=question.options["fairness"])
     places = _places(question, shares)
@@ -120,7 +120,7 @@ def _places(question: SelectionContext, shares: Floats) -> int:
     return min(len(shares), question.wanted, max(question.quorum, alike, 1))
 
 
-def participation(pool: Pool, ground: Ground, *, fairness: float) -> Floats:
+def participation(pool: CandidateTable, ground: Ground, *, fairness: float) -> Floats:
     """Return each candidate's share of all participations; they sum to 1, shape `(N,)`.
 
     W_h is the same for all, since examples are weighed when updates are added up.
@@ -134,7 +134,7 @@ def participation(pool: Pool, ground: Ground, *, fairness: float) -> Floats:
 
 
 def _closing(
-    question: SelectionContext, pool: Pool, ground: Ground, work: LocalWork
+    question: SelectionContext, pool: CandidateTable, ground: Ground, work: LocalWork
 ) -> SelectionResult | None:
     """Return a round of everybody, or a wait for its best hour, if it is time and affordable."""
     left = question.rounds_left
@@ -185,7 +185,9 @@ def _round_gco2eq(rounds_left: float | None, left_gco2eq: float | None) -> float
     return math.inf if left_gco2eq is None else left_gco2eq / max(1.0, rounds_left or 1.0)
 
 
-def _overdue(question: SelectionContext, pool: Pool, *, places: int, pace: Pace) -> Floats:
+def _overdue(
+    question: SelectionContext, pool: CandidateTable, *, places: int, pace: Pace
+) -> Floats:
     """Return for how many hours each has waited that has waited too long, 0 for the others."""
     if not question.past:
         return np.zeros(len(pool))
@@ -197,7 +199,7 @@ def _overdue(question: SelectionContext, pool: Pool, *, places: int, pace: Pace)
 
 
 def _best(
-    question: SelectionContext, pool: Pool, gains: Floats, waited: Floats, *, places: int
+    question: SelectionContext, pool: CandidateTable, gains: Floats, waited: Floats, *, places: int
 ) -> Ints:
     """Return the places of those who waited too long, then gain most; equal ones by chance."""
     order = np.lexsort((-gains, -waited))
@@ -215,14 +217,16 @@ def _affordable(question: SelectionContext, chosen: Ints, grams: Floats, budget:
     return np.sort(chosen[: max(question.quorum, within)])
 
 
-def _fewer(question: SelectionContext, pool: Pool, chosen: Ints, counts: Ints) -> dict[str, int]:
+def _fewer(
+    question: SelectionContext, pool: CandidateTable, chosen: Ints, counts: Ints
+) -> dict[str, int]:
     asked = counts[chosen]
     fewer = asked < question.epochs
     names = [pool.clients[n] for n in chosen[fewer].tolist()]
     return dict(zip(names, asked[fewer].tolist(), strict=True))
 
 
-def _named(pool: Pool, chosen: Ints, weights: Floats) -> dict[str, float]:
+def _named(pool: CandidateTable, chosen: Ints, weights: Floats) -> dict[str, float]:
     mine = np.round(weights[chosen], _DIGITS)
     if np.ptp(mine) == 0:
         return {}

@@ -37,7 +37,7 @@ import numpy as np
 from scheduler.policies.context import SelectionContext, with_median
 from scheduler.policies.fedzero_blocklist import blocked
 from scheduler.policies.fedzero_mip import BatchLimits, allocate, most_clients, surely
-from scheduler.policies.pool import Floats, Ints, Pool
+from scheduler.policies.pool import CandidateTable, Floats, Ints
 from scheduler.policies.result import WEIGHT_SPAN, SelectionResult
 
 _DAY_H = 24
@@ -64,7 +64,7 @@ def select(question: SelectionContext) -> SelectionResult:
     options = question.options
     candidates = sorted(question.candidates, key=lambda candidate: candidate.client)
     candidates = question.rng.sample(candidates, len(candidates))
-    pool = Pool.of(candidates)
+    pool = CandidateTable.of(candidates)
     excess = _excess(pool, power_w=options["power_w"], quantile=options["excess_quantile"])
     off = blocked(question, alpha=options["alpha"], quantile=options["quantile"])
     fed = excess.power_w[pool.zone, 0] > 0.0 if len(pool) else np.zeros(0, bool)
@@ -85,7 +85,7 @@ def select(question: SelectionContext) -> SelectionResult:
 
 def _shortest(
     question: SelectionContext,
-    pool: Pool,
+    pool: CandidateTable,
     excess: _Excess,
     free: Ints,
     told: dict[str, float | None],
@@ -129,7 +129,7 @@ def _weights(epochs: Mapping[str, int], whole: int) -> dict[str, float]:
     return {client: max(1 / WEIGHT_SPAN, done / whole) for client, done in epochs.items()}
 
 
-def _excess(pool: Pool, *, power_w: float, quantile: float) -> _Excess:
+def _excess(pool: CandidateTable, *, power_w: float, quantile: float) -> _Excess:
     """Return where and when power is excess, as far as intensities are known."""
     num_zones, hours = pool.forecasts.shape
     ahead = np.full((num_zones, max(hours, 1)), np.nan)
@@ -143,7 +143,7 @@ def _excess(pool: Pool, *, power_w: float, quantile: float) -> _Excess:
     return _Excess(np.where(ahead <= limit, power_w, 0.0), limit)
 
 
-def _work(question: SelectionContext, pool: Pool, excess: _Excess) -> BatchLimits:
+def _work(question: SelectionContext, pool: CandidateTable, excess: _Excess) -> BatchLimits:
     """Return what every candidate could do in a minute of each hour from now."""
     duration_s = _known(pool.duration_s)
     rate = question.epochs * _S_PER_MIN / np.maximum(duration_s, _SLACK)  # epochs a minute
@@ -169,7 +169,7 @@ def _known(figures: Floats) -> Floats:
     return np.where(np.isnan(figures), np.nanmedian(figures), figures)
 
 
-def _sigma(question: SelectionContext, pool: Pool) -> Floats:
+def _sigma(question: SelectionContext, pool: CandidateTable) -> Floats:
     told = {
         client: update.utility
         for done in question.past

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from scheduler.policies.context import SelectionContext
-from scheduler.policies.pool import Pool
+from scheduler.policies.pool import CandidateTable
 
 
 def select(question: SelectionContext) -> list[str]:
@@ -25,7 +25,7 @@ def select(question: SelectionContext) -> list[str]:
     figure is unknown counts as the median of the known ones: neither preferred nor left out. If
     nothing is known of anybody, all tie.
     """
-    pool = Pool.of(question.candidates)
+    pool = CandidateTable.of(question.candidates)
     # g_c, or CI_c if no g_c is known: one unit for all, as only its order matters.
     nobody = np.isnan(pool.gco2eq).all()
     costs = pool.intensity_gco2eq_per_kwh if nobody else pool.gco2eq

@@ -36,8 +36,8 @@ from scheduler.policies.fairwind import participation
 from scheduler.policies.planning.ground import ground_of
 from scheduler.policies.planning.local_work import local_work
 from scheduler.policies.planning.quotas import capped, quotas, undoing_weights
-from scheduler.policies.planning.timetable import Task, Timetable, timetable
-from scheduler.policies.pool import Floats, Ints, Pool
+from scheduler.policies.planning.timetable import RoundTimetable, Task, timetable
+from scheduler.policies.pool import CandidateTable, Floats, Ints
 from scheduler.policies.result import SelectionResult
 
 _ALIKE = 1.1
@@ -67,7 +67,7 @@ def select(question: SelectionContext) -> SelectionResult:
     """
     candidates = sorted(question.candidates, key=lambda candidate: candidate.client)
     candidates = question.rng.sample(candidates, len(candidates))
-    pool = Pool.of(candidates)
+    pool = CandidateTable.of(candidates)
     intensity = _intensity(pool, _hours(question))  # (num_clients, hours)
     known = np.flatnonzero(~np.isnan(intensity).all(axis=1))
     if len(known) < question.quorum or question.wanted == 0:
@@ -96,7 +96,7 @@ def select(question: SelectionContext) -> SelectionResult:
 def _with_work(
     answer: SelectionResult,
     question: SelectionContext,
-    pool: Pool,
+    pool: CandidateTable,
     counts: Ints,
     weights: Mapping[str, float],
 ) -> SelectionResult:
@@ -118,7 +118,7 @@ def _hours(question: SelectionContext) -> int:
     return max(1, min(hours, math.ceil(into + question.hours_left)))
 
 
-def _intensity(pool: Pool, hours: int) -> Floats:
+def _intensity(pool: CandidateTable, hours: int) -> Floats:
     """Return what each candidate's grid is expected to say, the running hour as it is now."""
     ahead = pool.forecasts[:, :hours]
     if ahead.shape[1] == 0:
@@ -203,7 +203,7 @@ def _task(question: SelectionContext, kinds: _Kinds, rounds: int, an_hour: Ints)
 
 
 def _answer(
-    clients: list[str], kinds: _Kinds, behind: Floats, task: Task, plan: Timetable
+    clients: list[str], kinds: _Kinds, behind: Floats, task: Task, plan: RoundTimetable
 ) -> SelectionResult:
     held = np.rint(plan.rounds).astype(np.int64)
     told = {"rounds": int(held.sum()), "gco2eq": plan.gco2eq, "gap": plan.gap}

@@ -19,7 +19,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class CandidateTable:
     """Candidates as columns of one length, NaN where a figure is unknown; see `Candidate`.
 
     Attributes:
@@ -55,7 +55,7 @@ class Pool:
         return places
 
     @classmethod
-    def of(cls, candidates: Sequence[Candidate]) -> Pool:
+    def of(cls, candidates: Sequence[Candidate]) -> CandidateTable:
         """Return candidates as columns, which they may be already."""
         if isinstance(candidates, Candidates):
             return candidates.pool
@@ -84,7 +84,7 @@ class Pool:
 class Candidates(Sequence[Candidate]):
     """A pool's candidates, each made when it is read."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: CandidateTable) -> None:
         self.pool = pool
 
     def __len__(self) -> int:

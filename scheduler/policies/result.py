@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scheduler.policies.context import SelectionContext
-from scheduler.policies.pool import Pool
+from scheduler.policies.pool import CandidateTable
 
 Because = Mapping[str, float | str | None]
 """A code, and the numbers a sentence is made of; each name with its unit."""
@@ -41,7 +41,7 @@ def fault(answer: SelectionResult, question: SelectionContext) -> str | None:
     """Return what is wrong with an answer, `None` if it can be carried out."""
     invited = set(answer.cohort)
     if len(invited) < len(answer.cohort) or not invited <= set(
-        Pool.of(question.candidates).clients
+        CandidateTable.of(question.candidates).clients
     ):
         return (
             "named somebody twice or who cannot be invited, so nobody was invited to round "

@@ -17,7 +17,7 @@ Maps, 2022).
 from __future__ import annotations
 
 from scheduler.policies.context import SelectionContext
-from scheduler.policies.pool import Pool
+from scheduler.policies.pool import CandidateTable
 
 
 def select(question: SelectionContext) -> list[str]:
@@ -26,7 +26,7 @@ def select(question: SelectionContext) -> list[str]:
     A candidate whose intensity is unknown is left out: unknown is not clean.
     """
     theta = question.options["threshold_gco2eq_per_kwh"]
-    pool = Pool.of(question.candidates)
+    pool = CandidateTable.of(question.candidates)
     ci = pool.intensity_gco2eq_per_kwh
     cleanest = [place for place in pool.ranked(ci) if ci[place] <= theta]
     if len(cleanest) < question.quorum:

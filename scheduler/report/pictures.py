@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import accumulate
 
 from scheduler.accounting.booking import Booking
-from scheduler.report.plot import Axis, Line, Point, plot
+from scheduler.report.plot import Axis, PlotLine, Point, plot
 from scheduler.report.report import Report
 from scheduler.report.section import Section
 from scheduler.report.show import Show
@@ -31,13 +31,15 @@ def timeline(report: Report, show: Show) -> str:
     grams = Axis(f"{show.gco2eq}, added up", from_zero=True)
     work = report.timeline()
     lines = [
-        Line("as booked", _added(work, lambda b: b.gco2eq, report.since, show), stepped=True),
-        Line(
+        PlotLine("as booked", _added(work, lambda b: b.gco2eq, report.since, show), stepped=True),
+        PlotLine(
             "settled, else as booked",
             _added(work, lambda b: b.settled_gco2eq, report.since, show),
             stepped=True,
         ),
-        Line("run-now baseline of closed rounds, as booked", _baseline(report, show), stepped=True),
+        PlotLine(
+            "run-now baseline of closed rounds, as booked", _baseline(report, show), stepped=True
+        ),
     ]
     return plot("Emissions over time", lines, start, grams)
 
@@ -52,7 +54,7 @@ def accuracy(run: RunLine, show: Show) -> str:
     ]
     title = f"{run.metric} against emissions, run {run.id}"
     x = Axis(f"{show.gco2eq} of all work up to the round, settled", from_zero=True)
-    return plot(title, [Line(f"{run.id}: {run.metric}", points)], x, Axis(run.metric))
+    return plot(title, [PlotLine(f"{run.id}: {run.metric}", points)], x, Axis(run.metric))
 
 
 def _added(

@@ -16,7 +16,7 @@ Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PlotLine:
     """One line of a plot; `stepped` if a value holds until the next one."""
 
     name: str
@@ -33,7 +33,7 @@ class Axis:
     from_zero: bool = False
 
 
-def plot(title: str, lines: Sequence[Line], x: Axis, y: Axis) -> str:
+def plot(title: str, lines: Sequence[PlotLine], x: Axis, y: Axis) -> str:
     """Return an SVG element, or nothing where no line has two points.
 
     Lines are told apart by their dashes as well as by their colours.
@@ -86,7 +86,7 @@ def _round_step(least: float) -> float:
     return next(power * n for n in (1, 2, 5, 10) if power * n >= least * (1 - 1e-9))
 
 
-def _path(line: Line, across: _Scale, up: _Scale) -> str:
+def _path(line: PlotLine, across: _Scale, up: _Scale) -> str:
     places = [(across.place(x), up.place(y)) for x, y in line.points if math.isfinite(x + y)]
     (x0, y0), rest = places[0], places[1:]
     steps = [f"H{x:.1f}V{y:.1f}" if line.stepped else f"L{x:.1f} {y:.1f}" for x, y in rest]
@@ -97,7 +97,7 @@ def _text(x: float, y: float, text: str, anchor: str) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def _legend(lines: Sequence[Line]) -> str:
+def _legend(lines: Sequence[PlotLine]) -> str:
     keys = (
         f'<li><svg width="34" height="8"><path class="line l{n % 4}" d="M0 4H34"/></svg> '
         f"{escape(line.name)}</li>"

@@ -19,7 +19,7 @@ from scheduler.gate.gate import Gate, State
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies import ask, policy_options
 from scheduler.policies.context import PastRound, SelectionContext
-from scheduler.policies.pool import Candidates, Pool
+from scheduler.policies.pool import Candidates, CandidateTable
 from scheduler.policies.result import WEIGHT_SPAN, Because, SelectionResult
 from scheduler.selection.client_table import ClientTable, Floats, Ints
 from scheduler.selection.gates import STATES, states_of
@@ -176,7 +176,7 @@ def _pool(
     *,
     score: Floats,
     gco2eq: Floats,
-) -> Pool:
+) -> CandidateTable:
     """Return the clients at these places as columns for a policy."""
     places = np.array(eligible, dtype=np.int64)
     occurring, first, zone = np.unique(fleet.zone[places], return_index=True, return_inverse=True)
@@ -188,7 +188,7 @@ def _pool(
         row[: len(values)] = values
     waited = fleet.waited(situation.now)
     waited_h = [waited[place] / HOUR for place in eligible]
-    return Pool(
+    return CandidateTable(
         clients=[fleet.ids[place] for place in eligible],
         zones=zones, zone=np.argsort(order)[zone],
         score=score[places], updates=fleet.updates[places],

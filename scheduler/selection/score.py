@@ -75,7 +75,7 @@ _WH_PER_KWH = 1000
 _MORE_IS_BETTER = {"low_carbon_share", "reliability", "utility"}
 
 
-class Part(NamedTuple):
+class ScorePart(NamedTuple):
     """One part of a score: the figure as observed, and its rank in the fleet from 0 to 1 (best)."""
 
     name: str
@@ -102,11 +102,11 @@ class Score:
     ranks: tuple[float, ...]
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[ScorePart, ...]:
         """The parts that are known, carbon first."""
         rows = zip(self.weights.items(), self.figures, self.ranks, strict=True)
         return tuple(
-            Part(name, figure, UNITS[name], rank, weight)
+            ScorePart(name, figure, UNITS[name], rank, weight)
             for (name, weight), figure, rank in rows
             if figure is not None
         )

@@ -21,13 +21,13 @@ def _usual(name: str) -> float:
     return float(GateSettings.model_fields[name].default)
 
 
-class Part(BaseModel):
+class ScenarioPart(BaseModel):
     """Base of all parts of a scenario."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class SignalPart(Part):
+class SignalPart(ScenarioPart):
     """What the grids do.
 
     Attributes:
@@ -53,7 +53,7 @@ class SignalPart(Part):
         return self
 
 
-class ForecastPart(Part):
+class ForecastPart(ScenarioPart):
     """What is believed of the hours to come.
 
     Attributes:
@@ -77,7 +77,7 @@ class ForecastPart(Part):
         return self
 
 
-class SplitPart(Part):
+class SplitPart(ScenarioPart):
     """Which examples each client holds; see `models.workloads.partition`.
 
     Attributes:
@@ -100,7 +100,7 @@ class SplitPart(Part):
     seed: int | None = Field(default=None, ge=0, lt=2**31)
 
 
-class WorkloadPart(Part):
+class WorkloadPart(ScenarioPart):
     """What is learned.
 
     Attributes:
@@ -117,7 +117,7 @@ class WorkloadPart(Part):
     batched: bool | None = None
 
 
-class GatePart(Part):
+class GatePart(ScenarioPart):
     """When gates open; what is left out is as production's settings have it."""
 
     threshold_gco2eq_per_kwh: float = Field(default=_usual("threshold_gco2eq_per_kwh"), ge=0)
@@ -134,7 +134,7 @@ class GatePart(Part):
         )
 
 
-class ClientPart(Part):
+class ClientPart(ScenarioPart):
     """A group of like clients.
 
     Attributes:
@@ -200,7 +200,7 @@ class ClientPart(Part):
         return (self.zone,) if isinstance(self.zone, str) else self.zone
 
 
-class Scenario(Part):
+class Scenario(ScenarioPart):
     """A federation, its grids, what it learns, and how its run goes.
 
     Attributes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulation.study import tables
-from simulation.study.conduct import Results
+from simulation.study.conduct import StudyResults
 from simulation.study.contender import Chapter
 from simulation.study.sections import forecasts, parameters, published, targets
 
@@ -33,7 +33,7 @@ _QUICK = (
 )
 
 
-def tell(results: Results, made: str) -> str:
+def tell(results: StudyResults, made: str) -> str:
     """Return the page of the full study."""
     parts = [
         "# The study", made, "## In short", opening(results), targets(results), _MEASURES,
@@ -44,7 +44,7 @@ def tell(results: Results, made: str) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def tell_quick(results: Results, made: str) -> str:
+def tell_quick(results: StudyResults, made: str) -> str:
     """Return the page of the quick study."""
     parts = [
         "# The quick study",
@@ -59,12 +59,12 @@ def tell_quick(results: Results, made: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def opening(results: Results) -> str:
+def opening(results: StudyResults) -> str:
     """Return the table of all chapters."""
     return tables.summary(results)
 
 
-def _heading(results: Results, chapter: Chapter) -> str:
+def _heading(results: StudyResults, chapter: Chapter) -> str:
     by = results.yardsticks[chapter.name]
     return (
         f"## {chapter.name}\n\n{chapter.title}. Target: {by.metric} {by.target:.3f}. "
@@ -72,7 +72,7 @@ def _heading(results: Results, chapter: Chapter) -> str:
     )
 
 
-def _chapter(results: Results, chapter: Chapter) -> list[str]:
+def _chapter(results: StudyResults, chapter: Chapter) -> list[str]:
     if chapter.reference == "all":
         return [_heading(results, chapter), published(results, chapter)]
     return [

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from simulation.study.conduct import Results
+from simulation.study.conduct import StudyResults
 from simulation.study.contender import Chapter
 from simulation.study.measures import Row
 from simulation.study.statistics import holm, paired_p
@@ -15,10 +15,10 @@ OURS = "fairwind"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Comparison:
     """Where ours stands in a chapter; `best` names the best published policy, if one arrived."""
 
-    results: Results
+    results: StudyResults
     chapter: Chapter
     best: str | None
 
@@ -43,17 +43,17 @@ def arrived(rows: Sequence[Row]) -> float | None:
     return fmean(grams) if grams and len(grams) == len(rows) else None
 
 
-def compare(results: Results, chapter: Chapter) -> Standing:
+def compare(results: StudyResults, chapter: Chapter) -> Comparison:
     """Return where ours stands in a chapter."""
     costs = {
         contender.name: cost
         for contender in chapter.of("policy")
         if contender.published and (cost := arrived(results.of(chapter.name, contender.name)))
     }
-    return Standing(results, chapter, min(costs, key=lambda name: costs[name], default=None))
+    return Comparison(results, chapter, min(costs, key=lambda name: costs[name], default=None))
 
 
-def holm_p(results: Results, chapter: Chapter) -> dict[str, float]:
+def holm_p(results: StudyResults, chapter: Chapter) -> dict[str, float]:
     """Return, for each contender that always arrived, how likely its distance to ours is chance.
 
     Two-sided paired t-tests on the logarithm of grams to the target over seeds, corrected by Holm's

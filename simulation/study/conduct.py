@@ -25,7 +25,7 @@ Found = dict[tuple[str, tuple[str, str, str | None], int], Outcome]
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
+class StudyResults:
     """What the study found: yardsticks by chapter, and a row a run."""
 
     chapters: tuple[Chapter, ...]
@@ -50,7 +50,7 @@ def cases(chapters: Sequence[Chapter]) -> list[Case]:
 
 def conduct(
     chapters: Sequence[Chapter], *, jobs: int, cache: Path, on_done: Callable[[], None]
-) -> Results:
+) -> StudyResults:
     """Simulate all runs of some chapters and measure them.
 
     Args:
@@ -83,7 +83,7 @@ def conduct(
         for who in chapter.contenders
         for seed in chapter.seeds
     ]
-    return Results(tuple(chapters), by, tuple(rows))
+    return StudyResults(tuple(chapters), by, tuple(rows))
 
 
 def possible(chapter: Chapter) -> str | None:

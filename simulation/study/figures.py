@@ -8,7 +8,7 @@ import numpy as np
 
 from simulation.study.canvas import Scale, area, line, rectangle, svg, text
 from simulation.study.comparison import OURS, compare
-from simulation.study.conduct import Results
+from simulation.study.conduct import StudyResults
 from simulation.study.contender import Chapter
 from simulation.study.measures import Row
 from simulation.study.statistics import estimate
@@ -24,7 +24,7 @@ _KINDS = {OURS: "c0", "random": "c1 d1", "all": "c1 d2", "oracle": "c4 d3"}
 _PUBLISHED = "c2"
 
 
-def draw(results: Results, *, quick: bool) -> dict[str, str]:
+def draw(results: StudyResults, *, quick: bool) -> dict[str, str]:
     """Return SVG files by name."""
     prefix = "quick-" if quick else ""
     compared = [c for c in results.chapters if c.reference == "random"]
@@ -38,7 +38,7 @@ def draw(results: Results, *, quick: bool) -> dict[str, str]:
     return pictures
 
 
-def curves(results: Results, chapter: Chapter) -> str:
+def curves(results: StudyResults, chapter: Chapter) -> str:
     """Return the metric against all emissions: the mean of all seeds, and their 95 % interval."""
     best = compare(results, chapter).best
     known = {contender.name for contender in chapter.of("policy")}
@@ -104,7 +104,7 @@ def _metric_at(row: Row, gco2eq: float) -> float:
     return float(np.interp(gco2eq, spent, values))
 
 
-def bars(results: Results, chapters: Sequence[Chapter]) -> str:
+def bars(results: StudyResults, chapters: Sequence[Chapter]) -> str:
     """Return a panel for each chapter: grams to the target of every policy, least first."""
     panels, columns = [_panel(results, chapter) for chapter in chapters], [0.0, 0.0]
     parts = []
@@ -116,7 +116,7 @@ def bars(results: Results, chapters: Sequence[Chapter]) -> str:
     return svg("Grams to the target by scenario", 2 * _PANEL, max(columns), parts)
 
 
-def _panel(results: Results, chapter: Chapter) -> tuple[float, list[str]]:
+def _panel(results: StudyResults, chapter: Chapter) -> tuple[float, list[str]]:
     names = [c.name for c in chapter.of("policy") if c.name != "all"]
     found = {name: results.of(chapter.name, name) for name in names}
     costs = {
@@ -155,7 +155,7 @@ def _bar(scale: Scale, y: float, mean: float, half: float, colour: str) -> list[
     ]
 
 
-def skill(results: Results, chapter: Chapter) -> str:
+def skill(results: StudyResults, chapter: Chapter) -> str:
     """Return grams to the target of each policy under each forecast."""
     usual: str = chapter.base.forecast.mode
     names = list(dict.fromkeys(c.name for c in chapter.of("forecast")))

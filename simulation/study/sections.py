@@ -7,8 +7,8 @@ from statistics import fmean
 
 from scheduler.policies import policy_options
 from simulation.study.catalogue import BUDGETS
-from simulation.study.comparison import OURS, Standing, arrived, compare
-from simulation.study.conduct import Results
+from simulation.study.comparison import OURS, Comparison, arrived, compare
+from simulation.study.conduct import StudyResults
 from simulation.study.contender import Chapter
 from simulation.study.field import FIELD
 from simulation.study.measures import Row
@@ -24,7 +24,7 @@ Richards Arputharaj et al., arXiv 2509.08980, MNIST, three seeds."""
 _PERCENT = 100
 
 
-def targets(results: Results) -> str:
+def targets(results: StudyResults) -> str:
     """Return which of the targets set beforehand are met, with the figures."""
     standings = {
         chapter.name: compare(results, chapter)
@@ -42,7 +42,7 @@ def targets(results: Results) -> str:
     return markdown(["target, set beforehand", "found", "met"], rows) if rows else ""
 
 
-def _saving(found: Standing) -> list[list[str]]:
+def _saving(found: Comparison) -> list[list[str]]:
     name, lines = found.chapter.name, []
     bounds = (("random", 0.5), (found.best, 0.85), ("oracle", 1.1))
     for other, most in bounds:
@@ -71,7 +71,7 @@ _SCORES: dict[str, Callable[[Row], float | None]] = {
 }
 
 
-def _small_budget(results: Results) -> list[str]:
+def _small_budget(results: StudyResults) -> list[str]:
     least = BUDGETS[0]
     baseline, best = _PUBLISHED[least]
     gain = [_of(results, name, least) for name in (OURS, "all")]
@@ -83,7 +83,7 @@ def _small_budget(results: Results) -> list[str]:
     ]  # fmt: skip
 
 
-def _no_harm(found: Standing) -> list[str]:
+def _no_harm(found: Comparison) -> list[str]:
     grams = found.ratio("random")
     ours, chance = (_mean(found.rows(n), _SCORES["metric"]) for n in (OURS, "random"))
     points = _PERCENT * ((ours or 0) - (chance or 0))
@@ -94,7 +94,7 @@ def _no_harm(found: Standing) -> list[str]:
     ]  # fmt: skip
 
 
-def _fair(standings: dict[str, Standing]) -> list[str]:
+def _fair(standings: dict[str, Comparison]) -> list[str]:
     least = {n: min(row.jain for row in s.ours) for n, s in standings.items() if s.ours}
     worst = min(least, key=lambda name: least[name])
     return [
@@ -103,7 +103,7 @@ def _fair(standings: dict[str, Standing]) -> list[str]:
     ]  # fmt: skip
 
 
-def _patient(standings: dict[str, Standing]) -> list[str]:
+def _patient(standings: dict[str, Comparison]) -> list[str]:
     longest = {n: max(row.longest_wait_h for row in s.ours) for n, s in standings.items()}
     worst = max(longest, key=lambda name: longest[name])
     patience_h = policy_options(OURS, {})["patience_h"]
@@ -113,7 +113,7 @@ def _patient(standings: dict[str, Standing]) -> list[str]:
     ]  # fmt: skip
 
 
-def forecasts(results: Results, chapter: Chapter) -> str:
+def forecasts(results: StudyResults, chapter: Chapter) -> str:
     """Return what more or less forecast skill is worth; regret is against the true forecast."""
     known = {row.forecast for row in results.rows
              if row.chapter == chapter.name and row.group == "forecast"}  # fmt: skip
@@ -140,7 +140,7 @@ def forecasts(results: Results, chapter: Chapter) -> str:
     return f"{told}\n\n{picture}\n\n{markdown(['policy', *modes], lines)}"
 
 
-def parameters(results: Results, chapter: Chapter) -> str:
+def parameters(results: StudyResults, chapter: Chapter) -> str:
     """Return what each parameter of ours does, one at a time."""
     tuned = chapter.of("parameter")
     if not tuned:
@@ -160,7 +160,7 @@ def parameters(results: Results, chapter: Chapter) -> str:
     return f"**What its parameters do**, one at a time.\n\n{markdown(header, lines)}"
 
 
-def published(results: Results, chapter: Chapter) -> str:
+def published(results: StudyResults, chapter: Chapter) -> str:
     """Return our figures beside a paper's."""
     lines = []
     for share in BUDGETS:
@@ -189,7 +189,7 @@ def published(results: Results, chapter: Chapter) -> str:
     return f"{told}\n\n{markdown(header, lines)}"
 
 
-def _of(results: Results, name: str, share: float) -> float:
+def _of(results: StudyResults, name: str, share: float) -> float:
     rows = results.of("paper", f"{FIELD[name].name} {share:.1%}")
     return fmean(row.final for row in rows)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from simulation.study.comparison import OURS, Standing, compare, holm_p
-from simulation.study.conduct import Results
+from simulation.study.comparison import OURS, Comparison, compare, holm_p
+from simulation.study.conduct import StudyResults
 from simulation.study.contender import Chapter
 from simulation.study.measures import Row
 from simulation.study.statistics import Estimate, estimate
@@ -37,7 +37,7 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, marks, *rows))
 
 
-def summary(results: Results) -> str:
+def summary(results: StudyResults) -> str:
     """Return a line for each chapter: ours beside the best published, chance and the bound."""
     rows = [
         _summary_line(compare(results, chapter))
@@ -53,7 +53,7 @@ def summary(results: Results) -> str:
     )  # fmt: skip
 
 
-def _summary_line(found: Standing) -> list[str]:
+def _summary_line(found: Comparison) -> list[str]:
     best = found.best
     return [
         found.chapter.name, reached(found.ours),
@@ -63,7 +63,7 @@ def _summary_line(found: Standing) -> list[str]:
     ]  # fmt: skip
 
 
-def policies(results: Results, chapter: Chapter) -> str:
+def policies(results: StudyResults, chapter: Chapter) -> str:
     """Return a line for each policy of a chapter."""
     names = [contender.name for contender in chapter.of("policy")]
     p_values = holm_p(results, chapter)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from common.units import show_duration
 from simulation.study.chapters import opening, tell, tell_quick
-from simulation.study.conduct import Results
+from simulation.study.conduct import StudyResults
 from simulation.study.figures import draw
 
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -36,7 +36,7 @@ class Making:
     took_s: float
     quick: bool
 
-    def told(self, results: Results) -> str:
+    def told(self, results: StudyResults) -> str:
         """Return how to make the same again, in two or three sentences."""
         seeds = max((chapter.seeds for chapter in results.chapters), key=len)
         versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scipy"))
@@ -47,7 +47,7 @@ class Making:
         )
 
 
-def write(results: Results, making: Making, folder: Path) -> list[Path]:
+def write(results: StudyResults, making: Making, folder: Path) -> list[Path]:
     """Write everything into a folder and return what was written.
 
     The quick study also goes between its markers in README.md, if it is the whole of it and the
@@ -72,7 +72,7 @@ def write(results: Results, making: Making, folder: Path) -> list[Path]:
     return written
 
 
-def to_json(results: Results, made: str) -> str:
+def to_json(results: StudyResults, made: str) -> str:
     """Return yardsticks and rows as JSON, one line a run."""
     chapters = {name: asdict(by) for name, by in results.yardsticks.items()}
     rows = ",\n".join(

@@ -35,13 +35,13 @@ _MARKS: dict[State, tuple[str, str]] = {
 }
 
 _EVERY_H = 6
-"""Hours between two times in the scale."""
+"""HoursOption between two times in the scale."""
 
 _ROUNDS = "rounds"
 _MOST_COUNTED = 9
 
 
-class Hours(click.IntRange):
+class HoursOption(click.IntRange):
     """A number of hours, with or without its unit: 48 or 48h."""
 
     name = "hours"

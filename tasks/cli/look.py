@@ -19,7 +19,7 @@ from scheduler.selection.situation import take_in
 from scheduler.status.view import find_run
 from tasks.cli.base import as_json, gate_rule, ledger_at_hand, print_json, print_table, view_at_hand
 from tasks.cli.figures import show_avoided, show_progress
-from tasks.cli.horizon import Hours, show_horizon
+from tasks.cli.horizon import HoursOption, show_horizon
 from tasks.cli.signals import signal_at_hand
 
 
@@ -51,7 +51,7 @@ def print_status(seen: dict[str, Any]) -> None:
 @click.option("--run", "run_id", help="Plan for this run; a round of all open clients if left out.")
 @click.option(
     "--horizon",
-    type=Hours(1, 96),
+    type=HoursOption(1, 96),
     help="Instead: which rounds are expected, and when gates are open, for so many hours.",
 )
 @as_json

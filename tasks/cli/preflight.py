@@ -104,7 +104,7 @@ def _signal(ours: Settings) -> Iterator[Finding]:
         yield Finding("warning", str(error))
     else:
         yield Finding("ok", text)
-    for standing in Sources(ours).standings() if is_live(ours) else ():
+    for standing in Sources(ours).account_statuses() if is_live(ours) else ():
         if standing.breaker != "closed" or standing.paused_until:
             yield Finding(
                 "warning",

@@ -15,7 +15,7 @@ from common.units import show_duration, show_mass
 from scheduler.federation.federation import Federation
 from scheduler.ledger.event import Draft
 from scheduler.ledger.ledger import Ledger
-from scheduler.ledger.run_spec import RunSpec, ServerOptimizer
+from scheduler.ledger.run_spec import RunSpec, ServerOptimizerSpec
 from scheduler.policies import policy_options
 from scheduler.status.view import find_run, summary
 from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, view_at_hand, wake
@@ -66,7 +66,7 @@ def _spec(
 ) -> RunSpec:
     try:
         training = {name: options.pop(name) for name in Hyperparameters.model_fields}
-        server = ServerOptimizer.model_validate(
+        server = ServerOptimizerSpec.model_validate(
             {"name": options.pop("server_optimizer"), "options": _pairs(server_option)}
         )
         return RunSpec(

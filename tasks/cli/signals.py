@@ -13,7 +13,7 @@ from common.errors import FairwindError, SettingError
 from common.settings import Settings
 from common.units import show_duration, show_intensity
 from scheduler.carbon import chain, is_live, make_signal
-from scheduler.carbon.http.limits import Standing
+from scheduler.carbon.http.limits import AccountStatus
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, Signal, reading_at, slot_start, unknown_zone
 from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table
@@ -33,7 +33,7 @@ def signal(*, as_json: bool) -> None:
     known = signal_at_hand(ours)
     zones = sorted({c.zone for c in ledger_at_hand().state().clients.values() if not c.retired})
     seen = [_zone(ours, known, zone) for zone in zones]
-    accounts = [_account(s) for s in Sources(ours).standings()] if is_live(ours) else []
+    accounts = [_account(s) for s in Sources(ours).account_statuses()] if is_live(ours) else []
     if as_json:
         print_json({"zones": seen, "accounts": accounts})
         return
@@ -134,7 +134,7 @@ def _zone(ours: Settings, known: Signal, zone: str) -> dict[str, Any]:
     }
 
 
-def _account(standing: Standing) -> dict[str, Any]:
+def _account(standing: AccountStatus) -> dict[str, Any]:
     state = {"open": "left alone", "half open": "being probed", "closed": "in order"}
     until = standing.paused_until or standing.open_until
     text = "paused" if standing.paused_until else state[standing.breaker]

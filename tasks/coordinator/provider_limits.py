@@ -1,4 +1,4 @@
-"""Manners towards providers that a whole fleet shares: kept in Redis, changed by small scripts."""
+"""Provider limits that all processes share: kept in Redis, changed by small scripts."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from scheduler.carbon.http.limits import (
     PROBE_FOR,
     REFUSED_FOR,
     WINDOW,
-    Account,
+    AccountStatus,
     Obstacle,
-    Standing,
+    ProviderAccount,
     ahead,
     breaker,
     not_now,
 )
 
 _KEEP_S = 8 * 86_400
-"""Wall seconds after which what nobody asked about is forgotten: longer than any pause."""
+"""Wall seconds after which an unused record expires: longer than any pause."""
 
 _ADMIT = """
 local now, window = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -52,7 +52,7 @@ if state[2] then
 end
 return {}
 """
-"""Counts a request, or says what is in its way and until when. Times are in ms."""
+"""Counts a request, or returns the obstacle and until when. Times are in ms."""
 
 _SUCCEEDED = """
 redis.call('HDEL', KEYS[1], 'failures', 'strikes', 'open_until', 'probe_until')
@@ -93,7 +93,7 @@ redis.call('HSET', KEYS[1], 'paused_until', string.format('%d', pause_end))
 
 
 class RedisLimits:
-    """The manners of every process that uses one Redis; the laws are those of `LocalCourtesy`.
+    """The provider limits of every process that uses one Redis.
 
     Args:
         broker: A client of the event loop this is used in.
@@ -117,8 +117,8 @@ class RedisLimits:
         self._refused = broker.register_script(_REFUSED)
         self._slow_down = broker.register_script(_SLOW_DOWN)
 
-    async def admit(self, account: Account) -> None:
-        """Count a request that is about to be made; see `Courtesy.admit`."""
+    async def admit(self, account: ProviderAccount) -> None:
+        """Count a request that is about to be sent; see `ProviderLimits.admit`."""
         now, name = _ms(self._now()), uuid.uuid4().hex
         args: list[Any] = [now, _ms(WINDOW), account.per_hour, name, _ms(PROBE_FOR), _KEEP_S]
         obstacle = await _reply(self._admit(keys=[_state(account), _requests(account)], args=args))
@@ -126,30 +126,32 @@ class RedisLimits:
             what, until, fault = (_text(part) for part in obstacle)
             raise not_now(account, cast("Obstacle", what), _time(until), fault)
 
-    async def succeeded(self, account: Account) -> None:
-        """Note that the provider answered: its breaker closes."""
+    async def succeeded(self, account: ProviderAccount) -> None:
+        """Record a response: the breaker closes."""
         args = [_ms(self._now()), _KEEP_S]
         await _reply(self._succeeded(keys=[_state(account)], args=args))
 
-    async def failed(self, account: Account, fault: str) -> None:
-        """Note that it did not, or not sensibly: after several in a row its breaker opens."""
+    async def failed(self, account: ProviderAccount, fault: str) -> None:
+        """Record a failure: after `OPEN_AFTER` consecutive ones the breaker opens."""
         args = [*self._fault(fault), OPEN_AFTER, _ms(OPEN_FOR)]
         await _reply(self._failed(keys=[_state(account)], args=args))
 
-    async def refused(self, account: Account, fault: str) -> None:
-        """Note that it refused the key: its breaker opens at once, and for long."""
+    async def refused(self, account: ProviderAccount, fault: str) -> None:
+        """Record a refused key: the breaker opens at once, for `REFUSED_FOR`."""
         args = [*self._fault(fault), _ms(REFUSED_FOR)]
         await _reply(self._refused(keys=[_state(account)], args=args))
 
-    async def slow_down(self, account: Account, fault: str, pause: timedelta | None) -> None:
-        """Note that it asked for fewer requests, for `pause` if it said how long."""
+    async def slow_down(
+        self, account: ProviderAccount, fault: str, pause: timedelta | None
+    ) -> None:
+        """Record a 429: no requests for `pause`, or for a growing time without Retry-After."""
         said = -1 if pause is None else _ms(pause)
         own = [_ms(FIRST_PAUSE), _ms(LONGEST_PAUSE), self._jitter()]
         args = [*self._fault(fault), said, *own]
         await _reply(self._slow_down(keys=[_state(account)], args=args))
 
-    async def not_offered(self, account: Account, zone: str, question: str) -> str | None:
-        """Return why a question about a zone is not worth asking, or `None` if it is."""
+    async def not_offered(self, account: ProviderAccount, zone: str, question: str) -> str | None:
+        """Return why this account gets no answer about a zone; `None` if it may request one."""
         found = await _reply(self._broker.hget(_memory(account), f"{zone}|{question}"))
         if found is None:
             return None
@@ -157,15 +159,15 @@ class RedisLimits:
         return why if self._now() < _time(until) else None
 
     async def remember_not_offered(
-        self, account: Account, zone: str, question: str, why: str
+        self, account: ProviderAccount, zone: str, question: str, why: str
     ) -> None:
-        """Note that a question about a zone is not in this account's plan."""
+        """Record that a question about a zone is not in this account's plan."""
         entry = json.dumps([_ms(self._now() + NOT_OFFERED_FOR), why])
         await _reply(self._broker.hset(_memory(account), f"{zone}|{question}", entry))
         await _reply(self._broker.expire(_memory(account), _KEEP_S))
 
-    async def standing(self, account: Account) -> Standing:
-        """Return how an account stands."""
+    async def status(self, account: ProviderAccount) -> AccountStatus:
+        """Return the limits of an account now."""
         now = self._now()
         state = await _reply(self._broker.hgetall(_state(account)))
         known = {_text(name): _text(value) for name, value in state.items()}
@@ -175,7 +177,7 @@ class RedisLimits:
             if name in known
         }
         used = self._broker.zcount(_requests(account), f"({_ms(now - WINDOW)}", "+inf")
-        return Standing(
+        return AccountStatus(
             account=account,
             used=await _reply(used),
             paused_until=ahead(times.get("paused_until"), now),
@@ -190,32 +192,32 @@ class RedisLimits:
         return [_ms(self._now()), fault, _KEEP_S]
 
 
-async def _reply(question: Awaitable[Any]) -> Any:
-    """Return what Redis answers.
+async def _reply(command: Awaitable[Any]) -> Any:
+    """Return the reply of Redis.
 
     Raises:
-        BrokerError: If it does not.
+        BrokerError: If there is none.
     """
     try:
-        return await question
+        return await command
     except redis.RedisError as error:
         msg = (
-            f"Redis does not say how we stand with a provider ({type(error).__name__}), so the "
-            f"provider is not asked. Check that Redis runs; it is tried again by itself."
+            f"Redis did not return the limits of a provider ({type(error).__name__}), so the "
+            f"provider gets no request. Check that Redis runs; Fairwind tries again by itself."
         )
         raise BrokerError(msg) from error
 
 
-def _state(account: Account) -> str:
-    return f"fairwind:courtesy:{account}"
+def _state(account: ProviderAccount) -> str:
+    return f"fairwind:provider:{account}"
 
 
-def _requests(account: Account) -> str:
-    return f"fairwind:courtesy:{account}:requests"
+def _requests(account: ProviderAccount) -> str:
+    return f"fairwind:provider:{account}:requests"
 
 
-def _memory(account: Account) -> str:
-    return f"fairwind:courtesy:{account}:not_offered"
+def _memory(account: ProviderAccount) -> str:
+    return f"fairwind:provider:{account}:not_offered"
 
 
 def _ms(what: datetime | timedelta) -> int:

@@ -12,7 +12,7 @@ from common.log import get_logger
 from common.settings import Settings
 from common.settings.carbon import Source
 from scheduler.carbon import LOCAL, chain, is_live, make_signal
-from scheduler.carbon.http.limits import Standing
+from scheduler.carbon.http.limits import AccountStatus
 from scheduler.carbon.provider import Provider
 from scheduler.carbon.providers import live_names, make_account, make_provider, refuse_unready
 from scheduler.carbon.signals.local import Local
@@ -32,7 +32,7 @@ _AT_ONCE = 48
 
 
 class Sources:
-    """Every source that the settings name, made once and asked with the fleet's manners.
+    """Every source that the settings name, made once, within the shared provider limits.
 
     Args:
         settings: Which they are, and their keys.
@@ -44,7 +44,7 @@ class Sources:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._runner = asyncio.Runner()
-        self._courtesy = RedisLimits(connect_async(settings), settings.clock.now)
+        self._provider_limits = RedisLimits(connect_async(settings), settings.clock.now)
         refuse_unready(settings)
         chains = (settings.signal, *settings.signal_by_zone.values())
         self._sources = {name: self._make(name) for names in chains for name in names}
@@ -60,14 +60,14 @@ class Sources:
         clock = self._settings.clock.now
         if name in LOCAL:
             return Local(name, make_signal(self._settings, name), clock)
-        return make_provider(self._settings, name, courtesy=self._courtesy, now=clock)
+        return make_provider(self._settings, name, provider_limits=self._provider_limits, now=clock)
 
-    def standings(self) -> list[Standing]:
+    def account_statuses(self) -> list[AccountStatus]:
         """Return how the account of each live source stands with it."""
         accounts = [make_account(self._settings, name) for name in live_names(self._settings)]
 
-        async def ask() -> list[Standing]:
-            return [await self._courtesy.standing(account) for account in accounts]
+        async def ask() -> list[AccountStatus]:
+            return [await self._provider_limits.status(account) for account in accounts]
 
         return self.run(ask())
 

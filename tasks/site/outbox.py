@@ -31,7 +31,7 @@ class Outbox:
     def answer_to(self, assignment: Assignment) -> Receipt | None:
         """Return the receipt already written for this round, if there is one."""
         try:
-            answer = _Answer.model_validate_json(self._receipt.read_bytes())
+            answer = _StoredAnswer.model_validate_json(self._receipt.read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
         same = _work(answer.assignment) == _work(assignment)
@@ -43,7 +43,7 @@ class Outbox:
 
     def keep(self, assignment: Assignment, receipt: Receipt) -> None:
         """Replace the last answer. The update's bytes must be there already."""
-        answer = _Answer(assignment=assignment, receipt=receipt)
+        answer = _StoredAnswer(assignment=assignment, receipt=receipt)
         partial = self._receipt.with_suffix(".part")
         partial.write_text(answer.model_dump_json())
         partial.replace(self._receipt)
@@ -64,7 +64,7 @@ class Outbox:
         return self._folder / "receipt.json"
 
 
-class _Answer(Message):
+class _StoredAnswer(Message):
     """What a trained receipt answers, and the receipt."""
 
     assignment: Assignment

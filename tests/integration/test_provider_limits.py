@@ -1,4 +1,4 @@
-"""Manners that a fleet shares, in a real Redis."""
+"""Provider limits that all processes share, in a real Redis."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.errors import BrokerError
-from scheduler.carbon.http.limits import Account, LocalLimits, ProviderLimits
+from scheduler.carbon.http.limits import ProviderAccount, ProviderLimits
 from tasks.coordinator.provider_limits import RedisLimits
 from tasks.local.redis_server import RedisServer
+from tests.fakes.limits import MemoryLimits
 from tests.unit.scheduler.carbon.http.limits_laws import (
     ACCOUNT,
     LAWS,
@@ -36,7 +37,7 @@ def run(url: str, body: Callable[[redis.asyncio.Redis], Coroutine[Any, Any, None
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
-def test_a_fleet_has_manners(
+def test_limits_shared_in_redis_keep_the_law(
     law: Law, redis_server: RedisServer, redis_client: redis.Redis
 ) -> None:
     clock = Clock()
@@ -49,7 +50,7 @@ def test_a_fleet_has_manners(
 def test_many_processes_never_exceed_one_budget(
     redis_server: RedisServer, redis_client: redis.Redis
 ) -> None:
-    account = Account.of("electricity_maps", "the-key", per_hour=50)
+    account = ProviderAccount.of("electricity_maps", "the-key", per_hour=50)
 
     async def body(broker: redis.asyncio.Redis) -> None:
         clock = Clock()
@@ -75,14 +76,12 @@ def test_processes_see_each_others_pauses_and_breakers(
     run(redis_server.redis_url, body)
 
 
-def test_everything_kept_in_redis_is_forgotten_some_day(
-    redis_server: RedisServer, redis_client: redis.Redis
-) -> None:
+def test_every_key_in_redis_expires(redis_server: RedisServer, redis_client: redis.Redis) -> None:
     async def body(broker: redis.asyncio.Redis) -> None:
-        courtesy = RedisLimits(broker, Clock())
-        await courtesy.admit(ACCOUNT)
-        await courtesy.failed(ACCOUNT, "HTTP 500")
-        await courtesy.remember_not_offered(ACCOUNT, "DE", "future", "no")
+        provider_limits = RedisLimits(broker, Clock())
+        await provider_limits.admit(ACCOUNT)
+        await provider_limits.failed(ACCOUNT, "HTTP 500")
+        await provider_limits.remember_not_offered(ACCOUNT, "DE", "future", "no")
 
     run(redis_server.redis_url, body)
     keys = redis_client.keys("*")
@@ -92,7 +91,7 @@ def test_everything_kept_in_redis_is_forgotten_some_day(
 
 def test_a_redis_that_is_gone_is_a_broker_error() -> None:
     async def body(broker: redis.asyncio.Redis) -> None:
-        with pytest.raises(BrokerError, match="the provider is not asked"):
+        with pytest.raises(BrokerError, match="the provider gets no request"):
             await RedisLimits(broker, Clock()).admit(ACCOUNT)
 
     run("redis://127.0.0.1:1/0", body)
@@ -103,21 +102,21 @@ def _actions() -> st.SearchStrategy[tuple[str, float]]:
     return st.tuples(st.sampled_from(names), st.sampled_from([1, 59, 300, 3600]))
 
 
-async def _act(courtesy: ProviderLimits, action: str, seconds: float) -> bool:
+async def _act(provider_limits: ProviderLimits, action: str, seconds: float) -> bool:
     """Do one thing; return whether it was a request that was admitted."""
     match action:
         case "admit":
-            return await is_admitted(courtesy, ACCOUNT)
+            return await is_admitted(provider_limits, ACCOUNT)
         case "succeeded":
-            await courtesy.succeeded(ACCOUNT)
+            await provider_limits.succeeded(ACCOUNT)
         case "failed":
-            await courtesy.failed(ACCOUNT, "HTTP 500")
+            await provider_limits.failed(ACCOUNT, "HTTP 500")
         case "refused":
-            await courtesy.refused(ACCOUNT, "HTTP 401")
+            await provider_limits.refused(ACCOUNT, "HTTP 401")
         case "slow_down":
-            await courtesy.slow_down(ACCOUNT, "HTTP 429", None)
+            await provider_limits.slow_down(ACCOUNT, "HTTP 429", None)
         case "pause":
-            await courtesy.slow_down(ACCOUNT, "HTTP 429", timedelta(seconds=seconds))
+            await provider_limits.slow_down(ACCOUNT, "HTTP 429", timedelta(seconds=seconds))
     return False
 
 
@@ -125,19 +124,19 @@ async def _act(courtesy: ProviderLimits, action: str, seconds: float) -> bool:
     max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
 @given(st.lists(_actions(), max_size=40))
-def test_a_fleet_decides_as_a_single_process_would(
+def test_limits_shared_in_redis_decide_as_those_of_a_single_process(
     redis_server: RedisServer, redis_client: redis.Redis, actions: list[tuple[str, float]]
 ) -> None:
     redis_client.flushall()
 
     async def body(broker: redis.asyncio.Redis) -> None:
         clock = Clock()
-        alone = LocalLimits(clock, jitter=lambda: 0.5)
+        alone = MemoryLimits(clock, jitter=lambda: 0.5)
         fleet = RedisLimits(broker, clock, jitter=lambda: 0.5)
         for action, seconds in actions:
             if action == "wait":
                 clock.pass_by(seconds=seconds)
             assert await _act(alone, action, seconds) == await _act(fleet, action, seconds)
-            assert await alone.standing(ACCOUNT) == await fleet.standing(ACCOUNT)
+            assert await alone.status(ACCOUNT) == await fleet.status(ACCOUNT)
 
     run(redis_server.redis_url, body)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from scheduler.carbon.forecast.history import DAY, History
-from scheduler.carbon.forecast.outcome import Outcome
+from scheduler.carbon.forecast.outcome import MethodForecast
 from scheduler.carbon.forecast.persistence import persistence
 from scheduler.carbon.forecast.profile import profile
 from scheduler.carbon.forecast.result import Backtest
 from scheduler.carbon.signals.weather import Floats
 
-METHODS: dict[str, Callable[[History, int], Outcome]] = {
+METHODS: dict[str, Callable[[History, int], MethodForecast]] = {
     "persistence": persistence,
     "profile": profile,
 }
@@ -31,7 +31,7 @@ class MethodChoice:
     """The method that speaks, what it says, and how well it did; `None` if that is not known."""
 
     name: str
-    outcome: Outcome
+    outcome: MethodForecast
     backtest: Backtest | None
 
 
@@ -49,7 +49,7 @@ def choose(history: History, leads: int) -> MethodChoice:
     return MethodChoice(best, outcomes[best], tests[best])
 
 
-def _test(history: History, outcome: Outcome, origins: int) -> Backtest:
+def _test(history: History, outcome: MethodForecast, origins: int) -> Backtest:
     errors = np.abs(outcome.errors[-origins:])
     weights = np.where(np.isnan(errors), 0, outcome.weights(history.nearness)[-origins:])
     errors = np.nan_to_num(errors)

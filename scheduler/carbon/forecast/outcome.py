@@ -12,7 +12,7 @@ TRIED = 28 * DAY
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
+class MethodForecast:
     """The forecast of one method from the end of a history of `n` hours.
 
     Attributes:

@@ -12,11 +12,11 @@ from __future__ import annotations
 import numpy as np
 
 from scheduler.carbon.forecast.history import DAY, History, days_ahead
-from scheduler.carbon.forecast.outcome import TRIED, Outcome
+from scheduler.carbon.forecast.outcome import TRIED, MethodForecast
 
 
-def persistence(history: History, leads: int) -> Outcome:
-    """Return what the method says `leads` hours ahead; see `Outcome`."""
+def persistence(history: History, leads: int) -> MethodForecast:
+    """Return what the method says `leads` hours ahead; see `MethodForecast`."""
     y = history.values
     n = len(y)
     first = max(DAY - 1, n - TRIED)
@@ -25,4 +25,4 @@ def persistence(history: History, leads: int) -> Outcome:
         back = DAY * days_ahead(lead)
         known = n - lead - first
         errors[:known, lead - 1] = y[first + lead :] - y[first + lead - back : n - back]
-    return Outcome(np.resize(y[-DAY:], leads), errors)
+    return MethodForecast(np.resize(y[-DAY:], leads), errors)

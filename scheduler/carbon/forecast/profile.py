@@ -41,7 +41,7 @@ from itertools import pairwise
 import numpy as np
 
 from scheduler.carbon.forecast.history import DAY, History, days_ahead
-from scheduler.carbon.forecast.outcome import TRIED, Outcome
+from scheduler.carbon.forecast.outcome import TRIED, MethodForecast
 from scheduler.carbon.signals.weather import Floats
 
 _SHAPE_WEIGHT = 0.1
@@ -59,7 +59,7 @@ _NEGLIGIBLE = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Series:
+class _ProfileTerms:
     """The terms of the module's formula, hour by hour; all of shape `(n,)` but `weekend`."""
 
     y: Floats
@@ -71,8 +71,8 @@ class _Series:
     weekend_shape: Floats
 
 
-def profile(history: History, leads: int) -> Outcome:
-    """Return what the method says `leads` hours ahead; see `Outcome`.
+def profile(history: History, leads: int) -> MethodForecast:
+    """Return what the method says `leads` hours ahead; see `MethodForecast`.
 
     The history must be longer than two days.
     """
@@ -88,10 +88,10 @@ def profile(history: History, leads: int) -> Outcome:
         values[lead - 1] = said[-1]
         known = max(0, n - lead - first)
         errors[:known, lead - 1] = series.y[first + lead :] - said[:known]
-    return Outcome(values, errors)
+    return MethodForecast(values, errors)
 
 
-def _say(series: _Series, weights: Floats, *, lead: int, fits: list[int]) -> Floats:
+def _say(series: _ProfileTerms, weights: Floats, *, lead: int, fits: list[int]) -> Floats:
     """Return the forecasts of one lead from every origin since `fits[0]`.
 
     What is solved for is b less the point that it is pulled to, which is part of the base.
@@ -120,7 +120,7 @@ def _say(series: _Series, weights: Floats, *, lead: int, fits: list[int]) -> Flo
     return np.concatenate(said)
 
 
-def _terms(series: _Series, lead: int) -> tuple[Floats, Floats]:
+def _terms(series: _ProfileTerms, lead: int) -> tuple[Floats, Floats]:
     """Return P(u) and what b is multiplied by, for every origin since `_FIRST`."""
     origins = np.arange(_FIRST, len(series.y))
     same_hour = origins + lead - DAY * days_ahead(lead)
@@ -135,7 +135,7 @@ def _terms(series: _Series, lead: int) -> tuple[Floats, Floats]:
     return shape, np.stack(terms)
 
 
-def _series(history: History, leads: int) -> _Series:
+def _series(history: History, leads: int) -> _ProfileTerms:
     y = history.values
     shape = _shape(y)
     residual = np.zeros_like(y)
@@ -143,7 +143,7 @@ def _series(history: History, leads: int) -> _Series:
     variance = np.zeros_like(y)
     variance[DAY:] = np.cumsum(residual[DAY:] ** 2) / np.arange(1, len(y) - DAY + 1)
     weekend = history.weekend(leads).astype(np.float64)
-    return _Series(
+    return _ProfileTerms(
         y=y,
         shape=shape,
         residual=residual,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from scheduler.carbon.forecast.history import DAY
-from scheduler.carbon.forecast.outcome import Outcome
+from scheduler.carbon.forecast.outcome import MethodForecast
 from scheduler.carbon.signals.weather import Floats
 
 LOW, HIGH = 0.1, 0.9
@@ -14,7 +14,7 @@ _FEWEST = DAY
 """Errors. Fewer say nothing about their tails."""
 
 
-def quantiles(outcome: Outcome, nearness: Floats) -> tuple[Floats, Floats]:
+def quantiles(outcome: MethodForecast, nearness: Floats) -> tuple[Floats, Floats]:
     """Return the 10 % and 90 % quantile of each hour of a forecast, in gCO2eq/kWh.
 
     Args:

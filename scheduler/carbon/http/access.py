@@ -9,7 +9,7 @@ import httpx
 from pydantic import SecretStr
 
 from common.errors import SettingError
-from scheduler.carbon.http.limits import Account
+from scheduler.carbon.http.limits import ProviderAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Access:
     """What one provider's settings come down to.
 
     Attributes:
-        account: Whose manners count; says nothing of the key.
+        account: Whose limits count; it does not hold the key.
         base_url: Address of the provider.
         headers: Sent with every request.
         secrets: Never appear in any text.
@@ -26,7 +26,7 @@ class Access:
         SettingError: If a key cannot stand in a header.
     """
 
-    account: Account
+    account: ProviderAccount
     base_url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)

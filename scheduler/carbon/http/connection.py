@@ -12,7 +12,7 @@ import httpx
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """How much one question may take, in wall seconds and bytes.
 
     Attributes:
@@ -35,7 +35,7 @@ class Limits:
 
 
 def open_client(
-    headers: Mapping[str, str], limits: Limits, transport: httpx.AsyncBaseTransport | None
+    headers: Mapping[str, str], limits: RequestLimits, transport: httpx.AsyncBaseTransport | None
 ) -> httpx.AsyncClient:
     """Return a client that follows no redirection and is sent nothing packed.
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from common.errors import SignalNotOffered, SignalUnavailable
 from scheduler.carbon.http.access import Access
-from scheduler.carbon.http.connection import Limits, open_client
+from scheduler.carbon.http.connection import RequestLimits, open_client
 from scheduler.carbon.http.limits import ProviderLimits
 from scheduler.carbon.http.response import ProviderResponse
 from scheduler.carbon.http.retry_after import pause_asked
@@ -48,9 +48,9 @@ class Fetcher:
 
     Args:
         access: How to reach it.
-        courtesy: Is asked before every request.
+        provider_limits: Admits every request, and learns its outcome.
         now: The grid clock.
-        limits: How much one question may take.
+        request_limits: How much one request may take.
         transport: Carries the requests instead of the network.
         sleep: Waits for so many seconds.
         jitter: Returns a number from 0 to 1.
@@ -60,26 +60,26 @@ class Fetcher:
         self,
         access: Access,
         *,
-        courtesy: ProviderLimits,
+        provider_limits: ProviderLimits,
         now: Callable[[], datetime],
-        limits: Limits | None = None,
+        request_limits: RequestLimits | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.account = access.account
-        self.courtesy = courtesy
+        self.provider_limits = provider_limits
         self.now = now
         self.sleep = sleep
         self._base_url = access.base_url.rstrip("/")
         self._headers = access.headers
         self._secrets = access.secrets
         self._learnt: deque[str] = deque(maxlen=_LEARNT)
-        self._limits = limits or Limits()
+        self._request_limits = request_limits or RequestLimits()
         self._transport = transport
         self._jitter = jitter
         self._client: httpx.AsyncClient | None = None
-        self._places = asyncio.Semaphore(self._limits.at_once)
+        self._places = asyncio.Semaphore(self._request_limits.at_once)
         self.lock = asyncio.Lock()
 
     @property
@@ -103,7 +103,7 @@ class Fetcher:
         if client is not None:
             await client.aclose()
         # These belong to the event loop in which they were first waited for.
-        self._places = asyncio.Semaphore(self._limits.at_once)
+        self._places = asyncio.Semaphore(self._request_limits.at_once)
         self.lock = asyncio.Lock()
 
     async def get(
@@ -129,16 +129,18 @@ class Fetcher:
             SignalNotOffered: If it was said not long ago that the plan does not include this.
         """
         async with self._places:
-            why = await self.courtesy.not_offered(self.account, zone, question)
+            why = await self.provider_limits.not_offered(self.account, zone, question)
             if why is not None:
                 raise SignalNotOffered(why)
             try:
-                async with asyncio.timeout(self._limits.deadline_s):
+                async with asyncio.timeout(self._request_limits.deadline_s):
                     answer = await self._persist(path, params or {}, headers or {}, zone, question)
             except TimeoutError:
-                await self._fail(f"no whole answer within {self._limits.deadline_s:g} s", zone)
+                await self._fail(
+                    f"no whole answer within {self._request_limits.deadline_s:g} s", zone
+                )
         if not answer.is_refusal:
-            await self.courtesy.succeeded(self.account)
+            await self.provider_limits.succeeded(self.account)
         return answer
 
     async def expect(self, answer: ProviderResponse, form: type[Form]) -> Form:
@@ -161,18 +163,20 @@ class Fetcher:
     async def shut(self, answer: ProviderResponse, fault: str = "") -> NoReturn:
         """Say that the key was refused: nothing is asked for long."""
         why = self._fault(answer, fault)
-        await self.courtesy.refused(self.account, why)
+        await self.provider_limits.refused(self.account, why)
         raise SignalUnavailable(self._told(answer.zone, why))
 
     async def not_offered(self, answer: ProviderResponse, fault: str = "") -> NoReturn:
         """Say that the plan does not include this question about this zone, and remember it."""
-        await self.courtesy.succeeded(self.account)
+        await self.provider_limits.succeeded(self.account)
         why = (
             f"{self.name} does not offer {answer.question!r} for {answer.zone} to this key "
             f"({self._fault(answer, fault)}), so it is not asked for that again soon. "
             f"The next source is; see docs/carbon-providers.md for what each plan includes."
         )
-        await self.courtesy.remember_not_offered(self.account, answer.zone, answer.question, why)
+        await self.provider_limits.remember_not_offered(
+            self.account, answer.zone, answer.question, why
+        )
         raise SignalNotOffered(why)
 
     async def _persist(
@@ -184,15 +188,15 @@ class Fetcher:
         question: str,
     ) -> ProviderResponse:
         """Try, and try again where that may help."""
-        for tries_left in reversed(range(self._limits.retries + 1)):
-            await self.courtesy.admit(self.account)
+        for tries_left in reversed(range(self._request_limits.retries + 1)):
+            await self.provider_limits.admit(self.account)
             try:
                 status, content = await self._request(path, params, headers, zone)
                 return self._answer(status, content, zone, question)
             except _OutageError as outage:
                 if not (outage.again and tries_left):
                     await self._fail(str(outage), zone)
-            await self.sleep(self._limits.longest_backoff_s * self._jitter())
+            await self.sleep(self._request_limits.longest_backoff_s * self._jitter())
         raise AssertionError
 
     async def _request(
@@ -219,7 +223,7 @@ class Fetcher:
             status == HTTPStatus.SERVICE_UNAVAILABLE and pause
         ):
             fault = f"HTTP {status}, too many requests or too busy"
-            await self.courtesy.slow_down(self.account, fault, pause)
+            await self.provider_limits.slow_down(self.account, fault, pause)
             raise SignalUnavailable(self._told(zone, fault))
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             msg = f"HTTP {status}"
@@ -235,8 +239,8 @@ class Fetcher:
         # Raw: what is compressed could unpack to any size, and we asked for plain bytes.
         async for piece in response.aiter_raw():
             content += piece
-            if len(content) > self._limits.most_bytes:
-                msg = f"an answer of more than {self._limits.most_bytes / 1e6:g} MB"
+            if len(content) > self._request_limits.most_bytes:
+                msg = f"an answer of more than {self._request_limits.most_bytes / 1e6:g} MB"
                 raise _OutageError(msg)
         return bytes(content)
 
@@ -254,12 +258,12 @@ class Fetcher:
 
     def _open(self) -> httpx.AsyncClient:
         if self._client is None:
-            self._client = open_client(self._headers, self._limits, self._transport)
+            self._client = open_client(self._headers, self._request_limits, self._transport)
         return self._client
 
     async def _fail(self, fault: str, zone: str) -> NoReturn:
         fault = self.redact(fault)
-        await self.courtesy.failed(self.account, fault)
+        await self.provider_limits.failed(self.account, fault)
         raise SignalUnavailable(self._told(zone, fault)) from None
 
     def _fault(self, answer: ProviderResponse, fault: str) -> str:

@@ -1,65 +1,62 @@
-"""Manners towards a provider, kept per account: budget, pauses, a circuit breaker, what it refuses.
+"""Provider limits, per account: rate limit, Retry-After, a circuit breaker, and negative caching.
 
-All durations are on the grid clock. The implementation here serves one process; a fleet shares one
-in Redis.
+All durations are on the grid clock. Every process of a federation shares one implementation, in
+Redis: `tasks.coordinator.provider_limits`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import random
-from collections import defaultdict, deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, Self
 
 from common.errors import SignalUnavailable
 
 WINDOW = timedelta(minutes=61)
-"""A budget's hour, which rolls, and what a request takes to arrive: the provider counts there."""
+"""The rolling hour of the rate limit, and a minute for requests that are late at the provider."""
 
 OPEN_AFTER = 5
-"""Failures in a row after which a provider is left alone."""
+"""Consecutive failures after which the circuit breaker opens."""
 
 OPEN_FOR = timedelta(minutes=5)
-"""How long it is left alone, before one request probes whether it is back."""
+"""How long the circuit breaker stays open, before one request probes the provider."""
 
 REFUSED_FOR = timedelta(hours=1)
-"""How long it is left alone once it refused the key: asking on would help nobody."""
+"""How long the circuit breaker stays open after the provider refused the key."""
 
 PROBE_FOR = timedelta(minutes=2)
-"""A probe without an outcome, because its process died, is forgotten after this."""
+"""A probe without an outcome, because its process died, expires after this."""
 
 NOT_OFFERED_FOR = timedelta(hours=6)
-"""How long "not in your plan" is believed."""
+"""How long "not in your plan" is cached."""
 
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
-"""Bounds of the pause after a 429 that names none: doubled each time, with full jitter."""
+"""Bounds of the pause after a 429 without Retry-After: doubled each time, with full jitter."""
 
 Breaker = Literal["closed", "open", "half open"]
-"""Whether an account may ask: yes, not at all, or one request at a time as a probe."""
+"""Whether an account may send requests: yes, no, or one at a time as a probe."""
 
 Obstacle = Literal["paused", "open", "probing", "spent"]
-"""Why a request is not made."""
+"""Why a request is not sent."""
 
 _OBSTACLES: dict[Obstacle, str] = {
-    "paused": "it asked for a pause",
-    "open": "it failed or refused repeatedly",
-    "probing": "another request finds out whether it is back",
-    "spent": "the requests of this hour are spent",
+    "paused": "it replied with a pause (Retry-After or HTTP 429)",
+    "open": "its circuit breaker is open after failures or refusals",
+    "probing": "another request probes whether it is back",
+    "spent": "the rate limit of this hour is used up",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class ProviderAccount:
     """One key at one provider, without the key.
 
     Attributes:
         provider: The word that selects the provider in ``FAIRWIND_SIGNAL``.
         digest: Twelve hexadecimal digits of a hash of the key; ``public`` where there is none.
-        per_hour: Requests allowed in any hour.
+        per_hour: The rate limit: requests allowed in any hour.
     """
 
     provider: str
@@ -77,21 +74,21 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How an account stands with its provider.
+class AccountStatus:
+    """The limits of one account at one instant.
 
     Attributes:
-        account: Whose it is.
-        used: Requests that count towards the budget.
-        paused_until: When a pause ends that the provider asked for; `None` if there is none.
-        breaker: Whether it may ask.
+        account: The account.
+        used: Requests that count towards the rate limit.
+        paused_until: End of the pause that the provider requested; `None` without one.
+        breaker: State of the circuit breaker.
         open_until: When an open breaker lets a probe through.
-        last_fault: What went wrong last, without any secret; `None` if nothing ever did.
-        last_fault_at: When that was.
-        last_success_at: When it last answered.
+        last_fault: The last failure, without any secret; `None` if there never was one.
+        last_fault_at: Its time.
+        last_success_at: Time of the last response.
     """
 
-    account: Account
+    account: ProviderAccount
     used: int
     paused_until: datetime | None
     breaker: Breaker
@@ -102,151 +99,39 @@ class Standing:
 
 
 class ProviderLimits(Protocol):
-    """What every request asks first, and is reported to afterwards."""
+    """Admits requests, and learns the outcome of each."""
 
-    async def admit(self, account: Account) -> None:
-        """Count a request that is about to be made.
+    async def admit(self, account: ProviderAccount) -> None:
+        """Count a request that is about to be sent.
 
         Raises:
-            SignalUnavailable: If it must not be made now.
+            SignalUnavailable: If it must not be sent now.
         """
 
-    async def succeeded(self, account: Account) -> None:
-        """Note that the provider answered: its breaker closes."""
+    async def succeeded(self, account: ProviderAccount) -> None:
+        """Record a response: the breaker closes."""
 
-    async def failed(self, account: Account, fault: str) -> None:
-        """Note that it did not, or not sensibly: after several in a row its breaker opens."""
+    async def failed(self, account: ProviderAccount, fault: str) -> None:
+        """Record a failure: after `OPEN_AFTER` consecutive ones the breaker opens."""
 
-    async def refused(self, account: Account, fault: str) -> None:
-        """Note that it refused the key: its breaker opens at once, and for long."""
+    async def refused(self, account: ProviderAccount, fault: str) -> None:
+        """Record a refused key: the breaker opens at once, for `REFUSED_FOR`."""
 
-    async def slow_down(self, account: Account, fault: str, pause: timedelta | None) -> None:
-        """Note that it asked for fewer requests, for `pause` if it said how long."""
+    async def slow_down(
+        self, account: ProviderAccount, fault: str, pause: timedelta | None
+    ) -> None:
+        """Record a 429: no requests for `pause`, or for a growing time without Retry-After."""
 
-    async def not_offered(self, account: Account, zone: str, question: str) -> str | None:
-        """Return why a question about a zone is not worth asking, or `None` if it is."""
+    async def not_offered(self, account: ProviderAccount, zone: str, question: str) -> str | None:
+        """Return why this account gets no answer about a zone; `None` if it may request one."""
 
     async def remember_not_offered(
-        self, account: Account, zone: str, question: str, why: str
+        self, account: ProviderAccount, zone: str, question: str, why: str
     ) -> None:
-        """Note that a question about a zone is not in this account's plan."""
+        """Record that a question about a zone is not in this account's plan."""
 
-    async def standing(self, account: Account) -> Standing:
-        """Return how an account stands."""
-
-
-@dataclass(slots=True)
-class _Record:
-    requests: deque[datetime] = field(default_factory=deque)
-    failures: int = 0
-    strikes: int = 0
-    paused_until: datetime | None = None
-    open_until: datetime | None = None
-    probe_until: datetime | None = None
-    fault: tuple[str, datetime] | None = None
-    success_at: datetime | None = None
-
-
-class LocalLimits:
-    """The manners of a single process, in its memory.
-
-    Args:
-        now: The grid clock.
-        jitter: Returns a number from 0 to 1, the share of the longest pause that is taken.
-    """
-
-    def __init__(
-        self, now: Callable[[], datetime], *, jitter: Callable[[], float] = random.random
-    ) -> None:
-        self._now = now
-        self._jitter = jitter
-        self._records: defaultdict[Account, _Record] = defaultdict(_Record)
-        self._not_offered: dict[tuple[Account, str, str], tuple[datetime, str]] = {}
-
-    async def admit(self, account: Account) -> None:
-        """Count a request that is about to be made; see `ProviderLimits.admit`."""
-        now, record = self._now(), self._fresh(account)
-        obstacle: tuple[Obstacle, datetime] | None = None
-        if record.paused_until and now < record.paused_until:
-            obstacle = "paused", record.paused_until
-        elif record.open_until and now < record.open_until:
-            obstacle = "open", record.open_until
-        elif record.probe_until and now < record.probe_until:
-            obstacle = "probing", record.probe_until
-        elif len(record.requests) >= account.per_hour:
-            obstacle = "spent", record.requests[0] + WINDOW
-        if obstacle:
-            raise not_now(account, *obstacle, record.fault[0] if record.fault else None)
-        record.requests.append(now)
-        if record.open_until:
-            record.probe_until = now + PROBE_FOR
-
-    async def succeeded(self, account: Account) -> None:
-        """Note that the provider answered: its breaker closes."""
-        record = self._records[account]
-        record.failures = record.strikes = 0
-        record.open_until = record.probe_until = None
-        record.success_at = self._now()
-
-    async def failed(self, account: Account, fault: str) -> None:
-        """Note that it did not, or not sensibly: after several in a row its breaker opens."""
-        record = self._fault(account, fault)
-        record.failures += 1
-        if record.open_until or record.failures >= OPEN_AFTER:
-            record.open_until = self._now() + OPEN_FOR
-
-    async def refused(self, account: Account, fault: str) -> None:
-        """Note that it refused the key: its breaker opens at once, and for long."""
-        self._fault(account, fault).open_until = self._now() + REFUSED_FOR
-
-    async def slow_down(self, account: Account, fault: str, pause: timedelta | None) -> None:
-        """Note that it asked for fewer requests, for `pause` if it said how long."""
-        record = self._fault(account, fault)
-        record.strikes += 1
-        if pause is None:
-            longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(record.strikes - 1, 10))
-            pause = longest * self._jitter()
-        until = self._now() + pause
-        record.paused_until = max(until, record.paused_until or until)
-
-    async def not_offered(self, account: Account, zone: str, question: str) -> str | None:
-        """Return why a question about a zone is not worth asking, or `None` if it is."""
-        until, why = self._not_offered.get((account, zone, question), (None, None))
-        return why if until and self._now() < until else None
-
-    async def remember_not_offered(
-        self, account: Account, zone: str, question: str, why: str
-    ) -> None:
-        """Note that a question about a zone is not in this account's plan."""
-        self._not_offered[account, zone, question] = self._now() + NOT_OFFERED_FOR, why
-
-    async def standing(self, account: Account) -> Standing:
-        """Return how an account stands."""
-        now, record = self._now(), self._fresh(account)
-        fault, fault_at = record.fault or (None, None)
-        return Standing(
-            account=account,
-            used=len(record.requests),
-            paused_until=ahead(record.paused_until, now),
-            breaker=breaker(record.open_until, now),
-            open_until=ahead(record.open_until, now),
-            last_fault=fault,
-            last_fault_at=fault_at,
-            last_success_at=record.success_at,
-        )
-
-    def _fresh(self, account: Account) -> _Record:
-        """Return an account's record without the requests that no longer count."""
-        record, since = self._records[account], self._now() - WINDOW
-        while record.requests and record.requests[0] <= since:
-            record.requests.popleft()
-        return record
-
-    def _fault(self, account: Account, fault: str) -> _Record:
-        record = self._records[account]
-        record.fault = fault, self._now()
-        record.probe_until = None
-        return record
+    async def status(self, account: ProviderAccount) -> AccountStatus:
+        """Return the limits of an account now."""
 
 
 def breaker(open_until: datetime | None, now: datetime) -> Breaker:
@@ -262,12 +147,12 @@ def ahead(time: datetime | None, now: datetime) -> datetime | None:
 
 
 def not_now(
-    account: Account, obstacle: Obstacle, until: datetime, fault: str | None
+    account: ProviderAccount, obstacle: Obstacle, until: datetime, fault: str | None
 ) -> SignalUnavailable:
-    """Return the error of a request that is not made, with what went wrong last."""
+    """Return the error of a request that is not sent, with the last failure."""
     cause = f" ({fault})" if fault and obstacle != "spent" else ""
     return SignalUnavailable(
-        f"{account.provider} is not asked before {until:%Y-%m-%d %H:%M:%S} UTC, because "
-        f"{_OBSTACLES[obstacle]}{cause}, so it says nothing new until then. It is asked again by "
-        f"itself; `fairwind signal` shows how its account stands."
+        f"{account.provider} gets no requests before {until:%Y-%m-%d %H:%M:%S} UTC, because "
+        f"{_OBSTACLES[obstacle]}{cause}, so it has nothing new until then. Fairwind resumes by "
+        f"itself; `fairwind signal` shows the limits of the account."
     )

@@ -12,7 +12,7 @@ from common.settings import Settings
 from common.settings.carbon import Source
 from scheduler.carbon.http.access import Access
 from scheduler.carbon.http.fetcher import Fetcher
-from scheduler.carbon.http.limits import Account, ProviderLimits
+from scheduler.carbon.http.limits import ProviderAccount, ProviderLimits
 from scheduler.carbon.provider import Provider
 from scheduler.carbon.providers import electricity_maps, neso, watttime, watttime_session
 
@@ -30,7 +30,7 @@ def make_provider(
     settings: Settings,
     name: Source,
     *,
-    courtesy: ProviderLimits,
+    provider_limits: ProviderLimits,
     now: Callable[[], datetime],
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> Provider:
@@ -39,7 +39,7 @@ def make_provider(
     Args:
         settings: Its key, address, zones and budget.
         name: One of `PROVIDERS`.
-        courtesy: Shared by everyone who uses the same account.
+        provider_limits: Shared by everyone who uses the same account.
         now: The grid clock.
         transport: Carries its requests instead of the network.
 
@@ -50,10 +50,12 @@ def make_provider(
     reach, make = PROVIDERS[name]
     access = reach(settings)
     _refuse_other_hours(settings, name, access)
-    return make(Fetcher(access, courtesy=courtesy, now=now, transport=transport), settings)
+    return make(
+        Fetcher(access, provider_limits=provider_limits, now=now, transport=transport), settings
+    )
 
 
-def make_account(settings: Settings, name: Source) -> Account:
+def make_account(settings: Settings, name: Source) -> ProviderAccount:
     """Return the account that a live source is asked with, e.g. to show how it stands.
 
     Raises:

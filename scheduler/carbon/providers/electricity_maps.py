@@ -18,7 +18,7 @@ from common.errors import SignalNotOffered
 from common.settings import Settings
 from scheduler.carbon.http.access import Access, address, required
 from scheduler.carbon.http.fetcher import Fetcher
-from scheduler.carbon.http.limits import Account
+from scheduler.carbon.http.limits import ProviderAccount
 from scheduler.carbon.http.response import ProviderResponse
 from scheduler.carbon.providers.electricity_maps_plan import CamelBody, KeyPlan
 from scheduler.carbon.providers.series import (
@@ -55,14 +55,14 @@ def access(settings: Settings) -> Access:
         settings.electricity_maps_key, ElectricityMaps.name, "FAIRWIND_ELECTRICITY_MAPS_KEY"
     )
     return Access(
-        Account.of(ElectricityMaps.name, key, settings.electricity_maps_per_hour),
+        ProviderAccount.of(ElectricityMaps.name, key, settings.electricity_maps_per_hour),
         address(settings.electricity_maps_url, "FAIRWIND_ELECTRICITY_MAPS_URL"),
         headers={"auth-token": key},
         secrets=(key,),
     )
 
 
-class _Series(CamelBody):
+class _ZoneSeries(CamelBody):
     zone: str = Field(min_length=1)
     data: list[Any] | None = None
     history: list[Any] | None = None
@@ -152,9 +152,9 @@ class ElectricityMaps:
         rows = series.history if series.data is None else series.data
         return begun(self._readings(answer, series, rows or ()), self._fetcher.now())
 
-    async def _series(self, answer: ProviderResponse) -> _Series:
+    async def _series(self, answer: ProviderResponse) -> _ZoneSeries:
         """Return a body that speaks of the zone that was asked about, and of the real world."""
-        series = await self._fetcher.expect(answer, _Series)
+        series = await self._fetcher.expect(answer, _ZoneSeries)
         if "SANDBOX" in json.dumps(answer.body):
             await self._fetcher.shut(answer, "a sandbox key, whose figures are made up")
         if answer.zone not in self._coordinates and series.zone != answer.zone:
@@ -166,7 +166,7 @@ class ElectricityMaps:
     def _readings(
         self,
         answer: ProviderResponse,
-        series: _Series,
+        series: _ZoneSeries,
         rows: Iterable[object],
         *,
         issued_at: datetime | None = None,

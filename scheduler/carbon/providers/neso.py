@@ -17,7 +17,7 @@ from common.errors import SignalNotOffered
 from common.settings import Settings
 from scheduler.carbon.http.access import Access, address
 from scheduler.carbon.http.fetcher import Fetcher
-from scheduler.carbon.http.limits import Account
+from scheduler.carbon.http.limits import ProviderAccount
 from scheduler.carbon.http.response import ProviderResponse
 from scheduler.carbon.providers.series import (
     HALF_HOUR,
@@ -66,7 +66,7 @@ _LOW_CARBON = {"wind", "solar", "hydro", "nuclear"}
 
 def access(settings: Settings) -> Access:
     """Return how NESO is reached; it asks for no key."""
-    account = Account.of(Neso.name, None, settings.neso_per_hour)
+    account = ProviderAccount.of(Neso.name, None, settings.neso_per_hour)
     return Access(account, address(settings.neso_url, "FAIRWIND_NESO_URL"))
 
 
@@ -91,13 +91,13 @@ class _Nation(Body):
     data: list[Any]
 
 
-class _Region(Body):
+class _NesoRegion(Body):
     regionid: int
     data: list[Any]
 
 
 class _Regional(Body):
-    data: _Region | list[_Region]
+    data: _NesoRegion | list[_NesoRegion]
 
 
 class Neso:

@@ -55,7 +55,7 @@ class _Meta(Body):
     warnings: tuple[Any, ...] = ()
 
 
-class _Series(Body):
+class _WattTimeSeries(Body):
     data: list[Any]
     meta: _Meta
 
@@ -125,7 +125,7 @@ class WattTime:
         )
 
     def _readings(
-        self, answer: ProviderResponse, series: _Series, *, issued_at: datetime | None
+        self, answer: ProviderResponse, series: _WattTimeSeries, *, issued_at: datetime | None
     ) -> list[Reading]:
         slot = timedelta(seconds=series.meta.data_point_period_seconds)
         read = partial(self._reading, zone=answer.zone, slot=slot, issued_at=issued_at)
@@ -151,12 +151,12 @@ class WattTime:
 
     async def _ask(
         self, path: str, zone: str, question: str, params: Mapping[str, str]
-    ) -> tuple[ProviderResponse, _Series]:
+    ) -> tuple[ProviderResponse, _WattTimeSeries]:
         """Return an answer that is an intensity of the zone's region, and nothing else."""
         region = await self._session.region(zone)
         query = {"region": region, "signal_type": SIGNAL, **params}
         answer = await self._session.get(path, query, zone, question)
-        series = await self._fetcher.expect(answer, _Series)
+        series = await self._fetcher.expect(answer, _WattTimeSeries)
         meta = series.meta
         if (meta.units, meta.signal_type) != (_UNITS, SIGNAL):
             what = f"{meta.signal_type} in {meta.units}, not {SIGNAL} in {_UNITS}"

@@ -14,7 +14,7 @@ from common.errors import SignalNotOffered
 from common.settings import Settings
 from scheduler.carbon.http.access import Access, address, required
 from scheduler.carbon.http.fetcher import Fetcher
-from scheduler.carbon.http.limits import Account
+from scheduler.carbon.http.limits import ProviderAccount
 from scheduler.carbon.http.response import ProviderResponse
 from scheduler.carbon.providers.series import Body
 
@@ -36,7 +36,7 @@ def access(settings: Settings) -> Access:
     """
     user, password = _credentials(settings)
     return Access(
-        Account.of(NAME, user, settings.watttime_per_hour),
+        ProviderAccount.of(NAME, user, settings.watttime_per_hour),
         address(settings.watttime_url, "FAIRWIND_WATTTIME_URL"),
         secrets=(password, _basic(user, password)),
     )
@@ -46,7 +46,7 @@ class _Token(Body):
     token: str = Field(min_length=1)
 
 
-class _Region(Body):
+class _WattTimeRegion(Body):
     region: str = Field(min_length=1)
 
 
@@ -90,7 +90,7 @@ class Session:
         answer = await self.get("/v3/region-from-loc", query, zone, "region")
         if answer.status == HTTPStatus.NOT_FOUND:
             await self._fetcher.not_offered(answer)
-        region = (await self._fetcher.expect(answer, _Region)).region
+        region = (await self._fetcher.expect(answer, _WattTimeRegion)).region
         self._located[zone] = self._fetcher.now() + _REGION_FOR, region
         return region
 

@@ -33,7 +33,7 @@ from scheduler.carbon.reading import implausible
 from scheduler.carbon.signal import hour_number
 
 
-class Hour(NamedTuple):
+class TraceHour(NamedTuple):
     """What a trace says of one hour; `None` where it says nothing."""
 
     gco2eq_per_kwh: float
@@ -41,7 +41,7 @@ class Hour(NamedTuple):
     price_eur_per_mwh: float | None = None
 
 
-Hours = dict[int, Hour]
+TraceHours = dict[int, TraceHour]
 """By UTC hour, counted from 1970."""
 
 Row = dict[str, str]
@@ -56,7 +56,7 @@ _VALUE_NAME = "gco2eq_per_kwh"
 _MORE_NAMES = ("low_carbon_share", "price_eur_per_mwh")
 
 
-def read_trace(path: Path) -> dict[str, Hours]:
+def read_trace(path: Path) -> dict[str, TraceHours]:
     """Return all values of a trace, by zone.
 
     Raises:
@@ -80,9 +80,9 @@ def _open(path: Path) -> TextIO:
     return path.open(encoding="utf-8-sig", newline="")
 
 
-def _parse(file: TextIO, path: Path) -> dict[str, Hours]:
+def _parse(file: TextIO, path: Path) -> dict[str, TraceHours]:
     lines = csv.reader(file)
-    table: defaultdict[str, Hours] = defaultdict(dict)
+    table: defaultdict[str, TraceHours] = defaultdict(dict)
     try:
         header = next(lines, [])
         time, cells = _columns(header)
@@ -163,7 +163,7 @@ def _hour(text: str) -> int:
 
 
 def _store(
-    table: defaultdict[str, Hours], hour: int, cells: Iterable[tuple[str, Sequence[str]]]
+    table: defaultdict[str, TraceHours], hour: int, cells: Iterable[tuple[str, Sequence[str]]]
 ) -> None:
     for zone, (text, *more) in cells:
         if not text:
@@ -177,7 +177,7 @@ def _store(
         known = {
             name: _number(name, word) for name, word in zip(_MORE_NAMES, more, strict=False) if word
         }
-        table[zone][hour] = Hour(_value(zone, text), **known)
+        table[zone][hour] = TraceHour(_value(zone, text), **known)
 
 
 def _number(name: str, text: str) -> float:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from scheduler.policies.pool import Floats, Ints, Pool
+from scheduler.policies.pool import CandidateTable, Floats, Ints
 
 _UNKNOWN_WH = 1e-3
 """Energy for one example where nobody's is known: any figure, as long as it is the same."""
@@ -49,7 +49,7 @@ class Ground:
         return grams
 
 
-def ground_of(pool: Pool, *, horizon_h: float, end_h: float | None) -> Ground:
+def ground_of(pool: CandidateTable, *, horizon_h: float, end_h: float | None) -> Ground:
     """Return candidates with their gaps filled.
 
     A client that did not say how many examples it has counts as the middle one; one of unknown
@@ -71,7 +71,7 @@ def ground_of(pool: Pool, *, horizon_h: float, end_h: float | None) -> Ground:
     )
 
 
-def _ahead(pool: Pool, most_h: float) -> Floats:
+def _ahead(pool: CandidateTable, most_h: float) -> Floats:
     hours = max(1, min(pool.forecasts.shape[1], math.ceil(most_h)))
     ahead = np.full((len(pool.zones), hours), np.nan)
     known = pool.forecasts[:, :hours]

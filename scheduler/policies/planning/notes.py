@@ -5,7 +5,7 @@ from __future__ import annotations
 from scheduler.policies.planning.ground import Ground
 from scheduler.policies.planning.pace import Pace
 from scheduler.policies.planning.reserve import Reserve
-from scheduler.policies.pool import Floats, Pool
+from scheduler.policies.pool import CandidateTable, Floats
 from scheduler.policies.result import Because
 
 
@@ -41,7 +41,13 @@ def _hours(prices: Reserve, pace: Pace) -> dict[str, float | str | None]:
 
 
 def price_notes(
-    pool: Pool, ground: Ground, prices: Reserve, *, shares: Floats, due: Floats, grams: Floats
+    pool: CandidateTable,
+    ground: Ground,
+    prices: Reserve,
+    *,
+    shares: Floats,
+    due: Floats,
+    grams: Floats,
 ) -> dict[str, Because]:
     """Return by candidate what an update emits now, and its reservation price.
 

@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 
 from scheduler.policies.context import SelectionContext
-from scheduler.policies.pool import Floats, Pool
+from scheduler.policies.pool import CandidateTable, Floats
 
 _RECENT = 10
 """So many past rounds tell how long one takes."""
@@ -75,7 +75,7 @@ def pace_of(question: SelectionContext, *, hours: int, affordable: float | None)
 
 
 def due_updates(
-    question: SelectionContext, pool: Pool, shares: Floats, *, places: int, pace: Pace
+    question: SelectionContext, pool: CandidateTable, shares: Floats, *, places: int, pace: Pace
 ) -> Floats:
     """Return how many updates each candidate should give within the hours ahead; `(N,)`.
 

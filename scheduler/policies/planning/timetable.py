@@ -61,7 +61,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Timetable:
+class RoundTimetable:
     """When rounds are held, and by whom.
 
     Attributes:
@@ -78,7 +78,7 @@ class Timetable:
 
 
 @lru_cache(maxsize=64)
-def timetable(task: Task) -> Timetable | None:
+def timetable(task: Task) -> RoundTimetable | None:
     """Return the timetable of least grams, `None` if the search found none in its time."""
     if len(task.size) * len(task.places) <= _SEARCHED:
         return _solve(task, whole=True)
@@ -98,7 +98,7 @@ def _rounded(task: Task, rounds: Floats) -> Task:
     return replace(task, rounds_an_hour=an_hour, rounds=sum(an_hour), budget_gco2eq=np.inf)
 
 
-def _solve(task: Task, *, whole: bool) -> Timetable | None:
+def _solve(task: Task, *, whole: bool) -> RoundTimetable | None:
     cost = np.array(task.cost_gco2eq, np.float64)
     kinds, hours = cost.shape
     known = ~np.isnan(cost)
@@ -141,4 +141,4 @@ def _solve(task: Task, *, whole: bool) -> Timetable | None:
     if found is None:
         return None
     trained = found[: each.size].reshape(kinds, hours)
-    return Timetable(found[y], trained, float((grams * trained).sum()), _GAP)
+    return RoundTimetable(found[y], trained, float((grams * trained).sum()), _GAP)

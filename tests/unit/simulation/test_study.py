@@ -21,7 +21,7 @@ from simulation.study.catalogue import full_study, quick_study
 from simulation.study.chapters import tell
 from simulation.study.cli import study
 from simulation.study.comparison import compare, holm_p
-from simulation.study.conduct import Results, cases, only
+from simulation.study.conduct import StudyResults, cases, only
 from simulation.study.contender import Chapter
 from simulation.study.figures import bars, curves, draw
 from simulation.study.measures import Row, Yardstick, longest_wait_h, measure, yardstick
@@ -61,13 +61,13 @@ def row(who: str, seed: int, grams: float | None, **more: object) -> Row:
     return replace(made, grams_to_target=grams, **more)  # type: ignore[arg-type]
 
 
-def results(**grams: tuple[float | None, ...]) -> Results:
+def results(**grams: tuple[float | None, ...]) -> StudyResults:
     chapter = quick_chapter()
     chapter = replace(
         chapter, contenders=tuple(c for c in chapter.contenders if c.name in grams)
     )  # fmt: skip
     rows = [row(who, seed, g) for who, some in grams.items() for seed, g in enumerate(some, 1)]
-    return Results((chapter,), {"mixed": Yardstick("accuracy", 0.5, 100.0)}, tuple(rows))
+    return StudyResults((chapter,), {"mixed": Yardstick("accuracy", 0.5, 100.0)}, tuple(rows))
 
 
 def test_a_mean_has_the_interval_of_students_t():
@@ -154,7 +154,7 @@ def test_the_page_of_the_full_study_tells_every_chapter_and_draws_what_it_shows(
     made = outcome(0.1, 0.9, 0.3, 0.6, 0.9, 0.9)
     chapters = full_study()
     rows = [measure(c, who, seed, outcome=made, by=by) for c, who, seed in cases(chapters)]
-    found = Results(chapters, {chapter.name: by for chapter in chapters}, tuple(rows))
+    found = StudyResults(chapters, {chapter.name: by for chapter in chapters}, tuple(rows))
     page = tell(found, "Made by hand.")
     assert re.findall(r"^## (.+)$", page, re.MULTILINE) == [
         "In short", *(chapter.name for chapter in chapters)

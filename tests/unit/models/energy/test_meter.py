@@ -10,11 +10,11 @@ from common.messages import Energy
 from common.settings import Settings
 from models.energy.constant import Constant
 from models.energy.cpu import Cpu
-from models.energy.memory import Memory
+from models.energy.memory import MemoryEnergy
 from models.energy.meter import Meter
 from models.energy.nvml import Nvml
 from models.energy.rapl import Rapl, find_counters
-from models.energy.source import Source
+from models.energy.source import EnergySource
 from tests.unit.models.energy.recorded_nvml import Gpu, RecordedNvml
 from tests.unit.models.energy.recorded_rapl import tick, write_zone
 from tests.unit.models.energy.test_processes import burn
@@ -160,7 +160,7 @@ def test_a_gpu_that_fails_in_the_middle_is_said(tmp_path):
 
 def test_memory_is_watts_per_gigabyte_held():
     clock = Clock()
-    sources: list[Source] = [Memory(0.375), Cpu(4.0)]
+    sources: list[EnergySource] = [MemoryEnergy(0.375), Cpu(4.0)]
     meter = Meter(sources, Settings(), clock=clock)
     with meter:
         clock.now_s += 3600.0
@@ -174,7 +174,7 @@ def test_memory_that_rapl_counts_is_not_modelled_as_well(tmp_path):
     package = write_zone(tmp_path / "intel-rapl:0", "package-0", 0)
     write_zone(package / "intel-rapl:0:0", "dram", 0)
     rapl = Rapl(find_counters(tmp_path))
-    meter = Meter([rapl, Memory(1.0), Cpu(4.0)], Settings())
+    meter = Meter([rapl, MemoryEnergy(1.0), Cpu(4.0)], Settings())
     with meter:
         tick(package, 1.0)
     assert closed(meter).method == "rapl+rapl-dram"

@@ -9,7 +9,7 @@ from typing import Any
 from common.messages import Energy, EnergyPart
 from scheduler.accounting.booking import Booking
 from scheduler.advice import Case, Record
-from scheduler.advice.chance import PastRound, PastVerdict
+from scheduler.advice.chance import PastVerdict, PlannedRound
 from scheduler.carbon.reading import FLOW_TRACED, Mean, Reading
 from scheduler.federation.client import Client
 from scheduler.gate.gate import GateRule
@@ -79,14 +79,14 @@ def past_round(
     *,
     at: datetime = NOON,
     places: int | None = None,
-) -> PastRound:
+) -> PlannedRound:
     """Return a planned round in which each client got that verdict and expected those grams."""
     known = grams or {}
     verdicts = tuple(
         PastVerdict(name, code, {} if (g := known.get(name)) is None else {"grams_per_update": g})
         for name, code in codes.items()
     )
-    return PastRound(at, places, verdicts, {"grams_per_update": WEIGHTS["grams_per_update"]})
+    return PlannedRound(at, places, verdicts, {"grams_per_update": WEIGHTS["grams_per_update"]})
 
 
 def case(*bookings: Booking, client: str = "north", **more: Any) -> Case:

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.advice.chance import Chances, PastRound, Shift, look_back, would_have
+from scheduler.advice.chance import Chances, PlannedRound, Shift, look_back, would_have
 from scheduler.advice.hours import cleanest_window
 from scheduler.carbon.reading import Reading
 from scheduler.selection.plan import plan_round
@@ -121,7 +121,7 @@ def test_a_round_is_judged_again_from_what_the_ledger_keeps_of_it():
     made = plan_round(spec(cohort=2), situation(*some(3)), number=1, so_far=None)
     verdicts = json.loads(json.dumps(describe(made.verdicts)))
     told.tell("run.noted", run="r", number=1, verdicts=verdicts)
-    past = PastRound.planned(told.events[-1], told.state.runs["r"])
+    past = PlannedRound.planned(told.events[-1], told.state.runs["r"])
     assert (past.at, past.places) == (NOON, 3)  # 2 x 1.5
     assert {v.client: v.code for v in past.verdicts} == {v.client: v.code for v in made.verdicts}
     verdict = past.of("c0")
@@ -135,4 +135,4 @@ def test_a_run_without_a_cohort_has_places_for_everybody():
     told = Story("c0")
     told.start(spec())
     told.tell("run.noted", run="r", verdicts=[])
-    assert PastRound.planned(told.events[-1], told.state.runs["r"]).places is None
+    assert PlannedRound.planned(told.events[-1], told.state.runs["r"]).places is None

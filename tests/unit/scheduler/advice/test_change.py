@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.accounting.booking import Booking
-from scheduler.advice.change import Change, Facts, find_changes
+from scheduler.advice.change import Facts, SiteChange, find_changes
 from scheduler.advice.hours import DayWindow, cleanest_window
 from scheduler.advice.practice import practices
 from tests.unit.scheduler.advice.cases import DAY, MONDAY, energy, grid, noon_is_clean, work
@@ -18,7 +18,7 @@ WINDOW = cleanest_window(grid(MONDAY, 14 * 24, noon_is_clean))
 
 def find(
     *bookings: Booking, window: DayWindow | None = WINDOW, **outcomes: int
-) -> tuple[dict[str, Change], tuple[str, ...]]:
+) -> tuple[dict[str, SiteChange], tuple[str, ...]]:
     known = practices(bookings, NOON)
     changes, missing = find_changes(Facts("north", known, window, Counter(outcomes)))
     return {change.name: change for change in changes}, missing

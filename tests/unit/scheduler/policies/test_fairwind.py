@@ -7,13 +7,13 @@ import pytest
 from scheduler.policies import POLICIES
 from scheduler.policies.fairwind import participation
 from scheduler.policies.planning.ground import ground_of
-from scheduler.policies.pool import Pool
+from scheduler.policies.pool import CandidateTable
 from tests.unit.scheduler.policies.course import OPTIONS, ask, site
 from tests.unit.scheduler.policies.laws import rounds
 
 
 def shares(*candidates, fairness=0.0) -> list[float]:
-    pool = Pool.of(candidates)
+    pool = CandidateTable.of(candidates)
     ground = ground_of(pool, horizon_h=48.0, end_h=None)
     return list(participation(pool, ground, fairness=fairness))
 

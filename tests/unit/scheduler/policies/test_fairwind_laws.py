@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scheduler.policies.fairwind import select
 from scheduler.policies.planning.ground import ground_of
-from scheduler.policies.pool import Candidates, Pool
+from scheduler.policies.pool import Candidates, CandidateTable
 from scheduler.policies.result import fault
 from tests.unit.scheduler.policies.course import (
     again,
@@ -57,7 +57,7 @@ def test_the_order_of_candidates_changes_nothing(asked):
 @settings(max_examples=50)
 @given(asked=questions())
 def test_columns_are_answered_as_their_candidates_are(asked):
-    columns = Candidates(Pool.of(asked.candidates))
+    columns = Candidates(CandidateTable.of(asked.candidates))
     one, other = again(asked), again(replace(asked, candidates=columns))
     assert (list(one.cohort), one.epochs) == (list(other.cohort), other.epochs)
 
@@ -69,7 +69,7 @@ def test_a_round_costs_no_more_than_what_is_left_unless_the_quorum_does(asked, g
     answer = again(asked)
     if len(answer.cohort) <= asked.quorum:
         return
-    pool = Pool.of(asked.candidates)
+    pool = CandidateTable.of(asked.candidates)
     now = ground_of(pool, horizon_h=1.0, end_h=None).gco2eq(0)
     parts = [answer.epochs.get(c, asked.epochs) / asked.epochs for c in pool.clients]
     taken = [c in set(answer.cohort) for c in pool.clients]

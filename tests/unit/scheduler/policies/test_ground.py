@@ -5,12 +5,12 @@ import pytest
 
 from scheduler.policies.context import Candidate
 from scheduler.policies.planning.ground import Ground, ground_of
-from scheduler.policies.pool import Pool
+from scheduler.policies.pool import CandidateTable
 from tests.unit.scheduler.policies.course import site
 
 
 def ground(*candidates: Candidate, horizon_h: float = 48.0, end_h: float | None = None) -> Ground:
-    return ground_of(Pool.of(candidates), horizon_h=horizon_h, end_h=end_h)
+    return ground_of(CandidateTable.of(candidates), horizon_h=horizon_h, end_h=end_h)
 
 
 def test_what_clients_did_not_say_is_as_with_the_middle_one():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scheduler.policies.planning.ground import ground_of
 from scheduler.policies.planning.local_work import LocalWork, local_work
-from scheduler.policies.pool import Pool
+from scheduler.policies.pool import CandidateTable
 from tests.unit.scheduler.policies.course import site
 
 FOUR = [
@@ -18,7 +18,7 @@ FOUR = [
 
 
 def work(*candidates, epochs=8, full_share=0.0) -> LocalWork:
-    pool = Pool.of(candidates)
+    pool = CandidateTable.of(candidates)
     ground = ground_of(pool, horizon_h=48.0, end_h=None)
     return local_work(ground, pool.duration_s, epochs=epochs, full_share=full_share)
 

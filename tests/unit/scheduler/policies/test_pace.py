@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from scheduler.policies.context import PastRound
 from scheduler.policies.planning.pace import Pace, due_updates, end_h, pace_of
-from scheduler.policies.pool import Pool
+from scheduler.policies.pool import CandidateTable
 from tests.unit.scheduler.policies.course import question, site
 from tests.unit.scheduler.policies.laws import NOW, rounds
 
@@ -88,7 +88,7 @@ def test_what_is_planned_fits_into_time(rounds_left, hours_left, hours, round_h,
 
 
 def due(names: str, past, *, places=1, ahead=10.0, shares=None) -> list[float]:
-    pool = Pool.of([site(name, 1.0) for name in names])
+    pool = CandidateTable.of([site(name, 1.0) for name in names])
     even = np.full(len(names), 1 / len(names)) if shares is None else np.array(shares)
     made = Pace(None, 1.0, ahead, 48, ahead, has_slack=False)
     asked = question(site("a", 1.0), past=past)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scheduler.policies.planning.ground import ground_of
 from scheduler.policies.planning.reserve import Reserve, reserve
-from scheduler.policies.pool import Pool
+from scheduler.policies.pool import CandidateTable
 from tests.unit.scheduler.policies.course import intensities, site
 
 GRID = (250.0, 100.0, 400.0, 200.0)
@@ -17,7 +17,7 @@ GRID = (250.0, 100.0, 400.0, 200.0)
 
 
 def prices(*grids, due, places=1, an_hour=1.0) -> Reserve:
-    pool = Pool.of([site(f"c{n}", *grid) for n, grid in enumerate(grids)])
+    pool = CandidateTable.of([site(f"c{n}", *grid) for n, grid in enumerate(grids)])
     ground = ground_of(pool, horizon_h=48.0, end_h=None)
     return reserve(ground, np.array(due), places=places, updates_an_hour=an_hour)
 

@@ -6,13 +6,13 @@ from xml.etree import ElementTree as ET
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.report.plot import HEIGHT, WIDTH, Axis, Line, plot
+from scheduler.report.plot import HEIGHT, WIDTH, Axis, PlotLine, plot
 
 figures = st.floats(-1e6, 1e6)
 
 
 def drawn(*points: tuple[float, float], stepped: bool = False) -> str:
-    return plot("t", [Line("x", points, stepped)], Axis("across"), Axis("up"))
+    return plot("t", [PlotLine("x", points, stepped)], Axis("across"), Axis("up"))
 
 
 def test_a_line_of_one_point_is_not_drawn():
@@ -25,7 +25,7 @@ def test_ticks_are_round_numbers():
 
 
 def test_names_are_escaped():
-    svg = plot("<t>", [Line("a<b", [(0, 0), (1, 1)])], Axis("&"), Axis("y"))
+    svg = plot("<t>", [PlotLine("a<b", [(0, 0), (1, 1)])], Axis("&"), Axis("y"))
     assert "&lt;t&gt;" in svg
     assert "a&lt;b" in svg
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scheduler.carbon.forecast.history import History
-from scheduler.carbon.forecast.outcome import Outcome
+from scheduler.carbon.forecast.outcome import MethodForecast
 from scheduler.carbon.forecast.persistence import persistence
 from scheduler.carbon.forecast.profile import _shape, profile
 from scheduler.carbon.signals.weather import Floats
@@ -16,7 +16,7 @@ WEEKS = 24 * 7
 
 
 def mean_error(
-    method: Callable[[History, int], Outcome], y: Floats, *, origins: range, leads: int = 24
+    method: Callable[[History, int], MethodForecast], y: Floats, *, origins: range, leads: int = 24
 ) -> float:
     """Return the mean absolute error of forecasts from several origins."""
     errors = [

@@ -15,14 +15,14 @@ from scheduler.carbon.http.limits import (
     OPEN_FOR,
     PROBE_FOR,
     REFUSED_FOR,
-    Account,
+    AccountStatus,
+    ProviderAccount,
     ProviderLimits,
-    Standing,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ACCOUNT = Account.of("electricity_maps", "the-key", per_hour=3)
-ROOMY = Account.of("watttime", "user", per_hour=1000)
+ACCOUNT = ProviderAccount.of("electricity_maps", "the-key", per_hour=3)
+ROOMY = ProviderAccount.of("watttime", "user", per_hour=1000)
 
 
 class Clock:
@@ -39,176 +39,182 @@ class Clock:
 Law = Callable[[ProviderLimits, Clock], Coroutine[Any, Any, None]]
 
 
-async def is_admitted(courtesy: ProviderLimits, account: Account) -> bool:
+async def is_admitted(provider_limits: ProviderLimits, account: ProviderAccount) -> bool:
     try:
-        await courtesy.admit(account)
+        await provider_limits.admit(account)
     except SignalUnavailable:
         return False
     return True
 
 
-async def an_account_nobody_used_stands_well(courtesy: ProviderLimits, clock: Clock) -> None:
-    standing = await courtesy.standing(ACCOUNT)
-    assert standing == Standing(ACCOUNT, 0, None, "closed", None, None, None, None)
+async def an_account_nobody_used_stands_well(provider_limits: ProviderLimits, clock: Clock) -> None:
+    status = await provider_limits.status(ACCOUNT)
+    assert status == AccountStatus(ACCOUNT, 0, None, "closed", None, None, None, None)
 
 
 async def a_budget_is_of_any_hour_not_of_the_clocks_hour(
-    courtesy: ProviderLimits, clock: Clock
+    provider_limits: ProviderLimits, clock: Clock
 ) -> None:
     clock.pass_by(minutes=50)
     for _ in range(3):
-        await courtesy.admit(ACCOUNT)
+        await provider_limits.admit(ACCOUNT)
         clock.pass_by(minutes=5)
     # 13:05. A new hour has begun, but the first request was at 12:50. It counts for 61 minutes,
     # because at the provider it may have arrived later than it left.
-    with pytest.raises(SignalUnavailable, match=r"13:51:00 UTC.*spent"):
-        await courtesy.admit(ACCOUNT)
-    assert (await courtesy.standing(ACCOUNT)).used == 3
+    with pytest.raises(SignalUnavailable, match=r"13:51:00 UTC.*used up"):
+        await provider_limits.admit(ACCOUNT)
+    assert (await provider_limits.status(ACCOUNT)).used == 3
     clock.pass_by(minutes=46)
-    assert await is_admitted(courtesy, ACCOUNT)
-    assert not await is_admitted(courtesy, ACCOUNT)  # the second leaves at 13:56
-    assert (await courtesy.standing(ACCOUNT)).used == 3
+    assert await is_admitted(provider_limits, ACCOUNT)
+    assert not await is_admitted(provider_limits, ACCOUNT)  # the second leaves at 13:56
+    assert (await provider_limits.status(ACCOUNT)).used == 3
 
 
-async def accounts_do_not_share_a_budget(courtesy: ProviderLimits, clock: Clock) -> None:
+async def accounts_do_not_share_a_budget(provider_limits: ProviderLimits, clock: Clock) -> None:
     for _ in range(3):
-        await courtesy.admit(ACCOUNT)
-    other = Account.of("electricity_maps", "another-key", per_hour=3)
-    assert not await is_admitted(courtesy, ACCOUNT)
-    assert await is_admitted(courtesy, other)
+        await provider_limits.admit(ACCOUNT)
+    other = ProviderAccount.of("electricity_maps", "another-key", per_hour=3)
+    assert not await is_admitted(provider_limits, ACCOUNT)
+    assert await is_admitted(provider_limits, other)
 
 
-async def a_pause_lasts_as_long_as_was_asked_for(courtesy: ProviderLimits, clock: Clock) -> None:
-    await courtesy.slow_down(ROOMY, "HTTP 429", timedelta(hours=5))
-    standing = await courtesy.standing(ROOMY)
-    assert (standing.paused_until, standing.last_fault) == (NOON + timedelta(hours=5), "HTTP 429")
+async def a_pause_lasts_as_long_as_was_asked_for(
+    provider_limits: ProviderLimits, clock: Clock
+) -> None:
+    await provider_limits.slow_down(ROOMY, "HTTP 429", timedelta(hours=5))
+    status = await provider_limits.status(ROOMY)
+    assert (status.paused_until, status.last_fault) == (NOON + timedelta(hours=5), "HTTP 429")
     clock.pass_by(hours=4, minutes=59)
-    with pytest.raises(SignalUnavailable, match=r"17:00:00 UTC.*asked for a pause"):
-        await courtesy.admit(ROOMY)
+    with pytest.raises(SignalUnavailable, match=r"17:00:00 UTC.*replied with a pause"):
+        await provider_limits.admit(ROOMY)
     clock.pass_by(minutes=1)
-    assert await is_admitted(courtesy, ROOMY)
-    assert (await courtesy.standing(ROOMY)).paused_until is None
+    assert await is_admitted(provider_limits, ROOMY)
+    assert (await provider_limits.status(ROOMY)).paused_until is None
 
 
 async def a_later_shorter_pause_does_not_end_a_longer_one(
-    courtesy: ProviderLimits, clock: Clock
+    provider_limits: ProviderLimits, clock: Clock
 ) -> None:
-    await courtesy.slow_down(ROOMY, "HTTP 429", timedelta(hours=5))
-    await courtesy.slow_down(ROOMY, "HTTP 429", timedelta(minutes=1))
-    assert (await courtesy.standing(ROOMY)).paused_until == NOON + timedelta(hours=5)
+    await provider_limits.slow_down(ROOMY, "HTTP 429", timedelta(hours=5))
+    await provider_limits.slow_down(ROOMY, "HTTP 429", timedelta(minutes=1))
+    assert (await provider_limits.status(ROOMY)).paused_until == NOON + timedelta(hours=5)
 
 
-async def an_answer_under_way_does_not_end_a_pause(courtesy: ProviderLimits, clock: Clock) -> None:
-    await courtesy.slow_down(ROOMY, "HTTP 429", timedelta(hours=1))
-    await courtesy.succeeded(ROOMY)
-    assert not await is_admitted(courtesy, ROOMY)
+async def an_answer_under_way_does_not_end_a_pause(
+    provider_limits: ProviderLimits, clock: Clock
+) -> None:
+    await provider_limits.slow_down(ROOMY, "HTTP 429", timedelta(hours=1))
+    await provider_limits.succeeded(ROOMY)
+    assert not await is_admitted(provider_limits, ROOMY)
 
 
 async def pauses_without_a_word_double_up_to_an_hour(
-    courtesy: ProviderLimits, clock: Clock
+    provider_limits: ProviderLimits, clock: Clock
 ) -> None:
     # The jitter of these tests is 0.5: half of 1, 2, 4 ... minutes, at most half an hour.
     minutes = []
     for _ in range(8):
-        await courtesy.slow_down(ROOMY, "HTTP 429", None)
-        until = (await courtesy.standing(ROOMY)).paused_until
+        await provider_limits.slow_down(ROOMY, "HTTP 429", None)
+        until = (await provider_limits.status(ROOMY)).paused_until
         assert until is not None
         minutes.append((until - clock.at) / timedelta(minutes=1))
         clock.at = until
     assert minutes == [0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
-async def an_answer_ends_the_doubling(courtesy: ProviderLimits, clock: Clock) -> None:
+async def an_answer_ends_the_doubling(provider_limits: ProviderLimits, clock: Clock) -> None:
     for _ in range(4):
-        await courtesy.slow_down(ROOMY, "HTTP 429", None)
+        await provider_limits.slow_down(ROOMY, "HTTP 429", None)
         clock.pass_by(hours=1)
-    await courtesy.succeeded(ROOMY)
-    await courtesy.slow_down(ROOMY, "HTTP 429", None)
-    standing = await courtesy.standing(ROOMY)
-    assert standing.paused_until == clock.at + timedelta(seconds=30)
+    await provider_limits.succeeded(ROOMY)
+    await provider_limits.slow_down(ROOMY, "HTTP 429", None)
+    status = await provider_limits.status(ROOMY)
+    assert status.paused_until == clock.at + timedelta(seconds=30)
 
 
 async def several_failures_in_a_row_open_the_breaker(
-    courtesy: ProviderLimits, clock: Clock
+    provider_limits: ProviderLimits, clock: Clock
 ) -> None:
     for _ in range(OPEN_AFTER - 1):
-        await courtesy.failed(ROOMY, "HTTP 500")
-    assert await is_admitted(courtesy, ROOMY)
-    await courtesy.failed(ROOMY, "HTTP 502")
-    assert not await is_admitted(courtesy, ROOMY)
-    standing = await courtesy.standing(ROOMY)
-    assert (standing.breaker, standing.open_until) == ("open", NOON + OPEN_FOR)
-    assert (standing.last_fault, standing.last_fault_at) == ("HTTP 502", NOON)
+        await provider_limits.failed(ROOMY, "HTTP 500")
+    assert await is_admitted(provider_limits, ROOMY)
+    await provider_limits.failed(ROOMY, "HTTP 502")
+    assert not await is_admitted(provider_limits, ROOMY)
+    status = await provider_limits.status(ROOMY)
+    assert (status.breaker, status.open_until) == ("open", NOON + OPEN_FOR)
+    assert (status.last_fault, status.last_fault_at) == ("HTTP 502", NOON)
 
 
 async def failures_with_an_answer_between_open_nothing(
-    courtesy: ProviderLimits, clock: Clock
+    provider_limits: ProviderLimits, clock: Clock
 ) -> None:
     for _ in range(3 * OPEN_AFTER):
-        await courtesy.failed(ROOMY, "HTTP 500")
-        await courtesy.succeeded(ROOMY)
-    assert (await courtesy.standing(ROOMY)).breaker == "closed"
+        await provider_limits.failed(ROOMY, "HTTP 500")
+        await provider_limits.succeeded(ROOMY)
+    assert (await provider_limits.status(ROOMY)).breaker == "closed"
 
 
 async def one_request_at_a_time_probes_a_half_open_breaker(
-    courtesy: ProviderLimits, clock: Clock
+    provider_limits: ProviderLimits, clock: Clock
 ) -> None:
     for _ in range(OPEN_AFTER):
-        await courtesy.failed(ROOMY, "HTTP 500")
+        await provider_limits.failed(ROOMY, "HTTP 500")
     clock.at += OPEN_FOR
-    assert (await courtesy.standing(ROOMY)).breaker == "half open"
-    assert [await is_admitted(courtesy, ROOMY) for _ in range(3)] == [True, False, False]
-    await courtesy.failed(ROOMY, "HTTP 500")
-    assert (await courtesy.standing(ROOMY)).breaker == "open"
+    assert (await provider_limits.status(ROOMY)).breaker == "half open"
+    assert [await is_admitted(provider_limits, ROOMY) for _ in range(3)] == [True, False, False]
+    await provider_limits.failed(ROOMY, "HTTP 500")
+    assert (await provider_limits.status(ROOMY)).breaker == "open"
     clock.at += OPEN_FOR
-    assert await is_admitted(courtesy, ROOMY)
-    await courtesy.succeeded(ROOMY)
-    assert (await courtesy.standing(ROOMY)).breaker == "closed"
-    assert [await is_admitted(courtesy, ROOMY) for _ in range(3)] == [True, True, True]
+    assert await is_admitted(provider_limits, ROOMY)
+    await provider_limits.succeeded(ROOMY)
+    assert (await provider_limits.status(ROOMY)).breaker == "closed"
+    assert [await is_admitted(provider_limits, ROOMY) for _ in range(3)] == [True, True, True]
 
 
 async def a_probe_whose_process_died_is_not_waited_for(
-    courtesy: ProviderLimits, clock: Clock
+    provider_limits: ProviderLimits, clock: Clock
 ) -> None:
-    await courtesy.refused(ROOMY, "HTTP 401")
+    await provider_limits.refused(ROOMY, "HTTP 401")
     clock.at += REFUSED_FOR
-    assert await is_admitted(courtesy, ROOMY)
+    assert await is_admitted(provider_limits, ROOMY)
     clock.at += PROBE_FOR
-    assert await is_admitted(courtesy, ROOMY)
+    assert await is_admitted(provider_limits, ROOMY)
 
 
-async def a_refused_key_is_not_used_for_long(courtesy: ProviderLimits, clock: Clock) -> None:
-    await courtesy.refused(ROOMY, "HTTP 401: Invalid auth-token")
-    assert (await courtesy.standing(ROOMY)).open_until == NOON + REFUSED_FOR
+async def a_refused_key_is_not_used_for_long(provider_limits: ProviderLimits, clock: Clock) -> None:
+    await provider_limits.refused(ROOMY, "HTTP 401: Invalid auth-token")
+    assert (await provider_limits.status(ROOMY)).open_until == NOON + REFUSED_FOR
     clock.at += REFUSED_FOR - timedelta(seconds=1)
-    with pytest.raises(SignalUnavailable, match=r"refused repeatedly \(HTTP 401: Invalid auth"):
-        await courtesy.admit(ROOMY)
+    with pytest.raises(SignalUnavailable, match=r"failures or refusals \(HTTP 401: Invalid auth"):
+        await provider_limits.admit(ROOMY)
 
 
-async def what_is_not_made_is_not_counted(courtesy: ProviderLimits, clock: Clock) -> None:
-    await courtesy.slow_down(ACCOUNT, "HTTP 429", timedelta(minutes=10))
+async def what_is_not_made_is_not_counted(provider_limits: ProviderLimits, clock: Clock) -> None:
+    await provider_limits.slow_down(ACCOUNT, "HTTP 429", timedelta(minutes=10))
     for _ in range(5):
-        assert not await is_admitted(courtesy, ACCOUNT)
-    assert (await courtesy.standing(ACCOUNT)).used == 0
+        assert not await is_admitted(provider_limits, ACCOUNT)
+    assert (await provider_limits.status(ACCOUNT)).used == 0
 
 
-async def what_a_plan_lacks_is_remembered_for_hours(courtesy: ProviderLimits, clock: Clock) -> None:
-    await courtesy.remember_not_offered(ACCOUNT, "DE", "future", "no forecast in this plan")
-    assert await courtesy.not_offered(ACCOUNT, "DE", "future") == "no forecast in this plan"
-    assert await courtesy.not_offered(ACCOUNT, "DE", "now") is None
-    assert await courtesy.not_offered(ACCOUNT, "FR", "future") is None
-    assert await courtesy.not_offered(ROOMY, "DE", "future") is None
+async def what_a_plan_lacks_is_remembered_for_hours(
+    provider_limits: ProviderLimits, clock: Clock
+) -> None:
+    await provider_limits.remember_not_offered(ACCOUNT, "DE", "future", "no forecast in this plan")
+    assert await provider_limits.not_offered(ACCOUNT, "DE", "future") == "no forecast in this plan"
+    assert await provider_limits.not_offered(ACCOUNT, "DE", "now") is None
+    assert await provider_limits.not_offered(ACCOUNT, "FR", "future") is None
+    assert await provider_limits.not_offered(ROOMY, "DE", "future") is None
     clock.at += NOT_OFFERED_FOR
-    assert await courtesy.not_offered(ACCOUNT, "DE", "future") is None
+    assert await provider_limits.not_offered(ACCOUNT, "DE", "future") is None
 
 
-async def the_last_answer_is_remembered(courtesy: ProviderLimits, clock: Clock) -> None:
-    await courtesy.succeeded(ROOMY)
+async def the_last_answer_is_remembered(provider_limits: ProviderLimits, clock: Clock) -> None:
+    await provider_limits.succeeded(ROOMY)
     clock.pass_by(hours=3)
-    await courtesy.failed(ROOMY, "HTTP 500")
-    standing = await courtesy.standing(ROOMY)
-    assert standing.last_success_at == NOON
-    assert standing.last_fault_at == NOON + timedelta(hours=3)
+    await provider_limits.failed(ROOMY, "HTTP 500")
+    status = await provider_limits.status(ROOMY)
+    assert status.last_success_at == NOON
+    assert status.last_fault_at == NOON + timedelta(hours=3)
 
 
 LAWS: list[Law] = [

@@ -12,15 +12,16 @@ import pytest
 
 from common.errors import SignalNotOffered, SignalUnavailable
 from scheduler.carbon.http.access import Access
-from scheduler.carbon.http.connection import Limits
+from scheduler.carbon.http.connection import RequestLimits
 from scheduler.carbon.http.fetcher import Fetcher
-from scheduler.carbon.http.limits import Account, LocalLimits, Standing
+from scheduler.carbon.http.limits import AccountStatus, ProviderAccount
 from scheduler.carbon.http.response import ProviderResponse
 from scheduler.carbon.http.retry_after import pause_asked
+from tests.fakes.limits import MemoryLimits
 from tests.unit.scheduler.carbon.http.limits_laws import Clock
 
 KEY = "a-very-secret-key"
-ACCOUNT = Account.of("fake", KEY, 100)
+ACCOUNT = ProviderAccount.of("fake", KEY, 100)
 ACCESS = Access(ACCOUNT, "https://fake.example/v1/", headers={"auth-token": KEY}, secrets=(KEY,))
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -34,11 +35,11 @@ def reply(status: int, content: bytes = b"{}", **headers: str) -> httpx.Response
 class Asked:
     """One question to a handler, and what it left behind."""
 
-    def __init__(self, handler: Handler, *, limits: Limits | None = None) -> None:
+    def __init__(self, handler: Handler, *, limits: RequestLimits | None = None) -> None:
         self.requests: list[httpx.Request] = []
         self.slept: list[float] = []
         self.clock = Clock()
-        self.courtesy = LocalLimits(self.clock, jitter=lambda: 0.5)
+        self.provider_limits = MemoryLimits(self.clock, jitter=lambda: 0.5)
 
         def counted(request: httpx.Request) -> httpx.Response:
             self.requests.append(request)
@@ -46,9 +47,9 @@ class Asked:
 
         self.fetcher = Fetcher(
             ACCESS,
-            courtesy=self.courtesy,
+            provider_limits=self.provider_limits,
             now=self.clock,
-            limits=limits,
+            request_limits=limits,
             transport=httpx.MockTransport(counted),
             sleep=self._sleep,
             jitter=lambda: 0.5,
@@ -68,8 +69,8 @@ class Asked:
             self.get()
         return str(caught.value)
 
-    def standing(self) -> Standing:
-        return asyncio.run(self.courtesy.standing(ACCOUNT))
+    def status(self) -> AccountStatus:
+        return asyncio.run(self.provider_limits.status(ACCOUNT))
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -80,7 +81,7 @@ def test_an_answer_is_its_status_and_its_json() -> None:
     assert asked.get() == ProviderResponse(200, {"zone": "DE"}, '{"zone": "DE"}', "DE", "now")
     assert str(asked.requests[0].url) == "https://fake.example/v1/now?zone=DE"
     assert asked.requests[0].headers["auth-token"] == KEY
-    assert asked.standing().last_success_at == NOON
+    assert asked.status().last_success_at == NOON
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
@@ -114,7 +115,9 @@ def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
                 read += 1000
                 yield b"x" * 1000
 
-    asked = Asked(lambda _: httpx.Response(200, stream=Endless()), limits=Limits(most_bytes=5000))
+    asked = Asked(
+        lambda _: httpx.Response(200, stream=Endless()), limits=RequestLimits(most_bytes=5000)
+    )
     assert "more than 0.005 MB" in asked.fails()
     assert read == 6000
     assert len(asked.requests) == 1
@@ -147,7 +150,7 @@ def test_a_date_to_come_back_at_counts_from_the_servers_own_clock() -> None:
     date, later = "Sun, 01 Mar 2026 13:00:00 GMT", "Sun, 01 Mar 2026 13:05:00 GMT"
     asked = Asked(lambda _: reply(429, date=date, retry_after=later))
     asked.fails()
-    assert asked.standing().paused_until == NOON + timedelta(minutes=5)
+    assert asked.status().paused_until == NOON + timedelta(minutes=5)
 
 
 @pytest.mark.parametrize("nonsense", ["", "-1", "0", "1.5", "soon", "9" * 40, "Sun, 01 Mar 2020"])
@@ -165,7 +168,7 @@ def test_a_secret_is_in_no_text_even_where_the_server_repeats_it() -> None:
 
     with pytest.raises(SignalUnavailable) as caught:
         asyncio.run(refuse())
-    texts = [str(caught.value), str(asked.standing()), repr(ACCESS), repr(answer)]
+    texts = [str(caught.value), str(asked.status()), repr(ACCESS), repr(answer)]
     assert not any(KEY in text for text in [*texts, repr(asked.fetcher)])
 
 
@@ -204,7 +207,7 @@ def test_what_is_not_offered_is_not_asked_again() -> None:
 
 def test_questions_wait_for_a_place_and_see_what_happened_meanwhile() -> None:
     # Of 30 questions two are under way at a time; the first refusals stop all that wait.
-    asked = Asked(lambda _: reply(429), limits=Limits(at_once=2))
+    asked = Asked(lambda _: reply(429), limits=RequestLimits(at_once=2))
 
     async def ask() -> list[object]:
         questions = (asked.fetcher.get("/now", zone=f"Z{n}", question="now") for n in range(30))

@@ -8,20 +8,21 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from common.settings import Settings
-from scheduler.carbon.http.connection import Limits
+from scheduler.carbon.http.connection import RequestLimits
 from scheduler.carbon.http.fetcher import Fetcher
-from scheduler.carbon.http.limits import LocalLimits, Standing
+from scheduler.carbon.http.limits import AccountStatus
 from scheduler.carbon.provider import Provider
 from scheduler.carbon.providers import PROVIDERS
 from tests.fakes import electricity_maps, neso, watttime
+from tests.fakes.limits import MemoryLimits
 from tests.fakes.server import Fake
 from tests.unit.scheduler.carbon.http.limits_laws import Clock
 
 T = TypeVar("T")
 
 NOW = datetime(2026, 3, 1, 12, 10, tzinfo=UTC)
-PATIENT = Limits(longest_backoff_s=0.0)
-HASTY = Limits(deadline_s=0.3, longest_backoff_s=0.0)
+PATIENT = RequestLimits(longest_backoff_s=0.0)
+HASTY = RequestLimits(deadline_s=0.3, longest_backoff_s=0.0)
 SECRETS = (electricity_maps.KEY, watttime.PASSWORD, "wt-secret-token")
 
 FAKES: dict[str, type[Fake]] = {
@@ -37,7 +38,9 @@ PATHS = {"electricity_maps": "/carbon-intensity", "watttime": "/v3/", "neso": "/
 class Asking:
     """One provider, its fake, and the clock of both."""
 
-    def __init__(self, name: str, fake: Fake, *, limits: Limits = PATIENT, **changed: Any) -> None:
+    def __init__(
+        self, name: str, fake: Fake, *, limits: RequestLimits = PATIENT, **changed: Any
+    ) -> None:
         self.name = name
         self.fake = fake
         self.zone = ZONES[name]
@@ -46,13 +49,13 @@ class Asking:
         fake.clock = self.clock
         self.settings = settings_for(fake, **changed)
         self.slept: list[float] = []
-        self.courtesy = LocalLimits(self.clock, jitter=lambda: 0.5)
+        self.provider_limits = MemoryLimits(self.clock, jitter=lambda: 0.5)
         reach, make = PROVIDERS[name]  # type: ignore[index]
         self.fetcher = Fetcher(
             reach(self.settings),
-            courtesy=self.courtesy,
+            provider_limits=self.provider_limits,
             now=self.clock,
-            limits=limits,
+            request_limits=limits,
             sleep=self._sleep,
             jitter=lambda: 0.5,
         )
@@ -69,8 +72,8 @@ class Asking:
 
         return asyncio.run(asked())
 
-    def standing(self) -> Standing:
-        return asyncio.run(self.courtesy.standing(self.fetcher.account))
+    def status(self) -> AccountStatus:
+        return asyncio.run(self.provider_limits.status(self.fetcher.account))
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -12,11 +12,12 @@ import pytest
 
 from common.errors import SignalNotOffered, SignalUnavailable
 from scheduler.carbon.http.fetcher import Fetcher
-from scheduler.carbon.http.limits import NOT_OFFERED_FOR, REFUSED_FOR, LocalLimits
+from scheduler.carbon.http.limits import NOT_OFFERED_FOR, REFUSED_FOR
 from scheduler.carbon.providers import PROVIDERS
 from scheduler.carbon.reading import Family, Reading
 from tests.fakes.electricity_maps import KEY, FakeElectricityMaps
 from tests.fakes.grid import expected_gco2eq_per_kwh, gco2eq_per_kwh
+from tests.fakes.limits import MemoryLimits
 from tests.unit.scheduler.carbon.providers.asking import NOW, Asking
 
 HOUR = timedelta(hours=1)
@@ -124,7 +125,7 @@ def test_both_versions_of_the_api_are_understood(
     asking.provider = make(
         Fetcher(
             reach(settings),
-            courtesy=LocalLimits(asking.clock),
+            provider_limits=MemoryLimits(asking.clock),
             now=asking.clock,
             transport=httpx.MockTransport(answer),
         ),
@@ -152,7 +153,7 @@ def test_made_up_figures_of_a_sandbox_key_are_never_believed(asking: Asking, how
     asking.fake.misbehave(how, path="carbon-intensity")
     with pytest.raises(SignalUnavailable, match="sandbox key, whose figures are made up"):
         now(asking)
-    assert asking.standing().open_until == NOW + REFUSED_FOR
+    assert asking.status().open_until == NOW + REFUSED_FOR
 
 
 def test_another_zone_than_asked_for_is_refused(asking: Asking) -> None:
@@ -185,7 +186,7 @@ def test_a_401_is_tried_once_more_because_it_may_mean_too_often(asking: Asking) 
     asking.fake.misbehave("401", path="latest", times=1)
     assert now(asking)
     assert asking.slept == [1.5]
-    assert asking.standing().breaker == "closed"
+    assert asking.status().breaker == "closed"
 
 
 def test_a_401_that_stays_ends_all_questions_for_an_hour(asking: Asking) -> None:

@@ -122,7 +122,7 @@ def test_whoever_is_blocked_stays_away_for_an_hour(asking: Asking) -> None:
     asking.fake.misbehave("403_html")
     with pytest.raises(SignalUnavailable, match="lets nobody in"):
         now(asking)
-    assert asking.standing().open_until == NOW + REFUSED_FOR
+    assert asking.status().open_until == NOW + REFUSED_FOR
 
 
 def test_a_past_of_a_month_is_asked_for_in_14_days_without_telling_edges_twice(

@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from scheduler.carbon.http.fetcher import Fetcher
-from scheduler.carbon.http.limits import LocalLimits
 from scheduler.carbon.providers.neso import REGION_IDS
+from tests.fakes.limits import MemoryLimits
 
 NOON = datetime(2022, 7, 19, 14, 10, tzinfo=UTC)
 PAGE = (Path(__file__).parents[5] / "docs" / "carbon-providers.md").read_text("utf-8")
@@ -54,7 +54,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Any:
 def ask(page: Any, question: Callable[[Any], Awaitable[Any]]) -> Any:
     fetcher = Fetcher(
         page.access(None),
-        courtesy=LocalLimits(lambda: NOON),
+        provider_limits=MemoryLimits(lambda: NOON),
         now=lambda: NOON,
         transport=httpx.MockTransport(answer),
     )

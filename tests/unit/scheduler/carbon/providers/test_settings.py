@@ -10,7 +10,6 @@ import pytest
 from common.errors import SettingError
 from common.settings import Settings
 from scheduler.carbon import LIVE
-from scheduler.carbon.http.limits import LocalLimits
 from scheduler.carbon.providers import (
     PROVIDERS,
     live_names,
@@ -18,6 +17,7 @@ from scheduler.carbon.providers import (
     make_provider,
     refuse_unready,
 )
+from tests.fakes.limits import MemoryLimits
 
 KEYS = {
     "electricity_maps_key": "k",
@@ -95,8 +95,8 @@ def test_live_sources_are_named_once_whoever_names_them() -> None:
 def test_a_provider_counts_what_its_signal_is_said_to_count(name: str) -> None:
     chosen = settings(name, **KEYS)
     now = datetime(2026, 3, 1, tzinfo=UTC)
-    courtesy = LocalLimits(lambda: now)
-    provider = make_provider(chosen, name, courtesy=courtesy, now=lambda: now)  # type: ignore[arg-type]
+    provider_limits = MemoryLimits(lambda: now)
+    provider = make_provider(chosen, name, provider_limits=provider_limits, now=lambda: now)  # type: ignore[arg-type]
     assert provider.name == name
     assert provider.family == LIVE[name](chosen)  # type: ignore[index]
 

@@ -96,7 +96,7 @@ def test_one_login_serves_for_half_an_hour(asking: Asking) -> None:
     asking.clock.pass_by(minutes=2)
     now(asking)
     assert asking.fake.counts["/login"] == 2
-    assert asking.standing().breaker == "closed"
+    assert asking.status().breaker == "closed"
 
 
 def test_many_zones_at_once_log_in_once(fake: FakeWattTime) -> None:
@@ -122,7 +122,7 @@ def test_a_token_that_is_refused_although_new_ends_all_questions(asking: Asking)
     with pytest.raises(SignalUnavailable, match="refused although just logged in"):
         now(asking)
     assert asking.fake.counts["/login"] == 2
-    assert asking.standing().open_until == NOW + REFUSED_FOR
+    assert asking.status().open_until == NOW + REFUSED_FOR
 
 
 @pytest.mark.parametrize("how", ["401", "403_html"])
