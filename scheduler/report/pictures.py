@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from itertools import accumulate
 
 from scheduler.accounting.booking import Booking
-from scheduler.report.plot import Axis, PlotLine, Point, plot
+from scheduler.report.canvas import Point
+from scheduler.report.plot import Axis, PlotLine, plot
 from scheduler.report.report import Report
 from scheduler.report.section import Section
 from scheduler.report.show import Show

@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from scheduler.report import canvas
+from scheduler.report.canvas import Point, Scale, text
+
 WIDTH, HEIGHT = 720, 290
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 40, 28, 44
 _TICKS = 5
 _FEWEST_POINTS = 2
-
-Point = tuple[float, float]
+_END, _BASE = WIDTH - _RIGHT, HEIGHT - _BOTTOM
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,65 +38,42 @@ class Axis:
 def plot(title: str, lines: Sequence[PlotLine], x: Axis, y: Axis) -> str:
     """Return an SVG element, or nothing where no line has two points.
 
-    Lines are told apart by their dashes as well as by their colours.
+    Lines differ by their dashes as well as by their colours.
     """
     shown = [line for line in lines if len(line.points) >= _FEWEST_POINTS]
     if not shown:
         return ""
-    xs = [point[0] for line in shown for point in line.points]
-    ys = [point[1] for line in shown for point in line.points]
-    across, up = _Scale(xs, x, _LEFT, WIDTH - _RIGHT), _Scale(ys, y, HEIGHT - _BOTTOM, _TOP)
+    across = _scale([point[0] for line in shown for point in line.points], x, _LEFT, _END)
+    up = _scale([point[1] for line in shown for point in line.points], y, _BASE, _TOP)
     parts = [
         f'<svg class="plot" role="img" viewBox="0 0 {WIDTH} {HEIGHT}">',
         f"<title>{escape(title)}</title>",
     ]
-    for at, label in up.ticks():
-        parts.append(f'<path class="grid" d="M{_LEFT} {at:.1f}H{WIDTH - _RIGHT}"/>')
-        parts.append(_text(_LEFT - 6, at + 4, label, "end"))
-    parts += [_text(at, HEIGHT - _BOTTOM + 16, label, "middle") for at, label in across.ticks()]
-    parts.append(_text((WIDTH + _LEFT) / 2, HEIGHT - 6, x.label, "middle"))
-    parts.append(_text(6, _TOP - 14, y.label, "start"))
+    for at, label in _ticks(up, y):
+        parts.append(canvas.line([(_LEFT, at), (_END, at)], "grid"))
+        parts.append(text(_LEFT - 6, at + 4, label, anchor="end"))
+    parts += [text(at, _BASE + 16, label, anchor="middle") for at, label in _ticks(across, x)]
+    parts.append(text((WIDTH + _LEFT) / 2, HEIGHT - 6, x.label, anchor="middle"))
+    parts.append(text(6, _TOP - 14, y.label))
     for number, line in enumerate(shown):
-        parts.append(f'<path class="line l{number % 4}" d="{_path(line, across, up)}"/>')
+        points = [(across.place(a), up.place(b)) for a, b in line.points if math.isfinite(a + b)]
+        draw = canvas.stepped if line.stepped else canvas.line
+        parts.append(draw(points, f"line l{number % 4}"))
     parts.append("</svg>")
     return "".join(parts) + _legend(shown)
 
 
-class _Scale:
-    """Maps one axis' values to the picture."""
-
-    def __init__(self, values: Sequence[float], axis: Axis, start: float, end: float) -> None:
-        self._low = min(0.0, *values) if axis.from_zero else min(values)
-        self._span = (max(values) - self._low) or 1.0
-        self._axis, self._start, self._end = axis, start, end
-
-    def place(self, value: float) -> float:
-        return self._start + (value - self._low) / self._span * (self._end - self._start)
-
-    def ticks(self) -> list[tuple[float, str]]:
-        if self._axis.tick is not None:
-            values = [self._low + self._span * n / (_TICKS - 1) for n in range(_TICKS)]
-            return [(self.place(value), self._axis.tick(value)) for value in values]
-        step = _round_step(self._span / (_TICKS - 1))
-        first, last = math.ceil(self._low / step), math.floor((self._low + self._span) / step)
-        return [(self.place(n * step), f"{n * step:,.6g}") for n in range(first, last + 1)]
+def _scale(values: Sequence[float], axis: Axis, start: float, end: float) -> Scale:
+    low = min(0.0, *values) if axis.from_zero else min(values)
+    return Scale(low, low + ((max(values) - low) or 1.0), start, end)
 
 
-def _round_step(least: float) -> float:
-    """Return the first of 1, 2 and 5 times a power of ten that is not below `least`."""
-    power: float = 10.0 ** math.floor(math.log10(least))
-    return next(power * n for n in (1, 2, 5, 10) if power * n >= least * (1 - 1e-9))
-
-
-def _path(line: PlotLine, across: _Scale, up: _Scale) -> str:
-    places = [(across.place(x), up.place(y)) for x, y in line.points if math.isfinite(x + y)]
-    (x0, y0), rest = places[0], places[1:]
-    steps = [f"H{x:.1f}V{y:.1f}" if line.stepped else f"L{x:.1f} {y:.1f}" for x, y in rest]
-    return f"M{x0:.1f} {y0:.1f}" + "".join(steps)
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+def _ticks(scale: Scale, axis: Axis) -> list[tuple[float, str]]:
+    if axis.tick is None:
+        return [(scale.place(value), f"{value:,.6g}") for value in scale.ticks(_TICKS - 1)]
+    step = (scale.high - scale.low) / (_TICKS - 1)
+    values = [scale.low + step * number for number in range(_TICKS)]
+    return [(scale.place(value), axis.tick(value)) for value in values]
 
 
 def _legend(lines: Sequence[PlotLine]) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from common.units import show_duration
 from simulation.study.chapters import opening, tell, tell_quick
+from simulation.study.charts import draw
 from simulation.study.conduct import StudyResults
-from simulation.study.figures import draw
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _README = _PROJECT / "README.md"

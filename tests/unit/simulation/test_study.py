@@ -13,17 +13,17 @@ import pytest
 from click.testing import CliRunner
 
 from common.errors import SettingError
+from scheduler.report.canvas import Scale
 from simulation.outcome import Outcome, RoundOutcome
 from simulation.run import simulate
 from simulation.study import tables
-from simulation.study.canvas import Scale
 from simulation.study.catalogue import full_study, quick_study
 from simulation.study.chapters import tell
+from simulation.study.charts import bars, curves, draw
 from simulation.study.cli import study
 from simulation.study.comparison import compare, holm_p
 from simulation.study.conduct import StudyResults, cases, only
 from simulation.study.contender import Chapter
-from simulation.study.figures import bars, curves, draw
 from simulation.study.measures import Row, Yardstick, longest_wait_h, measure, yardstick
 from simulation.study.sections import targets
 from simulation.study.statistics import estimate, holm, paired_p

@@ -101,4 +101,6 @@ def test_a_plan_for_now_says_why_the_policy_waits(ledger, monkeypatch):
     told.start(spec(rounds=1, quorum=2, policy="fedzero", policy_options={"excess_quantile": 0.0}))
     write(ledger, told)
     said = CliRunner().invoke(fairwind, ["plan", "--run", "r"]).output
-    assert "No round would start: 1 clients have no excess energy and 0 are on the blocklist." in said
+    assert (
+        "No round would start: 1 clients have no excess energy and 0 are on the blocklist." in said
+    )

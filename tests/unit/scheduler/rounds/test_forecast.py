@@ -107,7 +107,8 @@ def test_the_runs_own_policy_decides_and_says_why():
     found = look(told, 100.0, 90.0, 150.0, 50.0, 100.0)
     assert starts(found) == [3.0]
     assert found[0].waiting == "policy_waits"
-    assert why(found[0], told.state.runs["r"]).startswith("waits: the plan of least emissions holds")
+    waits = why(found[0], told.state.runs["r"])
+    assert waits.startswith("waits: the plan of least emissions holds")
     assert why(found[-1], told.state.runs["r"]).startswith("this hour is one of the 1")
 
 

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 
-from simulation.study.canvas import Scale, area, line, rectangle, svg, text
+from scheduler.report.canvas import Scale, area, line, rectangle, text
 from simulation.study.comparison import OURS, compare
 from simulation.study.conduct import StudyResults
 from simulation.study.contender import Chapter
 from simulation.study.measures import Row
 from simulation.study.statistics import estimate
+
+_STYLE = """
+svg { font: 12px system-ui, sans-serif; background: #ffffff }
+text { fill: #24292f } .faint { fill: #57606a }
+.grid { stroke: #d0d7de; stroke-width: 1; fill: none }
+.line { fill: none; stroke-width: 2 } .band { stroke: none; opacity: .18 }
+.c0 { color: #0a7d33 } .c1 { color: #6e7781 } .c2 { color: #0969da } .c3 { color: #bc4c00 }
+.c4 { color: #8250df } .c5 { color: #afb8c1 }
+.line, .whisker { stroke: currentColor } .band, .bar, .dot { fill: currentColor }
+.whisker { color: #24292f; stroke-width: 1.5; fill: none }
+.d1 { stroke-dasharray: 7 4 } .d2 { stroke-dasharray: 2 3 } .d3 { stroke-dasharray: 9 3 2 3 }
+@media (prefers-color-scheme: dark) {
+svg { background: #0d1117 } text { fill: #e6edf3 } .faint { fill: #9198a1 }
+.grid { stroke: #30363d } .whisker { color: #e6edf3 }
+.c0 { color: #3fb950 } .c1 { color: #9198a1 } .c2 { color: #58a6ff } .c3 { color: #f0883e }
+.c4 { color: #bc8cff } .c5 { color: #484f58 } }
+"""
 
 _WIDTH, _HEIGHT = 760, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 20, 66, 46
@@ -184,3 +202,12 @@ def skill(results: StudyResults, chapter: Chapter) -> str:
             y += _BAR + 4
         y += 10
     return svg(f"{chapter.name}: what forecasts are worth", _WIDTH, y + 4, parts)
+
+
+def svg(title: str, width: float, height: float, parts: Sequence[str]) -> str:
+    """Return a whole SVG file that reads well on light and dark pages."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width:g} {height:g}" '
+        f'width="{width:g}" height="{height:g}">\n<title>{escape(title)}</title>\n'
+        f"<style>{_STYLE}</style>\n" + "\n".join(parts) + "\n</svg>\n"
+    )
