@@ -1,62 +1,110 @@
-"""The options of `fairwind run start`: how sites train, and how the run goes."""
+"""The options of `fairwind run start`, each with the entry of a run file that it replaces."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, get_args
 
 import click
+from click.core import ParameterSource
+from pydantic import BaseModel
 
+from common.errors import SettingError
+from common.messages import Hyperparameters
+from scheduler.ledger.run_spec import RunSpec, ServerOptimizerSpec
 from scheduler.policies import POLICIES
 
 Command = Callable[..., Any]
 
-
-def _option(*names: str, help: str = "", **more: Any) -> Callable[[Command], Command]:  # noqa: A002
-    return click.option(*names, help=help, show_default=more.get("default") is not None, **more)
-
-
-_TRAINING = (
-    _option("--epochs", default=1, help="Local epochs a round."),
-    _option("--batch-size", default=32),
-    _option("--learning-rate", default=0.1),
-    _option("--optimizer", default="sgd", help="sgd, adam or adamw."),
-    _option("--momentum", default=0.0),
-    _option("--weight-decay", default=0.0),
-)
-
-_RUN = (
-    _option("--id", "run_id", help="Name of the run; made from the workload if left out."),
-    _option("--rounds", type=int, help="End after this many rounds."),
-    _option("--hours", type=float, help="End after this many hours on the grid clock."),
-    _option("--grams", type=float, help="End when this many gCO2eq are spent."),
-    _option("--cron", help='When rounds are due, e.g. "0 22 * * *" (UTC, grid clock).'),
-    _option("--policy", default="fairwind", help=", ".join(POLICIES)),
-    _option("--policy-option", multiple=True, help="One of its parameters; repeatable."),
-    _option("--server-optimizer", default="fedavg", help="fedavg or fedadam."),
-    _option("--server-option", multiple=True, help="e.g. learning_rate=0.01; repeatable."),
-    _option("--cohort", type=int, help="Updates a round aims at; all open clients if left out."),
-    _option("--over-selection", default=0.0, help="Share invited beyond the cohort."),
-    _option("--quorum", default=2, help="Updates a round needs."),
-    _option("--deadline", "deadline_s", default=600.0, help="Of a round, wall seconds."),
-    _option("--norm-bound", default=1000.0, help="Largest L2 norm an update may have."),
-    _option("--weight-cap", default=1_000_000, help="Examples that count at most."),
-    _option("--metric", default="accuracy", help="Decides the best version."),
-    _option("--seed", default=0),
-)
+_TABLES: dict[str, type[BaseModel]] = {
+    "hyperparameters": Hyperparameters,
+    "server_optimizer": ServerOptimizerSpec,
+}
 
 
-def training_options(command: Command) -> Command:
-    """Add the hyperparameters."""
-    return _add(_TRAINING, command)
+class Entry(NamedTuple):
+    """One option, and where its value stands in a run file: ``table.key``, or ``key`` alone."""
+
+    flag: str
+    path: str
+    help: str = ""
+    many: bool = False
+
+    @property
+    def argument(self) -> str:
+        """The name under which click passes the value."""
+        return self.path.replace(".", "__")
+
+    def option(self, command: Command) -> Command:
+        """Add this option to a command."""
+        table, _, key = self.path.rpartition(".")
+        field = _TABLES.get(table, RunSpec).model_fields[key]
+        kinds = () if self.many else (field.annotation, *get_args(field.annotation))
+        default = field.default if isinstance(field.default, int | float | str) else None
+        return click.option(
+            self.flag,
+            self.argument,
+            type=next((kind for kind in kinds if kind in (int, float)), str),
+            default=default,
+            show_default=default is not None,
+            multiple=self.many,
+            help=self.help,
+        )(command)
+
+
+ENTRIES = (
+    Entry("--epochs", "hyperparameters.epochs", "Local epochs a round."),
+    Entry("--batch-size", "hyperparameters.batch_size"),
+    Entry("--learning-rate", "hyperparameters.learning_rate"),
+    Entry("--optimizer", "hyperparameters.optimizer", "sgd, adam or adamw."),
+    Entry("--momentum", "hyperparameters.momentum"),
+    Entry("--weight-decay", "hyperparameters.weight_decay"),
+    Entry("--id", "id", "Name of the run; made from the workload if left out."),
+    Entry("--rounds", "rounds", "End after this many rounds."),
+    Entry("--hours", "hours", "End after this many hours on the grid clock."),
+    Entry("--grams", "grams", "End when this many gCO2eq are spent."),
+    Entry("--cron", "cron", 'When rounds are due, e.g. "0 22 * * *" (UTC, grid clock).'),
+    Entry("--policy", "policy", ", ".join(POLICIES)),
+    Entry("--policy-option", "policy_options", "One of its parameters; repeatable.", many=True),
+    Entry("--server-optimizer", "server_optimizer.name", "fedavg or fedadam."),
+    Entry(
+        "--server-option", "server_optimizer.options", "e.g. learning_rate=0.01; repeatable.",
+        many=True,
+    ),
+    Entry("--cohort", "cohort", "Updates a round aims at; all open clients if left out."),
+    Entry("--over-selection", "over_selection", "Share invited beyond the cohort."),
+    Entry("--quorum", "quorum", "Updates a round needs."),
+    Entry("--deadline", "deadline_s", "Of a round, wall seconds."),
+    Entry("--norm-bound", "norm_bound", "Largest L2 norm an update may have."),
+    Entry("--weight-cap", "weight_cap", "Examples that count at most."),
+    Entry("--metric", "metric", "Decides the best version."),
+    Entry("--seed", "seed"),
+)  # fmt: skip
+
+FLAGS = {entry.path: entry.flag for entry in ENTRIES}
+"""The option that replaces each entry of a run file."""
 
 
 def run_options(command: Command) -> Command:
-    """Add everything else a run is told."""
-    return _add(_RUN, command)
-
-
-def _add(options: tuple[Callable[[Command], Command], ...], command: Command) -> Command:
-    for option in reversed(options):
-        command = option(command)
+    """Add every option that describes a run."""
+    for entry in reversed(ENTRIES):
+        command = entry.option(command)
     return command
+
+
+def given(context: click.Context) -> dict[str, Any]:
+    """Return the options that stand on the command line, by their path in a run file."""
+    return {
+        entry.path: _pairs(value) if entry.many else value
+        for entry in ENTRIES
+        for value in [context.params[entry.argument]]
+        if context.get_parameter_source(entry.argument) is ParameterSource.COMMANDLINE
+    }
+
+
+def _pairs(words: tuple[str, ...]) -> dict[str, float]:
+    try:
+        return {name: float(value) for name, value in (word.split("=") for word in words)}
+    except ValueError:
+        msg = f"The option {' '.join(words)} is not name=number, e.g. learning_rate=0.01."
+        raise SettingError(msg) from None

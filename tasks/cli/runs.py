@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Mapping
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import ValidationError
 
 from common import settings as settings_
 from common.errors import FederationError, SettingError
-from common.messages import Hyperparameters
 from common.units import show_duration, show_mass
-from scheduler.federation.federation import Federation
 from scheduler.ledger.event import Draft
 from scheduler.ledger.ledger import Ledger
-from scheduler.ledger.run_spec import RunSpec, ServerOptimizerSpec
-from scheduler.policies import policy_options
 from scheduler.status.view import find_run, summary
 from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, view_at_hand, wake
 from tasks.cli.figures import show_avoided, show_score, show_value
 from tasks.cli.look import print_status
-from tasks.cli.options import run_options, training_options
+from tasks.cli.options import given, run_options
+from tasks.cli.run_file import change, make_spec, read_run, to_toml
 
 _OPENS_WITHIN_S = 15.0
 
@@ -32,27 +31,32 @@ def run() -> None:
 
 
 @run.command()
-@click.argument("workload")
-@training_options
+@click.argument("workload", required=False)
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A run in TOML; what stands on the command line wins over it.",
+)
 @run_options
-def start(
-    workload: str, run_id: str | None, server_option: tuple[str, ...], **options: Any
-) -> None:
+@click.pass_context
+def start(context: click.Context, /, workload: str | None, file: Path | None, **_: Any) -> None:
     """Start a run of WORKLOAD: a shipped name, or an import path of yours."""
-    if not any(options[budget] for budget in ("rounds", "hours", "grams")):
-        msg = "A run must know when to end: give --rounds, --hours or --grams."
+    options = given(context) | ({"workload": workload} if workload else {})
+    asked = change(read_run(file) if file else {}, options)
+    if not asked.get("workload"):
+        msg = (
+            "No workload is named, so no run was started. Name it as the first argument, or as "
+            "workload in the run file."
+        )
         raise SettingError(msg)
-    options["policy_options"] = policy_options(
-        options["policy"], _pairs(options.pop("policy_option"))
-    )
+    # Checked before the ledger is locked: a policy may be code of the user's.
+    spec = make_spec(_named(asked, ()), file=file, given=options)
     ledger = ledger_at_hand()
     with ledger.transaction() as tx:
         if not tx.state.clients:
-            msg = (
-                "Nobody is enrolled, so there is nobody to train. `fairwind enroll` adds a client."
-            )
+            msg = "No client is enrolled, so no run was started. Add one with `fairwind enroll`."
             raise FederationError(msg)
-        spec = _spec(workload, run_id or _new_id(tx.state, workload), server_option, options)
+        spec = spec.model_copy(update={"id": _named(asked, tx.state.runs)["id"]})
         if spec.id in tx.state.runs:
             msg = f"There is a run {spec.id!r} already, so none was started. Choose another --id."
             raise FederationError(msg)
@@ -61,40 +65,11 @@ def start(
     _report_start(ledger, spec.id, woken=woken)
 
 
-def _spec(
-    workload: str, run_id: str, server_option: tuple[str, ...], options: dict[str, Any]
-) -> RunSpec:
-    try:
-        training = {name: options.pop(name) for name in Hyperparameters.model_fields}
-        server = ServerOptimizerSpec.model_validate(
-            {"name": options.pop("server_optimizer"), "options": _pairs(server_option)}
-        )
-        return RunSpec(
-            id=run_id, workload=workload, hyperparameters=Hyperparameters(**training),
-            server_optimizer=server, **options,
-        )  # fmt: skip
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = "--" + str(first["loc"][-1]).replace("_", "-") if first["loc"] else "The run"
-        text = first["msg"].removeprefix("Value error, ")
-        msg = f"{where} does not fit: {text}. No run was started."
-        raise SettingError(msg) from None
-
-
-def _pairs(options: tuple[str, ...]) -> dict[str, float]:
-    try:
-        return {name: float(value) for name, value in (o.split("=") for o in options)}
-    except ValueError:
-        msg = f"The option {' '.join(options)} is not name=number, e.g. learning_rate=0.01."
-        raise SettingError(msg) from None
-
-
-def _new_id(state: Federation, workload: str) -> str:
-    stem = workload.replace(":", "-")
-    number = 1
-    while f"{stem}-{number}" in state.runs:
-        number += 1
-    return f"{stem}-{number}"
+def _named(asked: Mapping[str, Any], taken: Collection[str]) -> dict[str, Any]:
+    """Return what was asked for with an id: its own, or the workload's name and a free number."""
+    stem = str(asked["workload"]).replace(":", "-")
+    free = next(name for n in count(1) if (name := f"{stem}-{n}") not in taken)
+    return {"id": free, **asked}
 
 
 def _report_start(ledger: Ledger, run_id: str, *, woken: bool) -> None:
@@ -154,12 +129,16 @@ def list_runs(*, as_json: bool) -> None:
 
 @run.command()
 @click.argument("run_id")
+@click.option("--toml", "as_toml", is_flag=True, help="Print it as a file for `run start --file`.")
 @as_json
-def show(run_id: str, *, as_json: bool) -> None:
+def show(run_id: str, *, as_toml: bool, as_json: bool) -> None:
     """Show one run: its rounds, its figures, and where its model is."""
     ours = settings_.load()
     state = ledger_at_hand().state()
     current = find_run(state, run_id)
+    if as_toml:
+        click.echo(to_toml(current.spec), nl=False)
+        return
     seen = view_at_hand(state, run_id)
     if as_json:
         spec = current.spec.model_dump(mode="json")

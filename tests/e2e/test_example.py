@@ -114,7 +114,18 @@ def _train(folder: Path) -> dict[str, Any]:
         assert started.returncode == 0, started.stderr
         federation.wait_for(lambda: _ended(federation), 60, "the end of the run")
         shown: dict[str, Any] = _json(federation, "run", "show", "heart-1")
+        _repeat(federation, shown["spec"])
         return shown
+
+
+def _repeat(federation: LocalFederation, spec: dict[str, Any]) -> None:
+    """Start the run again from the example's file, and from the one that the first run prints."""
+    printed = federation.folder / "printed.toml"
+    printed.write_text(federation.fairwind("run", "show", "heart-1", "--toml").stdout, "utf-8")
+    for run, path in (("heart-2", EXAMPLE / "run.toml"), ("heart-3", printed)):
+        started = federation.fairwind("run", "start", "--file", str(path))
+        assert started.stdout.startswith(f"{run} has begun"), started.stderr
+        assert _json(federation, "run", "show", run)["spec"] == {**spec, "id": run}
 
 
 def _json(federation: LocalFederation, *words: str) -> Any:

@@ -1,0 +1,139 @@
+"""A run in a TOML file: read it, let the command line change it, check it, print one."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from common.errors import SettingError
+from common.messages import Hyperparameters
+from common.settings.names import nearest
+from scheduler.ledger.run_spec import RunSpec, ServerOptimizerSpec
+from scheduler.policies import policy_options
+from tasks.cli.options import FLAGS
+
+_CHOICES = {"policy": "policy_options", "server_optimizer.name": "server_optimizer.options"}
+"""What is chosen by name, and the table of its own options: those of another choice do not fit."""
+
+_TABLES: dict[str, type[BaseModel]] = {
+    "hyperparameters": Hyperparameters,
+    "server_optimizer": ServerOptimizerSpec,
+}
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """Return what a run file asks for.
+
+    Raises:
+        SettingError: If it cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        fault = f"cannot be read ({error.strerror})"
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        fault = f"is not TOML ({error})"
+    msg = f"The run file {path} {fault}, so no run was started. Correct it."
+    raise SettingError(msg)
+
+
+def change(asked: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a file asks for, changed by options, which are named by their path in it."""
+    changed = {
+        key: dict(value) if isinstance(value, Mapping) else value for key, value in asked.items()
+    }
+    for choice, options in _CHOICES.items():
+        if choice in given and given[choice] != _at(changed, choice):
+            _put(changed, options, {})
+    for path, value in given.items():
+        before = _at(changed, path)
+        both = isinstance(value, Mapping) and isinstance(before, Mapping)
+        _put(changed, path, {**before, **value} if both else value)
+    return changed
+
+
+def make_spec(asked: Mapping[str, Any], *, file: Path | None, given: Mapping[str, Any]) -> RunSpec:
+    """Return the run that was asked for.
+
+    Args:
+        asked: All of it, in the shape of a run file.
+        file: The file that a part of it comes from.
+        given: The options of the command line, by their path in a file.
+
+    Raises:
+        SettingError: If it does not fit. The text names the option, or the entry of the file.
+    """
+    if all(asked.get(budget) is None for budget in ("rounds", "hours", "grams")):
+        msg = "A run must know when to end: give --rounds, --hours or --grams."
+        raise SettingError(msg)
+    try:
+        spec = RunSpec.model_validate(dict(asked))
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(step) for step in first["loc"])
+        if file is None or any(f"{path}.".startswith(f"{each}.") for each in given):
+            where = FLAGS.get(path, path) or "The run"
+        else:
+            where = f"{file}: {path}" if path else f"The run in {file}"
+        msg = f"{where} does not fit: {_fault(first)}. No run was started."
+        raise SettingError(msg) from None
+    return spec.model_copy(
+        update={"policy_options": policy_options(spec.policy, spec.policy_options)}
+    )
+
+
+def to_toml(spec: RunSpec) -> str:
+    """Return a run as a file that starts another one like it; without its id, which is taken."""
+    return "\n".join(_lines(spec.model_dump(mode="json", exclude={"id"}), "")) + "\n"
+
+
+def _lines(table: Mapping[str, Any], path: str) -> Iterator[str]:
+    inner = {key: value for key, value in table.items() if isinstance(value, Mapping)}
+    for key, value in table.items():
+        if key not in inner and value is not None:
+            yield f"{_key(key)} = {_text(value)}"
+    for key, value in inner.items():
+        if value:
+            whole = f"{path}{_key(key)}"
+            yield f"\n[{whole}]"
+            yield from _lines(value, f"{whole}.")
+
+
+def _key(key: str) -> str:
+    return key if key.replace("_", "").isalnum() and key.isascii() else _text(key)
+
+
+def _text(value: str | float) -> str:
+    # JSON writes strings and numbers as TOML does, but for one character that it leaves as it is.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _at(asked: Mapping[str, Any], path: str) -> Any:
+    found: Any = asked
+    for step in path.split("."):
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found
+
+
+def _put(asked: dict[str, Any], path: str, value: Any) -> None:
+    table, _, key = path.rpartition(".")
+    inner = asked.get(table) if table else asked
+    if isinstance(inner, dict):
+        inner[key] = value
+    else:
+        asked[table] = {key: value}
+
+
+def _fault(error: ErrorDetails) -> str:
+    if error["type"] != "extra_forbidden":
+        return error["msg"].removeprefix("Value error, ")
+    *tables, key = (str(step) for step in error["loc"])
+    fields = _TABLES.get(".".join(tables), RunSpec).model_fields
+    near = nearest(key, fields)
+    return f"there is no such entry; did you mean {near}?" if near else "there is no such entry"

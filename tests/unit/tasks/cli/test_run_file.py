@@ -1,0 +1,194 @@
+"""A run in a file: the command line wins over it, faults name it, a printed run starts again."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from common.errors import SettingError
+from common.messages import Hyperparameters
+from scheduler.ledger.run_spec import RunSpec, ServerOptimizerSpec
+from tasks.cli.options import ENTRIES, FLAGS, given, run_options
+from tasks.cli.run_file import change, make_spec, read_run, to_toml
+
+PROJECT = Path(__file__).parents[4]
+EXAMPLE = PROJECT / "examples" / "heart" / "run.toml"
+
+
+def options(*words: str) -> dict[str, Any]:
+    """Return what `run start` takes from these words of a command line."""
+    found = {}
+
+    @click.command()
+    @run_options
+    @click.pass_context
+    def command(context, /, **_):
+        found.update(given(context))
+
+    done = CliRunner().invoke(command, list(words), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return found
+
+
+def spec(path: Path | None, *words: str, **more: str) -> RunSpec:
+    chosen = options(*words) | more
+    asked = {"id": "r-1", **change(read_run(path) if path else {}, chosen)}
+    return make_spec(asked, file=path, given=chosen)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_file(text):
+        path = tmp_path / "run.toml"
+        path.write_text(text, "utf-8")
+        return path
+
+    return write_file
+
+
+def refused(path: Path | None, *words: str) -> str:
+    with pytest.raises(SettingError) as caught:
+        spec(path, *words)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_every_field_of_a_run_has_an_option_or_is_the_workload():
+    assert {path.partition(".")[0] for path in FLAGS} == set(RunSpec.model_fields) - {"workload"}
+    for table, model in (
+        ("hyperparameters", Hyperparameters), ("server_optimizer", ServerOptimizerSpec),
+    ):  # fmt: skip
+        named = {path.partition(".")[2] for path in FLAGS if path.startswith(f"{table}.")}
+        assert named == set(model.model_fields)
+    assert len({entry.flag for entry in ENTRIES}) == len(ENTRIES)
+
+
+def test_the_example_says_what_the_command_on_the_page_says():
+    page = (PROJECT / "docs" / "workload.md").read_text("utf-8")
+    (line,) = re.findall(r"^fairwind run start heart (.*)$", page, re.MULTILINE)
+    assert spec(EXAMPLE) == spec(None, *line.split(), workload="heart")
+    assert EXAMPLE.read_text("utf-8") in page
+
+
+def test_a_file_may_hold_every_field(write):
+    path = write(
+        """
+        workload = "digits"
+        policy = "threshold"
+        cron = "0 22 * * *"
+        grams = 5
+        cohort = 4
+        [policy_options]
+        threshold_gco2eq_per_kwh = 150
+        [server_optimizer]
+        name = "fedadam"
+        options = {learning_rate = 0.01}
+        [hyperparameters]
+        optimizer = "adamw"
+        """
+    )
+    made = spec(path)
+    assert (made.workload, made.policy, made.cron, made.grams) == (
+        "digits", "threshold", "0 22 * * *", 5.0,
+    )  # fmt: skip
+    assert made.policy_options == {"threshold_gco2eq_per_kwh": 150.0}
+    assert made.server_optimizer.options == {"learning_rate": 0.01}
+    assert made.hyperparameters.optimizer == "adamw"
+
+
+def test_the_command_line_wins_over_the_file_even_with_a_default(write):
+    path = write("workload = 'digits'\nrounds = 9\nquorum = 3\n[hyperparameters]\nepochs = 7")
+    made = spec(path, "--rounds=2", "--quorum=2", "--epochs=1", workload="heart")
+    assert (made.rounds, made.quorum, made.hyperparameters.epochs) == (2, 2, 1)
+    assert made.workload == "heart"
+
+
+def test_options_of_a_choice_add_up_but_those_of_another_choice_are_dropped(write):
+    path = write(
+        """
+        workload = "digits"
+        rounds = 1
+        [server_optimizer]
+        name = "fedadam"
+        options = {learning_rate = 0.01, beta_1 = 0.8}
+        """
+    )
+    made = spec(path, "--server-option=beta_1=0.7")
+    assert made.server_optimizer.options == {"learning_rate": 0.01, "beta_1": 0.7}
+    other = spec(path, "--server-optimizer=fedavg")
+    assert other.server_optimizer == ServerOptimizerSpec(name="fedavg")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rounds = 0", "rounds does not fit: Input should be greater than or equal to 1"),
+        ("rounds = 1\nquorums = 2", ("quorums does not fit: there is no such entry; did you mean "
+                                    "quorum?")),
+        ("rounds = 1\n[hyperparameters]\nepoch = 2",
+         "hyperparameters.epoch does not fit: there is no such entry; did you mean epochs?"),
+        ("rounds = 1\nxyzzy = 2", "xyzzy does not fit: there is no such entry"),
+        ("rounds = 1\ncron = 'tomorrow'", ("cron does not fit: 'tomorrow' never comes due: give "
+                                          'five cron fields, e.g. "0 22 * * *"')),
+    ],
+)  # fmt: skip
+def test_a_fault_names_the_file_and_the_entry(write, text, said):
+    path = write(f"workload = 'digits'\n{text}")
+    assert refused(path).startswith(f"{path}: {said}")
+    assert refused(path).endswith(" No run was started.")
+
+
+def test_a_fault_of_an_option_names_the_option(write):
+    path = write("workload = 'digits'\nrounds = 1")
+    assert refused(path, "--deadline=-1").startswith("--deadline does not fit: ")
+
+
+def test_a_fault_of_the_whole_names_the_file(write):
+    path = write("workload = 'digits'\nrounds = 1\ncohort = 2\nquorum = 3")
+    assert refused(path).startswith(f"The run in {path} does not fit: the quorum of 3 is larger")
+
+
+def test_a_run_must_know_when_to_end(write):
+    assert "give --rounds, --hours or --grams" in refused(write("workload = 'digits'"))
+
+
+@pytest.mark.parametrize("text", ["rounds = ", "\xff"])
+def test_what_is_no_toml_is_refused(write, text):
+    path = write("")
+    path.write_bytes(text.encode("latin-1"))
+    assert refused(path).startswith(f"The run file {path} is not TOML (")
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    path = tmp_path / "none.toml"
+    assert refused(path) == (
+        f"The run file {path} cannot be read (No such file or directory), so no run was started. "
+        "Correct it."
+    )
+
+
+@for_all(
+    asked=st.fixed_dictionaries(
+        {"rounds": st.integers(1, 999), "workload": st.text()},
+        optional={
+            "hours": st.floats(1e-9, 1e4),
+            "grams": st.floats(1e-9, 1e300),
+            "norm_bound": st.floats(1e-300, 1e300),
+            "cron": st.sampled_from(["0 22 * * *", "*/5 1-5 * * MON"]),
+            "policy_options": st.dictionaries(st.text(), st.floats(-1e9, 1e9)),
+            "seed": st.integers(0, 2**31 - 1),
+        },
+    )
+)
+def test_a_printed_run_reads_back_as_the_same_run(asked, tmp_path_factory):
+    before = RunSpec(id="r", **asked)
+    path = tmp_path_factory.mktemp("run") / "run.toml"
+    path.write_text(to_toml(before), "utf-8", newline="")
+    assert RunSpec(id="r", **read_run(path)) == before
