@@ -14,9 +14,9 @@ from common.messages import Heartbeat
 from common.settings import Settings
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.signal import Signal
+from scheduler.federation.opening import open_ledger
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.event import Draft, canonical
-from scheduler.ledger.ledger import open_ledger
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.selection.plan import plan_round
 from scheduler.selection.score import WEIGHTS

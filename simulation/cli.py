@@ -180,7 +180,7 @@ def _written(path: Path | None) -> Iterator[Journal | None]:
         yield None
         return
     from common.clock import GridClock  # noqa: PLC0415 - only where a ledger is asked for
-    from scheduler.ledger.ledger import open_ledger  # noqa: PLC0415
+    from scheduler.federation.opening import open_ledger  # noqa: PLC0415
     from simulation.ports.journal import OnDisk  # noqa: PLC0415
 
     if path.exists():

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from scheduler.federation.federation import Federation
+from scheduler.federation.opening import FederationLedger
 from scheduler.ledger.event import Draft, Event
-from scheduler.ledger.ledger import Ledger
 
 
 class Journal(Protocol):
@@ -45,7 +45,7 @@ class OnDisk:
 
     keeps = True
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: FederationLedger) -> None:
         self._ledger = ledger
 
     @property

@@ -13,8 +13,13 @@ from common import settings as settings_
 from common.errors import FairwindError
 from scheduler.carbon import federation_family
 from scheduler.federation.federation import Federation
+from scheduler.federation.opening import (
+    FederationLedger,
+    FederationReader,
+    open_ledger,
+    read_ledger,
+)
 from scheduler.gate.gate import GateRule
-from scheduler.ledger.ledger import Ledger, open_ledger
 from scheduler.status.view import view
 
 
@@ -37,8 +42,13 @@ def fairwind() -> None:
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
-def ledger_at_hand(*, create: bool = False) -> Ledger:
-    """Open the coordinator's ledger."""
+def ledger_at_hand() -> FederationReader:
+    """Open the coordinator's ledger to read."""
+    return read_ledger(settings_.load().ledger)
+
+
+def ledger_to_append(*, create: bool = False) -> FederationLedger:
+    """Open the coordinator's ledger to append; `create` makes one where there is none."""
     ours = settings_.load()
     return open_ledger(ours.ledger, ours.clock, create=create)
 

@@ -11,7 +11,15 @@ from common.errors import FederationError, SettingError
 from common.messages import NAME_PATTERN
 from common.units import show_energy, show_intensity, show_mass
 from scheduler.ledger.event import Draft
-from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, view_at_hand, wake
+from tasks.cli.base import (
+    as_json,
+    ledger_at_hand,
+    ledger_to_append,
+    print_json,
+    print_table,
+    view_at_hand,
+    wake,
+)
 from tasks.cli.signals import check_zone
 
 
@@ -26,7 +34,7 @@ def enroll(client: str, zone: str, examples: int | None) -> None:
         raise SettingError(msg)
     unchecked = check_zone(settings_.load(), zone)
     body = {"zone": zone, "num_examples": examples}
-    with ledger_at_hand(create=True).transaction() as tx:
+    with ledger_to_append(create=True).transaction() as tx:
         tx.append(Draft("client.enrolled", client=client, body=body))
     wake()
     if unchecked:
@@ -40,7 +48,7 @@ def enroll(client: str, zone: str, examples: int | None) -> None:
 @click.argument("client")
 def retire(client: str) -> None:
     """Let a client take part no more. Its past stays in the ledger."""
-    with ledger_at_hand().transaction() as tx:
+    with ledger_to_append().transaction() as tx:
         if client not in tx.state.clients or tx.state.clients[client].retired:
             msg = f"No client {client!r} is enrolled. `fairwind clients` lists who is."
             raise FederationError(msg)

@@ -19,7 +19,7 @@ from common.units import show_bytes
 from models.energy.findings import meter_findings
 from scheduler.carbon import is_live
 from scheduler.federation.client import Client
-from scheduler.ledger.ledger import open_ledger
+from scheduler.federation.opening import read_ledger
 from tasks.coordinator.sources import Sources, known_zones
 from tasks.messaging.broker import check_reachable, connect
 from tasks.messaging.heartbeats import read_heartbeats
@@ -127,7 +127,7 @@ def _ledger(ours: Settings) -> Iterator[Finding]:
             "Enrol clients with `fairwind enroll`.",
         )
         return
-    ledger = open_ledger(ours.ledger, ours.clock, create=False)
+    ledger = read_ledger(ours.ledger)
     state = ledger.state()
     yield Finding("ok", f"Ledger with {state.seq} events, {len(state.clients)} clients.")
     yield Finding(
@@ -155,7 +155,7 @@ def _astray(ours: Settings, clients: Iterable[Client]) -> list[Client]:
 def _workers(ours: Settings) -> Iterator[Finding]:
     if not (ours.folder / "ledger.sqlite").exists():
         return
-    state = open_ledger(ours.ledger, ours.clock, create=False).state()
+    state = read_ledger(ours.ledger).state()
     clients = [client.id for client in state.clients.values() if not client.retired]
     alive = read_heartbeats(connect(ours), clients)
     silent = sorted(set(clients) - set(alive))

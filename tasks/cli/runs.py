@@ -13,10 +13,18 @@ import click
 from common import settings as settings_
 from common.errors import FederationError, SettingError
 from common.units import show_duration, show_mass
+from scheduler.federation.opening import FederationLedger
 from scheduler.ledger.event import Draft
-from scheduler.ledger.ledger import Ledger
 from scheduler.status.view import find_run, summary
-from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, view_at_hand, wake
+from tasks.cli.base import (
+    as_json,
+    ledger_at_hand,
+    ledger_to_append,
+    print_json,
+    print_table,
+    view_at_hand,
+    wake,
+)
 from tasks.cli.figures import show_avoided, show_score, show_value
 from tasks.cli.look import print_status
 from tasks.cli.options import given, run_options
@@ -51,7 +59,7 @@ def start(context: click.Context, /, workload: str | None, file: Path | None, **
         raise SettingError(msg)
     # Checked before the ledger is locked: a policy may be code of the user's.
     spec = make_spec(_named(asked, ()), file=file, given=options)
-    ledger = ledger_at_hand()
+    ledger = ledger_to_append()
     with ledger.transaction() as tx:
         if not tx.state.clients:
             msg = "No client is enrolled, so no run was started. Add one with `fairwind enroll`."
@@ -72,7 +80,7 @@ def _named(asked: Mapping[str, Any], taken: Collection[str]) -> dict[str, Any]:
     return {"id": free, **asked}
 
 
-def _report_start(ledger: Ledger, run_id: str, *, woken: bool) -> None:
+def _report_start(ledger: FederationLedger, run_id: str, *, woken: bool) -> None:
     """Say what became of a new run: begun, impossible, or waiting for a coordinator."""
     deadline = time.monotonic() + (_OPENS_WITHIN_S if woken else 0)
     while time.monotonic() < deadline:
@@ -96,7 +104,7 @@ def _report_start(ledger: Ledger, run_id: str, *, woken: bool) -> None:
 @click.argument("run_id")
 def stop(run_id: str) -> None:
     """End a run now. Its last and its best version are kept."""
-    with ledger_at_hand().transaction() as tx:
+    with ledger_to_append().transaction() as tx:
         current = find_run(tx.state, run_id)
         if current.ended_at is not None:
             msg = f"{run_id} has ended already, so there is nothing to stop."

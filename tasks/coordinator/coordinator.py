@@ -13,9 +13,9 @@ from common.clock import GridClock
 from common.settings import Settings
 from scheduler.carbon import federation_family, is_live, make_signal
 from scheduler.carbon.grid import Grid
+from scheduler.federation.opening import FederationLedger, open_ledger
 from scheduler.gate.gate import GateRule
 from scheduler.ledger.blobs import Blobs
-from scheduler.ledger.ledger import Ledger, open_ledger
 from scheduler.selection.score import score_weights
 from tasks.coordinator.sources import Sources
 from tasks.coordinator.workbench import Workbench
@@ -33,7 +33,7 @@ class Coordinator:
 
     settings: Settings
     clock: GridClock
-    ledger: Ledger
+    ledger: FederationLedger
     blobs: Blobs
     grid: Grid
     almanacs: ZoneHistories | None

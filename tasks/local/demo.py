@@ -19,8 +19,8 @@ import redis
 from common.clock import GridClock, wall_now
 from common.messages import Hyperparameters
 from common.settings.names import PREFIX
+from scheduler.federation.opening import FederationLedger, open_ledger
 from scheduler.ledger.event import Draft
-from scheduler.ledger.ledger import Ledger, open_ledger
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.status.view import summary
 from tasks.cli.figures import show_avoided, show_progress
@@ -73,7 +73,7 @@ class Demo:
                 click.echo("Everything stays up until Ctrl-C.")
                 signal.pause()
 
-    def _start(self, federation: LocalFederation) -> tuple[Ledger, GridClock]:
+    def _start(self, federation: LocalFederation) -> tuple[FederationLedger, GridClock]:
         """Start the sites, then, with the grid clock set, everything else."""
         zones = self._scene.zones
         for client in zones:
@@ -100,7 +100,9 @@ class Demo:
             )  # fmt: skip
         return ledger, clock
 
-    def _train(self, federation: LocalFederation, ledger: Ledger, clock: GridClock) -> None:
+    def _train(
+        self, federation: LocalFederation, ledger: FederationLedger, clock: GridClock
+    ) -> None:
         click.echo(f"Clock     {self._scene.clock_text}\n")
         spec = RunSpec(
             id=_RUN, workload="digits", rounds=self._rounds,
@@ -146,7 +148,9 @@ def _set_clock(federation: LocalFederation, scene: Scene) -> GridClock:
     return clock
 
 
-def _enrolled(federation: LocalFederation, clock: GridClock, zones: Mapping[str, str]) -> Ledger:
+def _enrolled(
+    federation: LocalFederation, clock: GridClock, zones: Mapping[str, str]
+) -> FederationLedger:
     ledger = open_ledger(f"sqlite:///{federation.folder / 'home' / 'ledger.sqlite'}", clock)
     with ledger.transaction() as tx:
         for client, zone in zones.items():

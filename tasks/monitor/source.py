@@ -14,8 +14,8 @@ from scheduler.advice import SEEN_ROUNDS, Record, gather, make_advice
 from scheduler.carbon import federation_family, is_live
 from scheduler.carbon.grid import Grid
 from scheduler.federation.federation import Federation
+from scheduler.federation.opening import FederationReader, read_ledger
 from scheduler.gate.gate import GateRule
-from scheduler.ledger.ledger import Ledger, open_ledger
 from scheduler.status.view import view
 from tasks.monitor import grams
 from tasks.monitor.foreseen import Foreseen
@@ -31,7 +31,7 @@ class LedgerSource:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._given = settings
-        self._ledger: Ledger | None = None
+        self._ledger: FederationReader | None = None
         self._file: tuple[int, int] | None = None
         self._horizon: Horizon | None = None
         self._foreseen = Foreseen()
@@ -128,13 +128,13 @@ class LedgerSource:
             self._horizon = Horizon(settings)
         return self._horizon
 
-    def _current(self) -> Ledger:
+    def _current(self) -> FederationReader:
         settings = self._settings
         file = _identity(settings.ledger)
         if self._ledger is not None and file == self._file:
             return self._ledger
         self.close()
-        self._ledger = open_ledger(settings.ledger, settings.clock, create=False)
+        self._ledger = read_ledger(settings.ledger)
         self._file = file
         return self._ledger
 

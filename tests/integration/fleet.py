@@ -13,8 +13,8 @@ import redis
 from common.clock import GridClock
 from common.settings import Settings
 from scheduler.federation.federation import Federation, Run
+from scheduler.federation.opening import open_ledger
 from scheduler.ledger.event import Draft, Event
-from scheduler.ledger.ledger import open_ledger
 from tasks.coordinator.replay import replay_run
 from tasks.local.federation import COORDINATOR, LocalFederation, site_name
 

@@ -15,7 +15,7 @@ from common.clock import GridClock
 from common.errors import FairwindError
 from models.aggregation import grid_exponent
 from models.workloads import digits
-from scheduler.ledger.ledger import open_ledger
+from scheduler.federation.opening import open_ledger
 from simulation import many
 from simulation.many import scenario_key, simulate_all
 from simulation.outcome import Outcome

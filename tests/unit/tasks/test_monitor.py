@@ -29,8 +29,8 @@ from tornado.testing import bind_unused_port
 
 from common.errors import FederationError, LedgerError
 from common.settings import Settings
+from scheduler.federation.opening import open_ledger
 from scheduler.ledger.event import Draft
-from scheduler.ledger.ledger import open_ledger
 from tasks.monitor import install
 from tasks.monitor.feed import Feed, Mailbox
 from tasks.monitor.guard import authenticates, is_loopback, restrict

@@ -16,8 +16,8 @@ from common.settings import Settings
 from scheduler.accounting.booking import Booking
 from scheduler.accounting.totals import Totals
 from scheduler.carbon.reading import FLOW_TRACED, Mean, Reading
+from scheduler.federation.opening import open_ledger
 from scheduler.ledger.event import Draft
-from scheduler.ledger.ledger import open_ledger
 from tasks.monitor import grams
 from tasks.monitor.horizon import outlook
 from tasks.monitor.source import LedgerSource

@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 
 from common import settings
 from common.clock import GridClock
+from scheduler.federation.opening import open_ledger
 from scheduler.ledger.event import canonical, stamp
-from scheduler.ledger.ledger import open_ledger
 from tasks.cli import fairwind
 from tests.unit.scheduler.report.golden import golden
 

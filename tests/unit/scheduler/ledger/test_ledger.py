@@ -8,36 +8,19 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.clock import GridClock
-from common.errors import LedgerError, SettingError
+from common.errors import LedgerError
 from scheduler.federation.federation import Federation
+from scheduler.federation.opening import FederationLedger, open_ledger
 from scheduler.ledger.event import GENESIS, Draft, canonical, stamp
-from scheduler.ledger.ledger import SCHEMA_VERSION, Ledger, open_ledger
 from tests.unit.scheduler.story import Story, history, sha, spec, steps
 
 REPOSITORY = Path(__file__).parents[4]
 CLOCK = GridClock()
 EARLIEST = datetime(1990, 1, 1)  # noqa: DTZ001 - hypothesis adds the time zone
-
-
-def url(path: Path) -> str:
-    return f"sqlite:///{path}"
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "home" / "ledger.sqlite"
-
-
-@pytest.fixture
-def ledger(path):
-    opened = open_ledger(url(path), CLOCK)
-    yield opened
-    opened.close()
 
 
 def enrolled(name: str, zone: str = "FR") -> Draft:
@@ -48,7 +31,7 @@ def retold(told: Story) -> list[Draft]:
     return [Draft(e.kind, e.run, e.round, e.client, e.body) for e in told.events]
 
 
-def append(ledger: Ledger, *drafts: Draft) -> None:
+def append(ledger: FederationLedger, *drafts: Draft) -> None:
     with ledger.transaction() as tx:
         tx.append(*drafts)
 
@@ -63,9 +46,9 @@ def altered(path: Path, *statements: str) -> None:
     connection.close()
 
 
-def test_what_is_appended_is_read_back(ledger, path):
+def test_what_is_appended_is_read_back(ledger, url):
     append(ledger, enrolled("a"), enrolled("b", "DE"))
-    again = open_ledger(url(path), CLOCK)
+    again = open_ledger(url, CLOCK)
     first, second = again.events()
     assert (first.seq, first.kind, first.client) == (1, "client.enrolled", "a")
     assert second.body == {"zone": "DE", "num_examples": None}
@@ -93,10 +76,10 @@ def test_events_of_one_run_can_be_read_alone(ledger):
     assert [event.kind for event in ledger.events(run="r")] == ["run.started", "run.stop_requested"]
 
 
-def test_times_are_kept_to_the_microsecond_on_both_clocks(path):
+def test_times_are_kept_to_the_microsecond_on_both_clocks(url):
     start = datetime(2026, 1, 1, tzinfo=UTC)
     clock = GridClock(wall_start=start, grid_start=start - timedelta(days=1), speed=60.0)
-    ledger = open_ledger(url(path), clock)
+    ledger = open_ledger(url, clock)
     with ledger.transaction() as tx:
         tx.append(enrolled("a"))
         at, grid_at = tx.at, tx.grid_at
@@ -106,64 +89,23 @@ def test_times_are_kept_to_the_microsecond_on_both_clocks(path):
     ledger.close()
 
 
-def test_the_writer_sees_what_every_later_reader_will_see(path):
+def test_the_writer_sees_what_every_later_reader_will_see(url):
     # A clock of another time zone, a schedule in UTC, and a tuple that comes back as a list.
     east = datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=9)))
-    ledger = open_ledger(url(path), GridClock(wall_start=east, grid_start=east))
+    ledger = open_ledger(url, GridClock(wall_start=east, grid_start=east))
     asked = spec(cron="0 22 * * *").model_dump(mode="json")
     append(
         ledger,
         Draft("run.started", run="r", body={"spec": asked}),
         Draft("run.waiting", run="r", body={"reason": "too_few", "codes": {}, "of": (1, 2)}),
     )
-    again = open_ledger(url(path), CLOCK)
+    again = open_ledger(url, CLOCK)
     assert again.state() == ledger.state()
     due = ledger.state().runs["r"].due_at
     assert due is not None
     assert due.astimezone(UTC).hour == 22
     ledger.close()
     again.close()
-
-
-def test_an_exception_takes_back_what_was_appended(ledger):
-    append(ledger, enrolled("a"))
-    unserialisable = Draft("client.enrolled", client="x", body={"zone": object()})
-    with pytest.raises(TypeError):
-        append(ledger, enrolled("b"), unserialisable)
-    assert set(ledger.state().clients) == {"a"}
-    append(ledger, enrolled("c"))
-    assert set(ledger.state().clients) == {"a", "c"}
-    assert ledger.verify().events == 2
-    assert ledger.verify().broken_at is None
-
-
-def test_a_commit_that_fails_takes_back_what_was_appended(ledger):
-    append(ledger, enrolled("a"))
-    full = OSError("the disk is full")
-
-    def fail(_connection):
-        raise full
-
-    sa.event.listen(ledger._engine, "commit", fail)
-    with pytest.raises(OSError, match="disk is full"):
-        append(ledger, enrolled("b"))
-    sa.event.remove(ledger._engine, "commit", fail)
-    assert set(ledger.state().clients) == {"a"}
-    append(ledger, enrolled("c"))
-    assert ledger.verify().broken_at is None
-
-
-def test_figures_that_are_not_numbers_never_get_in(ledger):
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        append(ledger, Draft("grid.read", body={"readings": float("nan")}))
-    assert ledger.latest_seq() == 0
-
-
-def test_state_inside_a_transaction_includes_its_own_events(ledger):
-    with ledger.transaction() as tx:
-        tx.append(enrolled("a"))
-        assert set(tx.state.clients) == {"a"}
-        assert set(ledger.state().clients) == {"a"}
 
 
 @pytest.mark.parametrize(
@@ -199,10 +141,10 @@ ALTERATIONS = {
 
 @pytest.mark.parametrize("column", ALTERATIONS)
 @pytest.mark.parametrize("seq", [1, 2, 3])
-def test_any_altered_column_is_found(ledger, path, column, seq):
+def test_any_altered_column_is_found(ledger, path, column, seq, url):
     append(ledger, enrolled("a"), enrolled("b"), enrolled("c"))
     altered(path, f"UPDATE events SET {column} = {ALTERATIONS[column]} WHERE seq = {seq}")  # noqa: S608 - all of it is ours
-    again = open_ledger(url(path), CLOCK)
+    again = open_ledger(url, CLOCK)
     found = again.verify()
     # A number changed for a higher one moves the event behind the others.
     assert found.broken_at == seq
@@ -217,15 +159,15 @@ def test_the_alterations_are_of_every_column(ledger, path):
 
 
 @pytest.mark.parametrize("seq", [1, 2])
-def test_a_deleted_event_is_found(ledger, path, seq):
+def test_a_deleted_event_is_found(ledger, path, seq, url):
     append(ledger, enrolled("a"), enrolled("b"), enrolled("c"))
     altered(path, f"DELETE FROM events WHERE seq = {seq}")  # noqa: S608 - all of it is ours
-    again = open_ledger(url(path), CLOCK)
+    again = open_ledger(url, CLOCK)
     assert again.verify().broken_at == seq
     again.close()
 
 
-def test_exchanged_events_are_found(ledger, path):
+def test_exchanged_events_are_found(ledger, path, url):
     append(ledger, enrolled("a"), enrolled("b"))
     altered(
         path,
@@ -233,7 +175,7 @@ def test_exchanged_events_are_found(ledger, path):
         "UPDATE events SET seq = 1 WHERE seq = 2",
         "UPDATE events SET seq = 2 WHERE seq = 3",
     )
-    again = open_ledger(url(path), CLOCK)
+    again = open_ledger(url, CLOCK)
     assert again.verify().broken_at == 1
     again.close()
 
@@ -246,76 +188,14 @@ def test_the_head_names_the_whole_history(ledger):
     assert first.head != second.head == ledger.state().head
 
 
-def test_an_event_nobody_can_understand_is_named(ledger, path):
+def test_an_event_nobody_can_understand_is_named(ledger, path, url):
     append(ledger, enrolled("a"), enrolled("b"))
     altered(path, "UPDATE events SET body = '{}' WHERE seq = 2")
-    again = open_ledger(url(path), CLOCK)
+    again = open_ledger(url, CLOCK)
     for _ in range(2):  # and not passed over the second time
         with pytest.raises(LedgerError, match=r"Event 2 .*client\.enrolled.*ledger verify"):
             again.state()
     again.close()
-
-
-def test_the_database_counts_a_client_once_a_round(ledger):
-    told = Story("a")
-    told.start()
-    told.plan("a")
-    told.answer("a")
-    drafts = retold(told)
-    append(ledger, *drafts)
-    counted = drafts[-1]
-    assert counted.kind == "update.accepted"
-    with pytest.raises(sa.exc.IntegrityError, match="UNIQUE constraint failed"):
-        append(ledger, counted)
-    append(ledger, Draft("update.late", "r", 1, "a", counted.body))
-    assert ledger.verify().broken_at is None
-
-
-@pytest.mark.parametrize(
-    ("version", "age"), [(str(SCHEMA_VERSION + 1), "newer"), (str(SCHEMA_VERSION - 1), "older")]
-)
-def test_a_ledger_of_another_version_is_refused_with_a_remedy(ledger, path, version, age):
-    ledger.close()
-    connection = sqlite3.connect(path)
-    connection.execute("UPDATE meta SET value = ?", (version,))
-    connection.commit()
-    connection.close()
-    with pytest.raises(LedgerError, match=rf"version {version}, {age} .*Run the Fairwind that"):
-        open_ledger(url(path), CLOCK)
-
-
-def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path):
-    path = tmp_path / "ledger.sqlite"
-    path.write_text("Dear diary, today I trained a model." * 100)
-    before = path.read_bytes()
-    with pytest.raises(LedgerError, match=r"cannot be opened: file is not a database"):
-        open_ledger(url(path), CLOCK)
-    assert path.read_bytes() == before
-
-
-def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
-    (tmp_path / "home").write_text("a file where the folder should be")
-    with pytest.raises(LedgerError, match=r"cannot be made.*FAIRWIND_HOME"):
-        open_ledger(url(tmp_path / "home" / "deep" / "ledger.sqlite"), CLOCK)
-
-
-def test_a_place_where_no_file_can_be_is_refused(tmp_path):
-    (tmp_path / "ledger.sqlite").mkdir()
-    with pytest.raises(LedgerError, match=r"cannot be opened: unable to open database file"):
-        open_ledger(url(tmp_path / "ledger.sqlite"), CLOCK)
-
-
-def test_whoever_only_reads_makes_no_ledger(path):
-    with pytest.raises(LedgerError, match=r"no ledger at .*fairwind enroll"):
-        open_ledger(url(path), CLOCK, create=False)
-    assert not path.parent.exists()
-
-
-@pytest.mark.parametrize("given_url", ["", "ledger", "sqlite://", "postgresql://u:secret@h/db"])
-def test_other_databases_are_refused_without_their_passwords(given_url):
-    with pytest.raises(SettingError, match="not an SQLite file") as caught:
-        open_ledger(given_url, CLOCK)
-    assert "secret" not in str(caught.value)
 
 
 def test_threads_appending_at_once_keep_the_chain_whole(ledger):
@@ -337,7 +217,7 @@ APPENDING = """
 import sys
 from common.clock import GridClock
 from scheduler.ledger.event import Draft
-from scheduler.ledger.ledger import open_ledger
+from scheduler.federation.opening import open_ledger
 
 ledger = open_ledger(sys.argv[1], GridClock())
 print("ready", flush=True)
@@ -350,10 +230,10 @@ for i in range(25):
 """
 
 
-def test_processes_appending_at_once_keep_the_chain_whole(ledger, path):
+def test_processes_appending_at_once_keep_the_chain_whole(ledger, url):
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", APPENDING, url(path), name],
+            [sys.executable, "-c", APPENDING, url, name],
             cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )
         for name in "pq"
@@ -388,8 +268,8 @@ def test_the_order_of_stamps_is_the_order_of_times(a, b):
 @settings(max_examples=40)
 @given(steps=steps, sizes=st.lists(st.integers(1, 6), min_size=1))
 def test_replaying_the_ledger_gives_the_state(tmp_path_factory, steps, sizes):
-    path = tmp_path_factory.mktemp("ledger") / "ledger.sqlite"
-    writer, follower = open_ledger(url(path), CLOCK), open_ledger(url(path), CLOCK)
+    url = f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'ledger.sqlite'}"
+    writer, follower = open_ledger(url, CLOCK), open_ledger(url, CLOCK)
     drafts = retold(history(steps))
     position = turn = 0
     while position < len(drafts):
@@ -398,7 +278,7 @@ def test_replaying_the_ledger_gives_the_state(tmp_path_factory, steps, sizes):
         position, turn = position + size, turn + 1
         if turn % 3 == 0:
             assert follower.state() == writer.state()
-    newcomer = open_ledger(url(path), CLOCK)
+    newcomer = open_ledger(url, CLOCK)
     assert newcomer.state() == follower.state() == writer.state()
     folded = Federation()
     for event in newcomer.events():

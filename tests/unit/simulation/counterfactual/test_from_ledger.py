@@ -15,8 +15,8 @@ from common.clock import GridClock
 from common.errors import FederationError, SettingError
 from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.carbon.signal import HOUR, hour_start
+from scheduler.federation.opening import FederationLedger, open_ledger
 from scheduler.ledger.event import Draft, Event
-from scheduler.ledger.ledger import Ledger, open_ledger
 from simulation.counterfactual.from_ledger import read_past
 from simulation.counterfactual.remembered import Remembered, Stretch, hourly
 from simulation.counterfactual.replay import Hindsight, ReplayedFigures, look_back
@@ -35,13 +35,13 @@ DAY = [100, 90, 80, 70, 60, 50, 60, 70, 80, 90, 100, 110, 120, 130, 140, 150, 16
        160, 150, 130, 110]  # fmt: skip
 
 
-def played(folder: Path, scenario: Scenario) -> tuple[Ledger, Outcome]:
+def played(folder: Path, scenario: Scenario) -> tuple[FederationLedger, Outcome]:
     """Simulate into a ledger on disk, as `fairwind simulate --ledger` does."""
     ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}", GridClock())
     return ledger, simulate(scenario, journal=OnDisk(ledger))
 
 
-def kept(folder: Path, scenario: Scenario) -> Ledger:
+def kept(folder: Path, scenario: Scenario) -> FederationLedger:
     return played(folder, scenario)[0]
 
 
@@ -62,7 +62,7 @@ def three_grids(folder: Path, **run: Any) -> Scenario:
     )  # fmt: skip
 
 
-def two_grids(folder: Path) -> Ledger:
+def two_grids(folder: Path) -> FederationLedger:
     """One client at 100 g/kWh and one at 600; both train in each of three rounds."""
     scenario = world(
         signal={"kind": "flat", "gco2eq_per_kwh": {"FR": 100, "PL": 600}}, gate="off",

@@ -1,0 +1,103 @@
+"""The table of events, its triggers, and an event as one of its rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy import event as sa_event
+from sqlalchemy.engine import Connection
+
+from scheduler.ledger.event import Event, stamp
+
+SCHEMA_VERSION = 1
+
+metadata = sa.MetaData()
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("value", sa.String, nullable=False),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.String, nullable=False),
+    sa.Column("grid_at", sa.String, nullable=False),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("run", sa.String, nullable=False),
+    sa.Column("round", sa.Integer, nullable=False),
+    sa.Column("client", sa.String, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("prev_hash", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+_INSERT = sa.insert(events)
+
+sa.Index(
+    "counted_once",
+    events.c.run,
+    events.c.round,
+    events.c.client,
+    unique=True,
+    sqlite_where=events.c.kind == "update.accepted",
+)
+"""The database itself refuses to count a client twice in one round."""
+
+for _verb in ("UPDATE", "DELETE"):
+    sa_event.listen(
+        events,
+        "after_create",
+        sa.DDL(  # type: ignore[no-untyped-call]
+            f"CREATE TRIGGER no_{_verb.lower()} BEFORE {_verb} ON events "
+            "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+        ),
+    )
+
+Row = sa.Row[tuple[object, ...]]
+
+
+def insert(connection: Connection, sealed: list[tuple[Event, str]]) -> None:
+    """Write events, each with the text of its body."""
+    rows = [
+        {
+            "seq": event.seq, "at": stamp(event.at), "grid_at": stamp(event.grid_at),
+            "kind": event.kind, "run": event.run, "round": event.round, "client": event.client,
+            "body": body, "prev_hash": event.prev_hash, "hash": event.hash,
+        }
+        for event, body in sealed
+    ]  # fmt: skip
+    connection.execute(_INSERT, rows)
+
+
+def last_seq(connection: Connection) -> int:
+    """Return the number of the last event, 0 if there is none."""
+    return int(connection.exec_driver_sql("SELECT max(seq) FROM events").scalar() or 0)
+
+
+def rows_after(connection: Connection, seq: int, run: str | None = None) -> Iterator[Row]:
+    """Yield the rows behind number `seq` in order, of one run or of all."""
+    query = sa.select(events).where(events.c.seq > seq).order_by(events.c.seq)
+    if run is not None:
+        query = query.where(events.c.run == run)
+    yield from connection.execute(query)
+
+
+def newest_rows(connection: Connection, kind: str, *, limit: int) -> list[Row]:
+    """Return the newest rows of one kind, newest first."""
+    query = sa.select(events).where(events.c.kind == kind).order_by(events.c.seq.desc())
+    return list(connection.execute(query.limit(limit)))
+
+
+def as_event(row: Row) -> Event:
+    """Return a row as the event it holds."""
+    return Event(
+        row.seq, datetime.fromisoformat(row.at), datetime.fromisoformat(row.grid_at), row.kind,
+        row.run, row.round, row.client, json.loads(row.body), row.prev_hash, row.hash,
+    )  # fmt: skip
