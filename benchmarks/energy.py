@@ -6,9 +6,9 @@ import statistics
 import time
 
 from common.settings import load
-from models.energy.choice import choose_sources
 from models.energy.crosscheck import cross_check
 from models.energy.meter import Meter
+from models.energy.source_choice import choose_sources
 
 _TARGET_S = 1e-3
 

@@ -10,11 +10,10 @@ from torch.utils.data import TensorDataset
 from common.errors import WorkloadError
 from common.messages import Hyperparameters
 from models.batched.arrangement import Arrangement, arrange
-from models.batched.choice import choose
-from models.batched.footprint import Footprint
+from models.batched.batch_schedule import Examples, draw_batches
 from models.batched.results import UpdateRows
 from models.batched.stack import Stacked, train_stack
-from models.batched.timetable import Examples, draw_batches
+from models.batched.trainer_choice import choose
 from models.batched.work import ClientWork, Updates
 from models.training import Trainer
 from models.update import State
@@ -68,8 +67,8 @@ class Cohort:
         if self.batched:
             model = self._lead.model
             tensors = cast("Mapping[str, TensorDataset]", data)
-            self._pool = Examples.of(tensors, next(model.parameters()).device)
-            self._footprint = Footprint.of(model, self._pool)
+            self._examples = Examples.of(tensors, next(model.parameters()).device)
+            self._values = sum(p.numel() for p in model.parameters() if p.requires_grad)
 
     def train(
         self, base: State, works: Sequence[ClientWork], *, hyperparameters: Hyperparameters
@@ -125,10 +124,10 @@ class Cohort:
         if not self.batched:
             return Arrangement(in_turn=list(range(len(works))), stacks=[])
         return arrange(
-            self._pool,
+            self._examples,
             works,
             batch_size=batch_size,
-            footprint=self._footprint,
+            values=self._values,
             turns=self._turns,
         )
 
@@ -142,7 +141,7 @@ class Cohort:
                 self._workload.loss,
                 base,
                 signature=self._lead.signature,
-                pool=self._pool,
-                timetable=draw_batches(self._pool, works, batch_size=hyperparameters.batch_size),
+                examples=self._examples,
+                schedule=draw_batches(self._examples, works, batch_size=hyperparameters.batch_size),
                 hyperparameters=hyperparameters,
             )

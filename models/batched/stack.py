@@ -11,7 +11,7 @@ from torch.func import functional_call, vmap
 from torch.optim import Optimizer
 
 from common.messages import Hyperparameters
-from models.batched.timetable import BatchSchedule, Examples
+from models.batched.batch_schedule import BatchSchedule, Examples
 from models.batched.work import Floats
 from models.training import named_optimizer
 from models.update import Signature, State
@@ -39,11 +39,11 @@ def train_stack(
     base: State,
     *,
     signature: Signature,
-    pool: Examples,
-    timetable: BatchSchedule,
+    examples: Examples,
+    schedule: BatchSchedule,
     hyperparameters: Hyperparameters,
 ) -> Stacked:
-    """Train all clients of a timetable at once, each from the same base model.
+    """Train all clients of a schedule at once, each from the same base model.
 
     Clients share no value of the stack, so the gradient of the sum of their losses holds each
     one's own. Those with fewest steps are last, and leave the stack when they are done.
@@ -54,13 +54,13 @@ def train_stack(
         loss: The mean over examples.
         base: The state to start from.
         signature: The model's `delta_signature`.
-        pool: The clients' examples.
-        timetable: Their batches.
-        hyperparameters: The run's; the timetable has the epochs and the batches.
+        examples: The clients' examples.
+        schedule: Their batches.
+        hyperparameters: The run's; the schedule has the epochs and the batches.
 
     """
     device = next(model.parameters()).device
-    num_clients = len(timetable.counts)
+    num_clients = len(schedule.counts)
     trained = {n for n, p in model.named_parameters() if p.requires_grad}
     stack = {
         name: nn.Parameter(base[name].to(device).expand(num_clients, *spec.shape).clone())
@@ -69,12 +69,12 @@ def train_stack(
     }
     whole = {name: parameter.data for name, parameter in stack.items()}
     optimizer = named_optimizer(list(stack.values()), hyperparameters)
-    rows, counts = timetable.rows.to(device), timetable.counts.to(device)
+    rows, counts = schedule.rows.to(device), schedule.counts.to(device)
     losses = torch.zeros(counts.shape, dtype=torch.float64, device=device)
-    for step, active in enumerate(timetable.active()):
+    for step, active in enumerate(schedule.active()):
         if active < len(next(iter(stack.values()))):
             stack = _narrow(optimizer, stack, active)
-        batch = tuple(tensor[rows[:active, step]] for tensor in pool.tensors)
+        batch = tuple(tensor[rows[:active, step]] for tensor in examples.tensors)
         optimizer.zero_grad(set_to_none=True)
         found = _mean_losses(model, loss, {**stack}, batch, counts[:active, step])
         found.sum().backward()  # type: ignore[no-untyped-call]
@@ -86,7 +86,7 @@ def train_stack(
         else torch.zeros(num_clients, *spec.shape, dtype=spec.dtype)
         for name, spec in signature.items()
     }
-    return Stacked(deltas, *timetable.loss_and_utility(losses.cpu()))
+    return Stacked(deltas, *schedule.loss_and_utility(losses.cpu()))
 
 
 def _mean_losses(

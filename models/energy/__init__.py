@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from common.log import get_logger
 from common.settings import Settings
-from models.energy.choice import choose_sources
 from models.energy.meter import Meter
+from models.energy.source_choice import choose_sources
 
 _log = get_logger(__name__)
 

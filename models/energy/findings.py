@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from common.settings import Settings
-from models.energy.choice import choose_sources
+from models.energy.source_choice import choose_sources
 
 Finding = tuple[Literal["ok", "warning"], str]
 """How serious it is, and a sentence for people."""

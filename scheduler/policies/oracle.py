@@ -9,7 +9,7 @@ the running hour's part:
 - client c takes part r_c of all participations, past ones included, rounded down or up: r_c as
   `fairwind` has it (`scheduler.policies.fairwind.participation`), evened out until Jain's index of
   whole updates is at least `fairness`, and no client takes part twice in a round;
-- among all such plans, the hours and cohorts that emit least (`planning.timetable`).
+- among all such plans, the hours and cohorts that emit least (`planning.round_timetable`).
   Clients of one zone whose energies differ by a tenth at most are alike; of those, whoever is
   furthest behind its share goes first;
 - who trains does as much work, and weighs as much, as `fairwind` says.
@@ -36,7 +36,7 @@ from scheduler.policies.fairwind import participation
 from scheduler.policies.planning.ground import ground_of
 from scheduler.policies.planning.local_work import local_work
 from scheduler.policies.planning.quotas import capped, quotas, undoing_weights
-from scheduler.policies.planning.timetable import RoundTimetable, Task, timetable
+from scheduler.policies.planning.round_timetable import RoundTimetable, Task, timetable
 from scheduler.policies.pool import CandidateTable, Floats, Ints
 from scheduler.policies.result import SelectionResult
 

@@ -12,8 +12,8 @@ from datetime import datetime
 
 import numpy as np
 
-from scheduler.carbon.forecast.choice import choose
 from scheduler.carbon.forecast.history import History, history_of
+from scheduler.carbon.forecast.method_choice import choose
 from scheduler.carbon.forecast.quantile import quantiles
 from scheduler.carbon.forecast.result import Backtest, Forecast
 from scheduler.carbon.reading import MOST_GCO2EQ_PER_KWH, Reading, refuse_naive

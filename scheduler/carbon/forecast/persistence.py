@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from scheduler.carbon.forecast.history import DAY, History, days_ahead
-from scheduler.carbon.forecast.outcome import TRIED, MethodForecast
+from scheduler.carbon.forecast.method_forecast import TRIED, MethodForecast
 
 
 def persistence(history: History, leads: int) -> MethodForecast:

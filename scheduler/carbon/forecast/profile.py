@@ -41,7 +41,7 @@ from itertools import pairwise
 import numpy as np
 
 from scheduler.carbon.forecast.history import DAY, History, days_ahead
-from scheduler.carbon.forecast.outcome import TRIED, MethodForecast
+from scheduler.carbon.forecast.method_forecast import TRIED, MethodForecast
 from scheduler.carbon.signals.weather import Floats
 
 _SHAPE_WEIGHT = 0.1

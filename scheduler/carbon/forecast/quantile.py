@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from scheduler.carbon.forecast.history import DAY
-from scheduler.carbon.forecast.outcome import MethodForecast
+from scheduler.carbon.forecast.method_forecast import MethodForecast
 from scheduler.carbon.signals.weather import Floats
 
 LOW, HIGH = 0.1, 0.9

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scheduler.carbon.forecast.history import History
-from scheduler.carbon.forecast.outcome import MethodForecast
+from scheduler.carbon.forecast.method_forecast import MethodForecast
 from scheduler.carbon.forecast.persistence import persistence
 from scheduler.carbon.forecast.profile import _shape, profile
 from scheduler.carbon.signals.weather import Floats

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scheduler.carbon.forecast.outcome import MethodForecast
+from scheduler.carbon.forecast.method_forecast import MethodForecast
 from scheduler.carbon.forecast.quantile import quantiles
 from tests.unit.scheduler.carbon.forecast.grids import HOUR, NOW, forecast_of, readings, solar_grid
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.policies.planning import timetable as timetable_
-from scheduler.policies.planning.timetable import Task, _solve, timetable
+from scheduler.policies.planning import round_timetable as timetable_
+from scheduler.policies.planning.round_timetable import Task, _solve, timetable
 
 NAN = math.nan
 

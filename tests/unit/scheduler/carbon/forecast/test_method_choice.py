@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scheduler.carbon.forecast.choice import choose
+from scheduler.carbon.forecast.method_choice import choose
 from tests.unit.scheduler.carbon.forecast.grids import history, solar_grid
 
 

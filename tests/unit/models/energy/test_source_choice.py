@@ -6,8 +6,8 @@ import pytest
 
 from common.settings import Settings
 from models.energy import make_meter
-from models.energy.choice import choose_sources
 from models.energy.findings import meter_findings
+from models.energy.source_choice import choose_sources
 from tests.unit.models.energy.recorded_nvml import Gpu, RecordedNvml
 from tests.unit.models.energy.recorded_rapl import write_zone
 

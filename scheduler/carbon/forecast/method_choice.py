@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scheduler.carbon.forecast.history import DAY, History
-from scheduler.carbon.forecast.outcome import MethodForecast
+from scheduler.carbon.forecast.method_forecast import MethodForecast
 from scheduler.carbon.forecast.persistence import persistence
 from scheduler.carbon.forecast.profile import profile
 from scheduler.carbon.forecast.result import Backtest

@@ -83,23 +83,25 @@ class BatchSchedule:
         return loss.numpy(), utility.numpy()
 
 
-def draw_batches(pool: Examples, works: Sequence[ClientWork], *, batch_size: int) -> BatchSchedule:
+def draw_batches(
+    examples: Examples, works: Sequence[ClientWork], *, batch_size: int
+) -> BatchSchedule:
     """Draw every batch of some works, as `models.batch.shuffled` draws them one by one.
 
     Args:
-        pool: The clients' examples.
+        examples: The clients' examples.
         works: Those with most steps first.
         batch_size: Examples in a batch; the last one of an epoch may be smaller.
     """
     generator = torch.Generator()
-    width = min(batch_size, max(pool.sizes[work.client] for work in works))
-    shape = len(works), pool.num_steps(works[0], batch_size)
+    width = min(batch_size, max(examples.sizes[work.client] for work in works))
+    shape = len(works), examples.num_steps(works[0], batch_size)
     rows = np.zeros((*shape, width), dtype=np.int64)
     counts = np.zeros(shape, dtype=np.int64)
     last_epoch = np.zeros(shape, dtype=np.bool_)
     for number, work in enumerate(works):
-        size, start = pool.sizes[work.client], pool.starts[work.client]
-        each, steps = -(-size // batch_size), pool.num_steps(work, batch_size)
+        size, start = examples.sizes[work.client], examples.starts[work.client]
+        each, steps = -(-size // batch_size), examples.num_steps(work, batch_size)
         generator.manual_seed(work.seed)
         epochs = rows[number, :steps].reshape(work.epochs, each * width)
         for epoch in epochs:
