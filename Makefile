@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format bench study study-quick clean
+.PHONY: help setup demo test-quick test test-slow check format bench study study-quick clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,12 +29,22 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## Run a whole federation on this machine: make demo ARGS="--help"
 	@$(BIN)/fairwind demo $(ARGS)
 
-test: $(STAMP) ## Run unit, integration and end-to-end tests (under ten minutes): make test ARGS="-k gate"
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+# Compiled modules are kept: tests start hundreds of processes, which would compile them each time.
+unexport PYTHONDONTWRITEBYTECODE
 
-# Status 5 is pytest's for "no test was selected".
+# One worker a core; beyond eight they wait for the longest tests.
+PARALLEL := -n logical --maxprocesses 8
+# Status 5 is pytest's for "no test was selected", as ARGS may have it.
+pytest = $(BIN)/python -m pytest $(1) $(ARGS) || { status=$$?; test $$status -eq 5; }
+
+test-quick: $(STAMP) ## Run the unit tests (within a minute): make test-quick ARGS="-k gate"
+	@$(call pytest,-m "not (slow or integration or e2e)" $(PARALLEL) --dist worksteal)
+
+test: test-quick ## Run unit, integration and end-to-end tests (within five minutes)
+	@$(call pytest,-m "(integration or e2e) and not slow" $(PARALLEL) --dist loadgroup)
+
 test-slow: $(STAMP) ## Run the fault and soak tests
-	@$(BIN)/python -m pytest -m slow $(ARGS) || { status=$$?; test $$status -eq 5 && echo "There are no slow tests."; }
+	@$(call pytest,-m slow $(PARALLEL) --dist loadgroup)
 
 check: $(STAMP) ## Check format, lint, types, layers and dependencies
 	$(BIN)/ruff format --check --quiet

@@ -20,6 +20,8 @@ for _name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[_name]
 # Nor does a settings file in the home of whoever runs the tests count.
 os.environ[CONFIG] = os.devnull
+# Before torch is imported: processes run at once here, not threads.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 from tasks.local.federation import LocalFederation
 from tasks.local.processes import Processes
