@@ -17,6 +17,7 @@ from scheduler.carbon.signal import Signal
 from scheduler.federation.opening import open_ledger
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.event import Draft, canonical
+from scheduler.ledger.events import ClientEnrolled, RunStarted
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.selection.plan import plan_round
 from scheduler.selection.score import WEIGHTS
@@ -63,7 +64,7 @@ def measure_tick(signal: Signal) -> None:
         watch(c)  # everybody joins, and every gate is judged for the first time
         spec = RunSpec(id="r", workload="digits", policy="all", rounds=2)
         with c.ledger.transaction() as tx:
-            tx.append(Draft("run.started", run="r", body={"spec": spec.model_dump(mode="json")}))
+            tx.append(Draft(RunStarted(spec=spec), run="r"))
         open_new_runs(c)
         _measure(c)
 
@@ -85,7 +86,7 @@ def _measure(c: Coordinator) -> None:
     tick_s = planned_s - begun_s
     print(f"  heartbeats, grids, gates{(watched_s - begun_s) * 1e3:8.1f} ms")
     print(f"  plan, into the ledger   {(planned_s - watched_s) * 1e3:8.1f} ms   "
-          f"{len(canonical(planned.body)) / 1e6:.2f} MB of event")  # fmt: skip
+          f"{len(canonical(planned.payload)) / 1e6:.2f} MB of event")  # fmt: skip
     print(f"  the tick                {tick_s:8.2f} s    {_aimed(tick_s, _TARGET_TICK_S)}")
     print(f"  {len(invited):,} tasks sent       {sent_s:8.2f} s    "
           f"{_aimed(sent_s, _TARGET_DISPATCH_S)}")  # fmt: skip
@@ -136,7 +137,7 @@ def _enrol(c: Coordinator, zones: Sequence[str]) -> None:
     with c.ledger.transaction() as tx:
         tx.append(
             *(
-                Draft("client.enrolled", client=name, body={"zone": zone, "num_examples": 100})
+                Draft(ClientEnrolled(zone=zone, num_examples=100), client=name)
                 for name, zone in zip(names, cycle(zones), strict=False)
             )
         )

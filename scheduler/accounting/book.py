@@ -13,11 +13,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from common.errors import SignalError
-from common.messages import Energy
 from scheduler.accounting.booking import Booking, Outcome
 from scheduler.carbon.reading import Family, Mean, Reading, mean_over
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping
-from scheduler.ledger.event import Event
+from scheduler.ledger.events import Work
 
 
 class Change(NamedTuple):
@@ -33,7 +32,7 @@ class WorkKey(NamedTuple):
     run: str
     round: int
     client: str
-    began: str | None
+    began: datetime | None
 
 
 Interval = tuple[datetime, datetime]
@@ -61,16 +60,18 @@ class Book:
         """Return the bookings of one round, in the order in which they were made."""
         return list(self._rounds.get((run, number), {}).values())
 
-    def answered(self, event: Event, outcome: Outcome, zone: str) -> list[Change]:
-        """Book the work that an event tells of, unless it is booked already.
+    def answered(
+        self, run: str, number: int, client: str, done: Work, *, outcome: Outcome, zone: str
+    ) -> list[Change]:
+        """Book the work that a receipt reports, unless it is booked already.
 
         Work that was booked as uncounted and counts after all is booked as counted instead.
         """
-        work = WorkKey(event.run, event.round, event.client, event.body["started_at"])
+        work = WorkKey(run, number, client, done.started_at)
         pieces = self._rounds.setdefault(work[:2], {})
         if work in pieces and outcome != "counted":
             return []
-        changes = [self._put(work, _booking(event, outcome, zone))]
+        changes = [self._put(work, _booking(work, done, outcome, zone))]
         lost = pieces.pop(work._replace(began=None), None)
         return [Change(lost, None), *changes] if lost else changes
 
@@ -173,22 +174,21 @@ class Book:
         return self._mean(zone, start, start + HOUR, self.family) is not None
 
 
-def _booking(event: Event, outcome: Outcome, zone: str) -> Booking:
-    body = event.body
+def _booking(work: WorkKey, done: Work, outcome: Outcome, zone: str) -> Booking:
     return Booking(
-        run=event.run,
-        round=event.round,
-        client=event.client,
+        run=work.run,
+        round=work.round,
+        client=work.client,
         zone=zone,
         outcome=outcome,
-        started_at=datetime.fromisoformat(body["grid_started_at"]),
-        ended_at=datetime.fromisoformat(body["grid_ended_at"]),
-        energy=Energy.model_validate(body["energy"]) if body["energy"] else None,
-        network_wh=body["network_wh"],
-        examples=body["examples"],
-        booked=Mean.from_dict(body["intensity"]) if body["intensity"] else None,
+        started_at=done.grid_started_at,
+        ended_at=done.grid_ended_at,
+        energy=done.energy,
+        network_wh=done.network_wh,
+        examples=done.examples,
+        booked=Mean.from_record(done.intensity) if done.intensity else None,
         settled=None,
-        comparable=body["comparable"],
+        comparable=done.comparable,
     )
 
 

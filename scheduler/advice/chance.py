@@ -20,7 +20,7 @@ from scheduler.carbon.reading import Reading
 from scheduler.carbon.week import week_of
 from scheduler.federation.federation import Run
 from scheduler.gate.gate import GateRule, judge
-from scheduler.ledger.event import Event
+from scheduler.ledger.events import RoundPlanned
 from scheduler.selection.score import score_figures
 from scheduler.selection.verdict import Verdict
 from scheduler.selection.verdict_columns import read_verdicts
@@ -56,13 +56,13 @@ class PlannedRound:
     weights: Mapping[str, float]
 
     @classmethod
-    def planned(cls, event: Event, run: Run) -> Self:
-        """Rebuild from a ``round.planned`` event of a run."""
+    def planned(cls, planned: RoundPlanned, run: Run, at: datetime) -> Self:
+        """Rebuild from a ``round.planned`` event of a run, at an instant of the grid clock."""
         spec = run.spec
         everybody = spec.cohort is None or spec.policy == "all"
-        verdicts = read_verdicts(event.body["verdicts"])
+        verdicts = read_verdicts(planned.verdicts)
         return cls(
-            at=event.grid_at,
+            at=at,
             places=None if everybody else math.ceil((spec.cohort or 0) * (1 + spec.over_selection)),
             verdicts=tuple(map(PastVerdict.of, verdicts)),
             weights=verdicts.scores.weights,

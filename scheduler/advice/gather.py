@@ -19,6 +19,7 @@ from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation
 from scheduler.gate.gate import GateRule
 from scheduler.ledger.event import Event
+from scheduler.ledger.events import RoundPlanned
 
 SEEN_ROUNDS = 100
 """So many of the newest planned rounds are judged again."""
@@ -48,7 +49,11 @@ class Record:
         return cls(
             now,
             tuple(b for b in state.book if b.ended_at is not None and b.ended_at > since),
-            tuple(PlannedRound.planned(e, state.runs[e.run]) for e in firsts.values()),
+            tuple(
+                PlannedRound.planned(event.payload, state.runs[event.run], event.grid_at)
+                for event in firsts.values()
+                if isinstance(event.payload, RoundPlanned)
+            ),
         )
 
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from statistics import fmean
 
 from common.errors import SignalError
-from scheduler.carbon.reading import SUREST_FIRST, Quality, Reading, mean_over
+from scheduler.carbon.reading import SUREST_FIRST, Reading, mean_over
 from scheduler.carbon.signal import HOUR
+from scheduler.ledger.events.grid import Quality
 
 SHOWN_HOURS = 3
 WINDOW_HOURS = 6

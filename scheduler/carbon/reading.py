@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, Literal, Self
 
 from common.errors import SignalError
+from scheduler.ledger.events.grid import MeanRecord, Quality, ReadingRecord
 
 Kind = Literal["average", "marginal"]
 """All power plants, or the one that would answer one more kWh."""
@@ -19,9 +20,6 @@ Scope = Literal["lifecycle", "direct"]
 
 Accounting = Literal["consumption", "production"]
 """With or without what flows over the zone's borders."""
-
-Quality = Literal["measured", "estimated", "modelled", "forecast", "stale"]
-"""How a figure was found, surest first; `stale` is a past figure carried into the present."""
 
 SUREST_FIRST: Sequence[Quality] = ("measured", "estimated", "modelled", "forecast", "stale")
 
@@ -126,6 +124,42 @@ class Reading:
         more = {name: getattr(self, name) for name in _OPTIONAL}
         return body | {name: value for name, value in more.items() if value is not None}
 
+    def to_record(self) -> ReadingRecord:
+        """Return the reading as the ledger keeps it, without its zone."""
+        return ReadingRecord(
+            start=self.start,
+            end=self.end,
+            gco2eq_per_kwh=self.gco2eq_per_kwh,
+            source=self.source,
+            family=str(self.family),
+            quality=self.quality,
+            method=self.method,
+            issued_at=self.issued_at,
+            low_gco2eq_per_kwh=self.low_gco2eq_per_kwh,
+            high_gco2eq_per_kwh=self.high_gco2eq_per_kwh,
+            low_carbon_share=self.low_carbon_share,
+            price_eur_per_mwh=self.price_eur_per_mwh,
+        )
+
+    @classmethod
+    def from_record(cls, zone: str, kept: ReadingRecord) -> Self:
+        """Return the reading that `to_record` made `kept` of."""
+        return cls(
+            zone=zone,
+            start=kept.start,
+            end=kept.end,
+            gco2eq_per_kwh=kept.gco2eq_per_kwh,
+            source=kept.source,
+            family=Family.parse(kept.family),
+            quality=kept.quality,
+            method=kept.method,
+            issued_at=kept.issued_at,
+            low_gco2eq_per_kwh=kept.low_gco2eq_per_kwh,
+            high_gco2eq_per_kwh=kept.high_gco2eq_per_kwh,
+            low_carbon_share=kept.low_carbon_share,
+            price_eur_per_mwh=kept.price_eur_per_mwh,
+        )
+
     @classmethod
     def from_dict(cls, zone: str, body: Mapping[str, Any]) -> Self:
         """Return the reading that `to_dict` made `body` of."""
@@ -180,16 +214,25 @@ class Mean:
             "issued_at": self.issued_at.isoformat() if self.issued_at else None,
         }
 
+    def to_record(self) -> MeanRecord:
+        """Return the mean as the ledger keeps it."""
+        return MeanRecord(
+            gco2eq_per_kwh=self.gco2eq_per_kwh,
+            family=str(self.family),
+            quality=self.quality,
+            sources=self.sources,
+            issued_at=self.issued_at,
+        )
+
     @classmethod
-    def from_dict(cls, body: Mapping[str, Any]) -> Self:
-        """Return the mean that `to_dict` made `body` of."""
-        issued = body["issued_at"]
+    def from_record(cls, kept: MeanRecord) -> Self:
+        """Return the mean that `to_record` made `kept` of."""
         return cls(
-            gco2eq_per_kwh=body["gco2eq_per_kwh"],
-            family=Family.parse(body["family"]),
-            quality=body["quality"],
-            sources=tuple(body["sources"]),
-            issued_at=datetime.fromisoformat(issued) if issued else None,
+            gco2eq_per_kwh=kept.gco2eq_per_kwh,
+            family=Family.parse(kept.family),
+            quality=kept.quality,
+            sources=kept.sources,
+            issued_at=kept.issued_at,
         )
 
 

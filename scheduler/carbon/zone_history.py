@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, Self
 
-from scheduler.carbon.reading import SUREST_FIRST, Family, Quality, Reading, mean_over
+from scheduler.carbon.reading import SUREST_FIRST, Family, Reading, mean_over
 from scheduler.carbon.signal import HOUR, slot_start
+from scheduler.ledger.events.grid import Quality
 
 KEPT = timedelta(days=35)
 """Five weeks: the longest past that a forecast or a typical week is made from."""

@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from scheduler.accounting.totals import Totals
-
-if TYPE_CHECKING:
-    from scheduler.federation.round import Accepted
-    from scheduler.gate.gate import Gate
+from scheduler.federation.accepted import Accepted
+from scheduler.gate.gate import Gate
 
 _SMOOTHING = 0.3
 """Weight of the newest observation in the moving averages."""
@@ -113,7 +110,7 @@ class Client:
             per_example_j = accepted.energy_wh * _J_PER_WH / examples
             self.energy_per_example_j = _smooth(self.energy_per_example_j, per_example_j)
         self._learn_latency(accepted.latency_s)
-        self.train_s = _smooth(self.train_s, accepted.timings.get("train_s"))
+        self.train_s = _smooth(self.train_s, accepted.timings.train_s)
         self.utility = _smooth(self.utility, accepted.utility)
 
     def answer(self, before: str, after: str) -> None:

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
 
 from scheduler.accounting.book import Book
 from scheduler.federation.client import Client
-from scheduler.federation.fold import HANDLERS
 from scheduler.federation.round import AssignmentState
 from scheduler.federation.run import Run
 from scheduler.federation.zone_readings import ZoneReadings
-from scheduler.ledger.event import GENESIS, Event
+from scheduler.ledger.event import GENESIS
 
-__all__ = ["Federation", "Run"]
+__all__ = ["Federation", "Run", "SignalState"]
+
+
+@dataclass(frozen=True, slots=True)
+class SignalState:
+    """Which carbon source a zone's readings come from.
+
+    Attributes:
+        expected: The source that the settings name first.
+        active_source: The source in use; `None` if no source has a reading.
+        since: Since when, grid clock.
+        why: What is wrong with the expected one; empty if it is in use.
+    """
+
+    expected: str
+    active_source: str | None
+    since: datetime
+    why: str = ""
 
 
 @dataclass(slots=True)
 class Federation:
-    """Everything the events so far say. Changed by `apply` alone.
+    """Everything the events so far say. Changed by `fold.apply` alone.
 
-    `grid` has what was told of each zone. `signals` says of each zone in which a signal ever fell
-    back which one was expected, which one speaks (`None`: none), since when and why.
+    `grid` has the readings of each zone. `signals` has the active source of each zone in which a
+    signal ever fell back.
     """
 
     seq: int = 0
@@ -30,14 +46,7 @@ class Federation:
     runs: dict[str, Run] = field(default_factory=dict)
     book: Book = field(default_factory=Book)
     grid: dict[str, ZoneReadings] = field(default_factory=dict)
-    signals: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    def apply(self, event: Event) -> None:
-        """Fold one event in. Kinds this version does not know change nothing."""
-        self.seq, self.head = event.seq, event.hash
-        handler = HANDLERS.get(event.kind)
-        if handler is not None:
-            handler(self, event)
+    signals: dict[str, SignalState] = field(default_factory=dict)
 
     def active_runs(self) -> list[Run]:
         """Return the runs that are not over, the one that has waited longest for a plan first."""

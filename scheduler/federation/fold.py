@@ -1,248 +1,220 @@
-"""Folding: what each kind of event changes in the federation. Events alone change it.
-
-Kinds that this version does not know change nothing.
-"""
+"""The fold: what each kind of event changes in the federation. Events alone change it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable
+from functools import singledispatch
+from typing import Literal
 
 from scheduler.accounting.book import Change
 from scheduler.accounting.booking import Outcome
 from scheduler.carbon.reading import Reading
+from scheduler.federation.accepted import Accepted
 from scheduler.federation.client import Client
-from scheduler.federation.round import Accepted, AssignmentState, ClosedRound, Round
-from scheduler.federation.run import Run
+from scheduler.federation.federation import Federation, Run, SignalState
+from scheduler.federation.round import AssignmentState, ClosedRound, Round
 from scheduler.federation.zone_readings import ZoneReadings
 from scheduler.gate.gate import Gate
 from scheduler.ledger.event import Event
-from scheduler.ledger.run_spec import RunSpec
+from scheduler.ledger.events import (
+    AssignmentDeclined,
+    AssignmentFailed,
+    AssignmentGivenUp,
+    AssignmentReissued,
+    ClientEnrolled,
+    ClientJoined,
+    ClientRetired,
+    ClientSilent,
+    GateChanged,
+    GridCaughtUp,
+    GridRead,
+    GridSettled,
+    Payload,
+    RoundClosed,
+    RoundCommitted,
+    RoundEvaluated,
+    RoundPlanned,
+    RunEnded,
+    RunOpened,
+    RunStarted,
+    RunStopRequested,
+    RunWaiting,
+    SignalFellBack,
+    SignalRecovered,
+    UpdateAccepted,
+    UpdateConflicting,
+    UpdateDuplicate,
+    UpdateLate,
+    UpdateRefused,
+    Work,
+)
 
-if TYPE_CHECKING:
-    from scheduler.federation.federation import Federation
+
+def apply(state: Federation, event: Event) -> None:
+    """Fold one event into the federation."""
+    state.seq, state.head = event.seq, event.hash
+    change(event.payload, event, state)
 
 
-def _client_enrolled(self: Federation, event: Event) -> None:
-    body = event.body
-    known = self.clients.get(event.client)
-    client = known or Client(event.client, body["zone"], waiting_since=event.grid_at)
-    client.zone, client.num_examples = body["zone"], body["num_examples"]
+@singledispatch
+def change(payload: Payload, event: Event, state: Federation) -> None:
+    """Change the federation as one kind of event says.
+
+    Raises:
+        NotImplementedError: If there is no function for that kind.
+    """
+    raise NotImplementedError(event.kind)
+
+
+@change.register
+def _client_enrolled(enrolled: ClientEnrolled, event: Event, state: Federation) -> None:
+    known = state.clients.get(event.client)
+    client = known or Client(event.client, enrolled.zone, waiting_since=event.grid_at)
+    client.zone, client.num_examples = enrolled.zone, enrolled.num_examples
     client.retired = False
-    self.clients[event.client] = client
+    state.clients[event.client] = client
 
 
-def _client_retired(self: Federation, event: Event) -> None:
-    self.clients[event.client].retired = True
+@change.register
+def _client_retired(_: ClientRetired, event: Event, state: Federation) -> None:
+    state.clients[event.client].retired = True
 
 
-def _client_joined(self: Federation, event: Event) -> None:
-    client = self.clients[event.client]
-    client.incarnation, client.host = event.body["incarnation"], event.body["host"]
+@change.register
+def _client_joined(joined: ClientJoined, event: Event, state: Federation) -> None:
+    client = state.clients[event.client]
+    client.incarnation, client.host = joined.incarnation, joined.host
     client.alive = True
-    for run in self.runs.values():
+    for run in state.runs.values():
         run.failures.pop(event.client, None)
 
 
-def _client_silent(self: Federation, event: Event) -> None:
-    self.clients[event.client].alive = False
+@change.register
+def _client_silent(_: ClientSilent, event: Event, state: Federation) -> None:
+    state.clients[event.client].alive = False
 
 
-def _gate_changed(self: Federation, event: Event) -> None:
-    client = self.clients[event.client]
+@change.register
+def _gate_changed(changed: GateChanged, event: Event, state: Federation) -> None:
+    client = state.clients[event.client]
     was_open = client.gate is not None and client.gate.state == "open"
-    client.gate, client.gate_told_at = Gate.from_dict(event.body), event.grid_at
-    if was_open and client.gate.state != "open":
+    client.gate, client.gate_told_at = Gate.from_payload(changed), event.grid_at
+    if was_open and changed.state != "open":
         client.waiting_since = event.grid_at
 
 
-def _grid_read(self: Federation, event: Event) -> None:
-    told = event.body["readings"]
-    for zone, body in told.items():
-        reading = Reading.from_dict(zone, body) if body else None
-        self.grid.setdefault(zone, ZoneReadings()).tell(reading, event.grid_at)
-    for client in self.clients.values():
+@change.register
+def _grid_read(read: GridRead, event: Event, state: Federation) -> None:
+    for zone, kept in read.readings.items():
+        reading = Reading.from_record(zone, kept) if kept else None
+        state.grid.setdefault(zone, ZoneReadings()).tell(reading, event.grid_at)
+    for client in state.clients.values():
         # Gates are explained by what holds now; what changes them has events of its own.
-        if client.gate is not None and (now := told.get(client.zone)):
-            client.gate = client.gate.seeing(now["gco2eq_per_kwh"])
+        if client.gate is not None and (now := read.readings.get(client.zone)):
+            client.gate = client.gate.seeing(now.gco2eq_per_kwh)
 
 
-def _grid_settled(self: Federation, event: Event) -> None:
-    told = event.body["readings"].items()
-    readings = [Reading.from_dict(zone, body) for zone, bodies in told for body in bodies]
-    _enter(self, self.book.settle(readings))
+@change.register
+def _grid_settled(settled: GridSettled, event: Event, state: Federation) -> None:  # noqa: ARG001 - each kind's
+    readings = [
+        Reading.from_record(zone, kept)
+        for zone, several in settled.readings.items()
+        for kept in several
+    ]
+    _enter(state, state.book.settle(readings))
 
 
-def _grid_caught_up(self: Federation, event: Event) -> None:
-    for zone, bodies in event.body["readings"].items():
-        for body in bodies:
-            self.grid.setdefault(zone, ZoneReadings()).recall(Reading.from_dict(zone, body))
+@change.register
+def _grid_caught_up(found: GridCaughtUp, event: Event, state: Federation) -> None:  # noqa: ARG001 - each kind's
+    for zone, several in found.readings.items():
+        for kept in several:
+            state.grid.setdefault(zone, ZoneReadings()).recall(Reading.from_record(zone, kept))
 
 
-def _signal_fell_back(self: Federation, event: Event) -> None:
-    said = {name: event.body[name] for name in ("expected", "speaks", "why")}
-    self.signals[event.body["zone"]] = said | {"since": event.grid_at}
+@change.register
+def _signal_fell_back(fell: SignalFellBack, event: Event, state: Federation) -> None:
+    state.signals[fell.zone] = SignalState(
+        fell.expected, fell.active_source, since=event.grid_at, why=fell.why
+    )
 
 
-def _signal_recovered(self: Federation, event: Event) -> None:
-    speaks = event.body["speaks"]
-    said = {"expected": speaks, "speaks": speaks, "why": "", "since": event.grid_at}
-    self.signals[event.body["zone"]] = said
+@change.register
+def _signal_recovered(recovered: SignalRecovered, event: Event, state: Federation) -> None:
+    source = recovered.active_source
+    state.signals[recovered.zone] = SignalState(source, source, since=event.grid_at)
 
 
-def _run_started(self: Federation, event: Event) -> None:
-    spec = RunSpec.model_validate(event.body["spec"])
-    self.runs[event.run] = Run(
+@change.register
+def _run_started(started: RunStarted, event: Event, state: Federation) -> None:
+    spec = started.spec
+    state.runs[event.run] = Run(
         spec, event.at, event.grid_at, last_planned_seq=event.seq,
         due_at=spec.due(event.grid_at), baseline_at=spec.due(event.grid_at),
     )  # fmt: skip
 
 
-def _run_opened(self: Federation, event: Event) -> None:
-    run = self.runs[event.run]
-    run.version = event.body["version"]
-    run.num_params = event.body["num_params"]
-    run.scored_here = event.body["scored_here"]
+@change.register
+def _run_opened(opened: RunOpened, event: Event, state: Federation) -> None:
+    run = state.runs[event.run]
+    run.version = opened.version
+    run.num_params = opened.num_params
+    run.scored_here = opened.scored_here
 
 
-def _run_waiting(self: Federation, event: Event) -> None:
-    self.runs[event.run].waiting = event.body
+@change.register
+def _run_waiting(waiting: RunWaiting, event: Event, state: Federation) -> None:
+    state.runs[event.run].waiting = waiting
 
 
-def _run_stop_requested(self: Federation, event: Event) -> None:
-    self.runs[event.run].stop_requested = True
+@change.register
+def _run_stop_requested(_: RunStopRequested, event: Event, state: Federation) -> None:
+    state.runs[event.run].stop_requested = True
 
 
-def _run_ended(self: Federation, event: Event) -> None:
-    run = self.runs[event.run]
+@change.register
+def _run_ended(ended: RunEnded, event: Event, state: Federation) -> None:
+    run = state.runs[event.run]
     run.ended_at, run.grid_ended_at = event.at, event.grid_at
-    run.end_reason = event.body["reason"]
+    run.end_reason = ended.reason
     run.waiting = None
     if run.open_round is not None:
         # A round cut off makes no version: its work was spent, but does not count.
-        _enter(self, self.book.cut_off(run.id, run.open_round.number))
-        _lose_open(self, run, run.open_round)
+        _enter(state, state.book.cut_off(run.id, run.open_round.number))
+        _lose_open(state, run, run.open_round)
         run.open_round = None
 
 
-def _round_planned(self: Federation, event: Event) -> None:
-    run = self.runs[event.run]
+@change.register
+def _round_planned(planned: RoundPlanned, event: Event, state: Federation) -> None:
+    run = state.runs[event.run]
     run.last_planned_seq, run.waiting = event.seq, None
     if run.open_round is None:
-        run.open_round = Round.planned(event)
-    run.open_round.invite(event, self.clients)
-    for client in event.body["cohort"]:
-        self.clients[client].asked += 1
+        run.open_round = Round.planned(planned, event)
+    run.open_round.invite(planned, event, state.clients)
+    for client in planned.cohort:
+        state.clients[client].asked += 1
 
 
-def _open_round(self: Federation, event: Event) -> Round | None:
-    round_ = self.runs[event.run].open_round
-    return round_ if round_ is not None and round_.number == event.round else None
+@change.register
+def _round_committed(committed: RoundCommitted, event: Event, state: Federation) -> None:
+    if round_ := _open_round(state, event):
+        round_.manifest = committed.manifest
 
 
-def _assignment_reissued(self: Federation, event: Event) -> None:
-    if round_ := _open_round(self, event):
-        state = round_.cohort[event.client]
-        _answer(self, state, "open")
-        state.attempt, state.issued_at = event.body["attempt"], event.at
-        state.incarnation = self.clients[event.client].incarnation
-
-
-def _answer(self: Federation, part: AssignmentState, status: str) -> None:
-    self.clients[part.client].answer(part.status, status)
-    part.status = status
-
-
-def _enter(self: Federation, changes: Iterable[Change]) -> None:
-    """Let the sums of runs and clients follow the book."""
-    for change in changes:
-        booking = change.after or change.before
-        if booking is not None:
-            self.runs[booking.run].tally.replace(*change)
-            self.clients[booking.client].tally.replace(*change)
-
-
-def _lose_open(self: Federation, run: Run, round_: Round) -> None:
-    """Book what was never answered, until it is."""
-    for part in round_.open_assignments():
-        zone = self.clients[part.client].zone
-        _enter(self, self.book.lost(run.id, round_.number, part.client, zone))
-
-
-def _booked(outcome: Outcome) -> Callable[[Federation, Event], None]:
-    def handler(self: Federation, event: Event) -> None:
-        zone = self.clients[event.client].zone
-        _enter(self, self.book.answered(event, outcome, zone))
-
-    return handler
-
-
-def _settled(
-    status: Literal["declined", "failed", "refused"],
-) -> Callable[[Federation, Event], None]:
-    book = _booked(status)
-
-    def handler(self: Federation, event: Event) -> None:
-        _settle_part(self, event, status)
-        if status != "declined":
-            _count_failure(self.runs[event.run], event.client)
-        book(self, event)
-
-    return handler
-
-
-def _given_up(self: Federation, event: Event) -> None:
-    _settle_part(self, event, "given_up")
-    if event.body["code"] == "lost_too_often":
-        _count_failure(self.runs[event.run], event.client)
-    zone = self.clients[event.client].zone
-    _enter(self, self.book.lost(event.run, event.round, event.client, zone))
-
-
-def _settle_part(self: Federation, event: Event, status: str) -> None:
-    round_ = _open_round(self, event)
-    part = round_.cohort.get(event.client) if round_ else None
-    if part is not None and part.status == "open":
-        _answer(self, part, status)
-        part.reason = event.body.get("reason")
-
-
-def _count_failure(run: Run, client: str) -> None:
-    run.failures[client] = run.failures.get(client, 0) + 1
-
-
-def _update_accepted(self: Federation, event: Event) -> None:
-    run, round_ = self.runs[event.run], _open_round(self, event)
+@change.register
+def _round_closed(made: RoundClosed, event: Event, state: Federation) -> None:
+    run, round_ = state.runs[event.run], _open_round(state, event)
     if round_ is None:
         return
-    accepted, client = Accepted.from_body(event.body), self.clients[event.client]
-    _enter(self, self.book.answered(event, "counted", client.zone))
-    round_.accepted[event.client] = accepted
-    part = round_.cohort[event.client]
-    _answer(self, part, "accepted")
-    run.failures.pop(event.client, None)
-    share = part.epochs / run.spec.hyperparameters.epochs if part.epochs else 1.0
-    client.learn(accepted, event.grid_at, examples=event.body["examples"], share=share)
-
-
-def _round_committed(self: Federation, event: Event) -> None:
-    if round_ := _open_round(self, event):
-        round_.manifest = event.body["manifest"]
-
-
-def _round_closed(self: Federation, event: Event) -> None:
-    run, round_ = self.runs[event.run], _open_round(self, event)
-    if round_ is None:
-        return
-    closed = ClosedRound.from_event(event, round_)
+    closed = ClosedRound.from_event(made, event, round_)
     run.closed.append(closed)
-    _lose_open(self, run, round_)
-    for booking in self.book.of_round(run.id, closed.number):
+    _lose_open(state, run, round_)
+    for booking in state.book.of_round(run.id, closed.number):
         if booking.outcome == "counted" and booking.started_at and booking.ended_at:
             earlier = closed.baseline_started - closed.started
             start, end = booking.started_at + earlier, booking.ended_at + earlier
-            self.book.want(booking.zone, start, end)
-    run.version, run.server_state = closed.version, event.body["server_state"]
+            state.book.want(booking.zone, start, end)
+    run.version, run.server_state = closed.version, closed.server_state
     run.baseline_at = run.spec.due(closed.baseline_ended)
     # Occurrences that passed while the round waited for clean power lapse: made up for, they would
     # crowd the rounds together that the schedule spreads.
@@ -250,43 +222,140 @@ def _round_closed(self: Federation, event: Event) -> None:
     run.open_round = None
 
 
-def _round_evaluated(self: Federation, event: Event) -> None:
-    run = self.runs[event.run]
+@change.register
+def _round_evaluated(evaluated: RoundEvaluated, event: Event, state: Federation) -> None:
+    run = state.runs[event.run]
     for closed in run.closed:
         if closed.number == event.round:
-            closed.metrics = event.body["metrics"]
-            value = closed.metrics.get(run.spec.metric)
+            closed.metrics = evaluated.metrics
+            value = evaluated.metrics.get(run.spec.metric)
             if value is not None and run.spec.better(value, run.best_value):
                 run.best_version, run.best_value = closed.version, value
 
 
-HANDLERS: Mapping[str, Callable[[Federation, Event], None]] = {
-    "client.enrolled": _client_enrolled,
-    "client.retired": _client_retired,
-    "client.joined": _client_joined,
-    "client.silent": _client_silent,
-    "gate.changed": _gate_changed,
-    "grid.read": _grid_read,
-    "grid.caught_up": _grid_caught_up,
-    "grid.settled": _grid_settled,
-    "signal.fell_back": _signal_fell_back,
-    "signal.recovered": _signal_recovered,
-    "run.started": _run_started,
-    "run.opened": _run_opened,
-    "run.waiting": _run_waiting,
-    "run.stop_requested": _run_stop_requested,
-    "run.ended": _run_ended,
-    "round.planned": _round_planned,
-    "assignment.reissued": _assignment_reissued,
-    "assignment.declined": _settled("declined"),
-    "assignment.failed": _settled("failed"),
-    "assignment.given_up": _given_up,
-    "update.accepted": _update_accepted,
-    "update.refused": _settled("refused"),
-    "update.late": _booked("late"),
-    "update.duplicate": _booked("duplicate"),
-    "update.conflicting": _booked("conflicting"),
-    "round.committed": _round_committed,
-    "round.closed": _round_closed,
-    "round.evaluated": _round_evaluated,
-}
+@change.register
+def _assignment_reissued(reissued: AssignmentReissued, event: Event, state: Federation) -> None:
+    if round_ := _open_round(state, event):
+        part = round_.cohort[event.client]
+        _set_status(state, part, "open")
+        part.attempt, part.issued_at = reissued.attempt, event.at
+        part.incarnation = state.clients[event.client].incarnation
+
+
+@change.register
+def _assignment_given_up(given_up: AssignmentGivenUp, event: Event, state: Federation) -> None:
+    part = _still_open(state, event)
+    if part is not None:
+        _set_status(state, part, "given_up")
+        part.reason = given_up.reason
+    if given_up.code == "lost_too_often":
+        _count_failure(state, event)
+    zone = state.clients[event.client].zone
+    _enter(state, state.book.lost(event.run, event.round, event.client, zone))
+
+
+@change.register
+def _assignment_declined(declined: AssignmentDeclined, event: Event, state: Federation) -> None:
+    _settle(state, event, declined.work, "declined")
+
+
+@change.register
+def _assignment_failed(failed: AssignmentFailed, event: Event, state: Federation) -> None:
+    _settle(state, event, failed.work, "failed")
+    _count_failure(state, event)
+
+
+@change.register
+def _update_refused(refused: UpdateRefused, event: Event, state: Federation) -> None:
+    part = _settle(state, event, refused.work, "refused")
+    if part is not None:
+        part.reason = refused.refusal
+    _count_failure(state, event)
+
+
+@change.register
+def _update_late(late: UpdateLate, event: Event, state: Federation) -> None:
+    _book(state, event, late.work, "late")
+
+
+@change.register
+def _update_duplicate(duplicate: UpdateDuplicate, event: Event, state: Federation) -> None:
+    _book(state, event, duplicate.work, "duplicate")
+
+
+@change.register
+def _update_conflicting(conflicting: UpdateConflicting, event: Event, state: Federation) -> None:
+    _book(state, event, conflicting.work, "conflicting")
+
+
+@change.register
+def _update_accepted(update: UpdateAccepted, event: Event, state: Federation) -> None:
+    run, round_ = state.runs[event.run], _open_round(state, event)
+    if round_ is None:
+        return
+    accepted, client = Accepted.from_payload(update), state.clients[event.client]
+    _book(state, event, update.work, "counted")
+    round_.accepted[event.client] = accepted
+    part = round_.cohort[event.client]
+    _set_status(state, part, "accepted")
+    run.failures.pop(event.client, None)
+    share = part.epochs / run.spec.hyperparameters.epochs if part.epochs else 1.0
+    client.learn(accepted, event.grid_at, examples=update.work.examples, share=share)
+
+
+def _open_round(state: Federation, event: Event) -> Round | None:
+    round_ = state.runs[event.run].open_round
+    return round_ if round_ is not None and round_.number == event.round else None
+
+
+def _still_open(state: Federation, event: Event) -> AssignmentState | None:
+    """Return the assignment of an event if no receipt has answered it yet."""
+    round_ = _open_round(state, event)
+    part = round_.cohort.get(event.client) if round_ else None
+    return part if part is not None and part.status == "open" else None
+
+
+def _set_status(state: Federation, part: AssignmentState, status: str) -> None:
+    state.clients[part.client].answer(part.status, status)
+    part.status = status
+
+
+def _settle(
+    state: Federation, event: Event, work: Work, status: Literal["declined", "failed", "refused"]
+) -> AssignmentState | None:
+    """Book work that made no update, and return its assignment if it was still open."""
+    part = _still_open(state, event)
+    if part is not None:
+        _set_status(state, part, status)
+        part.reason = work.reason
+    _book(state, event, work, status)
+    return part
+
+
+def _count_failure(state: Federation, event: Event) -> None:
+    failures = state.runs[event.run].failures
+    failures[event.client] = failures.get(event.client, 0) + 1
+
+
+def _book(state: Federation, event: Event, work: Work, outcome: Outcome) -> None:
+    zone = state.clients[event.client].zone
+    booked = state.book.answered(
+        event.run, event.round, event.client, work, outcome=outcome, zone=zone
+    )
+    _enter(state, booked)
+
+
+def _lose_open(state: Federation, run: Run, round_: Round) -> None:
+    """Book what was never answered, until it is."""
+    for part in round_.open_assignments():
+        zone = state.clients[part.client].zone
+        _enter(state, state.book.lost(run.id, round_.number, part.client, zone))
+
+
+def _enter(state: Federation, changes: Iterable[Change]) -> None:
+    """Let the sums of runs and clients follow the book."""
+    for each in changes:
+        booking = each.after or each.before
+        if booking is not None:
+            state.runs[booking.run].tally.replace(*each)
+            state.clients[booking.client].tally.replace(*each)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from common.clock import GridClock
 from scheduler.federation.federation import Federation
+from scheduler.federation.fold import apply
 from scheduler.ledger.database import open_to_append, open_to_read
 from scheduler.ledger.ledger import Ledger, LedgerReader
 from scheduler.ledger.projection import Projection
 
-FEDERATION = Projection(new=Federation)
+FEDERATION = Projection(new=Federation, apply=apply)
 
 FederationReader = LedgerReader[Federation]
 FederationLedger = Ledger[Federation]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import Self
 
-from common.messages import Heartbeat
+from common.messages import Heartbeat, Reason
+from scheduler.federation.accepted import Accepted
+from scheduler.federation.client import Client
+from scheduler.ledger.event import Event
+from scheduler.ledger.events import Because, ManifestLine, RoundClosed, RoundPlanned
 from scheduler.policies.context import PastUpdate
-
-if TYPE_CHECKING:
-    from scheduler.federation.client import Client
-    from scheduler.ledger.event import Event
 
 _GRACE = timedelta(seconds=2)
 """How much later than the issue a heartbeat must be before its silence on the assignment counts."""
@@ -33,49 +32,13 @@ class AssignmentState:
     issued_at: datetime
     incarnation: str | None
     status: str = "open"
-    reason: dict[str, Any] | None = None
+    reason: Reason | None = None
     epochs: int | None = None
     weight_permille: int | None = None
 
     def weight(self, num_examples: int) -> int:
         """Return what so many examples of this client count in the aggregate."""
         return num_examples * (1 if self.weight_permille is None else self.weight_permille)
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """An update that counts: its bytes, its weight, and what it cost; `None` where unknown."""
-
-    sha256: str
-    weight: int
-    num_examples: int
-    energy_wh: float | None
-    gco2eq: float | None
-    started_at: datetime
-    ended_at: datetime
-    latency_s: float
-    utility: float | None
-    timings: dict[str, float]
-    metrics: dict[str, float]
-    num_held_out: int
-
-    @classmethod
-    def from_body(cls, body: dict[str, Any]) -> Self:
-        """Rebuild from an ``update.accepted`` event's body; times are on the grid clock."""
-        return cls(
-            sha256=body["sha256"],
-            weight=body["weight"],
-            num_examples=body["num_examples"],
-            energy_wh=body["energy_wh"],
-            gco2eq=body["gco2eq"],
-            started_at=datetime.fromisoformat(body["grid_started_at"]),
-            ended_at=datetime.fromisoformat(body["grid_ended_at"]),
-            latency_s=body["latency_s"],
-            utility=body["utility"],
-            timings=body["timings"],
-            metrics=body["metrics"],
-            num_held_out=body["num_held_out"],
-        )
 
 
 @dataclass(slots=True)
@@ -96,37 +59,34 @@ class Round:
     valid_until: datetime
     cohort: dict[str, AssignmentState] = field(default_factory=dict)
     accepted: dict[str, Accepted] = field(default_factory=dict)
-    manifest: list[dict[str, Any]] | None = None
-    because: Mapping[str, float | str | None] = field(default_factory=dict)
+    manifest: tuple[ManifestLine, ...] | None = None
+    because: Because = field(default_factory=dict)
 
     @classmethod
-    def planned(cls, event: Event) -> Self:
+    def planned(cls, planned: RoundPlanned, event: Event) -> Self:
         """Open the round that a first ``round.planned`` event describes."""
-        body = event.body
         return cls(
             number=event.round,
-            base_version=body["base_version"],
+            base_version=planned.base_version,
             planned_at=event.at,
             grid_planned_at=event.grid_at,
-            exponent=body["exponent"],
-            target=body["target"],
+            exponent=planned.exponent,
+            target=planned.target,
             deadline=event.at,
             valid_until=event.grid_at,
         )
 
-    def invite(self, event: Event, clients: dict[str, Client]) -> None:
+    def invite(self, planned: RoundPlanned, event: Event, clients: dict[str, Client]) -> None:
         """Add the cohort of a ``round.planned`` event, and set deadline and validity anew."""
-        body = event.body
-        self.deadline = event.at + timedelta(seconds=body["deadline_s"])
-        self.valid_until = datetime.fromisoformat(body["valid_until"])
-        self.because = body.get("because", {})
-        epochs, weights = body.get("epochs", {}), body.get("weights_permille", {})
-        for name in body["cohort"]:
+        self.deadline = event.at + timedelta(seconds=planned.deadline_s)
+        self.valid_until = planned.valid_until
+        self.because = planned.because
+        for name in planned.cohort:
             before = self.cohort.get(name)
             attempt = before.attempt + 1 if before else 0
             self.cohort[name] = AssignmentState(
                 name, attempt, event.at, clients[name].incarnation,
-                epochs=epochs.get(name), weight_permille=weights.get(name),
+                epochs=planned.epochs.get(name), weight_permille=planned.weights_permille.get(name),
             )  # fmt: skip
 
     @property
@@ -192,39 +152,38 @@ class ClosedRound:
     baseline_ended: datetime
     fleet_gco2eq: float | None
     held_out: dict[str, float]
-    phases: dict[str, float]
+    phases: dict[str, float | None]
     updates: dict[str, PastUpdate]
     base_version: str
     server_state: str | None
-    manifest: list[dict[str, Any]]
+    manifest: tuple[ManifestLine, ...]
     exponent: int
     metrics: dict[str, float] | None = None
 
     @classmethod
-    def from_event(cls, event: Event, open_round: Round) -> Self:
+    def from_event(cls, closed: RoundClosed, event: Event, open_round: Round) -> Self:
         """Rebuild from a ``round.closed`` event and the round it closed."""
-        body = event.body
         return cls(
             number=event.round,
-            version=body["version"],
+            version=closed.version,
             cohort=tuple(sorted(open_round.accepted)),
             started=open_round.grid_planned_at,
             ended=event.grid_at,
             wall_seconds=(event.at - open_round.planned_at).total_seconds(),
-            energy_wh=body["energy_wh"],
-            gco2eq=body["gco2eq"],
-            baseline_gco2eq=body["baseline_gco2eq"],
-            baseline_started=datetime.fromisoformat(body["baseline_started"]),
-            baseline_ended=datetime.fromisoformat(body["baseline_ended"]),
-            fleet_gco2eq=body["fleet_gco2eq"],
-            held_out=body["held_out"],
-            phases=body["phases"],
+            energy_wh=closed.energy_wh,
+            gco2eq=closed.gco2eq,
+            baseline_gco2eq=closed.baseline_gco2eq,
+            baseline_started=closed.baseline_started,
+            baseline_ended=closed.baseline_ended,
+            fleet_gco2eq=closed.fleet_gco2eq,
+            held_out=closed.held_out,
+            phases=closed.phases,
             updates={
                 client: PastUpdate(update.utility, update.latency_s, update.gco2eq)
                 for client, update in open_round.accepted.items()
             },
             base_version=open_round.base_version,
-            server_state=body["server_state"],
-            manifest=open_round.manifest or [],
+            server_state=closed.server_state,
+            manifest=open_round.manifest or (),
             exponent=open_round.exponent,
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from scheduler.accounting.totals import Totals
 from scheduler.federation.round import ClosedRound, Round
+from scheduler.ledger.events import RunWaiting
 from scheduler.ledger.run_spec import RunSpec
 
 
@@ -37,7 +37,7 @@ class Run:
     tally: Totals = field(default_factory=Totals)
     failures: dict[str, int] = field(default_factory=dict)
     last_planned_seq: int = 0
-    waiting: dict[str, Any] | None = None
+    waiting: RunWaiting | None = None
     stop_requested: bool = False
     ended_at: datetime | None = None
     grid_ended_at: datetime | None = None

@@ -13,28 +13,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
 
 from common.settings import Settings
 from scheduler.carbon.reading import FLOW_TRACED, Family, Reading, refuse_naive
-
-State = Literal["open", "open_by_patience", "closed", "unknown"]
-
-Code = Literal[
-    "below_threshold",
-    "clean_for_zone",
-    "between",
-    "above_threshold",
-    "above_ceiling",
-    "dwell",
-    "patience_spent",
-    "patience_over_budget",
-    "patience_unknown",
-    "no_reading",
-    "stale_reading",
-    "other_family",
-]
-"""Why a gate is in its state. The ledger keeps these: add to them, never rename one."""
+from scheduler.ledger.events.gate import Code, GateChanged, State
 
 UNFIT: frozenset[Code] = frozenset({"no_reading", "stale_reading", "other_family"})
 """Why a grid cannot be held against the threshold."""
@@ -72,20 +54,16 @@ class Gate:
             return self
         return replace(self, numbers={**self.numbers, "intensity_gco2eq_per_kwh": gco2eq_per_kwh})
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the gate as JSON can hold it."""
-        return {
-            "state": self.state,
-            "since": self.since.isoformat(),
-            "reason": self.reason,
-            "numbers": dict(self.numbers),
-        }
+    def to_payload(self) -> GateChanged:
+        """Return the gate as the ledger keeps it."""
+        return GateChanged(
+            state=self.state, since=self.since, reason=self.reason, numbers=dict(self.numbers)
+        )
 
     @classmethod
-    def from_dict(cls, body: Mapping[str, Any]) -> Gate:
-        """Return the gate that `to_dict` made `body` of."""
-        since = datetime.fromisoformat(body["since"])
-        return cls(body["state"], since, body["reason"], dict(body["numbers"]))
+    def from_payload(cls, kept: GateChanged) -> Gate:
+        """Return the gate that `to_payload` made `kept` of."""
+        return cls(kept.state, kept.since, kept.reason, kept.numbers)
 
 
 @dataclass(frozen=True)

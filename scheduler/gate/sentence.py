@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from common.units import show_duration
-from scheduler.gate.gate import Code, Gate
+from scheduler.gate.gate import Gate
+from scheduler.ledger.events.gate import Code
 
 
 def explain(gate: Gate) -> str:

@@ -1,23 +1,16 @@
-"""An event: one line of the ledger, and the chain of hashes that makes it hard to alter.
-
-Kinds, by subject::
-
-    client.enrolled  client.retired  client.joined  client.silent
-    gate.changed     grid.read        grid.caught_up  grid.settled
-    signal.fell_back signal.recovered
-    run.started      run.opened      run.stop_requested   run.ended     run.waiting
-    round.planned    round.committed round.closed         round.evaluated
-    assignment.reissued  assignment.declined  assignment.failed  assignment.given_up
-    update.accepted  update.late  update.duplicate  update.conflicting  update.refused
-"""
+"""An event: one line of the ledger, and the chain of hashes that makes it hard to alter."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+
+from pydantic import ValidationError
+
+from common.errors import LedgerError
+from scheduler.ledger.events import PAYLOADS, Payload
 
 GENESIS = "0" * 64
 
@@ -26,11 +19,15 @@ GENESIS = "0" * 64
 class Draft:
     """What happened, not yet written: an event without its place in the chain."""
 
-    kind: str
+    payload: Payload
     run: str = ""
     round: int = 0
     client: str = ""
-    body: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The name of what happened."""
+        return self.payload.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +37,59 @@ class Event:
     seq: int
     at: datetime
     grid_at: datetime
-    kind: str
+    payload: Payload
     run: str
     round: int
     client: str
-    body: dict[str, Any]
     prev_hash: str
     hash: str
 
+    @property
+    def kind(self) -> str:
+        """The name of what happened."""
+        return self.payload.kind
 
-def canonical(body: dict[str, Any]) -> str:
-    """Return JSON text that is the same for equal bodies: sorted keys, no spaces, no NaN.
+
+def canonical(payload: Payload) -> str:
+    """Return JSON text that is the same for equal payloads: sorted keys, no spaces, no NaN.
 
     Raises:
-        ValueError: If a value is not JSON or not finite.
+        ValueError: If a figure is not finite.
     """
+    body = payload.model_dump(mode="json")
     return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def read_payload(seq: int, kind: str, body: str) -> Payload:
+    """Return the payload that `canonical` wrote as `body`.
+
+    Args:
+        seq: The event's number, for the error.
+        kind: The event's kind.
+        body: As the ledger keeps it.
+
+    Raises:
+        LedgerError: If this version knows no such kind, or the body does not fit it.
+    """
+    made = PAYLOADS.get(kind)
+    if made is None:
+        msg = (
+            f"Event {seq} of the ledger is of kind {kind!r}, which this version does not know, so "
+            "the state after it cannot be reconstructed. Use the version that wrote it, or see "
+            "with `fairwind ledger verify` whether it was altered."
+        )
+        raise LedgerError(msg)
+    try:
+        return made.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "its body"
+        msg = (
+            f"Event {seq} of the ledger ({kind}) does not fit its kind: {where}: {first['msg']}. "
+            "The state after it cannot be reconstructed. See with `fairwind ledger verify` "
+            "whether it was altered, and restore a back-up or use the version that wrote it."
+        )
+        raise LedgerError(msg) from error
 
 
 def stamp(at: datetime) -> str:

@@ -68,9 +68,21 @@ class LedgerReader(Generic[S]):
         self._folded = None  # until all of it is folded in
         if last_seq(connection) != state.seq:
             for row in rows_after(connection, state.seq):
-                _fold(state, row)
+                self._fold(state, row)
         self._folded = state
         return state
+
+    def _fold(self, state: S, row: Row) -> None:
+        event = as_event(row)
+        try:
+            self._projection.apply(state, event)
+        except Exception as error:
+            msg = (
+                f"Event {row.seq} of the ledger ({row.kind}) contradicts those before it "
+                f"({type(error).__name__}: {error}), so the state after it cannot be "
+                "reconstructed. See with `fairwind ledger verify` whether it was altered."
+            )
+            raise LedgerError(msg) from error
 
 
 class Ledger(LedgerReader[S]):
@@ -101,20 +113,8 @@ class Ledger(LedgerReader[S]):
                         insert(connection, sealed)
                         folding = True
                         for event, _ in sealed:
-                            state.apply(event)
+                            self._projection.apply(state, event)
             except BaseException:
                 if folding:  # what was folded in is not in the database
                     self._folded = None
                 raise
-
-
-def _fold(state: S, row: Row) -> None:
-    try:
-        state.apply(as_event(row))
-    except Exception as error:
-        msg = (
-            f"Event {row.seq} of the ledger ({row.kind}) cannot be understood "
-            f"({type(error).__name__}: {error}), so the state after it cannot be reconstructed. "
-            "See with `fairwind ledger verify` whether it was altered."
-        )
-        raise LedgerError(msg) from error

@@ -24,9 +24,6 @@ class Folded(Protocol):
     seq: int
     head: str
 
-    def apply(self, event: Event) -> None:
-        """Fold in the next event."""
-
 
 S = TypeVar("S", bound=Folded)
 
@@ -37,6 +34,8 @@ class Projection(Generic[S]):
 
     Attributes:
         new: Returns the state before the first event.
+        apply: Folds the next event into a state.
     """
 
     new: Callable[[], S]
+    apply: Callable[[S, Event], None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -10,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 from sqlalchemy.engine import Connection
 
-from scheduler.ledger.event import Event, stamp
+from scheduler.ledger.event import Event, read_payload, stamp
 
 SCHEMA_VERSION = 1
 
@@ -96,8 +95,13 @@ def newest_rows(connection: Connection, kind: str, *, limit: int) -> list[Row]:
 
 
 def as_event(row: Row) -> Event:
-    """Return a row as the event it holds."""
+    """Return a row as the event it holds.
+
+    Raises:
+        LedgerError: If this version knows no such kind, or the body does not fit it.
+    """
     return Event(
-        row.seq, datetime.fromisoformat(row.at), datetime.fromisoformat(row.grid_at), row.kind,
-        row.run, row.round, row.client, json.loads(row.body), row.prev_hash, row.hash,
+        row.seq, datetime.fromisoformat(row.at), datetime.fromisoformat(row.grid_at),
+        read_payload(row.seq, row.kind, row.body), row.run, row.round, row.client, row.prev_hash,
+        row.hash,
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Generic
 
@@ -42,14 +41,13 @@ class Transaction(Generic[S]):
         return sealed
 
     def _seal(self, draft: Draft, seq: int, prev: str) -> tuple[Event, str]:
-        body = canonical(draft.body)
+        body = canonical(draft.payload)
         digest = chain_hash(
             prev, seq, stamp(self.at), stamp(self.grid_at), draft.kind, draft.run, draft.round,
             draft.client, body,
         )  # fmt: skip
-        # The body as every later reader will see it: a tuple, for one, comes back as a list.
         event = Event(
-            seq, self.at, self.grid_at, draft.kind, draft.run, draft.round, draft.client,
-            json.loads(body), prev, digest,
+            seq, self.at, self.grid_at, draft.payload, draft.run, draft.round, draft.client,
+            prev, digest,
         )  # fmt: skip
         return event, body

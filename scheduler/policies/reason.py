@@ -35,13 +35,18 @@ _SENTENCES: Mapping[str, str] = {
 }
 
 
-def explain(because: Because) -> str | None:
+def explain(because: Because, *, best_at: datetime | None = None) -> str | None:
     """Return the sentence of a policy's reason; `None` without a reason or for a foreign code.
+
+    Args:
+        because: As the policy gave it.
+        best_at: When the hour begins that it waits for, grid clock, where that is known; else the
+            sentence says in how many hours.
 
     >>> explain({"code": "later", "in_h": 3})
     'waits: the plan of least emissions holds its next round in 3 h'
     """
-    return _formatted(_SENTENCES.get(str(because.get("code"))), because)
+    return _formatted(_SENTENCES.get(str(because.get("code"))), because, best_at)
 
 
 def explain_note(note: Because, *, invited: bool) -> str | None:
@@ -62,18 +67,19 @@ _NOTES: Mapping[tuple[str, bool], str] = {
 """By code, and whether the client was invited."""
 
 
-def _formatted(sentence: str | None, because: Because) -> str | None:
+def _formatted(
+    sentence: str | None, because: Because, best_at: datetime | None = None
+) -> str | None:
     try:
-        return sentence and sentence.format_map(_shown(because))
+        return sentence and sentence.format_map(_shown(because, best_at))
     except (KeyError, TypeError, ValueError):  # another policy may use the same code otherwise
         return None
 
 
-def _shown(because: Because) -> dict[str, str]:
+def _shown(because: Because, best_at: datetime | None) -> dict[str, str]:
     """Return figures as people read them: masses and intensities with units, counts whole."""
     shown = {name: _show(name, value) for name, value in because.items()}
-    if "best_at" in because:
-        best_at = datetime.fromisoformat(str(because["best_at"]))
+    if best_at is not None:
         return shown | {"best": f"at {best_at:%a %H:%M} UTC"}
     return shown | {"best": f"in {shown.get('best_in_h', shown.get('in_h'))} h"}
 

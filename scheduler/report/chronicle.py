@@ -8,7 +8,16 @@ from datetime import datetime
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import hours_overlapping
 from scheduler.federation.federation import Federation
+from scheduler.federation.fold import apply
 from scheduler.ledger.event import Event
+from scheduler.ledger.events import (
+    GridCaughtUp,
+    GridRead,
+    GridSettled,
+    RoundPlanned,
+    SignalFellBack,
+    SignalRecovered,
+)
 
 
 @dataclass(slots=True)
@@ -26,12 +35,12 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """From when on (grid clock) a zone was without its signal, and who spoke instead."""
+    """Since when (grid clock) a zone is without its signal, and the active source instead."""
 
     zone: str
     at: datetime
     expected: str
-    speaks: str | None
+    active_source: str | None
     why: str
 
 
@@ -42,7 +51,7 @@ class Chronicle:
     Attributes:
         planned: When each round was planned, by run and number.
         voices: By zone, source, family and quality.
-        fallbacks: In order; a zone that recovered has its own signal as the one that speaks.
+        fallbacks: In order; of a zone that recovered, the active source is the expected one.
         spread: By zone, the forecasts that had quantiles, one an hour, by hour since 1970.
     """
 
@@ -56,26 +65,25 @@ class Chronicle:
 
     def see(self, event: Event) -> None:
         """Take in one event."""
-        self.state.apply(event)
+        apply(self.state, event)
         self.first, self.last = self.first or event.grid_at, event.grid_at
-        body = event.body
-        if event.kind == "round.planned":
-            self.planned.setdefault((event.run, event.round), event.grid_at)
-        elif event.kind == "grid.read":
-            for zone, told in body["readings"].items():
-                if told:
-                    self._hear(Reading.from_dict(zone, told))
-        elif event.kind in ("grid.settled", "grid.caught_up"):
-            for zone, several in body["readings"].items():
-                for told in several:
-                    self._hear(Reading.from_dict(zone, told))
-        elif event.kind == "signal.fell_back":
-            self.fallbacks.append(
-                Fallback(body["zone"], event.grid_at, body["expected"], body["speaks"], body["why"])
-            )
-        elif event.kind == "signal.recovered":
-            speaks = body["speaks"]
-            self.fallbacks.append(Fallback(body["zone"], event.grid_at, speaks, speaks, ""))
+        match event.payload:
+            case RoundPlanned():
+                self.planned.setdefault((event.run, event.round), event.grid_at)
+            case GridRead(readings=readings):
+                for zone, kept in readings.items():
+                    if kept:
+                        self._hear(Reading.from_record(zone, kept))
+            case GridSettled(readings=found) | GridCaughtUp(readings=found):
+                for zone, several in found.items():
+                    for kept in several:
+                        self._hear(Reading.from_record(zone, kept))
+            case SignalFellBack() as fell:
+                self.fallbacks.append(
+                    Fallback(fell.zone, event.grid_at, fell.expected, fell.active_source, fell.why)
+                )
+            case SignalRecovered(zone=zone, active_source=source):
+                self.fallbacks.append(Fallback(zone, event.grid_at, source, source, ""))
 
     def _hear(self, reading: Reading) -> None:
         key = (reading.zone, reading.source, str(reading.family), reading.quality)

@@ -131,12 +131,14 @@ def signals_section(report: Report) -> Section:
     ]
     header = ["zone", "signal", "counts", "quality", "first slot", "last slot", "readings"]
     fallbacks = [
-        [f.zone, time(f.at), f.expected, f.speaks or "nobody", f.why or "it speaks again"]
+        [f.zone, time(f.at), f.expected, f.active_source or "none", f.why or "it is active again"]
         for f in report.fallbacks
     ]
     tables = [Table(header, voices, texts=6)]
     if fallbacks:
-        tables.append(Table(["zone", "from", "expected", "speaks", "why"], fallbacks, texts=5))
+        tables.append(
+            Table(["zone", "from", "expected", "active source", "why"], fallbacks, texts=5)
+        )
     return Section(
         "Signals",
         ["Readings over the whole ledger, fallbacks in the period, for the zones of this report."],

@@ -191,7 +191,9 @@ def _settles(booking: Booking) -> bool:
 def _fallbacks(told: Chronicle, since: datetime, until: datetime) -> list[Fallback]:
     """Return the fallbacks of a period, those that were in force at its begin first."""
     before = {fallback.zone: fallback for fallback in told.fallbacks if fallback.at < since}
-    in_force = [fallback for fallback in before.values() if fallback.speaks != fallback.expected]
+    in_force = [
+        fallback for fallback in before.values() if fallback.active_source != fallback.expected
+    ]
     return [*in_force, *(f for f in told.fallbacks if since <= f.at <= until)]
 
 

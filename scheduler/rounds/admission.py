@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from common.errors import UpdateError
 from common.messages import Receipt
 from scheduler.federation.federation import Federation
+from scheduler.ledger.events import Admission
 from scheduler.rounds.drafts import part_of
 
 
@@ -36,8 +36,8 @@ def admitted_body(
     norm: float,
     num_examples: int,
     wall_now: datetime,
-) -> dict[str, Any]:
-    """Return what ``update.accepted`` holds beside what every receipt's event does.
+) -> Admission:
+    """Return what an update counts for.
 
     Args:
         state: Before the event.
@@ -51,12 +51,12 @@ def admitted_body(
     part = part_of(state, receipt)
     counted = min(num_examples, state.runs[receipt.run].spec.weight_cap)
     issued_at = part.issued_at if part else receipt.started_at
-    return {
-        "sha256": sha256,
-        "nbytes": nbytes,
-        "norm": norm,
-        "num_examples": num_examples,
-        "weight": part.weight(counted) if part else counted,
-        "timings": receipt.timings.model_dump(),
-        "latency_s": max(0.0, (wall_now - issued_at).total_seconds()),
-    }
+    return Admission(
+        sha256=sha256,
+        nbytes=nbytes,
+        norm=norm,
+        num_examples=num_examples,
+        weight=part.weight(counted) if part else counted,
+        timings=receipt.timings,
+        latency_s=max(0.0, (wall_now - issued_at).total_seconds()),
+    )

@@ -1,9 +1,9 @@
-"""Bodies of the events that tell a round's course, the same in production and in simulation."""
+"""Payloads of the events of a round's course, the same in production and in simulation."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from common.clock import GridClock
 from common.messages import Receipt
@@ -12,6 +12,7 @@ from scheduler.accounting.baseline import account
 from scheduler.carbon.grid import Grid
 from scheduler.federation.federation import Federation, Run
 from scheduler.federation.round import AssignmentState, Round
+from scheduler.ledger.events import ManifestLine, RoundClosed, RoundCommitted, RoundPlanned, Work
 from scheduler.selection.plan import MAX_WEIGHT_PERMILLE, Plan
 from scheduler.selection.verdict_columns import describe
 
@@ -27,8 +28,8 @@ def heaviest_weight(state: Federation, run: Run, plan: Plan) -> int:
 
 def planned_body(
     run: Run, plan: Plan, *, valid_until: datetime, exponent: int, verdicts: bool = True
-) -> dict[str, Any]:
-    """Return the body of ``round.planned``.
+) -> RoundPlanned:
+    """Return the payload of ``round.planned``.
 
     Args:
         run: The run.
@@ -37,19 +38,20 @@ def planned_body(
         exponent: Of the grid on which the round's updates are summed.
         verdicts: Whether the body says of everybody why they are invited or not.
     """
-    return {
-        "base_version": run.version,
-        "cohort": list(plan.cohort),
-        "target": plan.target,
-        "deadline_s": run.spec.deadline_s,
-        "valid_until": valid_until.isoformat(),
-        "exponent": exponent,
-        "expected_gco2eq": plan.expected_gco2eq,
-        "epochs": dict(plan.epochs),
-        "weights_permille": dict(plan.weights_permille),
-        "because": dict(plan.because),
-        "verdicts": describe(plan.verdicts) if verdicts else [],
-    }
+    assert run.version is not None  # noqa: S101 - a run without a version is never due
+    return RoundPlanned(
+        base_version=run.version,
+        cohort=plan.cohort,
+        target=plan.target,
+        deadline_s=run.spec.deadline_s,
+        valid_until=valid_until,
+        exponent=exponent,
+        expected_gco2eq=plan.expected_gco2eq,
+        epochs=dict(plan.epochs),
+        weights_permille=dict(plan.weights_permille),
+        because=dict(plan.because),
+        verdicts=describe(plan.verdicts) if verdicts else [],
+    )
 
 
 def part_of(state: Federation, receipt: Receipt) -> AssignmentState | None:
@@ -66,8 +68,8 @@ def answered_body(
     *,
     pulled_nbytes: int,
     network_kwh_per_gb: float,
-) -> dict[str, Any]:
-    """Return what every receipt's event holds: what was used, when, and what that emitted.
+) -> Work:
+    """Return what a receipt reports: what was used, when, and what that emitted.
 
     Args:
         state: Before the event.
@@ -89,60 +91,81 @@ def answered_body(
     part = part_of(state, receipt)
     run = state.runs[receipt.run]
     epochs = (part and part.epochs) or run.spec.hyperparameters.epochs
-    return {
-        "attempt": receipt.attempt,
-        "started_at": receipt.started_at.isoformat(),
-        "ended_at": receipt.ended_at.isoformat(),
-        "grid_started_at": grid_start.isoformat(),
-        "grid_ended_at": max(grid_start, grid_end).isoformat(),
-        "energy_wh": energy.energy_wh if energy else None,
-        "energy": energy.model_dump() if energy else None,
-        "intensity": intensity.to_dict() if intensity else None,
-        "comparable": comparable,
-        "gco2eq": grams if comparable else None,
-        "gco2eq_apart": None if comparable else grams,
-        "nbytes": nbytes,
-        "pulled_nbytes": pulled_nbytes,
-        "network_wh": (nbytes + pulled_nbytes) * network_kwh_per_gb * _WH_PER_B,
-        "examples": receipt.num_examples * epochs,
-        "sha256": receipt.update.sha256 if receipt.update else None,
-        "loss": receipt.loss,
-        "utility": receipt.utility,
-        "metrics": receipt.metrics,
-        "num_held_out": receipt.num_held_out,
-        "reason": receipt.reason.model_dump() if receipt.reason else None,
-    }
+    return Work(
+        attempt=receipt.attempt,
+        started_at=receipt.started_at,
+        ended_at=receipt.ended_at,
+        grid_started_at=grid_start,
+        grid_ended_at=max(grid_start, grid_end),
+        energy=energy,
+        intensity=intensity.to_record() if intensity else None,
+        comparable=comparable,
+        gco2eq=grams if comparable else None,
+        gco2eq_apart=None if comparable else grams,
+        nbytes=nbytes,
+        pulled_nbytes=pulled_nbytes,
+        network_wh=(nbytes + pulled_nbytes) * network_kwh_per_gb * _WH_PER_B,
+        examples=receipt.num_examples * epochs,
+        sha256=receipt.update.sha256 if receipt.update else None,
+        loss=receipt.loss,
+        utility=receipt.utility,
+        metrics=receipt.metrics,
+        num_held_out=receipt.num_held_out,
+        reason=receipt.reason,
+    )
 
 
-def committed_body(round_: Round) -> dict[str, Any]:
-    """Return the body of ``round.committed``: the manifest, in the order of the clients' ids."""
-    manifest = [
-        {"client": client, "sha256": update.sha256, "weight": update.weight}
-        for client, update in sorted(round_.accepted.items())
-    ]
-    return {"manifest": manifest}
+def committed_body(round_: Round) -> RoundCommitted:
+    """Return the payload of ``round.committed``: the manifest, in the order of the clients' ids."""
+    return RoundCommitted(
+        manifest=tuple(
+            ManifestLine(client, update.sha256, update.weight)
+            for client, update in sorted(round_.accepted.items())
+        )
+    )
 
 
 def closed_body(
-    state: Federation, run: Run, round_: Round, grid: Grid, *, grid_now: datetime
-) -> dict[str, Any]:
-    """Return the body of ``round.closed``, but for the version it made and the time it took."""
+    state: Federation,
+    run: Run,
+    round_: Round,
+    grid: Grid,
+    *,
+    grid_now: datetime,
+    version: str,
+    server_state: str | None = None,
+    phases: Mapping[str, float | None] | None = None,
+) -> RoundClosed:
+    """Return the payload of ``round.closed``.
+
+    Args:
+        state: Before the event.
+        run: The run.
+        round_: Its open round.
+        grid: Knows the intensities.
+        grid_now: When it is closed, on the grid clock.
+        version: The blob of the version it made.
+        server_state: The blob of the server optimizer's state, if it has one.
+        phases: Where the round's wall seconds went, if that is known.
+    """
     zones = [client.zone for client in state.clients.values()]
     baseline_at = run.baseline_at or round_.grid_planned_at
     figures = account(
         state.book.of_round(run.id, round_.number), zones, planned_at=round_.grid_planned_at,
         ended_at=grid_now, baseline_at=baseline_at, mean=grid.comparable,
     )  # fmt: skip
-    return {
-        "energy_wh": figures.energy_wh,
-        "gco2eq": figures.gco2eq,
-        "baseline_gco2eq": figures.baseline_gco2eq,
-        "baseline_started": baseline_at.isoformat(),
-        "baseline_ended": figures.baseline_ended.isoformat(),
-        "fleet_gco2eq": figures.fleet_gco2eq,
-        "held_out": _held_out(round_),
-        "phases": {},
-    }
+    return RoundClosed(
+        version=version,
+        server_state=server_state,
+        energy_wh=figures.energy_wh,
+        gco2eq=figures.gco2eq,
+        baseline_gco2eq=figures.baseline_gco2eq,
+        baseline_started=baseline_at,
+        baseline_ended=figures.baseline_ended,
+        fleet_gco2eq=figures.fleet_gco2eq,
+        held_out=_held_out(round_),
+        phases=dict(phases or {}),
+    )
 
 
 def _held_out(round_: Round) -> dict[str, float]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from scheduler.federation.federation import Run
+from scheduler.ledger.events import EndReason, RunEnded
 
 
-def end_reason(run: Run, grid_now: datetime) -> str | None:
+def end_reason(run: Run, grid_now: datetime) -> EndReason | None:
     """Return why a run ends now: ``stopped``, ``rounds``, ``hours`` or ``grams``; `None` if not.
 
     A run that reached its rounds waits for the score of its last version. A gram budget is spent
@@ -19,7 +19,7 @@ def end_reason(run: Run, grid_now: datetime) -> str | None:
         return "stopped"
     if spec.hours is not None and grid_now >= run.grid_started_at + timedelta(hours=spec.hours):
         return "hours"
-    if run.waiting is not None and run.waiting["reason"] == "over_budget":
+    if run.waiting is not None and run.waiting.reason == "over_budget":
         return "grams"  # also where a round is short of its quorum, which it could never reach
     if run.open_round is not None:
         return None
@@ -28,7 +28,7 @@ def end_reason(run: Run, grid_now: datetime) -> str | None:
     return "grams" if spec.grams is not None and run.spent_gco2eq >= spec.grams else None
 
 
-def end_body(run: Run, reason: str, text: str) -> dict[str, Any]:
-    """Return the body of ``run.ended``; `text` says more where the reason is not enough."""
+def end_body(run: Run, reason: EndReason, text: str) -> RunEnded:
+    """Return the payload of ``run.ended``; `text` says more where the reason is not enough."""
     best = run.best_version or run.version
-    return {"reason": reason, "text": text, "last_version": run.version, "best_version": best}
+    return RunEnded(reason=reason, text=text, last_version=run.version, best_version=best)

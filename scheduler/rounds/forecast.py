@@ -280,5 +280,5 @@ def _closed(
         ended=made.end, wall_seconds=0.0, energy_wh=0.0, gco2eq=made.gco2eq or 0.0,
         baseline_gco2eq=None, baseline_started=made.start, baseline_ended=made.end,
         fleet_gco2eq=None, held_out={}, phases={}, updates=updates,
-        base_version=run.version or "", server_state=None, manifest=[], exponent=0,
+        base_version=run.version or "", server_state=None, manifest=(), exponent=0,
     )  # fmt: skip

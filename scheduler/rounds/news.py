@@ -10,6 +10,7 @@ from scheduler.carbon.grid import ZoneNow
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import ClientJoined, ClientSilent, GridRead
 from scheduler.selection.gates import Gates
 
 _TOLD_DAILY = timedelta(days=1)
@@ -21,21 +22,21 @@ def presence_news(clients: Mapping[str, Client], beats: Mapping[str, Heartbeat])
     for client in clients.values():
         beat = beats.get(client.id)
         if beat is None and client.alive:
-            drafts.append(Draft("client.silent", client=client.id))
+            drafts.append(Draft(ClientSilent(), client=client.id))
         elif beat and not (client.alive and client.incarnation == beat.incarnation):
-            body = {"incarnation": beat.incarnation, "host": beat.host, "pid": beat.pid}
-            drafts.append(Draft("client.joined", client=client.id, body=body))
+            joined = ClientJoined(incarnation=beat.incarnation, host=beat.host, pid=beat.pid)
+            drafts.append(Draft(joined, client=client.id))
     return drafts
 
 
 def grid_news(state: Federation, zones: Mapping[str, ZoneNow]) -> list[Draft]:
     """Return one event with the readings of the zones in which they changed, if any did."""
     readings = {
-        zone: now.reading.to_dict() if now.reading else None
+        zone: now.reading.to_record() if now.reading else None
         for zone, now in sorted(zones.items())
         if zone not in state.grid or state.grid[zone].latest != now.reading
     }
-    return [Draft("grid.read", body={"readings": readings})] if readings else []
+    return [Draft(GridRead(readings=readings))] if readings else []
 
 
 def gate_news(gates: Gates, now: datetime) -> list[Draft]:
@@ -51,6 +52,6 @@ def gate_news(gates: Gates, now: datetime) -> list[Draft]:
     told = [client.gate_told_at for client in gates.fleet]
     silent = [place for place, at in enumerate(told) if at is None or at <= latest]
     return [
-        Draft("gate.changed", client=gates.fleet.ids[place], body=gates.at(place).to_dict())
+        Draft(gates.at(place).to_payload(), client=gates.fleet.ids[place])
         for place in sorted({*gates.news(), *silent})
     ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
+from common.messages import Reason
 from scheduler.carbon.signal import HOUR, slot_start
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation, Run
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import AssignmentGivenUp, RunWaiting
 from scheduler.selection.plan import Plan
 
 
@@ -27,29 +28,31 @@ def is_due(run: Run, clients: Mapping[str, Client], grid_now: datetime) -> bool:
     return run.due_at is not None and grid_now >= run.due_at
 
 
-def waiting_news(run: Run, body: dict[str, Any]) -> list[Draft]:
+def waiting_news(run: Run, body: RunWaiting) -> list[Draft]:
     """Return the event that says why a round waits, once per change of the reasons.
 
     The numbers of a policy's reason change all the time; its code and its best hour do not.
     """
     if run.waiting is not None and _gist(run.waiting) == _gist(body):
         return []
-    return [Draft("run.waiting", run=run.id, round=len(run.closed) + 1, body=body)]
+    return [Draft(body, run=run.id, round=len(run.closed) + 1)]
 
 
-def _gist(body: Mapping[str, Any]) -> dict[str, Any]:
-    because = body.get("because", {})
-    return {**body, "because": (because.get("code"), because.get("best_at"))}
+def _gist(waiting: RunWaiting) -> tuple[object, ...]:
+    code = waiting.because.get("code")
+    return waiting.reason, waiting.codes, code, waiting.best_at, waiting.text
 
 
-def waiting_body(plan: Plan, grid_now: datetime) -> dict[str, Any]:
+def waiting_body(plan: Plan, grid_now: datetime) -> RunWaiting:
     """Return why a plan that invites nobody does not."""
+    assert plan.waiting is not None  # noqa: S101 - it invites nobody, for the type checker
     codes = {verdict.client: verdict.code for verdict in plan.verdicts}
     because = dict(plan.because)
+    best_at = None
     for name in {"best_in_h", "in_h"} & because.keys():
         hours = float(because.pop(name) or 0.0)
-        because["best_at"] = (slot_start(grid_now) + hours * HOUR).isoformat()
-    return {"reason": plan.waiting, "codes": codes, "because": because}
+        best_at = slot_start(grid_now) + hours * HOUR
+    return RunWaiting(reason=plan.waiting, codes=codes, because=because, best_at=best_at)
 
 
 def overdue(run: Run, wall_now: datetime) -> list[Draft]:
@@ -57,11 +60,9 @@ def overdue(run: Run, wall_now: datetime) -> list[Draft]:
     round_ = run.open_round
     if round_ is None or round_.manifest is not None or wall_now < round_.deadline:
         return []
-    body = {"code": "deadline", "reason": {"code": "deadline", "text": "No answer came."}}
-    return [
-        Draft("assignment.given_up", run.id, round_.number, part.client, body)
-        for part in round_.open_assignments()
-    ]
+    missed = Reason(code="deadline", text="No answer came.")
+    body = AssignmentGivenUp(code="deadline", reason=missed)
+    return [Draft(body, run.id, round_.number, part.client) for part in round_.open_assignments()]
 
 
 def is_complete(state: Federation, run: Run, wall_now: datetime) -> bool:

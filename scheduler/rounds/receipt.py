@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from common.messages import Receipt
 from scheduler.federation.federation import Federation
+from scheduler.ledger.events import (
+    AssignmentDeclined,
+    AssignmentFailed,
+    UpdateConflicting,
+    UpdateDuplicate,
+    UpdateLate,
+)
 
 Worth = Literal["count", "settle", "late", "duplicate", "conflicting", "unknown"]
 """``count``: an update to admit. ``settle``: a decline or a failure to record. ``unknown``: of a
@@ -40,9 +48,21 @@ def worth(state: Federation, receipt: Receipt) -> Worth:  # noqa: PLR0911 - a re
     return "count"
 
 
-def event_kind(value: Worth, receipt: Receipt) -> str:
-    """Return the kind of event that a receipt of this worth makes, if it is not to be counted."""
-    return f"assignment.{receipt.outcome}" if value == "settle" else f"update.{value}"
+Uncounted = AssignmentDeclined | AssignmentFailed | UpdateLate | UpdateDuplicate | UpdateConflicting
+"""The payload that a receipt makes if it brings no update to count."""
+
+_UNCOUNTED: Mapping[Worth, type[Uncounted]] = {
+    "late": UpdateLate,
+    "duplicate": UpdateDuplicate,
+    "conflicting": UpdateConflicting,
+}
+
+
+def event_kind(value: Worth, receipt: Receipt) -> type[Uncounted]:
+    """Return the payload that a receipt of this worth makes, if it is not to be counted."""
+    if value == "settle":
+        return AssignmentDeclined if receipt.outcome == "declined" else AssignmentFailed
+    return _UNCOUNTED[value]
 
 
 def _counted(state: Federation, receipt: Receipt) -> str | None:
@@ -54,7 +74,6 @@ def _counted(state: Federation, receipt: Receipt) -> str | None:
     for closed in run.closed:
         if closed.number == receipt.round:
             for line in closed.manifest:
-                if line["client"] == receipt.client:
-                    sha256: str = line["sha256"]
-                    return sha256
+                if line.client == receipt.client:
+                    return line.sha256
     return None

@@ -13,16 +13,15 @@ import numpy as np
 from scheduler.carbon.grid import ZoneNow
 from scheduler.carbon.reading import refuse_naive
 from scheduler.gate.gate import (
-    Code,
     Gate,
     GateRule,
-    State,
     dwells,
     judge_grid,
     numbers_of,
     settle,
     spans,
 )
+from scheduler.ledger.events.gate import Code, State
 from scheduler.selection.client_table import ClientTable, Ints
 
 STATES: tuple[State, ...] = get_args(State)

@@ -15,7 +15,9 @@ from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR
 from scheduler.federation.client import Client
 from scheduler.federation.round import AssignmentState, ClosedRound, Round
-from scheduler.gate.gate import Gate, State
+from scheduler.gate.gate import Gate
+from scheduler.ledger.events import VerdictCode, WaitReason
+from scheduler.ledger.events.gate import State
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies import ask, policy_options
 from scheduler.policies.context import PastRound, SelectionContext
@@ -57,7 +59,7 @@ class Plan:
     cohort: tuple[str, ...]
     target: int
     verdicts: Verdicts
-    waiting: str | None
+    waiting: WaitReason | None
     expected_gco2eq: float
     epochs: Mapping[str, int] = field(default_factory=dict)
     weights_permille: Mapping[str, int] = field(default_factory=dict)
@@ -119,7 +121,8 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
     # By id, so that the order in which clients enrolled decides nothing.
     eligible = sorted(np.flatnonzero(codes == _FREE).tolist(), key=fleet.ids.__getitem__)
     quorum, target = _aims(spec, len(eligible), so_far)
-    waiting, answer = None, SelectionResult(())
+    waiting: WaitReason | None = None
+    answer = SelectionResult(())
     if len(eligible) < quorum:
         waiting = "too_few"
     else:
@@ -233,7 +236,7 @@ def _codes(fleet: ClientTable, situation: Situation, so_far: Round | None) -> In
 
 _FREE, _INVITED = VERDICTS.index("not_sampled"), VERDICTS.index("invited")
 
-_BY_GATE: Mapping[State, str] = {
+_BY_GATE: Mapping[State, VerdictCode] = {
     "open": "not_sampled",
     "open_by_patience": "not_sampled",
     "closed": "gate_closed",
@@ -245,7 +248,9 @@ _OF_GATE = np.array(
 """The verdict that a gate's state leads to, also of a client without a gate."""
 
 
-def _part_code(client: Client, part: AssignmentState, so_far: Round, now: datetime) -> str | None:
+def _part_code(
+    client: Client, part: AssignmentState, so_far: Round, now: datetime
+) -> VerdictCode | None:
     """Return why a client that has a part in the round is not asked again, or `None` if it is.
 
     A site that declined for reasons of its own is asked again when the hour it was asked for is
@@ -255,14 +260,14 @@ def _part_code(client: Client, part: AssignmentState, so_far: Round, now: dateti
         return "in_round"
     if part.status in ("failed", "refused"):
         return "failed" if part.incarnation == client.incarnation else None
-    meant_it = part.status == "declined" and (part.reason or {}).get("code") != "too_late"
+    meant_it = part.status == "declined" and (part.reason is None or part.reason.code != "too_late")
     return "declined" if meant_it and now <= so_far.valid_until else None
 
 
 def _within_budget(
     target: int,
     verdicts: Verdicts,
-    waiting: str | None,
+    waiting: WaitReason | None,
     remaining: float | None,
     answer: SelectionResult,
     *,

@@ -5,23 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
 import numpy as np
 
 from common.units import show_mass
 from scheduler.gate.gate import Gate
 from scheduler.gate.sentence import explain
+from scheduler.ledger.events import VerdictCode
 from scheduler.policies.reason import explain_note
 from scheduler.policies.result import Because
 from scheduler.selection.client_table import Floats, Ints
 from scheduler.selection.lazy import Lazy
 from scheduler.selection.score import Score, Scores
 
-VERDICTS = (
-    "invited", "not_sampled", "gate_closed", "gate_unknown", "silent", "busy", "failing", "failed",
-    "declined", "in_round", "over_budget",
-)  # fmt: skip
-"""Every code of a verdict. The ledger keeps these: add to them, never rename one."""
+VERDICTS: tuple[VerdictCode, ...] = get_args(VerdictCode)
+"""Every code of a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Verdict:
     """
 
     client: str
-    code: str
+    code: VerdictCode
     gate: Gate | None
     score: Score | None
     expected_gco2eq: float | None
@@ -64,7 +63,7 @@ class Verdicts(Lazy[Verdict]):
     expected_gco2eq: Floats
     notes: Mapping[str, Because]
 
-    def coded(self, code: str) -> list[int]:
+    def coded(self, code: VerdictCode) -> list[int]:
         """Return the places of the clients with that code."""
         places: list[int] = np.flatnonzero(self.codes == VERDICTS.index(code)).tolist()
         return places

@@ -11,6 +11,7 @@ from typing import Any
 
 from common.clock import GridClock
 from common.errors import FederationError
+from common.messages import Reason
 from common.units import show_duration
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation, Run
@@ -150,11 +151,11 @@ def _under_way(state: Federation, round_: Round, quorum: int) -> str:
 
 def _waiting(state: Federation, run: Run) -> str:
     opened = [c.id for c in state.clients.values() if c.alive and c.gate and c.gate.is_open]
-    waiting = run.waiting or {}
-    if "text" in waiting:
-        return str(waiting["text"])
-    if waiting.get("reason") == "policy_waits":
-        said = explain_reason(waiting.get("because", {}))
+    waiting = run.waiting
+    if waiting is not None and waiting.text:
+        return waiting.text
+    if waiting is not None and waiting.reason == "policy_waits":
+        said = explain_reason(waiting.because, best_at=waiting.best_at)
         if said:
             return f"The policy {run.spec.policy} {said}."
         return (
@@ -189,7 +190,7 @@ def _why(run: Run | None) -> str:
     if run.open_round is not None and (said := explain_reason(run.open_round.because)):
         text = f"{text[:-1]}: {said}."
     if run.waiting is not None and run.ended_at is None and run.open_round is None:
-        codes = run.waiting["codes"]
+        codes = run.waiting.codes
         text += " " + "; ".join(
             f"{client}: {code.replace('_', ' ')}" for client, code in sorted(codes.items())
         )
@@ -244,11 +245,11 @@ def _state(client: Client, part: str | None) -> str:
     return "idle" if client.gate and client.gate.is_open else "waiting"
 
 
-def _reason(client: Client, reason: Mapping[str, Any] | None) -> str:
+def _reason(client: Client, reason: Reason | None) -> str:
     if not client.alive:
         return SENTENCES["silent"]
     if reason is not None:
-        return str(reason["text"])
+        return reason.text
     return explain(client.gate) if client.gate else "not judged yet"
 
 

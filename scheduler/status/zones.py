@@ -1,4 +1,4 @@
-"""What there is to see of the grid: each zone's readings, which signal speaks, what is wrong."""
+"""What there is to see of the grid: each zone's readings, its active source, what is wrong."""
 
 from __future__ import annotations
 
@@ -26,12 +26,16 @@ def reading_now(state: Federation, zone: str) -> dict[str, Any] | None:
 
 
 def fallback(state: Federation, zone: str) -> dict[str, Any] | None:
-    """Return which signal speaks for a zone instead of the expected one, `None` if that does."""
+    """Return the source in use for a zone in place of the expected one, `None` if that is."""
     said = state.signals.get(zone)
-    if said is None or said["speaks"] == said["expected"]:
+    if said is None or said.active_source == said.expected:
         return None
-    who = {name: said[name] for name in ("speaks", "expected", "why")}
-    return {**who, "since": said["since"].timestamp()}
+    return {
+        "active_source": said.active_source,
+        "expected": said.expected,
+        "why": said.why,
+        "since": said.since.timestamp(),
+    }
 
 
 def notice(state: Federation) -> str | None:
@@ -48,8 +52,8 @@ def notice(state: Federation) -> str | None:
     if silent:
         parts.append(f"the carbon intensity of {listed(silent)} is unknown")
     standing_in = [z for z in fallen if z not in silent]
-    for name in sorted({fallen[z]["speaks"] or "nobody" for z in standing_in}):
-        where = [z for z in standing_in if (fallen[z]["speaks"] or "nobody") == name]
+    for name in sorted({fallen[z]["active_source"] or "nobody" for z in standing_in}):
+        where = [z for z in standing_in if (fallen[z]["active_source"] or "nobody") == name]
         expected = fallen[where[0]]["expected"]
         parts.append(f"for {listed(where)}, {name} speaks instead of {expected}")
     if not parts:

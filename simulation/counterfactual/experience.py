@@ -11,6 +11,7 @@ from common.errors import FederationError
 from scheduler.accounting.booking import Booking
 from scheduler.federation.federation import Run
 from scheduler.ledger.event import Event
+from scheduler.ledger.events import UpdateAccepted, UpdateLate
 from simulation.scenario.scenario import ClientPart
 
 _S_PER_H = 3600
@@ -45,9 +46,13 @@ class Experience:
         for booking in bookings:
             self._take(booking)
         for event in updates:
-            self._way_s[event.client].append(_way_s(event, speed))
-            examples = event.body["examples"] / run.spec.hyperparameters.epochs
-            self._num_examples[event.client].append(event.body.get("num_examples", examples))
+            kept = event.payload
+            if isinstance(kept, UpdateAccepted | UpdateLate):
+                self._way_s[event.client].append(_way_s(kept, event.grid_at, speed))
+                counted: float = kept.work.examples / run.spec.hyperparameters.epochs
+                if isinstance(kept, UpdateAccepted):
+                    counted = kept.admission.num_examples
+                self._num_examples[event.client].append(counted)
         if not self._s_per_example:
             msg = (
                 f"No work for {run.id} says what it used, so nothing can be told of other "
@@ -87,15 +92,13 @@ def _typical(values: _ByClient, client: str) -> float:
     return median(values.get(client) or [median(own) for own in values.values()])
 
 
-def _way_s(event: Event, speed: float) -> float:
+def _way_s(kept: UpdateAccepted | UpdateLate, grid_at: datetime, speed: float) -> float:
     """Return how long a message was on its way, in seconds of the grid clock.
 
     Of an update that counts, the mean of both ways; of one that came late, the way back.
     """
-    started, ended = (
-        datetime.fromisoformat(event.body[f"grid_{name}_at"]) for name in ("started", "ended")
-    )
-    way_s = (event.grid_at - ended).total_seconds()
-    if "latency_s" in event.body:
-        way_s = (event.body["latency_s"] * speed - (ended - started).total_seconds()) / 2
+    started, ended = kept.work.grid_started_at, kept.work.grid_ended_at
+    way_s = (grid_at - ended).total_seconds()
+    if isinstance(kept, UpdateAccepted):
+        way_s = (kept.admission.latency_s * speed - (ended - started).total_seconds()) / 2
     return min(max(0.0, way_s), _LONGEST_WAY_S)

@@ -16,7 +16,20 @@ from scheduler.accounting.booking import Booking
 from scheduler.carbon.reading import FLOW_TRACED, Family, Reading
 from scheduler.carbon.signal import HOUR
 from scheduler.federation.federation import Federation, Run
+from scheduler.federation.fold import apply
 from scheduler.ledger.event import Event
+from scheduler.ledger.events import (
+    ClientEnrolled,
+    ClientJoined,
+    ClientRetired,
+    ClientSilent,
+    GridCaughtUp,
+    GridRead,
+    GridSettled,
+    ReadingRecord,
+    UpdateAccepted,
+    UpdateLate,
+)
 from scheduler.status.view import find_run
 from simulation.counterfactual.experience import Experience
 from simulation.counterfactual.remembered import WEEK_H, Remembered, Stretch, hourly
@@ -27,8 +40,6 @@ from simulation.scenario.scenario import ClientPart, GatePart, Scenario
 
 MOST_ASSUMED = 0.1
 """Share of a run's hours that may lack a figure; a replay with more would tell of our guesses."""
-
-_COMES_AND_GOES = {"client.enrolled", "client.retired", "client.joined", "client.silent"}
 
 _LONGEST_DEADLINE_S = 366 * 86_400.0
 
@@ -148,20 +159,23 @@ class _Heard:
     last: dict[str, Event] = field(default_factory=dict)
 
     def take(self, event: Event) -> None:
-        self.state.apply(event)
-        if event.kind in _COMES_AND_GOES:
-            client = self.state.clients[event.client]
-            is_there = client.alive and not client.retired
-            self.switches[event.client].append((event.grid_at, is_there))
-        elif event.kind in {"update.accepted", "update.late"}:
-            self.updates[event.run].append(event)
-        elif event.kind == "grid.read":
-            for zone, body in event.body["readings"].items():
-                _note(self.told, zone, [body] if body else [])
-        elif event.kind in {"grid.caught_up", "grid.settled"}:
-            kept = self.settled if event.kind == "grid.settled" else self.told
-            for zone, bodies in event.body["readings"].items():
-                _note(kept, zone, bodies)
+        apply(self.state, event)
+        match event.payload:
+            case ClientEnrolled() | ClientRetired() | ClientJoined() | ClientSilent():
+                client = self.state.clients[event.client]
+                is_there = client.alive and not client.retired
+                self.switches[event.client].append((event.grid_at, is_there))
+            case UpdateAccepted() | UpdateLate():
+                self.updates[event.run].append(event)
+            case GridRead(readings=readings):
+                for zone, kept in readings.items():
+                    _note(self.told, zone, [kept] if kept else [])
+            case GridCaughtUp(readings=found):
+                for zone, several in found.items():
+                    _note(self.told, zone, several)
+            case GridSettled(readings=found):
+                for zone, several in found.items():
+                    _note(self.settled, zone, several)
         if event.run:
             self.last[event.run] = event
 
@@ -173,10 +187,10 @@ class _Heard:
 
 
 def _note(
-    kept: dict[str, dict[datetime, Reading]], zone: str, bodies: Sequence[dict[str, object]]
+    kept: dict[str, dict[datetime, Reading]], zone: str, several: Sequence[ReadingRecord]
 ) -> None:
-    for body in bodies:
-        reading = Reading.from_dict(zone, body)
+    for record in several:
+        reading = Reading.from_record(zone, record)
         kept[zone][reading.start] = reading
 
 

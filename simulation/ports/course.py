@@ -15,6 +15,7 @@ from scheduler.federation.federation import Federation, Run
 from scheduler.federation.round import ClosedRound
 from scheduler.gate.gate import GateRule
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import ClientEnrolled, RoundEvaluated, RunStarted
 from scheduler.rounds.drafts import (
     closed_body,
     committed_body,
@@ -144,11 +145,10 @@ class Course:
 
     def _begin(self) -> None:
         for site in self._sites.values():
-            body = {"zone": site.zone, "num_examples": site.part.num_examples}
-            self._record(Draft("client.enrolled", client=site.id, body=body))
-        spec = {"spec": self._spec.model_dump(mode="json")}
-        self._record(Draft("run.started", run=self._spec.id, body=spec))
-        self._record(Draft("run.opened", run=self._spec.id, body=self._learner.opened()))
+            enrolled = ClientEnrolled(zone=site.zone, num_examples=site.part.num_examples)
+            self._record(Draft(enrolled, client=site.id))
+        self._record(Draft(RunStarted(spec=self._spec), run=self._spec.id))
+        self._record(Draft(self._learner.opened(), run=self._spec.id))
 
     def _next_look(self) -> datetime:
         """Return when to look around next, whatever the sites answer."""
@@ -185,7 +185,7 @@ class Course:
         run = self.run
         reason = end_reason(run, self._clock.now) if run.ended_at is None else None
         if reason is not None:
-            self._record(Draft("run.ended", run=run.id, body=end_body(run, reason, "")))
+            self._record(Draft(end_body(run, reason, ""), run=run.id))
 
     def _plan_if_due(self) -> None:
         run, now, state = self.run, self._clock.now, self._state
@@ -203,7 +203,7 @@ class Course:
             exponent=grid_exponent(self._spec.norm_bound, heaviest_weight(state, run, plan)),
             verdicts=self._journal.keeps,
         )  # fmt: skip
-        self._record(Draft("round.planned", run=run.id, round=number, body=body))
+        self._record(Draft(body, run=run.id, round=number))
         line = f"{number} {now.isoformat()} {','.join(plan.cohort)}\n"
         self.decisions.update(line.encode())
         self.seen[number].invited += len(plan.cohort)
@@ -235,12 +235,12 @@ class Course:
         if round_ is None or not is_complete(self._state, run, now):
             return
         body = committed_body(round_)
-        self._record(Draft("round.committed", run=run.id, round=round_.number, body=body))
-        self._learner.close(body["manifest"], exponent=round_.exponent)
-        closed = closed_body(self._state, run, round_, self._grid, grid_now=now) | {
-            "version": self._learner.version, "server_state": None,
-        }  # fmt: skip
-        self._record(Draft("round.closed", run=run.id, round=round_.number, body=closed))
+        self._record(Draft(body, run=run.id, round=round_.number))
+        self._learner.close(body.manifest, exponent=round_.exponent)
+        closed = closed_body(
+            self._state, run, round_, self._grid, grid_now=now, version=self._learner.version
+        )
+        self._record(Draft(closed, run=run.id, round=round_.number))
         seen = self.seen[round_.number]
         seen.spent_gco2eq, seen.counted_gco2eq = (
             self.run.spent_gco2eq,
@@ -259,8 +259,8 @@ class Course:
             else:
                 metrics = run.scored_by_clients(closed.number)
             if metrics is not None:
-                body = {"metrics": metrics, "evaluate_s": 0.0}
-                self._record(Draft("round.evaluated", run=run.id, round=closed.number, body=body))
+                scored = RoundEvaluated(metrics=metrics)
+                self._record(Draft(scored, run=run.id, round=closed.number))
 
     def _refuse_standstill(self) -> None:
         """Stop where production would wait for ever.
@@ -271,7 +271,7 @@ class Course:
         now, run = self._clock.now, self.run
         if run.ended_at is not None or now - self._moved_at < _LONGEST_WAIT:
             return
-        why = run.waiting["reason"] if run.waiting else "nothing is due"
+        why = run.waiting.reason if run.waiting else "nothing is due"
         msg = (
             f"{self._scenario.name}: no round could be planned for {_LONGEST_WAIT.days} days from "
             f"{self._moved_at:%Y-%m-%d %H:%M} on ({why}), so the simulation was stopped. Lower the "

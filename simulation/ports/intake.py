@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from common.clock import GridClock
 from common.errors import UpdateError
-from common.messages import Receipt
+from common.messages import Reason, Receipt
 from common.settings.carbon import GateSettings
 from models.batched import ClientWork
 from models.update import check_norm
 from scheduler.carbon.grid import Grid
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import Admission, ReceiptPayload, UpdateAccepted, UpdateRefused
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.rounds.admission import admitted_body, counted_examples
 from scheduler.rounds.drafts import answered_body
@@ -57,19 +57,25 @@ class Intake:
         """
         state, receipt = self._journal.state, answer.receipt
         value = worth(state, receipt)
-        more: dict[str, Any] = {}
-        kind = event_kind(value, receipt)
+        found: Admission | Reason | None = None
         if value == "count":
-            kind, receipt, more = self._weigh(answer, now)
-        body = answered_body(
+            receipt, found = self._weigh(answer, now)
+        work = answered_body(
             state, self._grid, _CLOCK, receipt,
             pulled_nbytes=0 if receipt.outcome == "declined" else self._learner.pulled_nbytes,
             network_kwh_per_gb=_NETWORK_KWH_PER_GB,
-        ) | more  # fmt: skip
-        return Draft(kind, run=receipt.run, round=receipt.round, client=receipt.client, body=body)
+        )  # fmt: skip
+        payload: ReceiptPayload
+        if isinstance(found, Admission):
+            payload = UpdateAccepted(work=work, admission=found)
+        elif found is not None:
+            payload = UpdateRefused(work=work, refusal=found)
+        else:
+            payload = event_kind(value, receipt)(work=work)
+        return Draft(payload, run=receipt.run, round=receipt.round, client=receipt.client)
 
-    def _weigh(self, answer: Arrival, now: datetime) -> tuple[str, Receipt, dict[str, Any]]:
-        """Return the kind of event an update makes, its receipt, and what else the event holds."""
+    def _weigh(self, answer: Arrival, now: datetime) -> tuple[Receipt, Admission | Reason]:
+        """Return an update's whole receipt, and what it counts for, or why it is refused."""
         client = answer.client
         figures = self._learner.figures(client)
         if figures is None:
@@ -86,14 +92,13 @@ class Intake:
             num_examples = counted_examples(self._journal.state, receipt)
             check_norm(f"of {client}", figures.norm, norm_bound=self._spec.norm_bound)
         except UpdateError as error:
-            reason = {"reason": {"code": "admission", "text": str(error)}}
-            return "update.refused", receipt, reason
-        more = admitted_body(
+            return receipt, Reason(code="admission", text=str(error))
+        admission = admitted_body(
             self._journal.state, receipt, sha256=answer.receipt.update.sha256,
             nbytes=answer.receipt.update.nbytes, norm=figures.norm, num_examples=num_examples,
             wall_now=now,
         )  # fmt: skip
-        return "update.accepted", receipt, more
+        return receipt, admission
 
     def _train_with(self, client: str) -> None:
         """Train this client and all others whose updates are likely to count in the round."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from scheduler.federation.federation import Federation
+from scheduler.federation.fold import apply
 from scheduler.federation.opening import FederationLedger
 from scheduler.ledger.event import Draft, Event
 
@@ -15,7 +16,7 @@ class Journal(Protocol):
 
     @property
     def keeps(self) -> bool:
-        """Whether events can be read again, so that their bodies should say all."""
+        """Whether events can be read again, so that they should say all."""
 
     @property
     def state(self) -> Federation:
@@ -37,7 +38,7 @@ class Memory:
         """Note what happened at an instant of both clocks."""
         for d in drafts:
             seq = self.state.seq + 1
-            self.state.apply(Event(seq, at, at, d.kind, d.run, d.round, d.client, d.body, "", ""))
+            apply(self.state, Event(seq, at, at, d.payload, d.run, d.round, d.client, "", ""))
 
 
 class OnDisk:

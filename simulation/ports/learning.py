@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import safetensors.torch
@@ -18,6 +18,7 @@ from models.server_optimizers import make_server_optimizer
 from models.update import State, delta_nbytes, delta_signature, trainable_parameters
 from models.version import initial_version, next_state
 from models.workload import Data, Workload, blamed
+from scheduler.ledger.events import ManifestLine, RunOpened
 from scheduler.ledger.run_spec import RunSpec
 
 
@@ -74,8 +75,8 @@ class Learner(Protocol):
     def labels(self) -> Sequence[float]:
         """The labels of the test data; empty if it is no classification."""
 
-    def opened(self) -> dict[str, Any]:
-        """Return the body of ``run.opened``, having made the first version."""
+    def opened(self) -> RunOpened:
+        """Return the payload of ``run.opened``, having made the first version."""
 
     def train(self, works: Sequence[ClientWork]) -> None:
         """Train these clients from the newest version."""
@@ -83,7 +84,7 @@ class Learner(Protocol):
     def figures(self, client: str) -> TrainingFigures | None:
         """Return what training told of a client's update; `None` if it has not trained."""
 
-    def close(self, manifest: Sequence[Mapping[str, Any]], *, exponent: int) -> None:
+    def close(self, manifest: Sequence[ManifestLine], *, exponent: int) -> None:
         """Make the next version of a manifest."""
 
     def score(self) -> VersionScore | None:
@@ -101,9 +102,9 @@ class NoLearning:
     def __init__(self, seed: int) -> None:
         self.version = hashlib.sha256(f"{seed}".encode()).hexdigest()
 
-    def opened(self) -> dict[str, Any]:
-        """Return the body of ``run.opened``."""
-        return {"version": self.version, "num_params": 0, "scored_here": False}
+    def opened(self) -> RunOpened:
+        """Return the payload of ``run.opened``."""
+        return RunOpened(version=self.version, num_params=0, scored_here=False)
 
     def train(self, works: Sequence[ClientWork]) -> None:
         """Do nothing."""
@@ -112,9 +113,9 @@ class NoLearning:
         """Return figures that say nothing."""
         return _NOTHING
 
-    def close(self, manifest: Sequence[Mapping[str, Any]], *, exponent: int) -> None:
+    def close(self, manifest: Sequence[ManifestLine], *, exponent: int) -> None:
         """Name the next version."""
-        names = ",".join(line["sha256"] for line in manifest)
+        names = ",".join(line.sha256 for line in manifest)
         self.version = hashlib.sha256(f"{self.version}{exponent}{names}".encode()).hexdigest()
 
     def score(self) -> VersionScore | None:
@@ -166,13 +167,13 @@ class Learning:
         self._trained: dict[str, tuple[Updates, int, float]] = {}
         self.labels = self._known_labels()
 
-    def opened(self) -> dict[str, Any]:
-        """Return the body of ``run.opened``."""
-        return {
-            "version": self.version,
-            "num_params": sum(tensor.numel() for tensor in self._state.values()),
-            "scored_here": self._test_data is not None,
-        }
+    def opened(self) -> RunOpened:
+        """Return the payload of ``run.opened``."""
+        return RunOpened(
+            version=self.version,
+            num_params=sum(tensor.numel() for tensor in self._state.values()),
+            scored_here=self._test_data is not None,
+        )
 
     def train(self, works: Sequence[ClientWork]) -> None:
         """Train these clients from the newest version."""
@@ -193,11 +194,11 @@ class Learning:
             metrics=updates.metrics[row], num_held_out=int(updates.num_held_out[row]),
         )  # fmt: skip
 
-    def close(self, manifest: Sequence[Mapping[str, Any]], *, exponent: int) -> None:
+    def close(self, manifest: Sequence[ManifestLine], *, exponent: int) -> None:
         """Make the next version of a manifest."""
         self._state = next_state(
-            self._state, self._server_state, self._deltas([line["client"] for line in manifest]),
-            [line["weight"] for line in manifest], parameters=self._parameters,
+            self._state, self._server_state, self._deltas([line.client for line in manifest]),
+            [line.weight for line in manifest], parameters=self._parameters,
             exponent=exponent, optimizer=self._optimizer,
         )  # fmt: skip
         self._trained.clear()

@@ -11,6 +11,7 @@ from common.errors import FederationError, SettingError
 from common.messages import NAME_PATTERN
 from common.units import show_energy, show_intensity, show_mass
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import ClientEnrolled, ClientRetired
 from tasks.cli.base import (
     as_json,
     ledger_at_hand,
@@ -33,9 +34,9 @@ def enroll(client: str, zone: str, examples: int | None) -> None:
         msg = f"{client!r} is no client id. Use letters, digits, dots, dashes and underscores."
         raise SettingError(msg)
     unchecked = check_zone(settings_.load(), zone)
-    body = {"zone": zone, "num_examples": examples}
+    enrolled = ClientEnrolled(zone=zone, num_examples=examples)
     with ledger_to_append(create=True).transaction() as tx:
-        tx.append(Draft("client.enrolled", client=client, body=body))
+        tx.append(Draft(enrolled, client=client))
     wake()
     if unchecked:
         click.echo(f"Whether there is a zone {zone} could not be checked: {unchecked}", err=True)
@@ -52,7 +53,7 @@ def retire(client: str) -> None:
         if client not in tx.state.clients or tx.state.clients[client].retired:
             msg = f"No client {client!r} is enrolled. `fairwind clients` lists who is."
             raise FederationError(msg)
-        tx.append(Draft("client.retired", client=client))
+        tx.append(Draft(ClientRetired(), client=client))
     click.echo(f"{client} is retired.")
 
 

@@ -17,8 +17,9 @@ from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, Signal, slot_start
 from scheduler.carbon.week import WEEK
 from scheduler.federation.federation import Federation, Run
-from scheduler.gate.gate import Gate, GateRule, State
+from scheduler.gate.gate import Gate, GateRule
 from scheduler.gate.sentence import explain
+from scheduler.ledger.events.gate import State
 from scheduler.rounds.forecast import ExpectedRound, agenda, describe
 from scheduler.selection.score import score_weights
 from scheduler.selection.situation import patience_allowed

@@ -28,7 +28,7 @@ def show(run: str | None, last: int | None, *, as_json: bool) -> None:
                 {
                     "seq": e.seq, "at": e.at.isoformat(), "grid_at": e.grid_at.isoformat(),
                     "kind": e.kind, "run": e.run, "round": e.round, "client": e.client,
-                    "body": e.body, "hash": e.hash,
+                    "body": e.payload.model_dump(mode="json"), "hash": e.hash,
                 }
                 for e in events
             ]
@@ -38,7 +38,7 @@ def show(run: str | None, last: int | None, *, as_json: bool) -> None:
         where = " ".join(
             part for part in (e.run, f"round {e.round}" if e.round else "", e.client) if part
         )
-        body = canonical(e.body)
+        body = canonical(e.payload)
         shown = body if len(body) <= 100 else body[:97] + "..."  # noqa: PLR2004 - fits a terminal
         click.echo(f"{e.seq:>6}  {e.at:%Y-%m-%d %H:%M:%S}  {e.kind:<20}  {where:<32}  {shown}")
 

@@ -15,6 +15,7 @@ from common.errors import FederationError, SettingError
 from common.units import show_duration, show_mass
 from scheduler.federation.opening import FederationLedger
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import RunEnded, RunStarted, RunStopRequested
 from scheduler.status.view import find_run, summary
 from tasks.cli.base import (
     as_json,
@@ -68,7 +69,7 @@ def start(context: click.Context, /, workload: str | None, file: Path | None, **
         if spec.id in tx.state.runs:
             msg = f"There is a run {spec.id!r} already, so none was started. Choose another --id."
             raise FederationError(msg)
-        tx.append(Draft("run.started", run=spec.id, body={"spec": spec.model_dump(mode="json")}))
+        tx.append(Draft(RunStarted(spec=spec), run=spec.id))
     woken = wake()
     _report_start(ledger, spec.id, woken=woken)
 
@@ -86,7 +87,8 @@ def _report_start(ledger: FederationLedger, run_id: str, *, woken: bool) -> None
     while time.monotonic() < deadline:
         current = ledger.state().runs[run_id]
         if current.ended_at is not None and current.end_reason == "failed":
-            texts = [e.body["text"] for e in ledger.events(run=run_id) if e.kind == "run.ended"]
+            ends = [e.payload for e in ledger.events(run=run_id)]
+            texts = [end.text for end in ends if isinstance(end, RunEnded)]
             raise SettingError(texts[0])
         if current.version is not None:
             click.echo(
@@ -109,7 +111,7 @@ def stop(run_id: str) -> None:
         if current.ended_at is not None:
             msg = f"{run_id} has ended already, so there is nothing to stop."
             raise FederationError(msg)
-        tx.append(Draft("run.stop_requested", run=run_id))
+        tx.append(Draft(RunStopRequested(), run=run_id))
     note = "" if wake() else " No coordinator can be reached; it ends when one starts."
     click.echo(f"{run_id} is asked to stop.{note}")
 

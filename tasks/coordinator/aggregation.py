@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -12,10 +13,11 @@ from common.clock import wall_now
 from common.errors import TransportError, UpdateError
 from common.failpoints import failpoint
 from common.log import get_logger
-from common.messages import Receipt, update_key
+from common.messages import Reason, Receipt, update_key
 from models.update import check_update
 from scheduler.federation.federation import Federation, Run
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import Admission, ReceiptPayload, UpdateAccepted, UpdateRefused, Work
 from scheduler.rounds.admission import admitted_body, counted_examples
 from scheduler.rounds.drafts import answered_body
 from scheduler.rounds.progress import stands_still
@@ -35,64 +37,72 @@ def accept(receipt: Receipt) -> None:
     """Take one receipt: count its update, or record why not."""
     c = coordinator()
     begun = time.perf_counter()
-    kind, more = _weigh(c, receipt)
-    if kind == "again":
-        reissue(c, receipt.run, [receipt.client], more["code"])
+    found = _weigh(c, receipt)
+    if isinstance(found, _Again):
+        reissue(c, receipt.run, [receipt.client], found.code)
         return
-    if kind == "unknown":
+    if found == "unknown":
         _log.warning("receipt.ignored", run=receipt.run, client=receipt.client)
         return
     with c.ledger.transaction() as tx:
-        kind = _still(tx.state, receipt, kind)
-        if kind == "update.accepted":
-            more["timings"]["accept_s"] = time.perf_counter() - begun
-        body = answered_body(
+        if isinstance(found, Admission):
+            found = found.model_copy(update={"accept_s": time.perf_counter() - begun})
+        work = answered_body(
             tx.state, c.grid, c.clock, receipt,
             pulled_nbytes=_pulled_nbytes(c, tx.state.runs[receipt.run], receipt),
             network_kwh_per_gb=c.settings.network_kwh_per_gb,
-        ) | more  # fmt: skip
-        tx.append(
-            Draft(kind, run=receipt.run, round=receipt.round, client=receipt.client, body=body)
-        )
+        )  # fmt: skip
+        payload = _payload(tx.state, receipt, work, found)
+        tx.append(Draft(payload, run=receipt.run, round=receipt.round, client=receipt.client))
     failpoint("update.recorded")
     if receipt.update is not None and receipt.update.key == update_key(receipt):
         c.transport.delete(receipt.update)
-    _log.info(kind, run=receipt.run, round=receipt.round, client=receipt.client)
+    _log.info(payload.kind, run=receipt.run, round=receipt.round, client=receipt.client)
     _close_if_complete(c, receipt)
 
 
-def _weigh(c: Coordinator, receipt: Receipt) -> tuple[str, dict[str, Any]]:
-    """Return the kind of event a receipt makes, and what the event holds beyond the facts."""
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """Bytes are missing, so the assignment is issued again."""
+
+    code: Literal["model_missing", "bytes_missing"]
+
+
+def _weigh(c: Coordinator, receipt: Receipt) -> Worth | Admission | Reason | _Again:
+    """Return what a receipt is worth; of an update, what it counts for, or why it does not."""
     state = c.ledger.state()
     value: Worth = worth(state, receipt)
     missing = receipt.reason is not None and receipt.reason.code == "model_missing"
     if value == "settle" and missing:
-        return "again", {"code": "model_missing"}
-    if value == "unknown":
-        return value, {}
+        return _Again("model_missing")
     if value != "count":
-        return event_kind(value, receipt), {}
+        return value
     try:
-        return "update.accepted", _admit(c, state, receipt)
+        return _admit(c, state, receipt)
     except TransportError as error:
         _log.warning("update.not_received", client=receipt.client, reason=str(error))
-        return "again", {"code": "bytes_missing"}
+        return _Again("bytes_missing")
     except UpdateError as error:
         _log.warning("update.refused", client=receipt.client, reason=str(error))
-        return "update.refused", {"reason": {"code": "admission", "text": str(error)}}
+        return Reason(code="admission", text=str(error))
 
 
-def _still(state: Federation, receipt: Receipt, kind: str) -> str:
-    """Return `kind`, unless what another process recorded meanwhile makes it something else."""
+def _payload(
+    state: Federation, receipt: Receipt, work: Work, found: Worth | Admission | Reason
+) -> ReceiptPayload:
+    """Return what to record: another process may have recorded something meanwhile."""
     value = worth(state, receipt)
-    if kind in ("update.accepted", "update.refused") and value != "count":
-        return f"update.{value}"
-    if kind.startswith("assignment.") and value != "settle":
-        return "update.late"
-    return kind
+    if isinstance(found, Admission | Reason):
+        if value != "count":
+            return event_kind(value, receipt)(work=work)
+        if isinstance(found, Admission):
+            return UpdateAccepted(work=work, admission=found)
+        return UpdateRefused(work=work, refusal=found)
+    still = "late" if found == "settle" and value != "settle" else found
+    return event_kind(still, receipt)(work=work)
 
 
-def _admit(c: Coordinator, state: Federation, receipt: Receipt) -> dict[str, Any]:
+def _admit(c: Coordinator, state: Federation, receipt: Receipt) -> Admission:
     """Receive an update's bytes, check them, and keep them as a blob.
 
     Raises:

@@ -55,16 +55,16 @@ def close_round(c: Coordinator, run_id: str) -> None:
         run = tx.state.runs[run_id]
         if run.open_round is None or run.open_round.number != round_.number:
             return
-        body = closed_body(tx.state, run, round_, c.grid, grid_now=c.clock.now()) | {
-            "version": version,
-            "server_state": server_state,
-        }
-        body["phases"] |= _phases(run_id, round_) | {"close_s": time.perf_counter() - begun}
-        tx.append(Draft("round.closed", run=run_id, round=round_.number, body=body))
+        body = closed_body(
+            tx.state, run, round_, c.grid, grid_now=c.clock.now(), version=version,
+            server_state=server_state,
+            phases=_phases(run_id, round_) | {"close_s": time.perf_counter() - begun},
+        )  # fmt: skip
+        tx.append(Draft(body, run=run_id, round=round_.number))
     c.transport.delete(model_ref(c.blobs, round_.base_version))
     _log.info(
         "round.closed", run=run_id, round=round_.number, version=version[:12],
-        updates=len(round_.accepted), emitted=show_mass(body["gco2eq"]),
+        updates=len(round_.accepted), emitted=show_mass(body.gco2eq),
     )  # fmt: skip
 
 
@@ -81,8 +81,7 @@ def _committed(c: Coordinator, run_id: str) -> Round | None:
         round_ = run.open_round
         due = is_complete(tx.state, run, wall_now())
         if round_ is not None and round_.manifest is None and due:
-            body = committed_body(round_)
-            tx.append(Draft("round.committed", run=run_id, round=round_.number, body=body))
+            tx.append(Draft(committed_body(round_), run=run_id, round=round_.number))
     return round_
 
 
@@ -109,10 +108,7 @@ def next_version(
     model, new_state = make_version(
         blobs.path(round_.base_version),
         blobs.path(server_state) if server_state else None,
-        [
-            Contribution(blobs.path(line["sha256"]), line["weight"])
-            for line in round_.manifest or []
-        ],
+        [Contribution(blobs.path(line.sha256), line.weight) for line in round_.manifest or ()],
         signature=workbench.signature(spec.workload),
         parameters=workbench.parameters(spec.workload),
         exponent=round_.exponent,
@@ -130,7 +126,8 @@ def _phases(run_id: str, round_: Round) -> dict[str, float | None]:
     phases: dict[str, float | None] = {
         "dispatch_s": dispatch_seconds.pop((run_id, round_.number), None)
     }
-    for name in ("queue_s", "pull_s", "train_s", "push_s", "accept_s"):
-        phases[name] = max((u.timings.get(name, 0.0) for u in updates), default=0.0)
-    phases["accept_total_s"] = sum(u.timings.get("accept_s", 0.0) for u in updates)
+    for name in ("queue_s", "pull_s", "train_s", "push_s"):
+        phases[name] = max((getattr(u.timings, name) for u in updates), default=0.0)
+    phases["accept_s"] = max((u.accept_s for u in updates), default=0.0)
+    phases["accept_total_s"] = sum(u.accept_s for u in updates)
     return phases

@@ -11,6 +11,7 @@ from models.server_optimizers import make_server_optimizer
 from scheduler.federation.federation import Run
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import RunOpened
 from scheduler.rounds.ending import end_body, end_reason
 from tasks.coordinator.coordinator import Coordinator
 
@@ -25,7 +26,7 @@ def open_new_runs(c: Coordinator) -> None:
         try:
             draft = _opened(c, run)
         except FairwindError as error:
-            draft = Draft("run.ended", run=run.id, body=end_body(run, "failed", str(error)))
+            draft = Draft(end_body(run, "failed", str(error)), run=run.id)
             _log.error("run.failed", run=run.id, reason=str(error))
         with c.ledger.transaction() as tx:
             current = tx.state.runs[run.id]
@@ -39,12 +40,12 @@ def _opened(c: Coordinator, run: Run) -> Draft:
     state = c.workbench.first_version(workload, run.spec.seed)
     path = c.blobs.incoming / f"{run.id}.first"
     write_state(state, path)
-    body = {
-        "version": c.blobs.keep(path),
-        "num_params": sum(tensor.numel() for tensor in state.values()),
-        "scored_here": c.workbench.has_test_data(workload),
-    }
-    return Draft("run.opened", run=run.id, body=body)
+    opened = RunOpened(
+        version=c.blobs.keep(path),
+        num_params=sum(tensor.numel() for tensor in state.values()),
+        scored_here=c.workbench.has_test_data(workload),
+    )
+    return Draft(opened, run=run.id)
 
 
 def end_finished_runs(c: Coordinator) -> None:
@@ -57,7 +58,7 @@ def end_finished_runs(c: Coordinator) -> None:
         with c.ledger.transaction() as tx:
             current = tx.state.runs[run.id]
             if current.ended_at is None:
-                tx.append(Draft("run.ended", run=run.id, body=end_body(current, reason, "")))
+                tx.append(Draft(end_body(current, reason, ""), run=run.id))
         _log.info("run.ended", run=run.id, reason=reason, rounds=len(run.closed))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import redis
 from kombu.exceptions import KombuError
@@ -13,12 +13,13 @@ from kombu.exceptions import KombuError
 from common.errors import SettingError
 from common.failpoints import failpoint
 from common.log import get_logger
-from common.messages import Assignment, BlobRef, Heartbeat
+from common.messages import Assignment, BlobRef, Heartbeat, Reason
 from models.aggregation import grid_exponent
 from scheduler.federation.federation import Run
 from scheduler.federation.round import AssignmentState, lost
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import AssignmentGivenUp, AssignmentReissued, RunWaiting
 from scheduler.rounds.drafts import heaviest_weight, planned_body
 from scheduler.rounds.progress import is_due, waiting_body, waiting_news
 from scheduler.selection.plan import Plan, derive_seed, plan_round
@@ -67,7 +68,7 @@ def plan_run(c: Coordinator, run_id: str) -> list[str]:
             valid_until=c.clock.now() + timedelta(hours=c.settings.valid_h),
             exponent=grid_exponent(run.spec.norm_bound, heaviest_weight(tx.state, run, plan)),
         )
-        tx.append(Draft("round.planned", run=run_id, round=number, body=body))
+        tx.append(Draft(body, run=run_id, round=number))
     failpoint("round.planned")
     shown = ",".join(plan.cohort[:_SHOWN])
     _log.info("round.planned", run=run_id, round=number, invited=len(plan.cohort), first=shown)
@@ -84,7 +85,7 @@ def _plan_or_wait(c: Coordinator, tx: Any, run: Run, number: int) -> Plan | None
             so_far=run.open_round,
         )
     except SettingError as error:
-        _wait(tx, run, {"reason": "policy_failed", "codes": {}, "text": str(error)})
+        _wait(tx, run, RunWaiting(reason="policy_failed", text=str(error)))
         return None
     if plan.cohort:
         return plan
@@ -92,11 +93,11 @@ def _plan_or_wait(c: Coordinator, tx: Any, run: Run, number: int) -> Plan | None
     return None
 
 
-def _wait(tx: Any, run: Run, body: dict[str, Any]) -> None:
+def _wait(tx: Any, run: Run, waiting: RunWaiting) -> None:
     """Record why the round waits, once per change of the reasons."""
-    news = waiting_news(run, body)
-    if news and "text" in body:
-        _log.error("round.not_planned", run=run.id, reason=body["text"])
+    news = waiting_news(run, waiting)
+    if news and waiting.text:
+        _log.error("round.not_planned", run=run.id, reason=waiting.text)
     tx.append(*news)
 
 
@@ -120,7 +121,10 @@ def _is_lost(
     return not c.broker.llen(SITE_PREFIX + part.client) and not c.broker.llen("aggregation")
 
 
-def reissue(c: Coordinator, run_id: str, clients: Iterable[str], code: str) -> None:
+Lost = Literal["lost", "worker_restarted", "model_missing", "bytes_missing"]
+
+
+def reissue(c: Coordinator, run_id: str, clients: Iterable[str], code: Lost) -> None:
     """Issue open assignments again, up to the settings' number of attempts."""
     again = []
     with c.ledger.transaction() as tx:
@@ -130,22 +134,23 @@ def reissue(c: Coordinator, run_id: str, clients: Iterable[str], code: str) -> N
             if run.open_round is None or part is None or part.status != "open":
                 continue
             spent = part.attempt + 1 >= c.settings.max_attempts
-            kind = "assignment.given_up" if spent else "assignment.reissued"
-            body: dict[str, Any] = {"attempt": part.attempt + 1, "code": code}
-            if spent:
-                text = f"It was issued {part.attempt + 1} times and never answered."
-                body = {
-                    "code": "lost_too_often",
-                    "reason": {"code": "lost_too_often", "text": text},
-                }
-            tx.append(
-                Draft(kind, run=run_id, round=run.open_round.number, client=client, body=body)
+            payload = (
+                _lost_too_often(part)
+                if spent
+                else AssignmentReissued(attempt=part.attempt + 1, code=code)
             )
+            tx.append(Draft(payload, run=run_id, round=run.open_round.number, client=client))
             if not spent:
                 again.append(client)
     for client in again:
         _log.warning("assignment.reissued", run=run_id, client=client, reason=code)
     dispatch(c, run_id, again)
+
+
+def _lost_too_often(part: AssignmentState) -> AssignmentGivenUp:
+    text = f"It was issued {part.attempt + 1} times and never answered."
+    reason = Reason(code="lost_too_often", text=text)
+    return AssignmentGivenUp(code="lost_too_often", reason=reason)
 
 
 def dispatch(c: Coordinator, run_id: str, clients: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from common.errors import FairwindError
 from common.log import get_logger
 from scheduler.federation.federation import Run
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import RoundEvaluated
 from tasks.coordinator.coordinator import Coordinator
 
 _log = get_logger(__name__)
@@ -22,9 +23,9 @@ def score_versions(c: Coordinator) -> None:
             metrics = _score(c, run, closed.number, closed.version)
             if metrics is None:
                 continue
-            body = {"metrics": metrics, "evaluate_s": time.perf_counter() - begun}
+            scored = RoundEvaluated(metrics=metrics, evaluate_s=time.perf_counter() - begun)
             with c.ledger.transaction() as tx:
-                tx.append(Draft("round.evaluated", run=run.id, round=closed.number, body=body))
+                tx.append(Draft(scored, run=run.id, round=closed.number))
             _log.info("round.evaluated", run=run.id, round=closed.number, **metrics)
 
 

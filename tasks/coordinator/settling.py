@@ -11,6 +11,7 @@ from scheduler.carbon.reading import Family, Reading
 from scheduler.carbon.refresh import hear_past
 from scheduler.carbon.zone_history import ZoneHistory
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import GridSettled
 from tasks.coordinator.coordinator import Coordinator
 from tasks.coordinator.sources import for_each_zone
 
@@ -40,13 +41,13 @@ def settle(c: Coordinator) -> None:
     }
     known |= _asked(c, late, wanted, now)
     readings = {
-        zone: [reading.to_dict() for reading in _found(known[zone], spans, c.grid.family, now)]
+        zone: tuple(r.to_record() for r in _found(known[zone], spans, c.grid.family, now))
         for zone, spans in wanted.items()
     }
     readings = {zone: found for zone, found in readings.items() if found}
     if readings:
         with c.ledger.transaction() as tx:
-            tx.append(Draft("grid.settled", body={"readings": readings}))
+            tx.append(Draft(GridSettled(readings=readings)))
         _log.info("carbon.settled", zones=len(readings), hours=sum(map(len, readings.values())))
 
 

@@ -11,6 +11,7 @@ from scheduler.carbon.grid import ZoneNow
 from scheduler.carbon.zone_history import ZoneHistory
 from scheduler.federation.federation import Federation
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import GridCaughtUp, SignalFellBack, SignalRecovered
 from scheduler.rounds.news import gate_news, grid_news, presence_news
 from scheduler.selection.situation import judge_gates
 from tasks.coordinator.coordinator import Coordinator
@@ -74,28 +75,28 @@ def _zones(state: Federation) -> set[str]:
 
 
 def _signal_news(c: Coordinator, state: Federation, zones: Mapping[str, ZoneNow]) -> list[Draft]:
-    """Return where another source than the expected one speaks, or none, since now; or no more."""
+    """Return the zones whose active source has changed: to another than the expected, or back."""
     drafts = []
     for zone, now in sorted(zones.items()):
         expected = chain(c.settings, zone)[0]
-        speaks = now.reading.source if now.reading else None
-        said = state.signals.get(zone, {"speaks": expected})
-        if speaks == said["speaks"]:
+        active = now.reading.source if now.reading else None
+        known_state = state.signals.get(zone)
+        if active == (known_state.active_source if known_state else expected):
             continue
-        if speaks == expected:
-            drafts.append(Draft("signal.recovered", body={"zone": zone, "speaks": speaks}))
+        if active == expected:
+            drafts.append(Draft(SignalRecovered(zone=zone, active_source=expected)))
             continue
         known = c.almanacs.zone(zone) if c.almanacs else ZoneHistory(zone)
         if not (known.heard or known.faults):
             continue  # nobody has been asked yet
         why = known.faults.get(expected)
-        body = {
-            "zone": zone,
-            "expected": expected,
-            "speaks": speaks,
-            "why": why or now.fault or f"{expected} has not told anything of this hour.",
-        }
-        drafts.append(Draft("signal.fell_back", body=body))
+        fell_back = SignalFellBack(
+            zone=zone,
+            expected=expected,
+            active_source=active,
+            why=why or now.fault or f"{expected} has no reading of this hour.",
+        )
+        drafts.append(Draft(fell_back))
     return drafts
 
 
@@ -107,9 +108,9 @@ def _caught_up(c: Coordinator, state: Federation, now: datetime) -> list[Draft]:
         past = (
             c.almanacs.zone(zone).between(max(first, now - _CAUGHT_UP), now) if c.almanacs else ()
         )
-        lacking = [
-            r.to_dict() for r in past if r.end <= now and r.start >= first and series.lacks(r)
-        ]
+        lacking = tuple(
+            r.to_record() for r in past if r.end <= now and r.start >= first and series.lacks(r)
+        )
         if lacking:
             readings[zone] = lacking
-    return [Draft("grid.caught_up", body={"readings": readings})] if readings else []
+    return [Draft(GridCaughtUp(readings=readings))] if readings else []

@@ -21,6 +21,7 @@ from common.messages import Hyperparameters
 from common.settings.names import PREFIX
 from scheduler.federation.opening import FederationLedger, open_ledger
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import ClientEnrolled, RunStarted
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.status.view import summary
 from tasks.cli.figures import show_avoided, show_progress
@@ -109,7 +110,7 @@ class Demo:
             hyperparameters=Hyperparameters(epochs=8), seed=1, **self._scene.run,
         )  # fmt: skip
         with ledger.transaction() as tx:
-            tx.append(Draft("run.started", run=_RUN, body={"spec": spec.model_dump(mode="json")}))
+            tx.append(Draft(RunStarted(spec=spec), run=_RUN))
         narrator = Narrator(self._scene.zones, clock, self._rounds)
 
         def ended() -> bool:
@@ -154,8 +155,7 @@ def _enrolled(
     ledger = open_ledger(f"sqlite:///{federation.folder / 'home' / 'ledger.sqlite'}", clock)
     with ledger.transaction() as tx:
         for client, zone in zones.items():
-            body = {"zone": zone, "num_examples": None}
-            tx.append(Draft("client.enrolled", client=client, body=body))
+            tx.append(Draft(ClientEnrolled(zone=zone), client=client))
     return ledger
 
 

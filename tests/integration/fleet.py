@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import redis
 
@@ -15,6 +16,7 @@ from common.settings import Settings
 from scheduler.federation.federation import Federation, Run
 from scheduler.federation.opening import open_ledger
 from scheduler.ledger.event import Draft, Event
+from scheduler.ledger.events import ClientEnrolled, Payload, RoundClosed
 from tasks.coordinator.replay import replay_run
 from tasks.local.federation import COORDINATOR, LocalFederation, site_name
 
@@ -29,6 +31,8 @@ QUICK = {
 }
 
 Env = Mapping[str, str]
+
+P = TypeVar("P", bound=Payload)
 
 
 class Failpoint:
@@ -70,11 +74,15 @@ class Fleet:
     def events(self, kind: str, run: str | None = None) -> list[Event]:
         return [event for event in self.ledger.events(run=run) if event.kind == kind]
 
+    def payloads(self, made: type[P], run: str | None = None) -> list[P]:
+        """Return what events of one kind say."""
+        payloads = (event.payload for event in self.ledger.events(run=run))
+        return [payload for payload in payloads if isinstance(payload, made)]
+
     def enroll(self, client: str, zone: str) -> None:
         """Enrol a client without the seconds that a command takes."""
         with self.ledger.transaction() as tx:
-            body = {"zone": zone, "num_examples": None}
-            tx.append(Draft("client.enrolled", client=client, body=body))
+            tx.append(Draft(ClientEnrolled(zone=zone), client=client))
 
     def start_run(self, run: str, workload: str = "digits", **options: object) -> None:
         given = {"policy": "all", "id": run, **options}
@@ -85,14 +93,17 @@ class Fleet:
     def wait(self, predicate: Callable[[], object], what: str) -> None:
         self.local.wait_for(predicate, PATIENCE_S, what)
 
-    def wait_event(self, kind: str, run: str, **fields: object) -> Event:
-        def found() -> Event | None:
-            for event in self.events(kind, run):
-                if all(getattr(event, name) == value for name, value in fields.items()):
-                    return event
+    def wait_event(self, made: type[P], run: str, **fields: object) -> P:
+        """Wait for an event of one kind, and return what it says."""
+
+        def found() -> P | None:
+            for event in self.ledger.events(run=run):
+                alike = all(getattr(event, name) == value for name, value in fields.items())
+                if alike and isinstance(event.payload, made):
+                    return event.payload
             return None
 
-        return self.local.wait_for(found, PATIENCE_S, f"{kind} in {run} with {fields}")
+        return self.local.wait_for(found, PATIENCE_S, f"{made.kind} in {run} with {fields}")
 
     def wait_alive(self, *clients: str) -> None:
         self.wait(
@@ -172,12 +183,12 @@ def assert_accounted_for(fleet: Fleet, run: str) -> None:
     counted = Counter((event.round, event.client) for event in fleet.events("update.accepted", run))
     assert max(counted.values()) == 1
     closed = fleet.run(run).closed
-    summed = [(round_.number, line["client"]) for round_ in closed for line in round_.manifest]
+    summed = [(round_.number, line.client) for round_ in closed for line in round_.manifest]
     assert sorted(summed) == sorted(counted)
     assert fleet.ledger.verify().broken_at is None
     assert [round_.number for round_ in closed] == list(range(1, len(closed) + 1))
     workloads = tuple(fleet.local.env.get("FAIRWIND_WORKLOADS", "digits").split(","))
     replayed = list(replay_run(fleet.run(run), Settings(home=fleet.home, workloads=workloads)))
     assert [line.fault for line in replayed] == [""] * len(closed)
-    published = [event.body["version"] for event in fleet.events("round.closed", run)]
+    published = [closed.version for closed in fleet.payloads(RoundClosed, run)]
     assert [line.version for line in replayed] == published

@@ -15,6 +15,15 @@ import safetensors.torch
 import torch
 
 from common.messages import BlobRef, Receipt
+from scheduler.ledger.events import (
+    AssignmentFailed,
+    AssignmentGivenUp,
+    AssignmentReissued,
+    UpdateAccepted,
+    UpdateConflicting,
+    UpdateLate,
+    UpdateRefused,
+)
 from tasks.local.redis_server import _free_port
 from tests.integration.fleet import Failpoint, Fleet, assert_accounted_for
 
@@ -229,19 +238,19 @@ def test_a_site_whose_workload_fails_is_left_out_and_the_ledger_says_why(name, s
     ended = fleet.wait_ended(run)
     assert ended.end_reason == "rounds"
     assert [closed.cohort for closed in ended.closed] == [("north", "west")] * 2
-    for failed in fleet.events("assignment.failed", run):
-        assert failed.client == "odd"
-        assert failed.body["reason"]["code"] == "workload_failed"
-        assert says in failed.body["reason"]["text"]
-    assert len(fleet.events("assignment.failed", run)) == 2
+    assert [event.client for event in fleet.events("assignment.failed", run)] == ["odd"] * 2
+    for failed in fleet.payloads(AssignmentFailed, run):
+        assert failed.work.reason is not None
+        assert failed.work.reason.code == "workload_failed"
+        assert says in failed.work.reason.text
     assert_accounted_for(fleet, run)
 
 
 def test_an_update_of_nan_is_refused(fleet):
     fleet.start_run("odd-nan", "odd_workloads:nan", rounds=1)
     ended = fleet.wait_ended("odd-nan")
-    refused = fleet.wait_event("update.refused", "odd-nan", client="odd")
-    assert "holds NaN or infinity" in refused.body["reason"]["text"]
+    refused = fleet.wait_event(UpdateRefused, "odd-nan", client="odd")
+    assert "holds NaN or infinity" in refused.refusal.text
     assert ended.closed[0].cohort == ("north", "west")
     assert_accounted_for(fleet, "odd-nan")
 
@@ -265,7 +274,7 @@ def odd_is_waiting(fleet, go, request):
     run = request.node.name.removeprefix("test_")
     fleet.start_run(run, "odd_workloads:waits", rounds=1)
     for client in ("north", "west"):
-        fleet.wait_event("update.accepted", run, client=client)
+        fleet.wait_event(UpdateAccepted, run, client=client)
     yield run
     go.touch()
     fleet.wait_ended(run)
@@ -300,21 +309,21 @@ def offer(fleet: Fleet, run: str, data: bytes) -> BlobRef:
 def test_wrong_shapes(fleet, odd_is_waiting):
     bad = safetensors.torch.save({"weight": torch.zeros(1, 4), "bias": torch.zeros(2)})
     forge(fleet, odd_is_waiting, offer(fleet, odd_is_waiting, bad))
-    refused = fleet.wait_event("update.refused", odd_is_waiting, client="odd")
-    assert "has shape [1, 4], not [2, 4], in weight" in refused.body["reason"]["text"]
+    refused = fleet.wait_event(UpdateRefused, odd_is_waiting, client="odd")
+    assert "has shape [1, 4], not [2, 4], in weight" in refused.refusal.text
 
 
 def test_no_safetensors(fleet, odd_is_waiting):
     forge(fleet, odd_is_waiting, offer(fleet, odd_is_waiting, b"\x80\x04cos\nsystem\n."))
-    refused = fleet.wait_event("update.refused", odd_is_waiting, client="odd")
-    assert "is not a whole safetensors file" in refused.body["reason"]["text"]
+    refused = fleet.wait_event(UpdateRefused, odd_is_waiting, client="odd")
+    assert "is not a whole safetensors file" in refused.refusal.text
 
 
 def test_a_claim_of_many_bytes(fleet, odd_is_waiting):
     ref = BlobRef(key=f"update.odd.{odd_is_waiting}.1", sha256="0" * 64, nbytes=10**12)
     forge(fleet, odd_is_waiting, ref)
-    refused = fleet.wait_event("update.refused", odd_is_waiting, client="odd")
-    text = refused.body["reason"]["text"]
+    refused = fleet.wait_event(UpdateRefused, odd_is_waiting, client="odd")
+    text = refused.refusal.text
     assert "has 1000000000000 bytes where the model allows" in text
     assert "was not fetched" in text
 
@@ -322,14 +331,14 @@ def test_a_claim_of_many_bytes(fleet, odd_is_waiting):
 def test_bytes_of_another(fleet, odd_is_waiting):
     theirs = BlobRef(key=f"update.north.{odd_is_waiting}.1", sha256="0" * 64, nbytes=100)
     forge(fleet, odd_is_waiting, theirs)
-    refused = fleet.wait_event("update.refused", odd_is_waiting, client="odd")
-    assert "names no bytes of odd's own" in refused.body["reason"]["text"]
+    refused = fleet.wait_event(UpdateRefused, odd_is_waiting, client="odd")
+    assert "names no bytes of odd's own" in refused.refusal.text
 
 
 def test_a_different_second_update(fleet, odd_is_waiting):
     ref = BlobRef(key=f"update.north.{odd_is_waiting}.1", sha256="1" * 64, nbytes=100)
     forge(fleet, odd_is_waiting, ref, client="north")
-    fleet.wait_event("update.conflicting", odd_is_waiting, client="north")
+    fleet.wait_event(UpdateConflicting, odd_is_waiting, client="north")
 
 
 @pytest.mark.parametrize("tamper", ["truncated", "altered", "gone"])
@@ -347,8 +356,8 @@ def test_bytes_that_are_damaged_in_flight_are_asked_for_again(tamper, fleet, tmp
     else:
         fleet.redis.set(key, data[:-1] if tamper == "truncated" else data[:-1] + b"\x7f")
     failpoint.release()
-    again = fleet.wait_event("assignment.reissued", run, client="odd")
-    assert again.body["code"] == "bytes_missing"
+    again = fleet.wait_event(AssignmentReissued, run, client="odd")
+    assert again.code == "bytes_missing"
     ended = fleet.wait_ended(run)
     assert [closed.cohort for closed in ended.closed] == [("north", "odd", "west")] * 2
     assert_accounted_for(fleet, run)
@@ -358,13 +367,13 @@ def test_a_round_whose_deadline_passes_closes_with_its_quorum(fleet, go):
     fleet.start_run("deadline", "odd_workloads:waits", rounds=1, deadline=3)
     ended = fleet.wait_ended("deadline")
     assert ended.closed[0].cohort == ("north", "west")
-    given_up = fleet.wait_event("assignment.given_up", "deadline", client="odd")
-    assert given_up.body["code"] == "deadline"
+    given_up = fleet.wait_event(AssignmentGivenUp, "deadline", client="odd")
+    assert given_up.code == "deadline"
     go.touch()
     # What comes after all is recorded, with what it cost, and not counted.
-    late = fleet.wait_event("update.late", "deadline", client="odd")
-    assert late.body["energy_wh"] > 0
-    assert fleet.run("deadline").uncounted_wh >= late.body["energy_wh"]
+    late = fleet.wait_event(UpdateLate, "deadline", client="odd")
+    assert late.work.energy_wh
+    assert fleet.run("deadline").uncounted_wh >= late.work.energy_wh
     assert_accounted_for(fleet, "deadline")
 
 

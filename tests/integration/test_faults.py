@@ -15,6 +15,7 @@ from models.training import Trainer, warm_up
 from models.version import make_version
 from models.workload import load_workload
 from scheduler.ledger.blobs import Blobs
+from scheduler.ledger.events import RoundPlanned, UpdateAccepted
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.selection.plan import derive_seed
 from tasks.coordinator.workbench import Workbench
@@ -149,7 +150,7 @@ def test_beat_is_killed(fleet, tmp_path, monkeypatch):
     fleet.local.processes.kill(BEAT)
     failpoint.release()
     # Rounds chain on events: the run goes on without beat.
-    fleet.wait_event("round.planned", "beat-killed", round=2)
+    fleet.wait_event(RoundPlanned, "beat-killed", round=2)
     fleet.local.start_beat()
     assert_as_if_undisturbed(fleet, "beat-killed", tmp_path, monkeypatch)
 
@@ -188,7 +189,7 @@ def test_redis_is_away_when_the_coordinator_records_an_update(fleet, tmp_path, m
     fleet.wait(failpoint.reached, "an update")
     fleet.local.redis.kill()
     failpoint.release()
-    fleet.wait_event("update.accepted", "redis-away-at-accept")
+    fleet.wait_event(UpdateAccepted, "redis-away-at-accept")
     fleet.local.redis.restart()
     assert_as_if_undisturbed(fleet, "redis-away-at-accept", tmp_path, monkeypatch)
 

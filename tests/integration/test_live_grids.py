@@ -10,6 +10,7 @@ import pytest
 
 from common.clock import GridClock, wall_now
 from scheduler.carbon.reading import Reading
+from scheduler.ledger.events import SignalFellBack, SignalRecovered, UpdateAccepted
 from tests.fakes.electricity_maps import KEY, FakeElectricityMaps
 from tests.fakes.grid import expected_gco2eq_per_kwh, gco2eq_per_kwh
 from tests.fakes.neso import FakeNeso
@@ -80,15 +81,16 @@ def test_work_is_booked_at_what_the_provider_said_and_settled_when_it_has_measur
     fleet.start_run("booked", rounds=2)
     fleet.wait_ended("booked")
     for event in fleet.events("update.accepted", "booked"):
-        said = event.body["intensity"]
+        assert isinstance(event.payload, UpdateAccepted)
+        work = event.payload.work
         zone = fleet.state().clients[event.client].zone
-        start = datetime.fromisoformat(event.body["grid_started_at"])
-        end = datetime.fromisoformat(event.body["grid_ended_at"])
-        assert said["sources"] == ["electricity_maps"]
-        assert said["family"] == "average, lifecycle, consumption"
+        start, end = work.grid_started_at, work.grid_ended_at
+        assert work.intensity is not None
+        assert work.intensity.sources == ("electricity_maps",)
+        assert work.intensity.family == "average, lifecycle, consumption"
         around = {gco2eq_per_kwh(zone, at) for at in (start, end)}
         around |= {expected_gco2eq_per_kwh(zone, at) for at in (start, end)}
-        assert min(around) <= said["gco2eq_per_kwh"] <= max(around)
+        assert min(around) <= work.intensity.gco2eq_per_kwh <= max(around)
 
     def settled() -> bool:
         bookings = [b for b in fleet.state().book if b.run == "booked"]
@@ -109,21 +111,21 @@ def test_the_next_source_speaks_while_the_first_is_down_and_the_ledger_says_why(
     seen = fleet.state().seq
     em.misbehave("500")
 
-    def since(kind: str) -> list[str]:
-        events = [e for e in fleet.events(kind) if e.seq > seen]
-        return sorted(e.body["zone"] for e in events)
+    def since(kind: type[SignalFellBack | SignalRecovered]) -> list[str]:
+        events = fleet.ledger.events(after=seen)
+        return sorted(e.payload.zone for e in events if isinstance(e.payload, kind))
 
-    fleet.wait(lambda: since("signal.fell_back") == ["FR", "NO-NO1"], "both zones to fall back")
-    event = next(e for e in fleet.events("signal.fell_back") if e.seq > seen)
-    assert (event.body["expected"], event.body["speaks"]) == ("electricity_maps", "static")
-    assert "electricity_maps" in event.body["why"]
+    fleet.wait(lambda: since(SignalFellBack) == ["FR", "NO-NO1"], "both zones to fall back")
+    fell = fleet.payloads(SignalFellBack)[-1]
+    assert (fell.expected, fell.active_source) == ("electricity_maps", "static")
+    assert "electricity_maps" in fell.why
     shown = json.loads(fleet.local.fairwind("signal", "--json").stdout)
     assert [zone["speaks"] for zone in shown["zones"]] == ["static", "static"]
     assert "HTTP 500" in shown["accounts"][0]["last_fault"]
     status = fleet.local.fairwind("status").stdout
     assert "For FR and NO-NO1, static speaks instead of electricity_maps." in status
     em.behave()
-    fleet.wait(lambda: since("signal.recovered") == ["FR", "NO-NO1"], "both zones to recover")
+    fleet.wait(lambda: since(SignalRecovered) == ["FR", "NO-NO1"], "both zones to recover")
 
 
 def test_the_key_is_nowhere(fleet: Fleet, em: FakeElectricityMaps):
@@ -147,7 +149,7 @@ def test_with_every_source_down_gates_are_unknown_and_every_screen_says_so(tmp_p
             fleet.start_run("dark", rounds=1, quorum=1)
             fleet.wait(lambda: told(fleet, "west") == "unknown", "an unknown gate")
             fleet.wait(lambda: fleet.state().signals.get("FR"), "the ledger to say so")
-            assert fleet.state().signals["FR"]["speaks"] is None
+            assert fleet.state().signals["FR"].active_source is None
             assert "unknown" in fleet.local.fairwind("clients").stdout
             assert "signal" in fleet.local.fairwind("status").stdout.lower()
             assert not fleet.events("update.accepted", "dark")
@@ -168,11 +170,14 @@ def test_a_fallback_of_another_family_is_booked_and_gates_as_unknown(tmp_path):
             assert told(fleet, "isle") in ("unknown", "open_by_patience")
             fleet.start_run("apart", rounds=1, quorum=1)
             fleet.wait_ended("apart")
-            (accepted,) = fleet.events("update.accepted", "apart")
-            assert accepted.body["intensity"]["sources"] == ["neso"]
-            assert accepted.body["intensity"]["family"] == "average, direct, consumption"
-            assert accepted.body["gco2eq"] is None
-            assert accepted.body["gco2eq_apart"] > 0
+            (accepted,) = fleet.payloads(UpdateAccepted, "apart")
+            work = accepted.work
+            assert work.intensity is not None
+            assert work.intensity.sources == ("neso",)
+            assert work.intensity.family == "average, direct, consumption"
+            assert work.gco2eq is None
+            assert work.gco2eq_apart is not None
+            assert work.gco2eq_apart > 0
             assert fleet.run("apart").tally.gco2eq == 0
             assert fleet.run("apart").tally.apart_gco2eq > 0
 

@@ -18,6 +18,8 @@ import torch
 
 from models.workloads import digits
 from scheduler.federation.federation import Federation
+from scheduler.federation.fold import apply
+from scheduler.ledger.events import AssignmentDeclined, RoundClosed, RoundPlanned
 from scheduler.policies import POLICIES
 from scheduler.selection.verdict_columns import read_verdicts
 from tests.integration.fleet import Fleet, assert_accounted_for
@@ -69,9 +71,9 @@ def test_a_client_whose_gate_is_closed_receives_nothing(fleet):
     assert len(watcher.trainings_for("west")) == 3
     assert watcher.trainings_for("coal") == []
     assert fleet.redis.exists("client.coal") == 0
-    for planned in fleet.events("round.planned", "closed-gate"):
-        assert "coal" not in planned.body["cohort"]
-        codes = {v.client: v.code for v in read_verdicts(planned.body["verdicts"])}
+    for planned in fleet.payloads(RoundPlanned, "closed-gate"):
+        assert "coal" not in planned.cohort
+        codes = {v.client: v.code for v in read_verdicts(planned.verdicts)}
         assert codes["coal"] == "gate_closed"
     assert_accounted_for(fleet, "closed-gate")
 
@@ -79,9 +81,11 @@ def test_a_client_whose_gate_is_closed_receives_nothing(fleet):
 def test_a_site_above_its_own_ceiling_declines_and_the_ledger_says_why(fleet):
     fleet.start_run("own-ceiling", rounds=1)
     fleet.wait_ended("own-ceiling")
-    declined = fleet.wait_event("assignment.declined", "own-ceiling", client="modest")
-    assert declined.body["reason"]["code"] == "above_site_ceiling"
-    assert declined.body["reason"]["text"] == (
+    declined = fleet.wait_event(AssignmentDeclined, "own-ceiling", client="modest")
+    reason = declined.work.reason
+    assert reason is not None
+    assert reason.code == "above_site_ceiling"
+    assert reason.text == (
         "This site trains at 120 gCO2eq/kWh or below, and its grid is at 150 gCO2eq/kWh."
     )
     assert "modest" not in fleet.run("own-ceiling").closed[0].cohort
@@ -105,7 +109,7 @@ def test_the_saved_models_are_plain_pytorch_and_as_good_as_recorded(fleet):
 
 def test_a_run_ends_when_it_is_stopped(fleet):
     fleet.start_run("stopped", rounds=100_000)
-    fleet.wait_event("round.closed", "stopped")
+    fleet.wait_event(RoundClosed, "stopped")
     done = fleet.local.fairwind("run", "stop", "stopped")
     assert done.stdout == "stopped is asked to stop.\n"
     ended = fleet.wait_ended("stopped")
@@ -152,7 +156,7 @@ def test_two_runs_at_once_share_the_clients(fleet):
     assert longest <= 2
     state = Federation()
     for event in fleet.ledger.events():
-        state.apply(event)
+        apply(state, event)
         open_for = Counter(part.client for part in state.open_assignments())
         assert all(count == 1 for count in open_for.values()), event
 

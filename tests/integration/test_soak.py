@@ -11,6 +11,7 @@ import pytest
 
 from common.clock import GridClock, wall_now
 from scheduler.carbon.reading import Reading
+from scheduler.ledger.events import GridCaughtUp, GridRead
 from tests.fakes.electricity_maps import KEY, FakeElectricityMaps
 from tests.fakes.grid import gco2eq_per_kwh
 from tests.fakes.neso import FakeNeso
@@ -99,11 +100,11 @@ def missing_hours(fleet: Fleet) -> dict[str, list[datetime]]:
     """Return, by zone, the hours of the week of which the ledger knows nothing."""
     told: dict[str, list[Reading]] = {zone: [] for zone in ZONES.values()}
     for event in fleet.ledger.events():
-        if event.kind not in ("grid.read", "grid.caught_up"):
+        if not isinstance(event.payload, GridRead | GridCaughtUp):
             continue
-        for zone, body in event.body["readings"].items():
-            bodies = body if isinstance(body, list) else [body]
-            told[zone] += [Reading.from_dict(zone, one) for one in bodies if one]
+        for zone, kept in event.payload.readings.items():
+            records = kept if isinstance(kept, tuple) else [kept]
+            told[zone] += [Reading.from_record(zone, one) for one in records if one]
     missing = {}
     for zone, readings in told.items():
         first = min(reading.start for reading in readings)

@@ -31,8 +31,9 @@ from scheduler.carbon.providers.series import (
     readings_of,
     within,
 )
-from scheduler.carbon.reading import Family, Quality, Reading
+from scheduler.carbon.reading import Family, Reading
 from scheduler.carbon.signal import slot_start
+from scheduler.ledger.events.grid import Quality
 
 _RANGE = timedelta(days=14)
 

@@ -37,7 +37,7 @@ function whoSpeaks({ signal, times }, now) {
   const since = signal?.since ?? times.at(-1);
   const when = known(since) ? ` since ${moment(since)} UTC${known(now) ? `, for ${duration(now - since)}` : ""}` : "";
   const instead = signal ? ` instead of ${signal.expected}` : "";
-  return signal?.speaks ? `${signal.speaks} speaks${instead}${when}.` : `Nobody speaks${instead}${when}.`;
+  return signal?.active_source ? `${signal.active_source} speaks${instead}${when}.` : `Nobody speaks${instead}${when}.`;
 }
 
 /** What it means for the gates of a zone's clients, as they are judged at this moment. */
@@ -45,7 +45,7 @@ function meaning({ at, signal }) {
   const names = at.map((client) => client.client).join(", ");
   const [shut, judged] = [at.filter((c) => c.gate === "unknown"), at.filter((c) => c.gate !== "unknown")];
   if (shut.length === at.length) {
-    return signal?.speaks
+    return signal?.active_source
       ? `Its figures count something else, so they are not compared: the gate of ${names} is unknown and stays shut.`
       : `The gate of ${names} is unknown and stays shut until somebody speaks.`;
   }

@@ -4,19 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import strategies as st
 
-from common.messages import BlobRef, Energy, Outcome, Receipt
+from common.messages import BlobRef, Energy, Outcome, Reason, Receipt
 from scheduler.accounting import baseline as accounting
-from scheduler.carbon.reading import FLOW_TRACED, Family, Mean, Quality, Reading
+from scheduler.carbon.reading import FLOW_TRACED, Family, Mean, Reading
 from scheduler.federation.federation import Federation, Run
+from scheduler.federation.fold import apply
 from scheduler.federation.round import AssignmentState, Round
-from scheduler.gate.gate import Gate, State
+from scheduler.gate.gate import Gate
 from scheduler.ledger.event import Draft, Event, canonical, chain_hash, stamp
+from scheduler.ledger.events import (
+    Admission,
+    AssignmentGivenUp,
+    AssignmentReissued,
+    ClientEnrolled,
+    ClientJoined,
+    ClientRetired,
+    ClientSilent,
+    GridRead,
+    GridSettled,
+    ManifestLine,
+    Payload,
+    ReceiptPayload,
+    RoundClosed,
+    RoundCommitted,
+    RoundEvaluated,
+    RoundPlanned,
+    RunEnded,
+    RunOpened,
+    RunStarted,
+    RunWaiting,
+    SignalFellBack,
+    SignalRecovered,
+    UpdateAccepted,
+    UpdateRefused,
+    Work,
+)
+from scheduler.ledger.events.gate import State
+from scheduler.ledger.events.grid import Quality
 from scheduler.ledger.run_spec import RunSpec
-from scheduler.rounds.receipt import worth
+from scheduler.rounds.receipt import event_kind, worth
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -74,67 +104,66 @@ class Story:
         """Let time pass."""
         self.now += span
 
-    def tell(
-        self, kind: str, *, run: str = "", number: int = 0, client: str = "", **body: Any
-    ) -> None:
+    def tell(self, payload: Payload, *, run: str = "", number: int = 0, client: str = "") -> None:
         """Let something happen now."""
-        self.write(Draft(kind, run=run, round=number, client=client, body=body))
+        self.write(Draft(payload, run=run, round=number, client=client))
 
     def write(self, draft: Draft) -> None:
         """Seal a draft as the ledger does, and fold it in."""
         seq, prev, at = self.state.seq + 1, self.state.head, stamp(self.now)
-        where = (draft.kind, draft.run, draft.round, draft.client)
-        digest = chain_hash(prev, seq, at, at, *where, canonical(draft.body))
-        event = Event(seq, self.now, self.now, *where, draft.body, prev, digest)
+        where = (draft.run, draft.round, draft.client)
+        digest = chain_hash(prev, seq, at, at, draft.kind, *where, canonical(draft.payload))
+        event = Event(seq, self.now, self.now, draft.payload, *where, prev, digest)
         self.events.append(event)
-        self.state.apply(event)
+        apply(self.state, event)
 
     def enrol(self, client: str, zone: str = "FR", num_examples: int | None = None) -> None:
         """Enrol a client."""
-        self.tell("client.enrolled", client=client, zone=zone, num_examples=num_examples)
+        self.tell(ClientEnrolled(zone=zone, num_examples=num_examples), client=client)
 
     def join(self, client: str, incarnation: str = "i1") -> None:
         """Let a client's worker appear."""
-        self.tell("client.joined", client=client, incarnation=incarnation, host="h")
+        self.tell(ClientJoined(incarnation=incarnation, host="h", pid=1), client=client)
 
     def read(self, zone: str, gco2eq_per_kwh: float | None, **labels: Any) -> None:
         """Let the intensity of a zone's present hour be told, or that it is unknown."""
         told = None if gco2eq_per_kwh is None else reading(zone, gco2eq_per_kwh, self.now, **labels)
-        self.tell("grid.read", readings={zone: told.to_dict() if told else None})
+        self.tell(GridRead(readings={zone: told.to_record() if told else None}))
 
     def settle(self, zone: str, *hours: tuple[datetime, float], **labels: Any) -> None:
         """Let measured intensities of whole hours be told."""
-        readings = [reading(zone, value, hour, **labels).to_dict() for hour, value in hours]
-        self.tell("grid.settled", readings={zone: readings})
+        readings = tuple(reading(zone, value, hour, **labels).to_record() for hour, value in hours)
+        self.tell(GridSettled(readings={zone: readings}))
 
     def gate(self, client: str, state: State = "open") -> None:
         """Let a client's gate be judged."""
-        self.tell("gate.changed", client=client, **gate(state, since=self.now).to_dict())
+        self.tell(gate(state, since=self.now).to_payload(), client=client)
 
     def start(self, asked: RunSpec | None = None) -> Run:
         """Start a run and make its first version."""
         asked = asked or spec()
-        self.tell("run.started", run=asked.id, spec=asked.model_dump(mode="json"))
-        self.tell(
-            "run.opened", run=asked.id, version=sha("v0"), num_params=10, scored_here=True
-        )  # fmt: skip
+        self.tell(RunStarted(spec=asked), run=asked.id)
+        opened = RunOpened(version=sha("v0"), num_params=10, scored_here=True)
+        self.tell(opened, run=asked.id)
         return self.state.runs[asked.id]
 
-    def plan(self, *cohort: str, run: str = "r", target: int | None = None, **body: Any) -> Round:
+    def plan(self, *cohort: str, run: str = "r", target: int | None = None, **more: Any) -> Round:
         """Plan the next round, or invite more clients to the open one."""
         now = self.state.runs[run]
+        assert now.version is not None
         number = now.open_round.number if now.open_round else len(now.closed) + 1
         self.tell(
-            "round.planned",
+            RoundPlanned(
+                cohort=cohort,
+                base_version=now.version,
+                target=target or len(cohort),
+                exponent=20,
+                deadline_s=now.spec.deadline_s,
+                valid_until=self.now + HOUR,
+                **more,
+            ),
             run=run,
             number=number,
-            cohort=list(cohort),
-            base_version=now.version,
-            target=target or len(cohort),
-            exponent=20,
-            deadline_s=now.spec.deadline_s,
-            valid_until=(self.now + HOUR).isoformat(),
-            **body,
         )
         assert now.open_round is not None
         return now.open_round
@@ -143,9 +172,8 @@ class Story:
         """Let a receipt come in, and return what it was worth."""
         receipt = self.receipt(client, word, **changes)
         value = worth(self.state, receipt)
-        kinds = {"count": "update.accepted", "settle": f"assignment.{receipt.outcome}"}
         if value != "unknown":
-            self.book(kinds.get(value, f"update.{value}"), receipt)
+            self.book(UpdateAccepted if value == "count" else event_kind(value, receipt), receipt)
         return value
 
     def receipt(self, client: str, word: str = "", **changes: Any) -> Receipt:
@@ -172,7 +200,7 @@ class Story:
 
     def book(
         self,
-        kind: str,
+        kind: type[ReceiptPayload],
         receipt: Receipt,
         intensity: float | None = 50.0,
         *,
@@ -186,17 +214,14 @@ class Story:
         mean = Mean(intensity, family, quality, (source,), None) if intensity is not None else None
         grams = None if used is None or intensity is None else used * intensity / 1000
         comparable = mean is not None and family == FLOW_TRACED
-        self.tell(
-            kind,
-            run=receipt.run,
-            number=receipt.round,
-            client=receipt.client,
-            sha256=receipt.update.sha256 if receipt.update else None,
-            weight=receipt.num_examples,
-            num_examples=receipt.num_examples,
-            energy_wh=used,
-            energy=receipt.energy.model_dump() if receipt.energy else None,
-            intensity=mean.to_dict() if mean else None,
+        work = Work(
+            attempt=receipt.attempt,
+            started_at=receipt.started_at,
+            ended_at=receipt.ended_at,
+            grid_started_at=receipt.started_at,
+            grid_ended_at=receipt.ended_at,
+            energy=receipt.energy,
+            intensity=mean.to_record() if mean else None,
             comparable=comparable,
             gco2eq=grams if comparable else None,
             gco2eq_apart=None if comparable else grams,
@@ -204,17 +229,27 @@ class Story:
             pulled_nbytes=8,
             network_wh=network_wh,
             examples=receipt.num_examples,
-            started_at=receipt.started_at.isoformat(),
-            ended_at=receipt.ended_at.isoformat(),
-            grid_started_at=receipt.started_at.isoformat(),
-            grid_ended_at=receipt.ended_at.isoformat(),
-            latency_s=300.0,
+            sha256=receipt.update.sha256 if receipt.update else None,
             utility=receipt.utility,
-            timings=receipt.timings.model_dump(),
             metrics=receipt.metrics,
             num_held_out=receipt.num_held_out,
-            reason=receipt.reason.model_dump() if receipt.reason else None,
+            reason=receipt.reason,
         )
+        more: dict[str, Any] = {}
+        if kind is UpdateAccepted and receipt.update:
+            more["admission"] = Admission(
+                sha256=receipt.update.sha256,
+                nbytes=receipt.update.nbytes,
+                norm=1.0,
+                num_examples=receipt.num_examples,
+                weight=receipt.num_examples,
+                latency_s=300.0,
+                timings=receipt.timings,
+            )
+        if kind is UpdateRefused:
+            more["refusal"] = Reason(code="admission", text="It is not an update.")
+        made = kind(work=work, **more)
+        self.tell(made, run=receipt.run, number=receipt.round, client=receipt.client)
 
     def open_part(self, client: str) -> AssignmentState | None:
         """Return a client's open assignment of run r, if it has one."""
@@ -226,11 +261,11 @@ class Story:
         """Fix what counts in the open round."""
         open_round = self.state.runs[run].open_round
         assert open_round is not None
-        lines = [
-            {"client": name, "sha256": update.sha256, "weight": update.weight}
+        lines = tuple(
+            ManifestLine(name, update.sha256, update.weight)
             for name, update in sorted(open_round.accepted.items())
-        ]
-        self.tell("round.committed", run=run, number=open_round.number, manifest=lines)
+        )
+        self.tell(RoundCommitted(manifest=lines), run=run, number=open_round.number)
 
     def close(
         self, run: str = "r", version: str = "", mean: accounting.Mean = lambda *_: None
@@ -251,19 +286,20 @@ class Story:
             mean=mean,
         )
         self.tell(
-            "round.closed",
+            RoundClosed(
+                version=sha(version or f"v{open_round.number}"),
+                server_state=None,
+                energy_wh=figures.energy_wh,
+                gco2eq=figures.gco2eq,
+                baseline_gco2eq=figures.baseline_gco2eq,
+                baseline_started=baseline_at,
+                baseline_ended=figures.baseline_ended,
+                fleet_gco2eq=figures.fleet_gco2eq,
+                held_out={},
+                phases={},
+            ),
             run=run,
             number=open_round.number,
-            version=sha(version or f"v{open_round.number}"),
-            server_state=None,
-            energy_wh=figures.energy_wh,
-            gco2eq=figures.gco2eq,
-            baseline_gco2eq=figures.baseline_gco2eq,
-            baseline_started=stamp(baseline_at),
-            baseline_ended=stamp(figures.baseline_ended),
-            fleet_gco2eq=figures.fleet_gco2eq,
-            held_out={},
-            phases={},
         )
 
 
@@ -276,13 +312,18 @@ def _answer(told: Story, client: str, number: int, outcome: Outcome = "trained")
 def _refuse(told: Story, client: str, number: int) -> None:
     if told.open_part(client):
         began = told.now.replace(hour=number, minute=0)
-        told.book("update.refused", told.receipt(client, started_at=began))
+        told.book(UpdateRefused, told.receipt(client, started_at=began))
 
 
-def _settle(told: Story, kind: str, client: str, **body: Any) -> None:
+def given_up(code: Literal["deadline", "lost_too_often"]) -> AssignmentGivenUp:
+    """Return what is recorded when an assignment is not waited for any longer."""
+    return AssignmentGivenUp(code=code, reason=Reason(code=code, text="No answer came."))
+
+
+def _settle(told: Story, client: str, payload: Payload) -> None:
     run = told.state.runs["r"]
     if told.open_part(client) and run.open_round:
-        told.tell(kind, run="r", number=run.open_round.number, client=client, **body)
+        told.tell(payload, run="r", number=run.open_round.number, client=client)
 
 
 def _close(told: Story) -> None:
@@ -300,7 +341,7 @@ def _plan(told: Story, number: int) -> None:
 def _evaluate(told: Story, number: int) -> None:
     if rounds := len(told.state.runs["r"].closed):
         accuracy = {"accuracy": number / 3}
-        told.tell("round.evaluated", run="r", number=rounds, metrics=accuracy)
+        told.tell(RoundEvaluated(metrics=accuracy), run="r", number=rounds)
 
 
 HAPPENINGS: dict[str, Callable[[Story, str, int], None]] = {
@@ -309,28 +350,28 @@ HAPPENINGS: dict[str, Callable[[Story, str, int], None]] = {
     "fail": lambda told, client, n: _answer(told, client, n, "failed"),
     "decline": lambda told, client, n: _answer(told, client, n, "declined"),
     "refuse": _refuse,
-    "give up": lambda told, client, _: _settle(
-        told, "assignment.given_up", client, code="deadline"
+    "give up": lambda told, client, _: _settle(told, client, given_up("deadline")),
+    "reissue": lambda told, client, n: _settle(
+        told, client, AssignmentReissued(attempt=n, code="lost")
     ),
-    "reissue": lambda told, client, n: _settle(told, "assignment.reissued", client, attempt=n),
-    "fall silent": lambda told, client, _: told.tell("client.silent", client=client),
+    "fall silent": lambda told, client, _: told.tell(ClientSilent(), client=client),
     "join": lambda told, client, n: told.join(client, f"i{n}"),
     "enrol": lambda told, client, n: told.enrol(client, "DE", n),
-    "retire": lambda told, client, _: told.tell("client.retired", client=client),
+    "retire": lambda told, client, _: told.tell(ClientRetired(), client=client),
     "gate": lambda told, client, n: told.gate(client, ("open", "closed", "unknown")[n - 1]),
     "grid": lambda told, _, n: told.read("FR", 100.0 * n if n < 3 else None),
     "settle": lambda told, _, n: told.settle("FR", (told.now.replace(hour=n), 40.0)),
     "fall back": lambda told, *_: told.tell(
-        "signal.fell_back", zone="FR", expected="test", speaks="static", why="it is silent"
+        SignalFellBack(zone="FR", expected="test", active_source="static", why="it is silent")
     ),
-    "recover": lambda told, *_: told.tell("signal.recovered", zone="FR", speaks="test"),
+    "recover": lambda told, *_: told.tell(SignalRecovered(zone="FR", active_source="test")),
     "wait": lambda told, client, _: told.tell(
-        "run.waiting", run="r", reason="", codes={client: ""}
+        RunWaiting(reason="too_few", codes={client: "gate_closed"}), run="r"
     ),
     "close": lambda told, *_: _close(told),
     "plan": lambda told, _, n: _plan(told, n),
     "evaluate": lambda told, _, n: _evaluate(told, n),
-    "end": lambda told, _, n: told.tell("run.ended", run="r", reason="stopped") if n > 2 else None,
+    "end": lambda told, _, n: told.tell(RunEnded(reason="stopped"), run="r") if n > 2 else None,
 }
 """What may happen to clients a, b and c and run r: each does nothing where it cannot happen."""
 

@@ -16,6 +16,7 @@ from common.errors import FairwindError
 from models.aggregation import grid_exponent
 from models.workloads import digits
 from scheduler.federation.opening import open_ledger
+from scheduler.ledger.events import RoundPlanned
 from simulation import many
 from simulation.many import scenario_key, simulate_all
 from simulation.outcome import Outcome
@@ -116,9 +117,10 @@ def test_a_simulation_can_be_told_to_write_a_ledger(tmp_path):
     assert outcome == simulate(scenario)
     assert ledger.verify().broken_at is None
     assert ledger.state().runs["world"].version == outcome.version
-    planned = [event for event in ledger.events() if event.kind == "round.planned"]
-    assert planned[0].at == planned[0].grid_at == scenario.start
-    assert grid_exponent(1000.0, 4_000_000) == planned[0].body["exponent"]
+    planned = next(e for e in ledger.events() if isinstance(e.payload, RoundPlanned))
+    assert planned.at == planned.grid_at == scenario.start
+    assert isinstance(planned.payload, RoundPlanned)
+    assert grid_exponent(1000.0, 4_000_000) == planned.payload.exponent
     ledger.close()
 
 

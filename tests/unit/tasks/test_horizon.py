@@ -40,7 +40,7 @@ def ledger(tmp_path, monkeypatch):
 def write(path, told: Story) -> None:
     rows = [
         (e.seq, stamp(e.at), stamp(e.grid_at), e.kind, e.run, e.round, e.client,
-         canonical(e.body), e.prev_hash, e.hash)
+         canonical(e.payload), e.prev_hash, e.hash)
         for e in told.events
     ]  # fmt: skip
     with sqlite3.connect(path) as connection:

@@ -4,6 +4,7 @@ from prometheus_client import CollectorRegistry
 
 from common.errors import LedgerError
 from scheduler.federation.federation import Federation
+from scheduler.ledger.events import GridRead, ReadingRecord, UpdateAccepted, UpdateRefused
 from tasks.monitor.metrics import LedgerCollector
 from tests.unit.scheduler.story import HOUR, Story
 
@@ -18,8 +19,8 @@ def told() -> Story:
     story = Story("a", "b")
     story.start()
     story.plan("a", "b")
-    story.book("update.accepted", story.receipt("a"))
-    story.book("update.refused", story.receipt("b"), intensity=None)
+    story.book(UpdateAccepted, story.receipt("a"))
+    story.book(UpdateRefused, story.receipt("b"), intensity=None)
     return story
 
 
@@ -39,15 +40,15 @@ def test_energy_under_an_unknown_intensity_is_told_apart_and_in_no_sum_of_grams(
 
 def test_a_zone_shows_what_holds_and_nothing_while_it_is_unknown():
     story = told()
-    reading = {
-        "start": story.now.isoformat(),
-        "end": (story.now + HOUR).isoformat(),
-        "gco2eq_per_kwh": 50.0,
-        "source": "trace",
-        "family": "average, lifecycle, consumption",
-        "quality": "measured",
-    }
-    story.tell("grid.read", readings={"FR": reading, "DE": None})
+    reading = ReadingRecord(
+        start=story.now,
+        end=story.now + HOUR,
+        gco2eq_per_kwh=50.0,
+        source="trace",
+        family="average, lifecycle, consumption",
+        quality="measured",
+    )
+    story.tell(GridRead(readings={"FR": reading, "DE": None}))
     samples = [
         (sample.labels["zone"], sample.value)
         for family in published(story.state).collect()

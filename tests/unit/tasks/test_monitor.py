@@ -31,6 +31,7 @@ from common.errors import FederationError, LedgerError
 from common.settings import Settings
 from scheduler.federation.opening import open_ledger
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import ClientEnrolled
 from tasks.monitor import install
 from tasks.monitor.feed import Feed, Mailbox
 from tasks.monitor.guard import authenticates, is_loopback, restrict
@@ -507,9 +508,7 @@ def test_source_shows_a_ledger_that_appears_later_and_one_that_replaces_it(home:
     writer = open_ledger(home.ledger, home.clock)
     assert source.latest_seq() == 0
     with writer.transaction() as transaction:
-        transaction.append(
-            Draft("client.enrolled", client="paris", body={"zone": "FR", "num_examples": None})
-        )
+        transaction.append(Draft(ClientEnrolled(zone="FR", num_examples=None), client="paris"))
     assert source.latest_seq() == 1
     view = source.load_view(None)
     assert view["run"] is None

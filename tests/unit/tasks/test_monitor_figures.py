@@ -18,6 +18,7 @@ from scheduler.accounting.totals import Totals
 from scheduler.carbon.reading import FLOW_TRACED, Mean, Reading
 from scheduler.federation.opening import open_ledger
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import ClientEnrolled, ClientJoined, RunEnded, RunStarted
 from tasks.monitor import grams
 from tasks.monitor.horizon import outlook
 from tasks.monitor.source import LedgerSource
@@ -146,8 +147,8 @@ def enrolled(tmp_path: Path) -> Settings:
     writer = open_ledger(settings.ledger, settings.clock)
     with writer.transaction() as transaction:
         transaction.append(
-            Draft("client.enrolled", client="paris", body={"zone": "FR", "num_examples": None}),
-            Draft("client.enrolled", client="nowhere", body={"zone": "XX", "num_examples": None}),
+            Draft(ClientEnrolled(zone="FR", num_examples=None), client="paris"),
+            Draft(ClientEnrolled(zone="XX", num_examples=None), client="nowhere"),
         )
     writer.close()
     return settings
@@ -180,12 +181,11 @@ def test_a_zone_nobody_knows_has_no_forecast(source: LedgerSource) -> None:
 
 def test_a_run_that_is_over_has_no_hours_to_come(source: LedgerSource, enrolled: Settings) -> None:
     writer = open_ledger(enrolled.ledger, enrolled.clock)
-    body = {"spec": spec(id="r").model_dump(mode="json")}
     with writer.transaction() as transaction:
-        transaction.append(Draft("run.started", run="r", body=body))
+        transaction.append(Draft(RunStarted(spec=spec(id="r")), run="r"))
     assert zones(source.load_view("r"))["FR"]
     with writer.transaction() as transaction:
-        transaction.append(Draft("run.ended", run="r", body={"reason": "stopped", "text": ""}))
+        transaction.append(Draft(RunEnded(reason="stopped", text=""), run="r"))
     writer.close()
     view = source.load_view("r")
     assert zones(view)["FR"] is None
@@ -195,12 +195,12 @@ def test_a_run_that_is_over_has_no_hours_to_come(source: LedgerSource, enrolled:
 def begin(settings: Settings, **changes: Any) -> None:
     """Let a run begin, for which paris would train."""
     writer = open_ledger(settings.ledger, settings.clock)
-    body = {"spec": spec(**({"quorum": 1, "policy": "all"} | changes)).model_dump(mode="json")}
-    joined = {"incarnation": "i1", "host": "h", "pid": 1}
+    asked = spec(**({"quorum": 1, "policy": "all"} | changes))
+    joined = ClientJoined(incarnation="i1", host="h", pid=1)
     with writer.transaction() as transaction:
         transaction.append(
-            Draft("client.joined", client="paris", body=joined),
-            Draft("run.started", run="r", body=body),
+            Draft(joined, client="paris"),
+            Draft(RunStarted(spec=asked), run="r"),
         )
     writer.close()
 

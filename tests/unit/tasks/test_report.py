@@ -24,7 +24,7 @@ def ledger(tmp_path, monkeypatch):
     open_ledger(f"sqlite:///{path}", GridClock()).close()
     rows = [
         (e.seq, stamp(e.at), stamp(e.grid_at), e.kind, e.run, e.round, e.client,
-         canonical(e.body), e.prev_hash, e.hash)
+         canonical(e.payload), e.prev_hash, e.hash)
         for e in golden().events
     ]  # fmt: skip
     with sqlite3.connect(path) as connection:

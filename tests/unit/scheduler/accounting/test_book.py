@@ -8,7 +8,8 @@ from hypothesis import given
 
 from scheduler.accounting.booking import Booking
 from scheduler.carbon.reading import Family
-from tests.unit.scheduler.story import HOUR, MINUTE, NOON, Story, history, spec, steps
+from scheduler.ledger.events import RunEnded, UpdateAccepted, UpdateLate, UpdateRefused
+from tests.unit.scheduler.story import HOUR, MINUTE, NOON, Story, given_up, history, spec, steps
 
 MARGINAL = Family("marginal", "direct", "production")
 ALL_TIME = {"since": NOON - timedelta(days=400), "until": NOON + timedelta(days=400)}
@@ -38,13 +39,13 @@ def test_every_outcome_is_booked_under_its_name():
     told = under_way()
     told.answer("a", outcome="declined")
     told.answer("b", outcome="failed")
-    told.book("update.refused", told.receipt("c"))
+    told.book(UpdateRefused, told.receipt("c"))
     assert outcomes(told) == {"a": ["declined"], "b": ["failed"], "c": ["refused"]}
 
 
 def test_work_that_was_given_up_is_lost_and_of_unknown_energy():
     told = under_way()
-    told.tell("assignment.given_up", run="r", number=1, client="a", code="deadline")
+    told.tell(given_up("deadline"), run="r", number=1, client="a")
     lost = only(told)
     assert (lost.outcome, lost.energy_wh, lost.gco2eq, lost.started_at) == (
         "lost",
@@ -57,13 +58,13 @@ def test_work_that_was_given_up_is_lost_and_of_unknown_energy():
 
 def test_lost_work_that_is_answered_after_all_is_replaced_not_doubled():
     told = under_way()
-    told.tell("assignment.given_up", run="r", number=1, client="a", code="deadline")
+    told.tell(given_up("deadline"), run="r", number=1, client="a")
     told.answer("b")
     told.answer("c")
     told.close()
     receipt = told.receipt("a")
     for _ in range(2):
-        told.book("update.late", receipt)
+        told.book(UpdateLate, receipt)
     assert outcomes(told)["a"] == ["late"]
     assert told.state.runs["r"].tally.unreported == 0
     assert told.state.runs["r"].uncounted_wh == 2.0
@@ -72,7 +73,7 @@ def test_lost_work_that_is_answered_after_all_is_replaced_not_doubled():
 def test_work_that_is_given_up_twice_is_lost_once():
     told = under_way()
     for _ in range(2):
-        told.tell("assignment.given_up", run="r", number=1, client="a", code="deadline")
+        told.tell(given_up("deadline"), run="r", number=1, client="a")
         told.plan("a")
     assert outcomes(told) == {"a": ["lost"]}
 
@@ -85,7 +86,7 @@ def test_who_has_not_answered_when_a_round_closes_or_a_run_ends_is_lost_until_it
     told.plan("a", "b")
     told.later(HOUR)
     told.answer("a")
-    told.tell("run.ended", run="r", reason="stopped")
+    told.tell(RunEnded(reason="stopped"), run="r")
     assert outcomes(told) == {"a": ["counted", "cut_off"], "b": ["counted", "lost"], "c": ["lost"]}
     told.answer("b", "late", round=2)
     assert outcomes(told)["b"] == ["counted", "late"]
@@ -94,8 +95,8 @@ def test_who_has_not_answered_when_a_round_closes_or_a_run_ends_is_lost_until_it
 def test_work_booked_as_refused_that_counts_after_all_is_counted_once():
     told = under_way()
     receipt = told.receipt("a")
-    told.book("update.late", receipt)
-    told.book("update.accepted", receipt)
+    told.book(UpdateLate, receipt)
+    told.book(UpdateAccepted, receipt)
     assert only(told).outcome == "counted"
     assert told.state.runs["r"].uncounted_wh == 0.0
     assert told.state.runs["r"].tally.counted_wh == 2.0
@@ -104,7 +105,7 @@ def test_work_booked_as_refused_that_counts_after_all_is_counted_once():
 def test_a_booking_is_settled_when_the_whole_of_it_has_been_measured():
     told = under_way()
     told.later(90 * MINUTE)
-    told.book("update.accepted", told.receipt("a", started_at=NOON + HOUR / 2))  # 12:30 to 13:30
+    told.book(UpdateAccepted, told.receipt("a", started_at=NOON + HOUR / 2))  # 12:30 to 13:30
     told.settle("FR", (NOON, 80.0))
     assert only(told).settled is None
     told.settle("FR", (NOON + HOUR, 120.0))
@@ -140,7 +141,7 @@ def test_readings_of_another_zone_hour_or_family_settle_nothing():
 
 def test_work_of_unknown_intensity_is_unknown_until_it_is_measured():
     told = under_way()
-    told.book("update.accepted", told.receipt("a"), None)
+    told.book(UpdateAccepted, told.receipt("a"), None)
     tally = told.state.runs["r"].tally
     assert (tally.unknown_wh, tally.gco2eq, tally.settled_gco2eq) == (2.0, 0.0, 0.0)
     told.settle("FR", (NOON - HOUR, 80.0))
@@ -151,7 +152,7 @@ def test_work_of_unknown_intensity_is_unknown_until_it_is_measured():
 def test_grams_of_another_family_are_added_to_none_of_ours():
     told = under_way()
     told.answer("b")
-    told.book("update.accepted", told.receipt("a"), 900.0, family=MARGINAL)
+    told.book(UpdateAccepted, told.receipt("a"), 900.0, family=MARGINAL)
     tally = told.state.runs["r"].tally
     assert (tally.gco2eq, tally.settled_gco2eq) == pytest.approx((0.1, 0.1))
     assert (tally.apart_gco2eq, tally.unknown_wh) == pytest.approx((1.8, 2.0))

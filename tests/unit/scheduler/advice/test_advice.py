@@ -126,5 +126,5 @@ def test_only_the_first_plan_of_a_round_is_judged_again():
     made = plan_round(spec(), situation(*some(3)), number=1, so_far=None)
     verdicts = describe(made.verdicts)
     for _ in range(2):
-        told.tell("run.noted", run="r", number=1, verdicts=verdicts)
+        told.plan("c0", verdicts=verdicts)
     assert len(Record.of(told.state, told.events[-2:], NOON).rounds) == 1

@@ -67,13 +67,14 @@ def test_extreme_but_possible_intensity_is_taken(value):
 def test_a_reading_survives_its_way_through_json(change):
     told = reading(**change)
     assert Reading.from_dict("FR", json.loads(json.dumps(told.to_dict()))) == told
+    assert Reading.from_record("FR", told.to_record()) == told
 
 
 def test_a_mean_names_its_least_sure_figure_and_all_sources():
     hours = [reading(NOON), reading(NOON + HOUR, 400.0, quality="stale", source="other")]
     mean = mean_over(hours, NOON, NOON + 2 * HOUR)
     assert mean == Mean(250.0, FLOW_TRACED, "stale", ("other", "test"), None)
-    assert Mean.from_dict(json.loads(json.dumps(mean.to_dict()))) == mean
+    assert Mean.from_record(mean.to_record()) == mean
 
 
 def test_mean_is_weighted_by_time():

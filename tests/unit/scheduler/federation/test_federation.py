@@ -7,8 +7,27 @@ import pytest
 from hypothesis import given
 
 from common.messages import Timings
-from scheduler.federation.federation import Federation
-from tests.unit.scheduler.story import HOUR, MINUTE, Story, history, sha, spec, steps
+from scheduler.federation.federation import Federation, SignalState
+from scheduler.federation.fold import apply, change
+from scheduler.ledger.events import (
+    PAYLOADS,
+    AssignmentFailed,
+    AssignmentReissued,
+    ClientRetired,
+    ClientSilent,
+    Payload,
+    ReceiptPayload,
+    RoundEvaluated,
+    RunEnded,
+    SignalFellBack,
+    SignalRecovered,
+    UpdateAccepted,
+    UpdateConflicting,
+    UpdateDuplicate,
+    UpdateLate,
+    UpdateRefused,
+)
+from tests.unit.scheduler.story import HOUR, MINUTE, Story, given_up, history, sha, spec, steps
 
 
 def under_way(*clients: str, **asked: Any) -> Story:
@@ -26,28 +45,32 @@ def test_a_client_is_enrolled_in_its_zone_and_silent_until_it_joins():
     assert (client.zone, client.num_examples, client.alive) == ("DE", 500, False)
     told.join("a", "i7")
     assert (client.alive, client.incarnation) == (True, "i7")
-    told.tell("client.silent", client="a")
+    told.tell(ClientSilent(), client="a")
     assert not client.alive
 
 
 def test_enrolling_again_moves_a_client_and_keeps_its_experience():
     told = under_way()
     told.answer("a")
-    told.tell("client.retired", client="a")
+    told.tell(ClientRetired(), client="a")
     told.enrol("a", "PL", 10)
     client = told.state.clients["a"]
     assert (client.zone, client.num_examples, client.updates) == ("PL", 10, 1)
     assert not client.retired
 
 
-def test_events_of_a_later_version_change_nothing_but_the_head():
+def test_every_kind_of_event_changes_the_federation_in_its_own_way():
+    handlers = [change.dispatch(payload) for payload in PAYLOADS.values()]
+    assert len(set(handlers)) == len(PAYLOADS)
+    assert change.dispatch(Payload) not in handlers
+
+
+def test_folding_the_events_again_gives_the_same_federation():
     told = Story("a")
-    before = Federation()
+    again = Federation()
     for event in told.events:
-        before.apply(event)
-    told.tell("client.promoted", client="a", rank=1)
-    assert told.state.seq == before.seq + 1
-    assert told.state.clients == before.clients
+        apply(again, event)
+    assert again == told.state
 
 
 def test_an_update_is_counted_and_the_client_learned_of():
@@ -112,7 +135,7 @@ def test_reliability_counts_answers_and_a_decline_is_one():
     assert [c.reliability for c in clients.values()] == [None, None, None]
     told.answer("a", outcome="declined")
     told.answer("b", outcome="failed")
-    told.tell("assignment.given_up", run="r", number=1, client="c", code="deadline")
+    told.tell(given_up("deadline"), run="r", number=1, client="c")
     assert [c.reliability for c in clients.values()] == [1.0, 0.0, 0.0]
     told.plan("b", "c")
     told.answer("b")
@@ -121,7 +144,7 @@ def test_reliability_counts_answers_and_a_decline_is_one():
 
 def test_an_answer_after_all_makes_up_for_having_been_given_up():
     told = under_way("a", "b")
-    told.tell("assignment.given_up", run="r", number=1, client="a", code="lost_too_often")
+    told.tell(given_up("lost_too_often"), run="r", number=1, client="a")
     told.answer("a")
     client = told.state.clients["a"]
     assert (client.asked, client.answered, client.unanswered) == (1, 1, 0)
@@ -149,15 +172,15 @@ def test_the_share_of_idle_hardware_is_known_where_the_site_says_it():
 
 def test_who_speaks_for_a_zone_is_known_from_a_fallback_until_it_recovers():
     told = Story("a")
-    told.tell("signal.fell_back", zone="FR", expected="neso", speaks="static", why="it is silent")
-    assert told.state.signals["FR"] == {
-        "expected": "neso", "speaks": "static", "why": "it is silent", "since": told.now,
-    }  # fmt: skip
+    told.tell(
+        SignalFellBack(zone="FR", expected="neso", active_source="static", why="it is silent")
+    )
+    assert told.state.signals["FR"] == SignalState(
+        "neso", "static", since=told.now, why="it is silent"
+    )
     told.later(HOUR)
-    told.tell("signal.recovered", zone="FR", speaks="neso")
-    assert told.state.signals["FR"] == {
-        "expected": "neso", "speaks": "neso", "why": "", "since": told.now,
-    }  # fmt: skip
+    told.tell(SignalRecovered(zone="FR", active_source="neso"))
+    assert told.state.signals["FR"] == SignalState("neso", "neso", since=told.now)
 
 
 def test_a_wait_begins_when_an_open_gate_closes_and_again_after_training():
@@ -187,7 +210,7 @@ def test_uncounted_work_is_booked_to_the_run_and_the_client():
 
 def test_work_of_unknown_emissions_books_its_energy_alone():
     told = under_way()
-    told.book("update.late", told.receipt("a"), intensity=None)
+    told.book(UpdateLate, told.receipt("a"), intensity=None)
     run = told.state.runs["r"]
     assert (run.uncounted_wh, run.uncounted_gco2eq) == (2.0, 0.0)
 
@@ -202,11 +225,11 @@ def test_work_that_was_never_measured_books_nothing():
 @pytest.mark.parametrize(
     "kind",
     [
-        "update.late",
-        "update.duplicate",
-        "update.conflicting",
-        "update.refused",
-        "assignment.failed",
+        UpdateLate,
+        UpdateDuplicate,
+        UpdateConflicting,
+        UpdateRefused,
+        AssignmentFailed,
     ],
 )
 def test_work_is_booked_once_however_often_it_is_told_of(kind):
@@ -217,22 +240,22 @@ def test_work_is_booked_once_however_often_it_is_told_of(kind):
     assert told.state.runs["r"].uncounted_wh == 2.0
     assert told.state.clients["a"].energy_wh == 2.0
     told.later(MINUTE)
-    told.book("update.late", told.receipt("a"))  # other work: it began later
+    told.book(UpdateLate, told.receipt("a"))  # other work: it began later
     assert told.state.runs["r"].uncounted_wh == 4.0
 
 
 def test_counted_work_is_not_booked_a_second_time_as_late():
     told = under_way()
     receipt = told.receipt("a")
-    told.book("update.accepted", receipt)
-    told.book("update.late", receipt)
+    told.book(UpdateAccepted, receipt)
+    told.book(UpdateLate, receipt)
     assert told.state.runs["r"].uncounted_wh == 0.0
     assert told.state.clients["a"].energy_wh == 2.0
 
 
 def test_an_update_of_another_round_never_counts_in_the_open_one():
     told = under_way()
-    told.book("update.accepted", told.receipt("a", round=2))
+    told.book(UpdateAccepted, told.receipt("a", round=2))
     open_round = told.state.runs["r"].open_round
     assert open_round is not None
     assert open_round.accepted == {}
@@ -246,15 +269,15 @@ def test_failures_in_a_row_are_counted_until_an_update_or_a_new_worker():
     assert run.failures == {"a": 1, "b": 1}
     told.join("a", "i2")
     assert run.failures == {"b": 1}
-    told.tell("assignment.reissued", run="r", number=1, client="b", attempt=1)
+    told.tell(AssignmentReissued(attempt=1, code="lost"), run="r", number=1, client="b")
     told.answer("b")
     assert run.failures == {}
 
 
 def test_being_lost_too_often_counts_as_a_failure_but_being_too_slow_does_not():
     told = under_way()
-    told.tell("assignment.given_up", run="r", number=1, client="a", code="lost_too_often")
-    told.tell("assignment.given_up", run="r", number=1, client="b", code="deadline")
+    told.tell(given_up("lost_too_often"), run="r", number=1, client="a")
+    told.tell(given_up("deadline"), run="r", number=1, client="b")
     assert told.state.runs["r"].failures == {"a": 1}
 
 
@@ -308,7 +331,7 @@ def test_the_best_version_is_the_one_with_the_best_score_not_the_last():
             told.plan("a", "b")
         told.answer("a", f"a{number}")
         told.close()
-        told.tell("round.evaluated", run="r", number=number, metrics={"accuracy": accuracy})
+        told.tell(RoundEvaluated(metrics={"accuracy": accuracy}), run="r", number=number)
     run = told.state.runs["r"]
     assert (run.best_version, run.best_value) == (sha("v2"), 0.9)
     assert run.version == sha("v3")
@@ -326,7 +349,7 @@ def test_a_run_that_ends_amid_a_round_books_what_was_spent_on_it():
     told.answer("a")
     run = told.state.runs["r"]
     spent = run.spent_gco2eq
-    told.tell("run.ended", run="r", reason="stopped")
+    told.tell(RunEnded(reason="stopped"), run="r")
     assert (run.status, run.open_round) == ("ended", None)
     assert run.uncounted_wh == 2.0
     assert run.spent_gco2eq == pytest.approx(spent)
@@ -354,7 +377,7 @@ def test_the_run_that_waited_longest_for_a_plan_comes_first():
     assert [run.id for run in told.state.active_runs()] == ["r", "s"]
     told.plan("a", "b")
     assert [run.id for run in told.state.active_runs()] == ["s", "r"]
-    told.tell("run.ended", run="s", reason="stopped")
+    told.tell(RunEnded(reason="stopped"), run="s")
     assert [run.id for run in told.state.active_runs()] == ["r"]
 
 
@@ -363,9 +386,9 @@ def test_whatever_happens_energy_is_booked_exactly_once(steps):
     told = history(steps)
     run = told.state.runs["r"]
     works = {
-        (event.round, event.client, event.body["started_at"])
+        (event.round, event.client, event.payload.work.started_at)
         for event in told.events
-        if event.body.get("energy_wh") and event.kind != "round.closed"
+        if isinstance(event.payload, ReceiptPayload) and event.payload.work.energy_wh
     }
     booked = sum(closed.energy_wh for closed in run.closed) + run.uncounted_wh
     if run.open_round is not None:
@@ -384,7 +407,7 @@ def test_an_update_counts_once_a_round_and_client(steps):
         assert set(closed.cohort) == {
             client for number, client in counted if number == closed.number
         }
-        assert [line["client"] for line in closed.manifest] == list(closed.cohort)
+        assert [line.client for line in closed.manifest] == list(closed.cohort)
     assert [closed.number for closed in run.closed] == list(range(1, len(run.closed) + 1))
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from common.messages import Heartbeat
 from scheduler.federation.round import AssignmentState, lost
+from scheduler.ledger.events import AssignmentReissued, ClientSilent
 from tests.unit.scheduler.story import HOUR, MINUTE, NOON, Story, spec
 
 
@@ -35,7 +36,7 @@ def test_a_round_is_complete_when_everybody_has_answered():
 def test_a_silent_client_does_not_block_a_round_with_quorum():
     told = under_way("a", "b", "c")
     told.answer("a")
-    told.tell("client.silent", client="c")
+    told.tell(ClientSilent(), client="c")
     assert not complete(told)  # a quorum of two is not met
     told.answer("b")
     assert complete(told)
@@ -102,7 +103,7 @@ def test_issuing_again_opens_an_assignment_for_the_worker_of_now():
     assert open_round is not None
     told.join("a", "i2")
     told.later(MINUTE)
-    told.tell("assignment.reissued", run="r", number=1, client="a", attempt=1, code="lost")
+    told.tell(AssignmentReissued(attempt=1, code="lost"), run="r", number=1, client="a")
     part = open_round.cohort["a"]
     assert (part.attempt, part.issued_at, part.incarnation) == (1, told.now, "i2")
 

@@ -1,6 +1,5 @@
 """The gate opens where and when it is clean, starves nobody, and never crosses the ceiling."""
 
-import json
 import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,8 +14,10 @@ from common.errors import SignalError
 from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.carbon.signals.typical_day import TypicalDay
 from scheduler.carbon.week import week_of
-from scheduler.gate.gate import Code, Gate, GateRule, State, judge
+from scheduler.gate.gate import Gate, GateRule, judge
 from scheduler.gate.sentence import _SENTENCES, explain
+from scheduler.ledger.event import canonical
+from scheduler.ledger.events.gate import Code, GateChanged, State
 
 NOW = datetime(2026, 7, 8, 12, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -284,7 +285,7 @@ def test_every_gate_explains_itself_in_one_sentence_and_survives_json(intensity,
     sentence = explain(judged)
     assert sentence.startswith(judged.state.replace("_", " ") + ": ")
     assert "\n" not in sentence
-    restored = Gate.from_dict(json.loads(json.dumps(judged.to_dict())))
+    restored = Gate.from_payload(GateChanged.model_validate_json(canonical(judged.to_payload())))
     assert restored == judged
     assert explain(restored) == sentence
 

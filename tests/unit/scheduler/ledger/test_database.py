@@ -13,6 +13,7 @@ from common.clock import GridClock
 from common.errors import LedgerError, SettingError
 from scheduler.federation.opening import FederationLedger, open_ledger, read_ledger
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import ClientEnrolled, ClientRetired
 from scheduler.ledger.table import SCHEMA_VERSION
 
 REPOSITORY = Path(__file__).parents[4]
@@ -34,8 +35,7 @@ print(*ledger.state().clients, ledger.verify().broken_at)
 def enrol(ledger: FederationLedger, *names: str) -> None:
     with ledger.transaction() as tx:
         for name in names:
-            body = {"zone": "FR", "num_examples": None}
-            tx.append(Draft("client.enrolled", client=name, body=body))
+            tx.append(Draft(ClientEnrolled(zone="FR"), client=name))
 
 
 def read_as_a_stranger(url: str, other: Path) -> str:
@@ -122,7 +122,7 @@ def test_a_ledger_in_use_is_read_in_a_folder_that_cannot_be_written(in_the_open,
     enrol(ledger, "a")
     in_the_open.chmod(0o555)
     with ledger.transaction() as tx:
-        tx.append(Draft("client.retired", client="a"))
+        tx.append(Draft(ClientRetired(), client="a"))
         assert read_as_a_stranger(url, tmp_path / "other.sqlite") == "a None"
     ledger.close()
 

@@ -14,8 +14,17 @@ from hypothesis import strategies as st
 from common.clock import GridClock
 from common.errors import LedgerError
 from scheduler.federation.federation import Federation
+from scheduler.federation.fold import apply
 from scheduler.federation.opening import FederationLedger, open_ledger
 from scheduler.ledger.event import GENESIS, Draft, canonical, stamp
+from scheduler.ledger.events import (
+    ClientEnrolled,
+    ClientRetired,
+    RoundEvaluated,
+    RunStarted,
+    RunStopRequested,
+    RunWaiting,
+)
 from tests.unit.scheduler.story import Story, history, sha, spec, steps
 
 REPOSITORY = Path(__file__).parents[4]
@@ -24,11 +33,11 @@ EARLIEST = datetime(1990, 1, 1)  # noqa: DTZ001 - hypothesis adds the time zone
 
 
 def enrolled(name: str, zone: str = "FR") -> Draft:
-    return Draft("client.enrolled", client=name, body={"zone": zone, "num_examples": None})
+    return Draft(ClientEnrolled(zone=zone, num_examples=None), client=name)
 
 
 def retold(told: Story) -> list[Draft]:
-    return [Draft(e.kind, e.run, e.round, e.client, e.body) for e in told.events]
+    return [Draft(e.payload, e.run, e.round, e.client) for e in told.events]
 
 
 def append(ledger: FederationLedger, *drafts: Draft) -> None:
@@ -51,7 +60,7 @@ def test_what_is_appended_is_read_back(ledger, url):
     again = open_ledger(url, CLOCK)
     first, second = again.events()
     assert (first.seq, first.kind, first.client) == (1, "client.enrolled", "a")
-    assert second.body == {"zone": "DE", "num_examples": None}
+    assert second.payload == ClientEnrolled(zone="DE")
     assert (first.prev_hash, second.prev_hash) == (GENESIS, first.hash)
     assert first.at.tzinfo is not None
     assert [event.seq for event in again.events(after=1)] == [2]
@@ -68,11 +77,8 @@ def test_an_empty_ledger_is_whole(ledger):
 
 
 def test_events_of_one_run_can_be_read_alone(ledger):
-    started = [
-        Draft("run.started", run=name, body={"spec": spec(id=name).model_dump(mode="json")})
-        for name in ("r", "s")
-    ]
-    append(ledger, *started, Draft("run.stop_requested", run="r"))
+    started = [Draft(RunStarted(spec=spec(id=name)), run=name) for name in ("r", "s")]
+    append(ledger, *started, Draft(RunStopRequested(), run="r"))
     assert [event.kind for event in ledger.events(run="r")] == ["run.started", "run.stop_requested"]
 
 
@@ -90,14 +96,14 @@ def test_times_are_kept_to_the_microsecond_on_both_clocks(url):
 
 
 def test_the_writer_sees_what_every_later_reader_will_see(url):
-    # A clock of another time zone, a schedule in UTC, and a tuple that comes back as a list.
+    # A clock of another time zone, a schedule in UTC, and an instant of another time zone.
     east = datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=9)))
     ledger = open_ledger(url, GridClock(wall_start=east, grid_start=east))
-    asked = spec(cron="0 22 * * *").model_dump(mode="json")
+    asked = spec(cron="0 22 * * *")
     append(
         ledger,
-        Draft("run.started", run="r", body={"spec": asked}),
-        Draft("run.waiting", run="r", body={"reason": "too_few", "codes": {}, "of": (1, 2)}),
+        Draft(RunStarted(spec=asked), run="r"),
+        Draft(RunWaiting(reason="too_few", best_at=east), run="r"),
     )
     again = open_ledger(url, CLOCK)
     assert again.state() == ledger.state()
@@ -188,6 +194,25 @@ def test_the_head_names_the_whole_history(ledger):
     assert first.head != second.head == ledger.state().head
 
 
+def test_an_event_of_an_unknown_kind_is_refused_and_named(ledger, path, url):
+    append(ledger, enrolled("a"), enrolled("b"))
+    altered(path, "UPDATE events SET kind = 'client.promoted' WHERE seq = 2")
+    again = open_ledger(url, CLOCK)
+    for _ in range(2):
+        with pytest.raises(LedgerError, match=r"Event 2 .*'client\.promoted'.*ledger verify"):
+            again.state()
+    again.close()
+
+
+def test_an_event_that_contradicts_those_before_is_named(ledger, path, url):
+    append(ledger, enrolled("a"), Draft(ClientRetired(), client="a"))
+    altered(path, "UPDATE events SET client = 'nobody' WHERE seq = 2")
+    again = open_ledger(url, CLOCK)
+    with pytest.raises(LedgerError, match=r"Event 2 .*client\.retired.*contradicts.*ledger verify"):
+        again.state()
+    again.close()
+
+
 def test_an_event_nobody_can_understand_is_named(ledger, path, url):
     append(ledger, enrolled("a"), enrolled("b"))
     altered(path, "UPDATE events SET body = '{}' WHERE seq = 2")
@@ -216,8 +241,9 @@ def test_threads_appending_at_once_keep_the_chain_whole(ledger):
 APPENDING = """
 import sys
 from common.clock import GridClock
-from scheduler.ledger.event import Draft
 from scheduler.federation.opening import open_ledger
+from scheduler.ledger.event import Draft
+from scheduler.ledger.events import ClientEnrolled
 
 ledger = open_ledger(sys.argv[1], GridClock())
 print("ready", flush=True)
@@ -225,8 +251,7 @@ sys.stdin.readline()
 for i in range(25):
     with ledger.transaction() as tx:
         assert i == sum(name.startswith(sys.argv[2]) for name in tx.state.clients)
-        body = {"zone": "FR", "num_examples": None}
-        tx.append(Draft("client.enrolled", client=f"{sys.argv[2]}{i}", body=body))
+        tx.append(Draft(ClientEnrolled(zone="FR"), client=f"{sys.argv[2]}{i}"))
 """
 
 
@@ -252,8 +277,9 @@ def test_processes_appending_at_once_keep_the_chain_whole(ledger, url):
 
 
 def test_equal_bodies_have_the_same_text():
-    assert canonical({"b": 1, "a": [1.5, None]}) == '{"a":[1.5,null],"b":1}'
-    assert canonical({"b": 1, "a": 2}) == canonical({"a": 2, "b": 1})
+    one = RoundEvaluated(metrics={"b": 1.0, "a": 1.5})
+    assert canonical(one) == '{"evaluate_s":0.0,"metrics":{"a":1.5,"b":1.0}}'
+    assert canonical(one) == canonical(RoundEvaluated(metrics={"a": 1.5, "b": 1.0}))
 
 
 @given(
@@ -282,7 +308,7 @@ def test_replaying_the_ledger_gives_the_state(tmp_path_factory, steps, sizes):
     assert newcomer.state() == follower.state() == writer.state()
     folded = Federation()
     for event in newcomer.events():
-        folded.apply(event)
+        apply(folded, event)
     assert folded == writer.state()
     assert newcomer.verify().broken_at is None
     for opened in (writer, follower, newcomer):

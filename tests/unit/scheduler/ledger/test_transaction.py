@@ -1,46 +1,51 @@
 """A transaction appends everything or nothing, and taking it back costs nothing."""
 
-from typing import ClassVar
-
 import pytest
 import sqlalchemy as sa
 
 from common.clock import GridClock
 from scheduler.federation.federation import Federation
+from scheduler.federation.fold import apply
 from scheduler.federation.opening import FederationLedger
 from scheduler.ledger.database import open_to_append
 from scheduler.ledger.event import Draft, Event
+from scheduler.ledger.events import (
+    ClientEnrolled,
+    ClientJoined,
+    RoundEvaluated,
+    UpdateAccepted,
+    UpdateLate,
+)
 from scheduler.ledger.ledger import Ledger
 from scheduler.ledger.projection import Projection
 from tests.unit.scheduler.story import Story
 
+APPLIED: list[int] = []
+"""The events that were folded, in whichever state."""
 
-class Counting(Federation):
-    """A federation that notes which events were folded, in whichever state."""
 
-    applied: ClassVar[list[int]] = []
-
-    def apply(self, event: Event) -> None:
-        if event.client == "unfoldable":
-            msg = "no state follows from this"
-            raise RuntimeError(msg)
-        self.applied.append(event.seq)
-        super().apply(event)
+def apply_and_note(state: Federation, event: Event) -> None:
+    if event.client == "unfoldable":
+        msg = "no state follows from this"
+        raise RuntimeError(msg)
+    APPLIED.append(event.seq)
+    apply(state, event)
 
 
 @pytest.fixture
 def counting(url):
-    Counting.applied = []
-    opened = Ledger(open_to_append(url, create=True), Projection(new=Counting), GridClock())
+    APPLIED.clear()
+    noted = Projection(new=Federation, apply=apply_and_note)
+    opened = Ledger(open_to_append(url, create=True), noted, GridClock())
     yield opened
     opened.close()
 
 
 def enrolled(name: str) -> Draft:
-    return Draft("client.enrolled", client=name, body={"zone": "FR", "num_examples": None})
+    return Draft(ClientEnrolled(zone="FR", num_examples=None), client=name)
 
 
-def append(ledger: FederationLedger | Ledger[Counting], *drafts: Draft) -> None:
+def append(ledger: FederationLedger, *drafts: Draft) -> None:
     with ledger.transaction() as tx:
         tx.append(*drafts)
 
@@ -68,24 +73,24 @@ def test_an_exception_in_the_block_appends_nothing_and_folds_nothing(counting):
     assert counting.state() is before
     assert set(before.clients) == {"a", "b"}
     append(counting, enrolled("d"))
-    assert Counting.applied == [1, 2, 3]
+    assert APPLIED == [1, 2, 3]
     assert counting.verify().events == 3
 
 
 def test_an_event_that_is_not_json_appends_nothing_and_folds_nothing(counting):
     append(counting, enrolled("a"))
-    unserialisable = Draft("client.enrolled", client="x", body={"zone": object()})
-    with pytest.raises(TypeError):
-        append(counting, enrolled("b"), unserialisable)
+    unchecked = RoundEvaluated(metrics={}).model_copy(update={"evaluate_s": float("nan")})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        append(counting, enrolled("b"), Draft(unchecked, run="r"))
     assert set(counting.state().clients) == {"a"}
     append(counting, enrolled("c"))
-    assert Counting.applied == [1, 2]
+    assert APPLIED == [1, 2]
     assert counting.verify().broken_at is None
 
 
 def test_figures_that_are_not_numbers_never_get_in(ledger):
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        append(ledger, Draft("grid.read", body={"readings": float("nan")}))
+    with pytest.raises(ValueError, match="finite number"):
+        append(ledger, Draft(RoundEvaluated(metrics={"accuracy": float("nan")})))
     assert ledger.latest_seq() == 0
 
 
@@ -94,22 +99,26 @@ def test_an_insert_that_the_database_refuses_folds_nothing(counting):
     told.start()
     told.plan("a")
     told.answer("a")
-    drafts = [Draft(e.kind, e.run, e.round, e.client, e.body) for e in told.events]
+    drafts = [Draft(e.payload, e.run, e.round, e.client) for e in told.events]
     append(counting, *drafts)
     counted = drafts[-1]
-    assert counted.kind == "update.accepted"
+    assert isinstance(counted.payload, UpdateAccepted)
     with pytest.raises(sa.exc.IntegrityError, match="UNIQUE constraint failed"):
         append(counting, enrolled("b"), counted)
     assert set(counting.state().clients) == {"a"}
-    append(counting, Draft("update.late", "r", 1, "a", counted.body))
-    assert Counting.applied == list(range(1, len(drafts) + 2))
+    append(counting, Draft(UpdateLate(work=counted.payload.work), "r", 1, "a"))
+    assert list(range(1, len(drafts) + 2)) == APPLIED
     assert counting.verify().broken_at is None
 
 
 def test_a_fold_that_fails_takes_back_what_was_appended(counting):
     append(counting, enrolled("a"))
     with pytest.raises(RuntimeError, match="no state follows"):
-        append(counting, enrolled("b"), Draft("client.joined", client="unfoldable"))
+        append(
+            counting,
+            enrolled("b"),
+            Draft(ClientJoined(incarnation="i1", host="h", pid=1), client="unfoldable"),
+        )
     assert set(counting.state().clients) == {"a"}
     append(counting, enrolled("c"))
     assert set(counting.state().clients) == {"a", "c"}

@@ -36,10 +36,19 @@ Avoided, booked: 7.5 g of 38.5 g = 19.5 %. Apart: a idles for 10 Wh at 52 and 5 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from common.messages import Energy, Outcome
-from tests.unit.scheduler.story import HOUR, NOON, Story
+from scheduler.ledger.events import (
+    AssignmentDeclined,
+    AssignmentFailed,
+    ReceiptPayload,
+    RoundEvaluated,
+    RunEnded,
+    UpdateAccepted,
+)
+from tests.unit.scheduler.story import HOUR, NOON, Story, given_up
 
 TOLD = {"FR": (60.0, 40.0), "DE": (400.0, 200.0), "PL": (800.0, 600.0)}
 
@@ -74,16 +83,16 @@ def golden() -> Story:
     told.now = at(15.0)
     work(told, "b", at(14.0), 20.0, 200.0, embodied_gco2eq=0.5)
     told.close(mean=told_mean)
-    told.tell("round.evaluated", run="r", number=1, metrics={"accuracy": 0.6})
+    told.tell(RoundEvaluated(metrics={"accuracy": 0.6}), run="r", number=1)
     told.plan("a", "b", "c", target=2)
     told.now = at(16.0)
     work(told, "a", at(15.0), 100.0, 40.0, idle_wh=5.0)
     told.now = at(17.0)
     work(told, "c", at(15.0), 30.0, 600.0)
-    told.tell("assignment.given_up", run="r", number=2, client="b", code="deadline")
+    told.tell(given_up("deadline"), run="r", number=2, client="b")
     told.close(mean=told_mean)
-    told.tell("round.evaluated", run="r", number=2, metrics={"accuracy": 0.8})
-    told.tell("run.ended", run="r", reason="stopped")
+    told.tell(RoundEvaluated(metrics={"accuracy": 0.8}), run="r", number=2)
+    told.tell(RunEnded(reason="stopped"), run="r")
     measured = {
         "FR": {12: 60.0, 13: 60.0, 14: 44.0, 15: 44.0, 16: 44.0},
         "DE": {12: 400.0, 13: 400.0, 14: 220.0},
@@ -111,5 +120,11 @@ def work(
         embodied_gco2eq=embodied_gco2eq,
     )  # fmt: skip
     receipt = told.receipt(client, outcome=outcome, started_at=began, energy=energy)
-    kind = "update.accepted" if outcome == "trained" else f"assignment.{outcome}"
-    told.book(kind, receipt, gco2eq_per_kwh, network_wh=0.1)
+    told.book(_KINDS[outcome], receipt, gco2eq_per_kwh, network_wh=0.1)
+
+
+_KINDS: Mapping[Outcome, type[ReceiptPayload]] = {
+    "trained": UpdateAccepted,
+    "declined": AssignmentDeclined,
+    "failed": AssignmentFailed,
+}

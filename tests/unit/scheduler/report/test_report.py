@@ -13,6 +13,7 @@ from hypothesis import given
 
 from common.errors import FederationError
 from scheduler.carbon.reading import Family
+from scheduler.ledger.events import SignalFellBack, SignalRecovered, UpdateAccepted, UpdateLate
 from scheduler.report.page import to_html
 from scheduler.report.plain import bookings_csv, months_csv, to_json
 from scheduler.report.report import Provenance, Report, Scope, make_report
@@ -164,7 +165,7 @@ def test_grams_of_another_family_are_in_no_sum_and_said():
     told = golden()
     marginal = Family("marginal", "direct", "production")
     late = told.receipt("b", started_at=at(15.5), round=2)
-    told.book("update.late", late, 900.0, family=marginal)  # 2 Wh: 1.8 g of another kind
+    told.book(UpdateLate, late, 900.0, family=marginal)  # 2 Wh: 1.8 g of another kind
     report = report_of(told)
     assert report.totals.gco2eq == pytest.approx(37.0)
     assert report.totals.apart_gco2eq == pytest.approx(1.8)
@@ -179,9 +180,9 @@ def test_words_from_outside_are_escaped_in_html_and_harmless_in_a_spreadsheet():
     energy = told.receipt("a").energy
     assert energy is not None
     evil = energy.model_copy(update={"method": "=HYPERLINK(1)<script>x</script>"})
-    told.book("update.late", told.receipt("a", started_at=at(16), energy=evil))
+    told.book(UpdateLate, told.receipt("a", started_at=at(16), energy=evil))
     told.tell(
-        "signal.fell_back", zone="FR", expected="<b>", speaks=None, why="<img src=x onerror=y>"
+        SignalFellBack(zone="FR", expected="<b>", active_source=None, why="<img src=x onerror=y>")
     )
     report = report_of(told)
     page = to_html(report)
@@ -222,27 +223,27 @@ def test_columns_are_printed_in_the_unit_and_with_the_decimals_of_the_total():
 
 def test_fallbacks_of_the_period_are_told_and_those_in_force_at_its_begin():
     told = golden()
-    told.tell("signal.fell_back", zone="FR", expected="neso", speaks="static", why="silent")
+    told.tell(SignalFellBack(zone="FR", expected="neso", active_source="static", why="silent"))
     told.later(HOUR)
-    told.tell("signal.recovered", zone="FR", speaks="neso")
+    told.tell(SignalRecovered(zone="FR", active_source="neso"))
     fallbacks = report_of(told).fallbacks
-    assert [(f.zone, f.speaks) for f in fallbacks] == [("FR", "static"), ("FR", "neso")]
+    assert [(f.zone, f.active_source) for f in fallbacks] == [("FR", "static"), ("FR", "neso")]
     assert report_of(told, until=at(15)).fallbacks == ()
     told.later(HOUR)
-    told.tell("signal.fell_back", zone="PL", expected="neso", speaks=None, why="silent")
+    told.tell(SignalFellBack(zone="PL", expected="neso", active_source=None, why="silent"))
     told.later(HOUR)
     told.start(spec(id="s"))
     told.plan("c", run="s")
     told.answer("c", run="s", round=1, started_at=told.now)
     fallbacks = report_of(told, run="s").fallbacks
-    assert [(f.zone, f.speaks) for f in fallbacks] == [("PL", None)]
+    assert [(f.zone, f.active_source) for f in fallbacks] == [("PL", None)]
 
 
 def test_a_local_signal_is_never_settled_and_nothing_is_said_to_come():
     told = Story("a")
     told.start()
     told.plan("a")
-    told.book("update.accepted", told.receipt("a"), source="typical_day", quality="modelled")
+    told.book(UpdateAccepted, told.receipt("a"), source="typical_day", quality="modelled")
     page = to_html(report_of(told))
     assert "no intensities measured later will replace its own" in page
     assert "not known yet" not in page

@@ -7,9 +7,10 @@ import pytest
 
 from common.messages import Energy, EnergyPart
 from scheduler.accounting.booking import Booking
-from scheduler.carbon.reading import FLOW_TRACED, Mean, Quality, Reading
+from scheduler.carbon.reading import FLOW_TRACED, Mean, Reading
 from scheduler.carbon.signal import hour_number
 from scheduler.carbon.signals.typical_day import typical_days
+from scheduler.ledger.events.grid import Quality
 from scheduler.report.uncertainty import range_of
 from tests.unit.scheduler.story import HOUR, NOON, reading
 

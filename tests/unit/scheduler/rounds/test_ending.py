@@ -2,6 +2,7 @@
 
 import pytest
 
+from scheduler.ledger.events import RoundEvaluated, RunStopRequested, RunWaiting
 from scheduler.rounds.ending import end_reason
 from tests.unit.scheduler.story import HOUR, Story, spec
 
@@ -23,7 +24,7 @@ def do_round(told: Story, *, score: bool = True) -> None:
     told.close()
     if score:
         number = len(told.state.runs["r"].closed)
-        told.tell("round.evaluated", run="r", number=number, metrics={"accuracy": 0.9})
+        told.tell(RoundEvaluated(metrics={"accuracy": 0.9}), run="r", number=number)
 
 
 def test_a_run_goes_on_until_its_rounds_are_closed():
@@ -39,7 +40,7 @@ def test_the_last_version_waits_for_its_score_if_the_coordinator_can_score():
     told = begun(rounds=1)
     do_round(told, score=False)
     assert reason(told) is None
-    told.tell("round.evaluated", run="r", number=1, metrics={})
+    told.tell(RoundEvaluated(metrics={}), run="r", number=1)
     assert reason(told) == "rounds"
 
 
@@ -85,15 +86,15 @@ def test_a_budget_that_does_not_cover_what_is_planned_ends_the_run(amid_a_round)
     if amid_a_round:
         told.plan("a", "b")
         told.answer("a", outcome="declined", energy=None)
-    told.tell("run.waiting", run="r", number=1, reason="too_few", codes={})
+    told.tell(RunWaiting(reason="too_few"), run="r", number=1)
     assert reason(told) is None
-    told.tell("run.waiting", run="r", number=1, reason="over_budget", codes={})
+    told.tell(RunWaiting(reason="over_budget"), run="r", number=1)
     assert reason(told) == "grams"
 
 
 def test_a_plan_ends_the_wait_for_the_budget():
     told = begun(rounds=None, grams=0.3)
-    told.tell("run.waiting", run="r", number=1, reason="over_budget", codes={})
+    told.tell(RunWaiting(reason="over_budget"), run="r", number=1)
     told.plan("a", "b")
     assert reason(told) is None
 
@@ -101,5 +102,5 @@ def test_a_plan_ends_the_wait_for_the_budget():
 def test_whoever_asks_to_stop_is_not_kept_waiting():
     told = begun()
     told.plan("a", "b")
-    told.tell("run.stop_requested", run="r")
+    told.tell(RunStopRequested(), run="r")
     assert reason(told) == "stopped"

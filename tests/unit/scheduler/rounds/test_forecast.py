@@ -10,6 +10,7 @@ from common.errors import SignalError
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.gate.gate import GateRule
+from scheduler.ledger.events import RunEnded
 from scheduler.rounds.forecast import ExpectedRound, agenda, why
 from scheduler.selection.score import WEIGHTS
 from tests.unit.scheduler.story import HOUR, MINUTE, NOON, Story, spec
@@ -144,7 +145,7 @@ def test_the_open_round_comes_first_and_ends_as_usual():
 
 def test_nothing_is_expected_of_a_run_that_has_ended():
     told = began()
-    told.tell("run.ended", run="r", reason="stopped")
+    told.tell(RunEnded(reason="stopped"), run="r")
     assert look(told, *[100.0] * 12) == []
 
 

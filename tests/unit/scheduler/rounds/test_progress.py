@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from scheduler.ledger.events import RunWaiting
 from scheduler.rounds.progress import waiting_body, waiting_news
 from scheduler.selection.plan import plan_round
 from tests.unit.scheduler.selection.test_plan import situation, some
@@ -20,11 +21,11 @@ def test_the_best_hour_is_kept_as_a_time_so_that_the_reason_stays_as_the_hours_g
     told = Story("c0", "c1", "c2")
     run = told.start(ASKED)
     waits = waiting_body(plan_on(50.0, 40.0, 30.0, 60.0), NOON + 5 * MINUTE)
-    assert waits["because"]["best_at"] == (NOON + 2 * HOUR).isoformat()
+    assert waits.best_at == NOON + 2 * HOUR
     (news,) = waiting_news(run, waits)
-    told.tell(news.kind, run="r", number=1, **news.body)
+    told.write(news)
     an_hour_on = waiting_body(plan_on(50.0, 30.0, 60.0), NOON + HOUR)
-    assert an_hour_on["because"] != waits["because"]
+    assert an_hour_on.because != waits.because
     assert waiting_news(run, an_hour_on) == []
     later_still = waiting_body(plan_on(50.0, 60.0, 60.0, 30.0), NOON + HOUR)
     assert len(waiting_news(run, later_still)) == 1
@@ -33,6 +34,6 @@ def test_the_best_hour_is_kept_as_a_time_so_that_the_reason_stays_as_the_hours_g
 def test_a_reason_of_another_kind_is_news():
     told = Story("c0", "c1", "c2")
     run = told.start(ASKED)
-    told.tell("run.waiting", run="r", number=1, reason="policy_waits", codes={})
+    told.tell(RunWaiting(reason="policy_waits"), run="r", number=1)
     plan = replace(plan_on(50.0, 40.0), waiting="too_few")
     assert len(waiting_news(run, waiting_body(plan, NOON))) == 1

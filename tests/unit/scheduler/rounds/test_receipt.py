@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.messages import BlobRef
+from scheduler.ledger.events import AssignmentDeclined, AssignmentFailed, RunEnded, UpdateRefused
 from scheduler.rounds.receipt import worth
-from tests.unit.scheduler.story import Story, sha
+from tests.unit.scheduler.story import Story, given_up, sha
 
 
 def under_way() -> Story:
@@ -63,7 +64,7 @@ def test_an_update_after_the_commit_is_late():
 
 def test_a_given_up_assignment_that_is_answered_while_the_round_is_open_counts():
     told = under_way()
-    told.tell("assignment.given_up", run="r", number=1, client="a", code="deadline")
+    told.tell(given_up("deadline"), run="r", number=1, client="a")
     assert told.answer("a") == "count"
     open_round = told.state.runs["r"].open_round
     assert open_round is not None
@@ -72,7 +73,7 @@ def test_a_given_up_assignment_that_is_answered_while_the_round_is_open_counts()
 
 def test_a_decline_after_an_assignment_was_given_up_is_late():
     told = under_way()
-    told.tell("assignment.given_up", run="r", number=1, client="a", code="deadline")
+    told.tell(given_up("deadline"), run="r", number=1, client="a")
     assert worth(told.state, told.receipt("a", outcome="declined")) == "late"
 
 
@@ -86,7 +87,7 @@ def test_declines_and_failures_settle_an_open_assignment_once(outcome):
     assert open_round.cohort["a"].status == outcome
 
 
-@pytest.mark.parametrize("kind", ["update.refused", "assignment.failed", "assignment.declined"])
+@pytest.mark.parametrize("kind", [UpdateRefused, AssignmentFailed, AssignmentDeclined])
 def test_an_update_after_a_refusal_or_a_failure_is_late(kind):
     told = under_way()
     told.book(kind, told.receipt("a"))
@@ -101,7 +102,7 @@ def test_a_failure_after_an_update_was_counted_is_late():
 
 def test_everything_after_the_end_of_a_run_is_late():
     told = under_way()
-    told.tell("run.ended", run="r", reason="stopped")
+    told.tell(RunEnded(reason="stopped"), run="r")
     assert worth(told.state, told.receipt("a")) == "late"
 
 

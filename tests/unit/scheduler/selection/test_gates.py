@@ -11,7 +11,8 @@ from common.errors import SignalError
 from scheduler.carbon.grid import ZoneNow
 from scheduler.carbon.reading import FLOW_TRACED, Family, Reading
 from scheduler.federation.client import Client
-from scheduler.gate.gate import Code, Gate, GateRule, State, judge
+from scheduler.gate.gate import Gate, GateRule, judge
+from scheduler.ledger.events.gate import Code, State
 from scheduler.selection.client_table import ClientTable
 from scheduler.selection.gates import CODES, NOT_JUDGED, STATES, Gates, states_of
 from tests.unit.scheduler.story import HOUR, NOON, gate

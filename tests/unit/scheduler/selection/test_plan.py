@@ -8,10 +8,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from common.messages import Reason, Timings
 from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.federation.accepted import Accepted
 from scheduler.federation.client import Client
-from scheduler.federation.round import Accepted, AssignmentState, Round
-from scheduler.gate.gate import State
+from scheduler.federation.round import AssignmentState, Round
+from scheduler.ledger.events.gate import State
 from scheduler.policies import POLICIES
 from scheduler.selection.plan import MAX_FAILURES, Situation, derive_seed, plan_round, why
 from scheduler.selection.score import WEIGHTS
@@ -63,7 +65,7 @@ def codes(made) -> dict[str, str]:
 
 def open_round(*, accepted: int = 0, **statuses: str) -> Round:
     """Return an open round in which each client has that part."""
-    update = Accepted(sha("x"), 1, 1, None, None, NOON, NOON, 0.0, None, {}, {}, 0)
+    update = Accepted(sha("x"), 1, 1, None, None, NOON, NOON, 0.0, None, Timings(), 0.0, {}, 0)
     cohort = {n: AssignmentState(n, 0, NOON, "i1", status) for n, status in statuses.items()}
     return Round(
         1, sha("v0"), NOON, NOON, 20, len(cohort), NOON + HOUR, NOON + HOUR, cohort,
@@ -162,7 +164,7 @@ def test_a_site_that_declined_is_asked_again_when_its_hour_is_over():
 
 def test_a_site_that_was_only_asked_too_late_is_asked_at_once():
     so_far = open_round(c0="declined")
-    so_far.cohort["c0"].reason = {"code": "too_late"}
+    so_far.cohort["c0"].reason = Reason(code="too_late", text="It was too late.")
     assert codes(plan(situation(*some(2)), so_far, quorum=2))["c0"] == "invited"
 
 

@@ -16,7 +16,8 @@ from scheduler.carbon.signals.typical_day import TypicalDay
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation, Run
 from scheduler.federation.round import AssignmentState, ClosedRound, Round
-from scheduler.gate.gate import Gate, GateRule, State
+from scheduler.gate.gate import Gate, GateRule
+from scheduler.ledger.events.gate import State
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies import POLICIES
 from scheduler.policies.context import PastUpdate
@@ -88,7 +89,7 @@ def closed_round(number: int, cohort: set[str]) -> ClosedRound:
     updates = {client: PastUpdate(1.0, 60.0, 0.1) for client in sorted(cohort)}
     return ClosedRound(
         number, sha("v"), tuple(sorted(cohort)), at, at, 1.0, 1.0, 0.1, None, at, at, None, {}, {},
-        updates, sha("v"), None, [], 20,
+        updates, sha("v"), None, (), 20,
     )  # fmt: skip
 
 

@@ -85,7 +85,7 @@ ROWS: list[dict[str, Any]] = [
     {
         "client": "a",
         "code": "invited",
-        "gate": gate("open").to_dict(),
+        "gate": gate("open").to_payload().model_dump(mode="json"),
         "expected_gco2eq": 0.1,
         "score": 0.75,
         "parts": {"grams_per_update": [0.1, 1.0, 0.5], "participation": [3, 0.5, 0.15]},

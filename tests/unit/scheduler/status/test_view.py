@@ -1,13 +1,22 @@
 """The view tells a run as it stands, and says what is unknown."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from common.clock import GridClock
 from common.errors import FederationError
+from scheduler.ledger.events import (
+    Because,
+    RunEnded,
+    RunWaiting,
+    SignalFellBack,
+    SignalRecovered,
+    UpdateAccepted,
+)
 from scheduler.status.view import summary, verdict, view
-from tests.unit.scheduler.story import HOUR, NOON, Story, spec
+from tests.unit.scheduler.story import HOUR, NOON, Story, given_up, spec
 
 
 def seen(told: Story, run: str | None = None) -> dict[str, Any]:
@@ -42,20 +51,22 @@ def test_a_round_that_waits_says_how_many_gates_are_open():
 def test_a_round_that_waits_for_its_policy_or_because_of_it_says_so():
     told = Story("a", "b")
     told.start()
-    told.tell("run.waiting", run="r", number=1, reason="policy_waits", codes={})
+    told.tell(RunWaiting(reason="policy_waits"), run="r", number=1)
     assert said(told) == (
         "The policy fairwind waits for a better hour, although 2 clients could train."
     )
-    because = {
+    because: Because = {
         "code": "better_hours_ahead", "hours_ahead": 48.0, "better_hours": 21.0,
-        "hours_needed": 17.0, "best_at": "2026-07-06T09:00:00+00:00", "saves_gco2eq": 1.2,
+        "hours_needed": 17.0, "saves_gco2eq": 1.2,
     }  # fmt: skip
-    told.tell("run.waiting", run="r", number=1, reason="policy_waits", codes={}, because=because)
+    best_at = datetime(2026, 7, 6, 9, tzinfo=UTC)
+    waiting = RunWaiting(reason="policy_waits", because=because, best_at=best_at)
+    told.tell(waiting, run="r", number=1)
     assert said(told) == (
         "The policy fairwind waits: 21 of the next 48 hours are cleaner for the clients that are "
         "due, and 17 are needed; the best begins at Mon 09:00 UTC and saves at least 1.2 gCO2eq."
     )
-    told.tell("run.waiting", run="r", number=1, reason="policy_failed", codes={}, text="It broke.")
+    told.tell(RunWaiting(reason="policy_failed", text="It broke."), run="r", number=1)
     assert said(told) == "It broke."
 
 
@@ -81,7 +92,7 @@ def test_a_round_nobody_is_left_to_answer_in_says_so():
 def test_an_ended_run_says_why():
     told = Story("a", "b")
     told.start()
-    told.tell("run.ended", run="r", reason="grams", text="")
+    told.tell(RunEnded(reason="grams", text=""), run="r")
     assert said(told) == "r has ended: its gram budget is spent."
 
 
@@ -156,13 +167,16 @@ def test_a_fallback_is_said_until_the_signal_speaks_again():
     told.enrol("b", "GB")
     told.read("FR", 56.0)
     told.read("GB", 200.0)
-    told.tell("signal.fell_back", zone="GB", expected="neso", speaks="static", why="it is silent")
+    told.tell(
+        SignalFellBack(zone="GB", expected="neso", active_source="static", why="it is silent")
+    )
     shown = seen(told)
     assert shown["notice"] == "For GB, static speaks instead of neso."
     assert shown["zones"][1]["signal"] == {
-        "speaks": "static", "expected": "neso", "why": "it is silent", "since": NOON.timestamp(),
+        "active_source": "static", "expected": "neso", "why": "it is silent",
+        "since": NOON.timestamp(),
     }  # fmt: skip
-    told.tell("signal.recovered", zone="GB", speaks="neso")
+    told.tell(SignalRecovered(zone="GB", active_source="neso"))
     assert seen(told)["notice"] is None
 
 
@@ -174,7 +188,7 @@ def test_one_unknown_zone_is_named_and_all_of_them_are_an_alarm():
     assert seen(told)["notice"] == "The carbon intensity of GB is unknown."
     told.read("FR", None)
     why = "the key was refused"
-    told.tell("signal.fell_back", zone="FR", expected="neso", speaks=None, why=why)
+    told.tell(SignalFellBack(zone="FR", expected="neso", active_source=None, why=why))
     assert seen(told)["notice"] == (
         "Every carbon signal is down: no zone's intensity is known, so gates are unknown "
         "(the key was refused)."
@@ -186,8 +200,8 @@ def test_booked_and_settled_grams_stand_side_by_side():
     told.start()
     told.plan("a", "b")
     told.answer("a")
-    told.book("update.accepted", told.receipt("b"), None)
-    told.tell("assignment.given_up", run="r", number=1, client="b", code="deadline")
+    told.book(UpdateAccepted, told.receipt("b"), None)
+    told.tell(given_up("deadline"), run="r", number=1, client="b")
     figures = seen(told)["run"]
     assert figures["booked_gco2eq"] == pytest.approx(0.1)
     assert (figures["unknown_wh"], figures["unreported"]) == (2.0, 1)

@@ -17,6 +17,7 @@ from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.carbon.signal import HOUR, hour_start
 from scheduler.federation.opening import FederationLedger, open_ledger
 from scheduler.ledger.event import Draft, Event
+from scheduler.ledger.events import ClientEnrolled, ClientSilent, GridSettled
 from simulation.counterfactual.from_ledger import read_past
 from simulation.counterfactual.remembered import Remembered, Stretch, hourly
 from simulation.counterfactual.replay import Hindsight, ReplayedFigures, look_back
@@ -135,7 +136,7 @@ def test_settled_intensities_go_before_those_told_at_the_time(tmp_path):
         for at in (start + n * HOUR for n in range(5))
     ]
     with ledger.transaction() as tx:
-        tx.append(Draft("grid.settled", body={"readings": {"FR": [r.to_dict() for r in settled]}}))
+        tx.append(Draft(GridSettled(readings={"FR": tuple(r.to_record() for r in settled)})))
     hindsight = seen(list(ledger.events()), "threshold")
     assert hindsight.happened.gco2eq == pytest.approx(3 * (0.015 + 0.06))
     assert figures(hindsight.others[0]).gco2eq == pytest.approx(3 * 0.015)
@@ -160,7 +161,7 @@ def test_wall_seconds_are_stretched_to_the_grid_clocks(tmp_path):
 def test_who_was_away_is_not_invited(tmp_path):
     events = list(two_grids(tmp_path).events())
     first = next(e for e in events if e.kind == "round.closed")
-    gone = replace(first, kind="client.silent", run="", round=0, client="FR-01", body={})
+    gone = replace(first, payload=ClientSilent(), run="", round=0, client="FR-01")
     at = events.index(first) + 1
     hindsight = seen([*events[:at], gone, *events[at:]], "random")
     assert figures(hindsight.others[0]).participations == {"FR-01": 1, "PL-01": 3}
@@ -168,7 +169,7 @@ def test_who_was_away_is_not_invited(tmp_path):
 
 def test_who_was_never_there_is_left_out(tmp_path):
     events = list(two_grids(tmp_path).events())
-    absent = replace(events[0], client="ES-01", body={"zone": "ES", "num_examples": 100})
+    absent = replace(events[0], client="ES-01", payload=ClientEnrolled(zone="ES", num_examples=100))
     hindsight = seen([absent, *events], "random")
     assert hindsight.happened.participations == {"FR-01": 3, "PL-01": 3}
     assert figures(hindsight.own).participations == {"FR-01": 3, "PL-01": 3}

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -12,12 +12,20 @@ from hypothesis import strategies as st
 
 from common.errors import SettingError
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import (
+    Payload,
+    ReceiptPayload,
+    RoundPlanned,
+    RunWaiting,
+    UpdateAccepted,
+    UpdateLate,
+)
 from simulation.outcome import Outcome
 from simulation.ports.journal import Memory
 from simulation.run import simulate
 from tests.unit.simulation.worlds import group, trace, world
 
-ANSWERS = ("update.", "assignment.declined", "assignment.failed")
+P = TypeVar("P", bound=Payload)
 
 TWO_FAST_TWO_SLOW = [group(count=2), group(count=2, zone="DE", examples_per_s=10)]
 """The fast ones need 1 s and 0.1 Wh, the slow ones 10 s and 1 Wh."""
@@ -35,7 +43,11 @@ class Kept(Memory):
         self.drafts += [(at, draft) for draft in drafts]
 
     def of(self, *kinds: str) -> list[Draft]:
-        return [draft for _, draft in self.drafts if draft.kind.startswith(kinds)]
+        return [draft for _, draft in self.drafts if draft.kind in kinds]
+
+    def payloads(self, made: type[P]) -> list[tuple[str, P]]:
+        """Return what events of one kind say, each with its client."""
+        return [(d.client, d.payload) for _, d in self.drafts if isinstance(d.payload, made)]
 
 
 def played(**changes: Any) -> tuple[Outcome, Kept]:
@@ -99,8 +111,8 @@ def test_an_assignment_that_waited_too_long_is_declined():
     run = {"policy": "all", "rounds": 4, "cohort": 2, "quorum": 2, "over_selection": 1.0}
     outcome, kept = played(clients=TWO_FAST_TWO_SLOW, run=run, gate=gate)
     # Planned at 2 and 3 s, their third and fourth turns come at 20 s, after 17 and 18 s.
-    late = kept.of("update.late")
-    assert [d.body["reason"]["code"] for d in late if d.body["reason"]] == ["too_late"] * 4
+    late = [update.work.reason for _, update in kept.payloads(UpdateLate)]
+    assert [reason.code for reason in late if reason] == ["too_late"] * 4
     assert outcome.energy_wh == pytest.approx(8 * 0.1 + 4 * 1)
 
 
@@ -150,7 +162,7 @@ def test_a_run_waits_for_the_hour_in_which_its_gates_open(tmp_path):
     path = trace(tmp_path, {"FR": dirty_until})
     outcome, kept = played(signal={"kind": "trace", "path": path})
     assert outcome.rounds[0].started_h == 5
-    assert [d.body["reason"] for d in kept.of("run.waiting")] == ["too_few"]
+    assert [waiting.reason for _, waiting in kept.payloads(RunWaiting)] == ["too_few"]
 
 
 def test_a_policy_may_ask_for_less_work_and_weigh_it():
@@ -161,7 +173,7 @@ def test_a_policy_may_ask_for_less_work_and_weigh_it():
     outcome, kept = played(run=run)
     # Three clients of four epochs and one of two: 14 times 0.1 Wh.
     assert outcome.energy_wh == pytest.approx(1.4)
-    weights = {d.client: d.body["weight"] for d in kept.of("update.accepted")}
+    weights = {client: update.admission.weight for client, update in kept.payloads(UpdateAccepted)}
     assert weights == {"FR-01": 200_000, "FR-02": 100_000, "FR-03": 100_000, "FR-04": 100_000}
 
 
@@ -189,13 +201,13 @@ def test_every_watt_hour_is_booked_once(*, rate, jitter, over, deadline_s, away,
         "over_selection": over, "deadline_s": deadline_s,
     }  # fmt: skip
     outcome, kept = played(clients=clients, run=run, seed=seed)
-    told = kept.of(*ANSWERS)
-    used_wh = [(d.body["energy"] or {}).get("energy_wh", 0.0) for d in told]
+    works = [answer.work for _, answer in kept.payloads(ReceiptPayload)]
+    used_wh = [work.energy_wh or 0.0 for work in works]
     assert outcome.energy_wh == pytest.approx(sum(used_wh))
     assert outcome.gco2eq == pytest.approx(0.1 * sum(used_wh))
-    asked = sum(len(d.body["cohort"]) for d in kept.of("round.planned"))
-    assert len(told) == asked
-    declined = [d for d in told if d.body["energy"] is None]
+    asked = sum(len(planned.cohort) for _, planned in kept.payloads(RoundPlanned))
+    assert len(works) == asked
+    declined = [work for work in works if work.energy is None]
     assert outcome.unreported == len(declined)
     assert_in_turn(kept)
 
@@ -203,9 +215,8 @@ def test_every_watt_hour_is_booked_once(*, rate, jitter, over, deadline_s, away,
 def assert_in_turn(kept: Kept) -> None:
     """Check that no site ever did two things at once."""
     works = defaultdict(list)
-    for draft in kept.of(*ANSWERS):
-        times = draft.body["started_at"], draft.body["ended_at"]
-        works[draft.client].append(tuple(map(datetime.fromisoformat, times)))
+    for client, answer in kept.payloads(ReceiptPayload):
+        works[client].append((answer.work.started_at, answer.work.ended_at))
     for spans in works.values():
         ordered = sorted(spans)
         for (_, ended), (started, _) in pairwise(ordered):

@@ -7,9 +7,10 @@ import numpy as np
 
 from scheduler.carbon.forecast import Forecast, forecast
 from scheduler.carbon.forecast.history import History
-from scheduler.carbon.reading import FLOW_TRACED, Quality, Reading
+from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.carbon.signal import hour_number
 from scheduler.carbon.signals.weather import Floats
+from scheduler.ledger.events.grid import Quality
 
 HOUR = timedelta(hours=1)
 NOW = datetime(2026, 7, 1, tzinfo=UTC)  # a Wednesday

@@ -1,0 +1,51 @@
+"""Payloads about clients: who takes part, and whose worker is there."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from scheduler.ledger.events.base import Payload
+
+
+class ClientEnrolled(Payload):
+    """A client takes part from now on, or what is known of it has changed.
+
+    Attributes:
+        zone: Electricity Maps zone id of its grid.
+        num_examples: At most this many examples count; `None` for no limit.
+    """
+
+    kind: ClassVar[str] = "client.enrolled"
+
+    zone: str
+    num_examples: int | None = Field(default=None, ge=1)
+
+
+class ClientRetired(Payload):
+    """A client takes part no more; its past stays."""
+
+    kind: ClassVar[str] = "client.retired"
+
+
+class ClientJoined(Payload):
+    """A worker of a new incarnation sends heartbeats for a client.
+
+    Attributes:
+        incarnation: Changes with every start of the worker.
+        host: The machine it runs on.
+        pid: Its process there.
+    """
+
+    kind: ClassVar[str] = "client.joined"
+
+    incarnation: str
+    host: str
+    pid: int
+
+
+class ClientSilent(Payload):
+    """A client's worker has stopped sending heartbeats."""
+
+    kind: ClassVar[str] = "client.silent"

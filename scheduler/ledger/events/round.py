@@ -1,0 +1,115 @@
+"""Payloads about rounds: planned, committed, closed, evaluated."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from scheduler.ledger.events.base import Because, Payload, Sha256, Utc
+
+
+@dataclass(config=ConfigDict(strict=True, extra="forbid"), frozen=True, slots=True)
+class ManifestLine:
+    """One update that counts in a round. A run's state keeps those of all rounds: it is small.
+
+    Attributes:
+        client: Whose update it is.
+        sha256: The blob of the update.
+        weight: What it counts in the aggregate, relative to the others.
+    """
+
+    client: str
+    sha256: Sha256
+    weight: int
+
+
+class RoundPlanned(Payload):
+    """A cohort is invited, or more clients join a round that is short of its quorum.
+
+    Attributes:
+        base_version: The blob of the version they train from.
+        cohort: Who is invited.
+        target: How many updates the round aims at.
+        deadline_s: After how many wall seconds it closes with its quorum.
+        valid_until: Until when sites may begin, grid clock.
+        exponent: Of the fixed-point scale on which the round's updates are summed.
+        expected_gco2eq: What those of the cohort are expected to emit of which experience exists.
+        epochs: Local epochs of those who are to do fewer than the run asks for.
+        weights_permille: What the examples of each count; empty if all count alike.
+        because: Why the policy invites them, where it gives a reason.
+        verdicts: Everybody's.
+    """
+
+    kind: ClassVar[str] = "round.planned"
+
+    base_version: Sha256
+    cohort: tuple[str, ...]
+    target: int = Field(ge=1)
+    deadline_s: float = Field(gt=0)
+    valid_until: Utc
+    exponent: int
+    expected_gco2eq: float | None = None
+    epochs: dict[str, int] = Field(default_factory=dict)
+    weights_permille: dict[str, int] = Field(default_factory=dict)
+    because: Because = Field(default_factory=dict)
+    verdicts: Any = None
+
+
+class RoundCommitted(Payload):
+    """A round's manifest is fixed: which updates count, with their weights.
+
+    Attributes:
+        manifest: In the order of the clients' ids.
+    """
+
+    kind: ClassVar[str] = "round.committed"
+
+    manifest: tuple[ManifestLine, ...]
+
+
+class RoundClosed(Payload):
+    """A round made the next version; what it used and emitted.
+
+    Attributes:
+        version: The blob of that version.
+        server_state: The blob of the server optimizer's state; `None` if it has none.
+        energy_wh: Energy of the counted updates, Wh.
+        gco2eq: Their emissions as booked, gCO2eq, where known.
+        baseline_gco2eq: Emissions of the same work had nobody waited for clean power, gCO2eq;
+            `None` if unknown.
+        baseline_started: When that baseline's round starts, grid clock.
+        baseline_ended: When it ends, grid clock.
+        fleet_gco2eq: Emissions of the same work at the mean of all zones, gCO2eq; `None` if
+            unknown.
+        held_out: The clients' own score of the version they pulled, by metric.
+        phases: Where the round's wall seconds went, by phase; `None` if unknown.
+    """
+
+    kind: ClassVar[str] = "round.closed"
+
+    version: Sha256
+    server_state: Sha256 | None = None
+    energy_wh: float
+    gco2eq: float
+    baseline_gco2eq: float | None = None
+    baseline_started: Utc
+    baseline_ended: Utc
+    fleet_gco2eq: float | None = None
+    held_out: dict[str, float] = Field(default_factory=dict)
+    phases: dict[str, float | None] = Field(default_factory=dict)
+
+
+class RoundEvaluated(Payload):
+    """A round's version has a score.
+
+    Attributes:
+        metrics: By metric; empty if the workload could not score it.
+        evaluate_s: How long that took, wall seconds.
+    """
+
+    kind: ClassVar[str] = "round.evaluated"
+
+    metrics: dict[str, float]
+    evaluate_s: float = Field(default=0.0, ge=0)

@@ -1,0 +1,103 @@
+"""Payloads about runs: asked for, opened, waiting, over."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from scheduler.ledger.events.base import Because, Payload, Sha256, Utc
+from scheduler.ledger.run_spec import RunSpec
+
+VerdictCode = Literal[
+    "invited",
+    "not_sampled",
+    "gate_closed",
+    "gate_unknown",
+    "silent",
+    "busy",
+    "failing",
+    "failed",
+    "declined",
+    "in_round",
+    "over_budget",
+]
+"""Why one client is or is not invited. The ledger keeps these: add to them, never rename one."""
+
+WaitReason = Literal["too_few", "policy_waits", "over_budget", "policy_failed"]
+"""Why no client is invited, although a round is due."""
+
+EndReason = Literal["rounds", "hours", "grams", "stopped", "failed"]
+"""Which budget was spent first, or that the run was stopped, or that its workload failed."""
+
+
+class RunStarted(Payload):
+    """A run is asked for.
+
+    Attributes:
+        spec: Everything that was asked for, defaults included.
+    """
+
+    kind: ClassVar[str] = "run.started"
+
+    spec: RunSpec
+
+
+class RunOpened(Payload):
+    """A run's first version exists.
+
+    Attributes:
+        version: The blob of that version.
+        num_params: Numbers in it.
+        scored_here: Whether the coordinator has test data; else clients score on held-out data.
+    """
+
+    kind: ClassVar[str] = "run.opened"
+
+    version: Sha256
+    num_params: int = Field(ge=0)
+    scored_here: bool
+
+
+class RunWaiting(Payload):
+    """A round is due and cannot start; once per change of the reasons.
+
+    Attributes:
+        reason: Why no client is invited.
+        codes: By client, why it is or is not eligible.
+        because: Why the policy waits, where it gives a reason.
+        best_at: When the hour begins that the policy waits for, grid clock; `None` if it has none.
+        text: What failed, and what to do; empty unless something failed.
+    """
+
+    kind: ClassVar[str] = "run.waiting"
+
+    reason: WaitReason
+    codes: dict[str, VerdictCode] = Field(default_factory=dict)
+    because: Because = Field(default_factory=dict)
+    best_at: Utc | None = None
+    text: str = ""
+
+
+class RunStopRequested(Payload):
+    """A user asks for the end of a run."""
+
+    kind: ClassVar[str] = "run.stop_requested"
+
+
+class RunEnded(Payload):
+    """A run is over.
+
+    Attributes:
+        reason: Why.
+        text: What failed, and what to do; empty unless something failed.
+        last_version: The blob of its last version; `None` if it never had one.
+        best_version: The blob of the version with the best score, else of the last.
+    """
+
+    kind: ClassVar[str] = "run.ended"
+
+    reason: EndReason
+    text: str = ""
+    last_version: Sha256 | None = None
+    best_version: Sha256 | None = None
