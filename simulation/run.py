@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sized
 from contextlib import contextmanager
-from datetime import timedelta
 from statistics import median
 from typing import cast
 
@@ -89,7 +88,7 @@ def play(
         course = Course(
             scenario, sites, _examples(sites, data),
             grid=VirtualGrid(KnownNow(truth, foresight, clock), family), clock=clock,
-            learner=learner, journal=journal or Memory(), rule=_rule(scenario, family),
+            learner=learner, journal=journal or Memory(), rule=GateRule.of(scenario.gate, family),
         )  # fmt: skip
         for closed in course.follow():
             if on_round is not None:
@@ -108,17 +107,6 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _rule(scenario: Scenario, family: Family) -> GateRule:
-    gate = scenario.gate
-    return GateRule(
-        threshold_gco2eq_per_kwh=gate.threshold_gco2eq_per_kwh,
-        ceiling_gco2eq_per_kwh=gate.ceiling_gco2eq_per_kwh,
-        patience=timedelta(hours=gate.patience_h),
-        dwell=timedelta(minutes=gate.dwell_min),
-        family=family,
-    )
 
 
 def _learning(

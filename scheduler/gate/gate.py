@@ -13,8 +13,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from common.settings import Settings
+from scheduler.carbon import federation_family
 from scheduler.carbon.reading import FLOW_TRACED, Family, Reading, refuse_naive
 from scheduler.ledger.events.gate import Code, GateChanged, State
 
@@ -66,6 +68,30 @@ class Gate:
         return cls(kept.state, kept.since, kept.reason, kept.numbers)
 
 
+class GateFigures(Protocol):
+    """When gates open, as settings and scenarios state it, in hours and minutes."""
+
+    @property
+    def threshold_gco2eq_per_kwh(self) -> float:
+        """A gate opens at or below this intensity."""
+
+    @property
+    def ceiling_gco2eq_per_kwh(self) -> float:
+        """No gate opens above this one."""
+
+    @property
+    def patience_h(self) -> float:
+        """A client that waited this long may train once, grid hours."""
+
+    @property
+    def dwell_min(self) -> float:
+        """A gate keeps its state at least this long, grid minutes."""
+
+    @property
+    def unknown_grid(self) -> str:
+        """``patience`` lets patience open a gate whose grid is unknown, too; ``wait`` does not."""
+
+
 @dataclass(frozen=True)
 class GateRule:
     """When gates open and close.
@@ -88,16 +114,21 @@ class GateRule:
     unknown_may_train: bool = False
 
     @classmethod
-    def of(cls, settings: Settings, family: Family) -> GateRule:
-        """Return the rule that the settings describe, for readings of one family."""
+    def of(cls, figures: GateFigures, family: Family) -> GateRule:
+        """Return the rule that these figures describe, for readings of one family."""
         return cls(
-            threshold_gco2eq_per_kwh=settings.threshold_gco2eq_per_kwh,
-            ceiling_gco2eq_per_kwh=settings.ceiling_gco2eq_per_kwh,
-            patience=timedelta(hours=settings.patience_h),
-            dwell=timedelta(minutes=settings.dwell_min),
+            threshold_gco2eq_per_kwh=figures.threshold_gco2eq_per_kwh,
+            ceiling_gco2eq_per_kwh=figures.ceiling_gco2eq_per_kwh,
+            patience=timedelta(hours=figures.patience_h),
+            dwell=timedelta(minutes=figures.dwell_min),
             family=family,
-            unknown_may_train=settings.unknown_grid == "patience",
+            unknown_may_train=figures.unknown_grid == "patience",
         )
+
+
+def gate_rule(settings: Settings) -> GateRule:
+    """Return when gates open and close in the federation of these settings."""
+    return GateRule.of(settings, federation_family(settings))
 
 
 def judge(

@@ -30,7 +30,7 @@ def view(
     Raises:
         FederationError: If the run that is named does not exist.
     """
-    run = find_run(state, run_id) if run_id else _newest(state)
+    run = find_run(state, run_id) if run_id else newest_run(state)
     rounds = Counter(client for closed in run.closed for client in closed.cohort) if run else {}
     clients = [
         _client(c, run, state, rounds.get(c.id, 0)) for c in state.clients.values() if not c.retired
@@ -203,7 +203,8 @@ def _why(run: Run | None) -> str:
     return text
 
 
-def _newest(state: Federation) -> Run | None:
+def newest_run(state: Federation) -> Run | None:
+    """Return the newest run that is not over; if all are, the newest one."""
     active = [run for run in state.runs.values() if run.ended_at is None]
     runs = active or list(state.runs.values())
     return runs[-1] if runs else None

@@ -30,7 +30,7 @@ from scheduler.ledger.events import (
     UpdateAccepted,
     UpdateLate,
 )
-from scheduler.status.view import find_run
+from scheduler.status.view import find_run, newest_run
 from simulation.counterfactual.experience import Experience
 from simulation.counterfactual.remembered import WEEK_H, Remembered, Stretch, hourly
 from simulation.grids.truth import hour_of
@@ -195,10 +195,10 @@ def _note(
 
 
 def _find_run(state: Federation, run_id: str | None) -> Run:
-    if not state.runs:
-        msg = "The ledger tells of no run, so none can be replayed. Begin: `fairwind run start`."
+    run = find_run(state, run_id) if run_id else newest_run(state)
+    if run is None:
+        msg = "The ledger holds no run, so none can be replayed. Begin: `fairwind run start`."
         raise FederationError(msg)
-    run = find_run(state, run_id or next(reversed(state.runs)))
     if not run.closed:
         msg = (
             f"No round of {run.id} was closed, so there is nothing to replay. Wait for its first "

@@ -125,6 +125,7 @@ class GatePart(ScenarioPart):
     patience_h: float = Field(default=_usual("patience_h"), gt=0)
     dwell_min: float = Field(default=_usual("dwell_min"), ge=0)
     valid_h: float = Field(default=_usual("valid_h"), gt=0)
+    unknown_grid: Literal["wait", "patience"] = "wait"
 
     @classmethod
     def off(cls) -> Self:

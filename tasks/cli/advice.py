@@ -9,7 +9,8 @@ from scheduler.advice import SEEN_ROUNDS, Record, gather, make_advice
 from scheduler.advice.render import card
 from scheduler.carbon import federation_family
 from scheduler.carbon.grid import Grid
-from tasks.cli.base import as_json, gate_rule, ledger_at_hand, print_json
+from scheduler.gate.gate import gate_rule
+from tasks.cli.base import as_json, ledger_at_hand, print_json
 from tasks.cli.signals import signal_at_hand
 
 
@@ -24,7 +25,7 @@ def advice(client: str, *, as_json: bool) -> None:
     planned = ledger.newest("round.planned", limit=SEEN_ROUNDS)
     record = Record.of(state, planned, ours.clock.now())
     grid = Grid(signal_at_hand(ours), federation_family(ours))
-    made = make_advice(gather(state, record, grid, gate_rule(), client))
+    made = make_advice(gather(state, record, grid, gate_rule(ours), client))
     if as_json:
         print_json(made.to_dict())
     else:

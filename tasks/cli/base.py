@@ -11,7 +11,6 @@ from kombu.exceptions import OperationalError
 
 from common import settings as settings_
 from common.errors import FairwindError
-from scheduler.carbon import federation_family
 from scheduler.federation.federation import Federation
 from scheduler.federation.opening import (
     FederationLedger,
@@ -19,7 +18,6 @@ from scheduler.federation.opening import (
     open_ledger,
     read_ledger,
 )
-from scheduler.gate.gate import GateRule
 from scheduler.status.view import view
 
 
@@ -60,12 +58,6 @@ def view_at_hand(state: Federation, run_id: str | None) -> dict[str, Any]:
         state, run_id, clock=ours.clock, threshold=ours.threshold_gco2eq_per_kwh,
         ceiling=ours.ceiling_gco2eq_per_kwh,
     )  # fmt: skip
-
-
-def gate_rule() -> GateRule:
-    """Return when gates open and close, by this process's settings."""
-    ours = settings_.load()
-    return GateRule.of(ours, federation_family(ours))
 
 
 def print_json(value: Any) -> None:

@@ -11,13 +11,12 @@ import click
 
 from common.errors import SignalError
 from common.settings import Settings
-from scheduler.carbon import federation_family
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, Signal, slot_start
 from scheduler.carbon.week import WEEK
 from scheduler.federation.federation import Federation, Run
-from scheduler.gate.gate import Gate, GateRule
+from scheduler.gate.gate import Gate, gate_rule
 from scheduler.gate.sentence import explain
 from scheduler.ledger.events.gate import State
 from scheduler.rounds.forecast import ExpectedRound, agenda, describe
@@ -59,8 +58,7 @@ def show_horizon(
     """Print which rounds of a run are expected, and when gates are expected to be open."""
     now = ours.clock.now()
     signal = signal_at_hand(ours)
-    family = federation_family(ours)
-    rule = GateRule.of(ours, family)
+    rule = gate_rule(ours)
     allowed = patience_allowed(state)
     ahead = {
         client.id: gates_ahead(
@@ -71,7 +69,7 @@ def show_horizon(
         if not client.retired
     }  # fmt: skip
     planned = run and agenda(
-        state, run, Grid(signal, family), rule, now, hours=hours,
+        state, run, Grid(signal, rule.family), rule, now, hours=hours,
         weights=score_weights(ours.score_weights),
     )  # fmt: skip
     if as_json:

@@ -10,14 +10,14 @@ from common import settings as settings_
 from common.units import show_intensity
 from scheduler.carbon import federation_family
 from scheduler.carbon.grid import Grid
-from scheduler.federation.federation import Federation, Run
+from scheduler.gate.gate import gate_rule
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.reason import explain
 from scheduler.selection.plan import SENTENCES, Plan, Situation, Verdict, plan_round, why
 from scheduler.selection.score import explain_part, score_weights
 from scheduler.selection.situation import take_in
-from scheduler.status.view import find_run
-from tasks.cli.base import as_json, gate_rule, ledger_at_hand, print_json, print_table, view_at_hand
+from scheduler.status.view import find_run, newest_run
+from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, view_at_hand
 from tasks.cli.figures import show_avoided, show_progress
 from tasks.cli.horizon import HoursOption, show_horizon
 from tasks.cli.signals import signal_at_hand
@@ -60,14 +60,14 @@ def plan(run_id: str | None, *, horizon: int | None, as_json: bool) -> None:
     ours = settings_.load()
     state = ledger_at_hand().state()
     if horizon is not None:
-        run = find_run(state, run_id) if run_id else _newest(state)
+        run = find_run(state, run_id) if run_id else newest_run(state)
         show_horizon(ours, state, horizon, run=run, as_json=as_json)
         return
     current = find_run(state, run_id) if run_id else None
     spec = current.spec if current else RunSpec(id="plan", workload="any", rounds=1)
     grid = Grid(signal_at_hand(ours), federation_family(ours))
     weights = score_weights(ours.score_weights)
-    situation = take_in(state, current, grid, gate_rule(), ours.clock.now(), weights=weights)
+    situation = take_in(state, current, grid, gate_rule(ours), ours.clock.now(), weights=weights)
     number = len(current.closed) + 1 if current else 1
     made = plan_round(spec, situation, number=number, so_far=None)
     if as_json:
@@ -103,11 +103,6 @@ def plan(run_id: str | None, *, horizon: int | None, as_json: bool) -> None:
 def _waits(made: Plan) -> str:
     said = explain(made.because) if made.waiting == "policy_waits" else None
     return said.removeprefix("waits: ") if said else SENTENCES[made.waiting or "policy_waits"]
-
-
-def _newest(state: Federation) -> Run | None:
-    """Return the run that began last of those that are not over."""
-    return next((run for run in reversed(state.runs.values()) if run.ended_at is None), None)
 
 
 def _intensity(situation: Situation, client: str) -> float | None:

@@ -9,11 +9,13 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import timedelta
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import click
-import httpx
 import redis
 
 from common.clock import GridClock, wall_now
@@ -126,10 +128,12 @@ class Demo:
         click.echo(f"Watch        http://127.0.0.1:{self._port}/rounds      fairwind status")
 
     def _page_answers(self) -> bool:
-        try:
-            return httpx.get(f"http://127.0.0.1:{self._port}/rounds/data", timeout=5).is_success
-        except httpx.TransportError:
-            return False
+        with closing(HTTPConnection("127.0.0.1", self._port, timeout=5)) as page:
+            try:
+                page.request("GET", "/rounds/data")
+                return page.getresponse().status == HTTPStatus.OK
+            except (OSError, HTTPException):
+                return False
 
 
 def _set_clock(federation: LocalFederation, scene: Scene) -> GridClock:

@@ -15,11 +15,10 @@ import structlog
 
 from common.errors import FairwindError
 from common.settings import Settings
-from scheduler.carbon import federation_family
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.signal import slot_start
 from scheduler.federation.federation import Federation, Run
-from scheduler.gate.gate import GateRule
+from scheduler.gate.gate import gate_rule
 from scheduler.rounds.forecast import agenda, copied, describe
 from scheduler.selection.score import score_weights
 from tasks.monitor.horizon import AHEAD, Horizon
@@ -89,9 +88,9 @@ class Foreseen:
         self, state: Federation, run: Run, settings: Settings, now: datetime
     ) -> dict[str, Any]:
         self._horizon = self._horizon or Horizon(settings)
-        family = federation_family(settings)
+        rule = gate_rule(settings)
         planned = agenda(
-            state, run, Grid(self._horizon.signal(), family), GateRule.of(settings, family), now,
+            state, run, Grid(self._horizon.signal(), rule.family), rule, now,
             hours=_HOURS, weights=score_weights(settings.score_weights),
         )  # fmt: skip
         return {

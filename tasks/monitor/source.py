@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
+from common.errors import SettingError
 from common.settings import Settings, load
 from scheduler.advice import SEEN_ROUNDS, Record, gather, make_advice
-from scheduler.carbon import federation_family, is_live
+from scheduler.carbon import is_live
 from scheduler.carbon.grid import Grid
 from scheduler.federation.federation import Federation
 from scheduler.federation.opening import FederationReader, read_ledger
-from scheduler.gate.gate import GateRule
+from scheduler.gate.gate import gate_rule
+from scheduler.ledger.database import sqlite_path
 from scheduler.status.view import view
 from tasks.monitor import grams
 from tasks.monitor.foreseen import Foreseen
@@ -84,13 +82,13 @@ class LedgerSource:
         """
         settings, ledger = self._settings, self._current()
         state, planned = ledger.state(), ledger.newest("round.planned", limit=SEEN_ROUNDS)
-        family = federation_family(settings)
+        rule = gate_rule(settings)
         now = settings.clock.now()
         case = gather(
             state,
             Record.of(state, planned, now),
-            Grid(self._grids(settings).signal(), family),
-            GateRule.of(settings, family),
+            Grid(self._grids(settings).signal(), rule.family),
+            rule,
             client,
         )
         ahead = outlook(case.ahead, now) if case.ahead else None
@@ -140,9 +138,9 @@ class LedgerSource:
 
 
 def _identity(url: str) -> tuple[int, int] | None:
-    """Return what tells the file behind `url` from a later one of the same name."""
+    """Return what distinguishes the file behind `url` from a later one of the same name."""
     try:
-        found = Path(make_url(url).database or "").stat()
-    except (ArgumentError, OSError):  # whoever opens the ledger says what is wrong
+        found = sqlite_path(url).stat()
+    except (SettingError, OSError):  # opening the ledger says what is wrong
         return None
     return found.st_dev, found.st_ino

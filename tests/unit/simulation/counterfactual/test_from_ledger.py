@@ -284,7 +284,7 @@ def test_where_nothing_was_there_is_nothing_to_replay(tmp_path, monkeypatch):
     done = call("--from-ledger")
     assert (done.exit_code, "There is no ledger" in done.stderr) == (1, True)
     events = list(two_grids(tmp_path).events())
-    with pytest.raises(FederationError, match="tells of no run"):
+    with pytest.raises(FederationError, match="holds no run"):
         seen(events[:1])
     started = next(e.seq for e in events if e.kind == "round.planned")
     with pytest.raises(FederationError, match="No round of world was closed"):
