@@ -19,7 +19,8 @@ from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation, Run
-from scheduler.gate.gate import GateRule, judge
+from scheduler.gate.gate import GateRule
+from scheduler.gate.judge import judge
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.context import Candidate
 from scheduler.selection.plan import plan_round

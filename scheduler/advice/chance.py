@@ -19,7 +19,8 @@ from scheduler.advice.hours import DayWindow
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.week import week_of
 from scheduler.federation.federation import Run
-from scheduler.gate.gate import GateRule, judge
+from scheduler.gate.gate import GateRule
+from scheduler.gate.judge import judge
 from scheduler.ledger.events import RoundPlanned
 from scheduler.selection.score import score_figures
 from scheduler.selection.verdict import Verdict

@@ -9,9 +9,9 @@ from common.messages import Heartbeat
 from scheduler.carbon.grid import ZoneNow
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation
+from scheduler.gate.gate import Gate
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import ClientJoined, ClientSilent, GridRead
-from scheduler.selection.gates import Gates
 
 _TOLD_DAILY = timedelta(days=1)
 
@@ -39,19 +39,23 @@ def grid_news(state: Federation, zones: Mapping[str, ZoneNow]) -> list[Draft]:
     return [Draft(GridRead(readings=readings))] if readings else []
 
 
-def gate_news(gates: Gates, now: datetime) -> list[Draft]:
+def gate_news(
+    clients: Mapping[str, Client], gates: Mapping[str, Gate], now: datetime
+) -> list[Draft]:
     """Return the gates that are worth an event: another state or reason, or a day without one.
 
     Intensities have events of their own; the zone's quantiles drift slowly.
 
     Args:
-        gates: As judged now; their clients hold what was told before.
+        clients: With their gates as judged before.
+        gates: As judged now.
         now: The time on the grid clock.
     """
     latest = now - _TOLD_DAILY
-    told = [client.gate_told_at for client in gates.fleet]
-    silent = [place for place, at in enumerate(told) if at is None or at <= latest]
     return [
-        Draft(gates.at(place).to_payload(), client=gates.fleet.ids[place])
-        for place in sorted({*gates.news(), *silent})
+        Draft(gate.to_payload(), client=name)
+        for name, gate in gates.items()
+        if not gate.continues(clients[name].gate)
+        or (told_at := clients[name].gate_told_at) is None
+        or told_at <= latest
     ]

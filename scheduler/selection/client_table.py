@@ -1,11 +1,10 @@
-"""A fleet: clients as columns, for whatever looks at all of them at once."""
+"""A table of clients: columns for what ranks all of them at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Generic, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -16,44 +15,25 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-Told = TypeVar("Told")
 
-
-class ClientTable(Sequence[Client]):
+class ClientTable:
     """Clients of one instant, and their figures as columns of shape `(num_clients,)`.
 
-    A column is taken down when it is first asked for, NaN where a figure is unknown: make a new
-    fleet after clients have changed.
+    A column is made when it is first read, NaN where a figure is unknown: make a new table after
+    clients have changed.
     """
 
     def __init__(self, clients: Iterable[Client]) -> None:
-        self._clients = list(clients)
-
-    @classmethod
-    def of(cls, clients: Iterable[Client]) -> ClientTable:
-        """Return clients as a fleet, which they may be already."""
-        return clients if isinstance(clients, ClientTable) else cls(clients)
+        self.clients = list(clients)
 
     def __len__(self) -> int:
         """Return how many clients there are."""
-        return len(self._clients)
-
-    @overload
-    def __getitem__(self, place: int) -> Client: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Client]: ...
-    def __getitem__(self, place: int | slice) -> Client | list[Client]:
-        """Return the client at a place, or those of a slice."""
-        return self._clients[place]
-
-    def __iter__(self) -> Iterator[Client]:
-        """Yield the clients."""
-        return iter(self._clients)
+        return len(self.clients)
 
     @cached_property
     def ids(self) -> list[str]:
         """Their names."""
-        return [client.id for client in self._clients]
+        return [client.id for client in self.clients]
 
     @cached_property
     def places(self) -> Mapping[str, int]:
@@ -61,111 +41,79 @@ class ClientTable(Sequence[Client]):
         return {client: place for place, client in enumerate(self.ids)}
 
     def find(self, clients: Iterable[str]) -> list[int]:
-        """Return the places of those clients that are in the fleet."""
+        """Return the places of those clients that are in the table."""
         return [self.places[client] for client in clients if client in self.places]
 
     @cached_property
     def zones(self) -> tuple[str, ...]:
         """Every zone that occurs, each once."""
-        return tuple(dict.fromkeys([client.zone for client in self._clients]))
+        return tuple(dict.fromkeys([client.zone for client in self.clients]))
 
     @cached_property
     def zone(self) -> Ints:
         """Of each client, its zone's place in `zones`."""
         place = {zone: n for n, zone in enumerate(self.zones)}
-        return _ints([place[client.zone] for client in self._clients])
+        return _ints([place[client.zone] for client in self.clients])
 
     def waited(self, now: datetime) -> list[timedelta]:
         """Return for how long each has waited at `now`, on the grid clock."""
-        return [now - (client.waiting_since or now) for client in self._clients]
+        return [now - (client.waiting_since or now) for client in self.clients]
 
     @cached_property
     def alive(self) -> Bools:
-        """Whether its worker has been heard of."""
-        return np.array([client.alive for client in self._clients], dtype=np.bool_)
+        """Whether its worker sends heartbeats."""
+        return np.array([client.alive for client in self.clients], dtype=np.bool_)
 
     @cached_property
     def updates(self) -> Ints:
         """Counted updates."""
-        return _ints([client.updates for client in self._clients])
+        return _ints([client.updates for client in self.clients])
 
     @cached_property
     def num_examples(self) -> Floats:
         """What it enrolled with, at most."""
-        return _floats([client.num_examples for client in self._clients])
+        return _floats([client.num_examples for client in self.clients])
 
     @cached_property
     def energy_per_update_wh(self) -> Floats:
         """Energy of an update with all local epochs, Wh."""
-        return _floats([client.energy_per_update_wh for client in self._clients])
+        return _floats([client.energy_per_update_wh for client in self.clients])
 
     @cached_property
     def energy_per_example_j(self) -> Floats:
         """Energy per example trained on, J."""
-        return _floats([client.energy_per_example_j for client in self._clients])
+        return _floats([client.energy_per_example_j for client in self.clients])
 
     @cached_property
     def latency_s(self) -> Floats:
         """Wall seconds from issue to acceptance."""
-        return _floats([client.latency_s for client in self._clients])
+        return _floats([client.latency_s for client in self.clients])
 
     @cached_property
     def latency_spread_s(self) -> Floats:
         """Standard deviation of the latency, wall seconds."""
-        return np.sqrt(_floats([client.latency_variance_s2 for client in self._clients]))
+        return np.sqrt(_floats([client.latency_variance_s2 for client in self.clients]))
 
     @cached_property
     def utility(self) -> Floats:
         """Statistical utility of its updates, as Oort defines it."""
-        return _floats([client.utility for client in self._clients])
+        return _floats([client.utility for client in self.clients])
 
     @cached_property
     def reliability(self) -> Floats:
         """Share of its settled assignments that it answered, from 0 to 1."""
-        answered = _floats([client.answered for client in self._clients])
-        settled = answered + _floats([client.unanswered for client in self._clients])
+        answered = _floats([client.answered for client in self.clients])
+        settled = answered + _floats([client.unanswered for client in self.clients])
         return _share(answered, settled)
 
     @cached_property
     def idle_share(self) -> Floats:
         """Share of waiting hardware in all its energy, from 0 to 1."""
-        tallies = [client.tally for client in self._clients]
+        tallies = [client.tally for client in self.clients]
         if not any(tally.idle_known for tally in tallies):
             return np.full(len(tallies), np.nan)
         idle_wh = _floats([tally.idle_wh if tally.idle_known else None for tally in tallies])
         return _share(idle_wh, idle_wh + _floats([tally.energy_wh for tally in tallies]))
-
-
-class ByZone(Mapping[str, Told], Generic[Told]):
-    """What is told of each client's zone, by client: one thing a zone, told once.
-
-    Args:
-        fleet: The clients.
-        told: One for each of the fleet's `zones`.
-    """
-
-    def __init__(self, fleet: ClientTable, told: Sequence[Told]) -> None:
-        self.fleet = fleet
-        self.told = told
-
-    def __getitem__(self, client: str) -> Told:
-        """Return what is told of a client's zone."""
-        return self.told[int(self.fleet.zone[self.fleet.places[client]])]
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield the clients."""
-        return iter(self.fleet.ids)
-
-    def __len__(self) -> int:
-        """Return how many clients there are."""
-        return len(self.fleet)
-
-
-def spread(told: Mapping[str, Told], fleet: ClientTable) -> tuple[Sequence[Told], Ints]:
-    """Return what is told of clients, each thing once if it is told by zone, and whose is which."""
-    if isinstance(told, ByZone) and told.fleet is fleet:
-        return told.told, fleet.zone
-    return [told[client] for client in fleet.ids], np.arange(len(fleet))
 
 
 def _floats(figures: Sequence[float | None]) -> Floats:

@@ -24,8 +24,6 @@ from scheduler.policies.context import PastRound, SelectionContext
 from scheduler.policies.pool import Candidates, CandidateTable
 from scheduler.policies.result import WEIGHT_SPAN, Because, SelectionResult
 from scheduler.selection.client_table import ClientTable, Floats, Ints
-from scheduler.selection.gates import STATES, states_of
-from scheduler.selection.lazy import Lazy
 from scheduler.selection.score import intensities, score_fleet
 from scheduler.selection.verdict import SENTENCES, VERDICTS, Verdict, Verdicts, why
 
@@ -114,7 +112,7 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
     Raises:
         SettingError: If the run's policy cannot be found, or fails.
     """
-    fleet = ClientTable.of(situation.clients)
+    fleet = ClientTable(situation.clients)
     scores = score_fleet(fleet, situation.readings, situation.weights)
     expected = np.array(scores.figures["grams_per_update"], dtype=np.float64)
     codes = _codes(fleet, situation, so_far)
@@ -133,7 +131,7 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
             candidates=Candidates(pool),
             wanted=wanted, quorum=quorum, number=number, now=situation.now,
             rng=Random(derive_seed(spec.seed, spec.id, number, f"plan-{attempt}")),  # noqa: S311 - a draw, not a secret
-            past=_Past(situation.past),
+            past=[_past(closed) for closed in situation.past],
             num_clients=len(fleet), spent_gco2eq=situation.spent_gco2eq,
             grams=spec.grams, rounds_left=None if spec.rounds is None else spec.rounds - number + 1,
             # A round under way is not kept waiting for a better hour: its updates would grow old.
@@ -157,19 +155,10 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
     return _within_budget(target, verdicts, waiting, remaining, answer, weighs=weighs)
 
 
-class _Past(Lazy[PastRound]):
-    """Closed rounds as policies see them."""
-
-    def __init__(self, closed: Sequence[ClosedRound]) -> None:
-        self._closed = closed
-
-    def __len__(self) -> int:
-        return len(self._closed)
-
-    def make(self, place: int) -> PastRound:
-        closed = self._closed[place]
-        hours = (closed.ended - closed.started) / HOUR
-        return PastRound(closed.number, closed.started, closed.updates, hours)
+def _past(closed: ClosedRound) -> PastRound:
+    """Return a closed round as policies see it."""
+    hours = (closed.ended - closed.started) / HOUR
+    return PastRound(closed.number, closed.started, closed.updates, hours)
 
 
 def _pool(
@@ -221,13 +210,14 @@ def _codes(fleet: ClientTable, situation: Situation, so_far: Round | None) -> In
 
     The last reason told is the one that counts.
     """
-    codes = _OF_GATE[states_of(situation.gates, fleet)]
+    gates = [situation.gates.get(client) for client in fleet.ids]
+    codes = np.array([_OF_GATE[gate.state if gate else None] for gate in gates], dtype=np.int64)
     failing = [c for c, failed in situation.failures.items() if failed >= MAX_FAILURES]
     codes[fleet.find(failing)] = VERDICTS.index("failing")
     codes[fleet.find(situation.busy)] = VERDICTS.index("busy")
     if so_far is not None:
         for place in fleet.find(so_far.cohort):
-            client = fleet[place]
+            client = fleet.clients[place]
             code = _part_code(client, so_far.cohort[client.id], so_far, situation.now)
             codes[place] = codes[place] if code is None else VERDICTS.index(code)
     codes[~fleet.alive] = VERDICTS.index("silent")
@@ -236,16 +226,14 @@ def _codes(fleet: ClientTable, situation: Situation, so_far: Round | None) -> In
 
 _FREE, _INVITED = VERDICTS.index("not_sampled"), VERDICTS.index("invited")
 
-_BY_GATE: Mapping[State, VerdictCode] = {
-    "open": "not_sampled",
-    "open_by_patience": "not_sampled",
-    "closed": "gate_closed",
-    "unknown": "gate_unknown",
+_OF_GATE: Mapping[State | None, int] = {
+    "open": VERDICTS.index("not_sampled"),
+    "open_by_patience": VERDICTS.index("not_sampled"),
+    "closed": VERDICTS.index("gate_closed"),
+    "unknown": VERDICTS.index("gate_unknown"),
+    None: VERDICTS.index("gate_unknown"),
 }
-_OF_GATE = np.array(
-    [VERDICTS.index(_BY_GATE[s]) for s in STATES] + [VERDICTS.index("gate_unknown")]
-)
-"""The verdict that a gate's state leads to, also of a client without a gate."""
+"""The verdict that a gate's state leads to; a client without a gate is `None`."""
 
 
 def _part_code(

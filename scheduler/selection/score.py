@@ -22,7 +22,7 @@ import numpy as np
 from common.errors import SettingError
 from scheduler.carbon.reading import Reading
 from scheduler.federation.client import Client
-from scheduler.selection.client_table import ClientTable, Floats, Ints, spread
+from scheduler.selection.client_table import ClientTable, Floats, Ints
 from scheduler.selection.lazy import Lazy
 
 WEIGHTS: Mapping[str, float] = {
@@ -171,7 +171,7 @@ def score_clients(
     Returns:
         By client id, the score with its parts.
     """
-    fleet = ClientTable.of(clients)
+    fleet = ClientTable(clients)
     return dict(zip(fleet.ids, score_fleet(fleet, readings, weights), strict=True))
 
 
@@ -179,14 +179,14 @@ def score_fleet(
     fleet: ClientTable, readings: Mapping[str, Reading | None], weights: Mapping[str, float]
 ) -> Scores:
     """Score every client of a fleet against the others, as `score_clients` does."""
-    told, of = spread(readings, fleet)
+    known = [readings[client] for client in fleet.ids]
     figures: dict[str, Floats | Ints] = {
         "grams_per_update": expected_gco2eqs(fleet, readings),
         "joule_per_sample": fleet.energy_per_example_j,
         "latency": fleet.latency_s,
         "latency_spread": fleet.latency_spread_s,
-        "low_carbon_share": _floats([r.low_carbon_share if r else None for r in told])[of],
-        "energy_price": _floats([r.price_eur_per_mwh if r else None for r in told])[of],
+        "low_carbon_share": _floats([r.low_carbon_share if r else None for r in known]),
+        "energy_price": _floats([r.price_eur_per_mwh if r else None for r in known]),
         "idle_share": fleet.idle_share,
         "reliability": fleet.reliability,
         "participation": fleet.updates,
@@ -205,8 +205,8 @@ def expected_gco2eqs(fleet: ClientTable, readings: Mapping[str, Reading | None])
 
 def intensities(fleet: ClientTable, readings: Mapping[str, Reading | None]) -> Floats:
     """Return the carbon intensity of each client's grid in gCO2eq/kWh, NaN where unknown."""
-    told, of = spread(readings, fleet)
-    return _floats([reading.gco2eq_per_kwh if reading else None for reading in told])[of]
+    known = [readings[client] for client in fleet.ids]
+    return _floats([reading.gco2eq_per_kwh if reading else None for reading in known])
 
 
 def score_figures(

@@ -11,10 +11,9 @@ from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation, Run
-from scheduler.gate.gate import GateRule
+from scheduler.gate.gate import Gate, GateRule
+from scheduler.gate.judge import judge
 from scheduler.policies import find_policy, policy_options
-from scheduler.selection.client_table import ByZone, ClientTable
-from scheduler.selection.gates import Gates
 from scheduler.selection.plan import Situation
 
 
@@ -31,19 +30,20 @@ def take_in(
 
     `weights` say how much each part of a score counts, as `score_weights` returns them.
     """
-    clients = ClientTable(client for client in state.clients.values() if not client.retired)
+    clients = [client for client in state.clients.values() if not client.retired]
+    zones = {client.zone for client in clients}
+    readings = {zone: _comparable(grid, grid.zone(zone, now).reading) for zone in zones}
     hours = _hours_ahead(run) if run else 0
-    gates = judge_gates(state, clients, grid, rule, now)
     return Situation(
         now=now,
         clients=clients,
-        gates=gates,
-        readings=ByZone(clients, [_comparable(grid, zone.reading) for zone in gates.zones]),
+        gates=judge_gates(state, clients, grid, rule, now),
+        readings={client.id: readings[client.zone] for client in clients},
         busy=frozenset(part.client for part in state.open_assignments()),
         failures=run.failures if run else {},
         spent_gco2eq=run.spent_gco2eq if run else 0.0,
         past=run.closed if run else (),
-        forecasts={zone: grid.ahead(zone, now, hours) for zone in clients.zones if hours},
+        forecasts={zone: grid.ahead(zone, now, hours) for zone in zones if hours},
         weights=weights,
         hours_left=_hours_left(run, now) if run else None,
     )
@@ -65,11 +65,17 @@ def _hours_ahead(run: Run) -> int:
 
 def judge_gates(
     state: Federation, clients: Iterable[Client], grid: Grid, rule: GateRule, now: datetime
-) -> Gates:
+) -> dict[str, Gate]:
     """Return every client's gate at `now`, by client id."""
-    fleet = ClientTable.of(clients)
-    zones = [grid.zone(zone, now) for zone in fleet.zones]
-    return Gates(fleet, zones, rule, now, patience_allowed=patience_allowed(state))
+    clients, allowed = list(clients), patience_allowed(state)
+    zones = {zone: grid.zone(zone, now) for zone in {client.zone for client in clients}}
+    return {
+        client.id: judge(
+            client.gate, zones[client.zone].reading, zones[client.zone].week, rule=rule, now=now,
+            waiting_since=client.waiting_since or now, patience_allowed=allowed,
+        )
+        for client in clients
+    }  # fmt: skip
 
 
 def patience_allowed(state: Federation) -> bool:

@@ -18,7 +18,6 @@ import numpy as np
 from scheduler.gate.gate import Gate
 from scheduler.policies.result import Because
 from scheduler.selection.client_table import Floats, Ints
-from scheduler.selection.gates import Gates
 from scheduler.selection.score import Scores
 from scheduler.selection.verdict import VERDICTS, Verdicts
 
@@ -94,14 +93,11 @@ class _ToldGates(Mapping[str, Gate]):
 
 def _describe_gates(verdicts: Verdicts) -> dict[str, Any]:
     gates, clients = verdicts.gates, verdicts.clients
-    since: list[datetime | None]
-    if isinstance(gates, Gates):
-        firsts, like = gates.kinds()
-        since = [gates.since(place) for place in range(len(clients))]
-    else:
-        firsts = like = list(range(len(clients)))
-        since = [gates[client].since if client in gates else None for client in clients]
-    kinds = [_kind(gates.get(clients[first])) for first in firsts]
+    since = [gates[client].since if client in gates else None for client in clients]
+    every = [_kind(gates.get(client)) for client in clients]
+    kinds = list({repr(kind): kind for kind in every}.values())
+    place_of = {repr(kind): place for place, kind in enumerate(kinds)}
+    like = [place_of[repr(kind)] for kind in every]
     owners = {place: kind["own"][0] for place, n in enumerate(like) if (kind := kinds[n])["own"]}
     return {
         "kind": {"of": kinds, "at": like},

@@ -10,7 +10,8 @@ from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, slot_start
 from scheduler.carbon.week import UNKNOWN, WEEK, week_of
 from scheduler.federation.client import Client
-from scheduler.gate.gate import Gate, GateRule, judge
+from scheduler.gate.gate import Gate, GateRule
+from scheduler.gate.judge import judge
 
 
 def gates_ahead(

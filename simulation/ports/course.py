@@ -179,7 +179,7 @@ class Course:
             zones = {zone: self._grid.zone(zone, now) for zone in self._scenario.zones}
             self._record(*grid_news(state, zones))
         gates = judge_gates(self._state, self._state.clients.values(), self._grid, self._rule, now)
-        self._record(*gate_news(gates, now))
+        self._record(*gate_news(self._state.clients, gates, now))
 
     def _end_if_over(self) -> None:
         run = self.run

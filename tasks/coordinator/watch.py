@@ -66,7 +66,7 @@ def _news(
         *grid_news(state, zones),
         *(_signal_news(c, state, zones) if c.almanacs else ()),
         *(_caught_up(c, state, now) if learned else ()),
-        *gate_news(gates, now),
+        *gate_news(state.clients, gates, now),
     ]
 
 

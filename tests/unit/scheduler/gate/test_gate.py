@@ -14,7 +14,8 @@ from common.errors import SignalError
 from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.carbon.signals.typical_day import TypicalDay
 from scheduler.carbon.week import week_of
-from scheduler.gate.gate import Gate, GateRule, judge
+from scheduler.gate.gate import Gate, GateRule
+from scheduler.gate.judge import judge
 from scheduler.gate.sentence import _SENTENCES, explain
 from scheduler.ledger.event import canonical
 from scheduler.ledger.events.gate import Code, GateChanged, State

@@ -2,13 +2,12 @@
 
 import math
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.accounting.totals import Totals
 from scheduler.federation.client import Client
-from scheduler.selection.client_table import ByZone, ClientTable, spread
+from scheduler.selection.client_table import ClientTable
 from tests.unit.scheduler.story import HOUR, NOON
 
 positive = st.floats(0.01, 99)
@@ -45,7 +44,8 @@ COLUMNS = (
 @given(clients=clients)
 def test_every_column_is_the_clients_own_figure(clients):
     fleet = ClientTable(clients)
-    assert list(fleet) == clients
+    assert fleet.clients == clients
+    assert len(fleet) == len(clients)
     for name in COLUMNS:
         for figure, client in zip(getattr(fleet, name).tolist(), clients, strict=True):
             known = getattr(client, name)
@@ -55,11 +55,9 @@ def test_every_column_is_the_clients_own_figure(clients):
     assert fleet.find(c.id for c in clients) == list(range(len(clients)))
 
 
-def test_who_is_not_in_a_fleet_is_not_found():
+def test_a_client_outside_the_table_is_not_found():
     fleet = ClientTable([Client("a", "FR"), Client("b", "DE")])
     assert fleet.find(["b", "x"]) == [1]
-    assert fleet[:1] == [Client("a", "FR")]
-    assert ClientTable.of(fleet) is fleet
 
 
 def test_a_column_stays_as_it_was_first_read():
@@ -69,12 +67,3 @@ def test_a_column_stays_as_it_was_first_read():
     client.updates = 4
     assert fleet.updates.tolist() == [3]
     assert ClientTable([client]).updates.tolist() == [4]
-
-
-def test_what_is_told_of_a_zone_is_told_of_all_its_clients():
-    fleet = ClientTable([Client("a", "FR"), Client("b", "DE"), Client("c", "FR")])
-    told = ByZone(fleet, [1.0, 2.0])
-    assert dict(told) == {"a": 1.0, "b": 2.0, "c": 1.0}
-    assert spread(told, fleet) == ([1.0, 2.0], fleet.zone)
-    rows, of = spread(dict(told), fleet)
-    assert np.array(rows)[of].tolist() == [1.0, 2.0, 1.0]

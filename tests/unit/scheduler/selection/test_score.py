@@ -42,7 +42,7 @@ def places(scores: dict[str, Score], name: str) -> list[float]:
 
 def test_grams_per_update_are_energy_times_intensity():
     fleet = ClientTable([client("a", energy_per_update_wh=500.0), client("b"), client("c")])
-    fleet[2].energy_per_update_wh = 500.0
+    fleet.clients[2].energy_per_update_wh = 500.0
     grams = expected_gco2eqs(fleet, {"a": grid(200.0), "b": grid(200.0), "c": None})
     assert grams.tolist() == pytest.approx([100.0, math.nan, math.nan], nan_ok=True)
     assert grams[0] == emitted_gco2eq(500.0, 200.0)

@@ -1,0 +1,39 @@
+"""A gate becomes an event when its state or its reason changes, and once a day."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from scheduler.federation.client import Client
+from scheduler.gate.gate import Gate
+from scheduler.rounds.news import gate_news
+from tests.unit.scheduler.story import HOUR, NOON
+
+BEFORE = Gate("closed", NOON - HOUR, "above_threshold", {"intensity_gco2eq_per_kwh": 300.0})
+
+
+def news(now: Gate, *, before: Gate | None = BEFORE, recorded_ago: timedelta | None = HOUR):
+    recorded_at = None if recorded_ago is None else NOON - recorded_ago
+    clients = {"a": Client("a", "FR", gate=before, gate_told_at=recorded_at)}
+    return [(draft.client, draft.payload) for draft in gate_news(clients, {"a": now}, NOON)]
+
+
+def test_another_intensity_alone_is_no_event():
+    assert news(BEFORE.seeing(310.0)) == []
+
+
+@pytest.mark.parametrize(
+    "now", [replace(BEFORE, reason="above_ceiling"), replace(BEFORE, state="open", since=NOON)]
+)
+def test_another_state_or_reason_is_an_event(now):
+    assert news(now) == [("a", now.to_payload())]
+
+
+def test_a_first_gate_is_an_event():
+    assert news(BEFORE, before=None, recorded_ago=None) == [("a", BEFORE.to_payload())]
+
+
+def test_a_gate_is_recorded_once_a_day():
+    assert news(BEFORE, recorded_ago=timedelta(hours=23)) == []
+    assert news(BEFORE, recorded_ago=timedelta(days=1)) == [("a", BEFORE.to_payload())]
