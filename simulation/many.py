@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from common.files import file_sha256
-from simulation.grids.signals import find_file
 from simulation.outcome import Outcome
 from simulation.run import simulate
+from simulation.scenario.files import find_file
 from simulation.scenario.scenario import Scenario
 
 VERSION = 2

@@ -15,6 +15,7 @@ import torch
 from models.workload import Data, Workload, load_workload
 from scheduler.carbon.reading import FLOW_TRACED, Family
 from scheduler.gate.gate import GateRule
+from simulation.feasible import looks_ahead_h, refuse_infeasible
 from simulation.grids.error_model import LEADS
 from simulation.grids.foresight import make_foresight
 from simulation.grids.grid import KnownNow, VirtualClock, VirtualGrid
@@ -27,7 +28,6 @@ from simulation.ports.journal import Journal, Memory
 from simulation.ports.learning import Learner, Learning, NoLearning
 from simulation.ports.site import VirtualSite, make_sites
 from simulation.scenario.data import site_tests, split_data
-from simulation.scenario.feasible import looks_ahead_h, refuse_infeasible
 from simulation.scenario.scenario import Scenario
 from simulation.telling import tell, tell_round
 

@@ -16,7 +16,7 @@ from common import log
 from common.errors import BrokerError, FairwindError
 
 for _scheme in ("redis", "rediss"):
-    TRANSPORT_ALIASES[_scheme] = "tasks.messaging.kombu_transport:Transport"
+    TRANSPORT_ALIASES[_scheme] = "tasks.kombu_transport:Transport"
 
 app = Celery("fairwind")
 app.user_options["worker"].add(

@@ -13,8 +13,8 @@ from scheduler.carbon.signal import HOUR, hour_start
 from scheduler.carbon.zone_history import KEPT
 from simulation.grids.error_model import LEADS, ErrorModel
 from simulation.grids.recorded import read_records
-from simulation.grids.signals import find_file
 from simulation.grids.truth import Floats, Truth
+from simulation.scenario.files import find_file
 from simulation.scenario.scenario import ForecastPart
 
 Foresight = Callable[[int], Floats]

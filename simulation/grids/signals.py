@@ -1,38 +1,18 @@
-"""The truth that a scenario asks for, from whichever signal, and where files are."""
+"""The truth that a scenario names, from whichever signal."""
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 
-from common.errors import SettingError
 from scheduler.carbon.signal import Signal, unknown_zone
 from scheduler.carbon.signals.static import Static
 from scheduler.carbon.signals.trace import Trace
 from scheduler.carbon.signals.typical_day import TypicalDay
 from simulation.grids.recorded import Actual
 from simulation.grids.truth import Truth
+from simulation.scenario.files import find_file
 from simulation.scenario.scenario import Scenario
-
-
-def find_file(path: Path, *, beside: Path | None = None) -> Path:
-    """Return where a scenario's file is: as it stands, beside the scenario, or in FAIRWIND_DATA.
-
-    Raises:
-        SettingError: If it is nowhere.
-    """
-    data = os.environ.get("FAIRWIND_DATA")
-    folders = [folder for folder in (beside, Path(data) if data else None) if folder is not None]
-    for candidate in (path, *(folder / path for folder in folders)):
-        if candidate.is_file():
-            return candidate.resolve()
-    msg = (
-        f"There is no file {path}, neither as it stands, nor beside the scenario, nor in "
-        f"FAIRWIND_DATA ({data or 'not set'}), so nothing was simulated. docs/data.md says where "
-        "to get the data; let FAIRWIND_DATA name their folder, or correct the path."
-    )
-    raise SettingError(msg)
 
 
 def make_truth(scenario: Scenario) -> Truth:

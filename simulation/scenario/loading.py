@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from common.errors import SettingError
 from scheduler.policies import find_policy, policy_options
-from simulation.grids.signals import find_file
+from simulation.scenario.files import find_file
 from simulation.scenario.scenario import Scenario
 
 _SHIPPED = Path(__file__).parent / "scenarios"

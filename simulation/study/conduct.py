@@ -9,9 +9,9 @@ from pathlib import Path
 
 from common.errors import FairwindError, SettingError
 from models.workload import load_workload
-from simulation.grids.signals import find_file
 from simulation.many import simulate_all
 from simulation.outcome import Outcome
+from simulation.scenario.files import find_file
 from simulation.study.contender import Chapter, Contender
 from simulation.study.measures import Row, Yardstick, measure, yardstick
 
