@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -125,20 +126,15 @@ class Outcome:
 
     def grams_to(self, metric: str, target: float) -> float | None:
         """Return all emissions until a version first reached a target, `None` if none did."""
-        return next((r.spent_gco2eq for r in self._reaching(metric, target)), None)
-
-    def hours_to(self, metric: str, target: float) -> float | None:
-        """Return the hours until a version first reached a target, `None` if none did."""
-        return next((r.ended_h for r in self._reaching(metric, target)), None)
-
-    def rounds_to(self, metric: str, target: float) -> int | None:
-        """Return the rounds until a version first reached a target, `None` if none did."""
-        return next((r.number for r in self._reaching(metric, target)), None)
-
-    def at_grams(self, budget_gco2eq: float) -> RoundOutcome | None:
-        """Return the last round that was closed within a gram budget, `None` if none was."""
-        within = [r for r in self.rounds if r.spent_gco2eq <= budget_gco2eq]
-        return within[-1] if within else None
+        sign = -1 if metric == "loss" else 1
+        return next(
+            (
+                r.spent_gco2eq
+                for r in self.rounds
+                if sign * r.metrics.get(metric, math.nan) >= sign * target
+            ),
+            None,
+        )
 
     def jain(self) -> float:
         """Return Jain's index of the participations."""
@@ -173,8 +169,3 @@ class Outcome:
         body["labels"] = tuple(body["labels"])
         body["label_shares"] = {c: tuple(shares) for c, shares in body["label_shares"].items()}
         return cls(**body)
-
-    def _reaching(self, metric: str, target: float) -> list[RoundOutcome]:
-        sign = -1 if metric == "loss" else 1
-        scored = [r for r in self.rounds if metric in r.metrics]
-        return [r for r in scored if sign * r.metrics[metric] >= sign * target]

@@ -21,7 +21,6 @@ import numpy as np
 
 from common.errors import SettingError
 from scheduler.carbon.reading import Reading
-from scheduler.federation.client import Client
 from scheduler.selection.client_table import ClientTable, Floats, Ints
 from scheduler.selection.lazy import Lazy
 
@@ -118,15 +117,6 @@ class Score:
         return tuple(name for name, figure in rows if figure is None)
 
 
-def explain_part(name: str) -> str:
-    """Return what a part of the score is, in one sentence.
-
-    >>> explain_part("energy_price")
-    'Price of electricity in its zone now.'
-    """
-    return EXPLAINED[name]
-
-
 def score_weights(chosen: Mapping[str, float]) -> dict[str, float]:
     """Return the weight of every part: the defaults, but for those that were chosen.
 
@@ -155,30 +145,16 @@ def score_weights(chosen: Mapping[str, float]) -> dict[str, float]:
     return weights
 
 
-def score_clients(
-    clients: Sequence[Client],
-    readings: Mapping[str, Reading | None],
-    *,
-    weights: Mapping[str, float] = WEIGHTS,
-) -> dict[str, Score]:
-    """Score every client against the others.
-
-    Args:
-        clients: Who is compared.
-        readings: By client id, what its zone's grid says now, of one family; `None` if unknown.
-        weights: How much each part counts, as `score_weights` returns them.
-
-    Returns:
-        By client id, the score with its parts.
-    """
-    fleet = ClientTable(clients)
-    return dict(zip(fleet.ids, score_fleet(fleet, readings, weights), strict=True))
-
-
 def score_fleet(
     fleet: ClientTable, readings: Mapping[str, Reading | None], weights: Mapping[str, float]
 ) -> Scores:
-    """Score every client of a fleet against the others, as `score_clients` does."""
+    """Score every client against the others.
+
+    Args:
+        fleet: The clients to compare.
+        readings: By client id, what its zone's grid emits now, of one family; `None` if unknown.
+        weights: How much each part counts, as `score_weights` returns them.
+    """
     known = [readings[client] for client in fleet.ids]
     figures: dict[str, Floats | Ints] = {
         "grams_per_update": expected_gco2eqs(fleet, readings),

@@ -14,7 +14,7 @@ from scheduler.gate.gate import gate_rule
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.reason import explain
 from scheduler.selection.plan import SENTENCES, Plan, Situation, Verdict, plan_round, why
-from scheduler.selection.score import explain_part, score_weights
+from scheduler.selection.score import EXPLAINED, score_weights
 from scheduler.selection.situation import take_in
 from scheduler.status.view import find_run, newest_run
 from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, view_at_hand
@@ -120,7 +120,7 @@ def _row(verdict: Verdict, intensity: float | None) -> dict[str, Any]:
         "intensity_gco2eq_per_kwh": intensity,
         "expected_gco2eq": verdict.expected_gco2eq,
         "score": score.value if score else None,
-        "parts": [part._asdict() | {"explained": explain_part(part.name)} for part in score.parts]
+        "parts": [part._asdict() | {"explained": EXPLAINED[part.name]} for part in score.parts]
         if score
         else [],
         "unknown_parts": list(score.unknown) if score else [],

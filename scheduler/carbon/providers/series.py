@@ -25,7 +25,6 @@ _LONGEST_GAP = 2
 _EARLY = timedelta(minutes=5)
 """How far a server's clock may be ahead of ours without its figures being of another hour."""
 
-_MIDNIGHT = datetime(1970, 1, 1, tzinfo=UTC)
 
 Utc = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
 """A time of any zone, in UTC; a naive one is refused."""

@@ -20,9 +20,8 @@ from scheduler.selection.score import (
     Score,
     _quantile,
     expected_gco2eqs,
-    explain_part,
-    score_clients,
     score_figures,
+    score_fleet,
     score_weights,
 )
 from tests.unit.scheduler.story import HOUR, NOON
@@ -34,6 +33,11 @@ def client(name: str, **changes: Any) -> Client:
 
 def grid(intensity: float, **more: Any) -> Reading:
     return Reading("FR", NOON, NOON + HOUR, intensity, "test", FLOW_TRACED, "measured", **more)
+
+
+def score_clients(clients, readings, weights=WEIGHTS) -> dict[str, Score]:
+    table = ClientTable(clients)
+    return dict(zip(table.ids, score_fleet(table, readings, weights), strict=True))
 
 
 def places(scores: dict[str, Score], name: str) -> list[float]:
@@ -167,8 +171,8 @@ def test_the_weights_are_shares_of_one_and_carbon_comes_first():
 def test_each_part_has_a_unit_and_one_sentence():
     assert set(UNITS) == set(EXPLAINED) == set(WEIGHTS)
     for name in WEIGHTS:
-        assert explain_part(name).endswith(".")
-        assert explain_part(name).count(". ") == 0
+        assert EXPLAINED[name].endswith(".")
+        assert EXPLAINED[name].count(". ") == 0
 
 
 def test_chosen_weights_replace_the_defaults_of_their_parts_alone():
