@@ -1,6 +1,6 @@
-"""Selection policies: who among the eligible clients is invited to a round.
+"""Selection policies: which eligible clients a round invites (elsewhere a *client sampler*).
 
-A policy is one pure function in a file of its own, named in `POLICIES`; or anybody's, named by its
+A policy is one pure function in a file of its own, named in `POLICIES`; or your own, named by its
 import path, such as ``mine:select``.
 """
 
@@ -32,7 +32,7 @@ from scheduler.policies.context import SelectionContext
 from scheduler.policies.result import SelectionResult, fault
 
 Select = Callable[[SelectionContext], SelectionResult | list[str]]
-"""Answers with the ids of the clients to invite, or with more."""
+"""Returns the ids of the clients to invite, or a `SelectionResult`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A way to choose.
+    """A way to choose the cohort.
 
     Attributes:
         select: The choice.
         summary: What it does, in a few words.
-        horizon_h: Hours of forecast it wants to see of each candidate's grid, at most.
-        options: The parameters it takes.
+        horizon_h: Hours of forecast that it reads of each candidate's grid, at most.
+        options: Its parameters.
     """
 
     select: Select
@@ -76,15 +76,15 @@ POLICIES: dict[str, Policy] = {
             "horizon_h": Option(48, 1, 96),
         },
     ),
-    "score": Policy(by_score.select, "samples by score among the open, and explores"),
-    "random": Policy(uniform.select, "samples uniformly among the open"),
+    "score": Policy(by_score.select, "samples by score among open clients, and explores"),
+    "random": Policy(uniform.select, "samples uniformly among open clients"),
     "all": Policy(everyone.select, "invites every open client"),
     "threshold": Policy(
         threshold.select,
         "invites the cleanest at or below a fixed intensity",
         options={"threshold_gco2eq_per_kwh": Option(200, 0, 2000)},
     ),
-    "greedy": Policy(greedy.select, "invites those whose update emits least now"),
+    "greedy": Policy(greedy.select, "invites the clients whose update emits least now"),
     "green_window": Policy(
         green_window.select,
         "starts only in one of the greenest hours to come",
@@ -93,7 +93,7 @@ POLICIES: dict[str, Policy] = {
     ),
     "lowcarb": Policy(
         lowcarb.select,
-        "invites those who gain least by waiting, as flwr-lowcarb does",
+        "invites the clients that gain least by waiting, as flwr-lowcarb does",
         horizon_h=97,  # the running hour, and those that may be waited for
         options={"horizon_h": Option(12, 1, 96)},
     ),
@@ -131,7 +131,7 @@ POLICIES: dict[str, Policy] = {
     ),
     "oracle": Policy(
         oracle.select,
-        "plans the whole rest of the run for least grams, as if the forecast were the truth",
+        "plans the rest of the run for least emissions, as if the forecast were the truth",
         horizon_h=8761,
         options={
             "fairness": Option(0.8, 0, 1),
@@ -151,7 +151,7 @@ POLICIES: dict[str, Policy] = {
 def find_policy(name: str) -> Policy:
     """Return the policy of that name, or at that import path.
 
-    A function found by its path may say `horizon_h` and `options` as attributes of its own.
+    A function found by its path may have attributes `horizon_h` and `options`.
 
     Raises:
         SettingError: If there is none.
@@ -172,30 +172,32 @@ def find_policy(name: str) -> Policy:
             "module:function, and start the coordinator where the module can be imported."
         )
         raise SettingError(msg) from None
-    asked = getattr(select, "horizon_h", 0), getattr(select, "options", {})
-    return Policy(select, f"{name}, of your own", *asked)
+    own = getattr(select, "horizon_h", 0), getattr(select, "options", {})
+    return Policy(select, f"{name}, of your own", *own)
 
 
-def ask(name: str, question: SelectionContext) -> SelectionResult:
-    """Return what a policy decides.
+def apply_policy(name: str, context: SelectionContext) -> SelectionResult:
+    """Return the decision of a policy.
 
     Raises:
-        SettingError: If there is no such policy, it raised, or its answer cannot be carried out.
+        SettingError: If there is no such policy, it raised, or its result cannot be carried out.
     """
     policy = find_policy(name)
     try:
-        said = policy.select(question)
-        answer = said if isinstance(said, SelectionResult) else SelectionResult(list(said))
-        wrong = fault(answer, question)
-    except Exception as error:  # noqa: BLE001 - anybody's code, which must not stop the scheduler
+        selected = policy.select(context)
+        result = (
+            selected if isinstance(selected, SelectionResult) else SelectionResult(list(selected))
+        )
+        wrong = fault(result, context)
+    except Exception as error:  # noqa: BLE001 - user code, which must not stop the scheduler
         wrong = (
-            f"raised {type(error).__name__} ({error}), so nobody was invited to round "
-            f"{question.number}. Mend it and restart the coordinator, or stop the run"
+            f"raised {type(error).__name__} ({error}), so round {context.number} did not start. "
+            f"Correct it and restart the coordinator, or stop the run"
         )
     if wrong:
         msg = f"The policy {name} {wrong}."
         raise SettingError(msg)
-    return answer
+    return result
 
 
 def policy_options(name: str, chosen: Mapping[str, float]) -> dict[str, float]:

@@ -9,8 +9,8 @@ where g_c^t = E_c CI_c^t are the grams client c emits in slot t, g_max is the gr
 the gram budget and a_c^t is 1 where c trains in t. Greedily: add the affordable (c, t) with the
 largest gain in the objective per gram, until none is left.
 
-The paper plans once, from a known year. Here every question plans anew, over the hours of the
-forecast, one round an hour, and the answer is who trains in the running hour:
+The paper plans once, from a known year. Here every call plans anew, over the hours of the
+forecast, one round an hour, and returns the cohort of the current hour:
 
 - sum_t starts from what the client did in the run's closed rounds, so its past is not forgotten;
 - the window gets its share of what is left of the budget, rounds ahead over rounds left, but enough
@@ -20,7 +20,7 @@ forecast, one round an hour, and the answer is who trains in the running hour:
   more rounds than are left, and hours planned for fewer than the quorum are given up, the emptiest
   half at a time.
 
-The paper's closing rounds of all clients are left out: they are the run's affair, not a choice.
+The paper's closing rounds of all clients are left out.
 
 A client of unknown energy counts with the median of the known; while nobody's is known the places
 are drawn by chance, which makes it known. A grid of unknown intensity is left out. A past update of
@@ -61,20 +61,20 @@ class _Problem:
         return gain / g_ct if g_ct > 0 else math.inf
 
 
-def select(question: SelectionContext) -> list[str]:
-    """Return whom the plan has train in the running hour; nobody means a better hour is ahead.
+def select(context: SelectionContext) -> list[str]:
+    """Return the plan's cohort in the current hour; empty if a better hour is ahead.
 
     Options: `alpha`, above 0 (fairest) and at most 1 (greenest); `horizon_h`, hours to plan over.
     """
-    ids = sorted(candidate.client for candidate in question.candidates)
-    ids = question.rng.sample(ids, len(ids))
-    if all(candidate.energy_wh is None for candidate in question.candidates):
-        return sorted(ids[: question.wanted])
-    problem = _state(question, _grams(question, ids))
+    ids = sorted(candidate.client for candidate in context.candidates)
+    ids = context.rng.sample(ids, len(ids))
+    if all(candidate.energy_wh is None for candidate in context.candidates):
+        return sorted(ids[: context.wanted])
+    problem = _state(context, _grams(context, ids))
     hours = set(range(max(map(len, problem.g.values()), default=0)))
     while 0 in hours:
         plan = _greedy(problem, hours)
-        short = [t for t in plan if len(plan[t]) < question.quorum]
+        short = [t for t in plan if len(plan[t]) < context.quorum]
         if not short:
             return sorted(plan.get(0, []))
         short.sort(key=lambda t: (len(plan[t]), -t))
@@ -83,7 +83,7 @@ def select(question: SelectionContext) -> list[str]:
 
 
 def _greedy(problem: _Problem, hours: set[int]) -> dict[int, list[str]]:
-    """Return who trains in which of the hours.
+    """Return the cohort of each hour.
 
     The heap is exact: for alpha <= 1 a client's gains only fall as its sum grows, so a stale key is
     an upper bound, and the first fresh one is the greatest (Minoux 1978).
@@ -110,10 +110,10 @@ def _greedy(problem: _Problem, hours: set[int]) -> dict[int, list[str]]:
     return plan
 
 
-def _state(question: SelectionContext, g: dict[str, list[float]]) -> _Problem:
+def _state(context: SelectionContext, g: dict[str, list[float]]) -> _Problem:
     past = [
         (c, g[c][0] if update.gco2eq is None else update.gco2eq)
-        for closed in question.past
+        for closed in context.past
         for c, update in closed.updates.items()
         if c in g
     ]
@@ -124,36 +124,36 @@ def _state(question: SelectionContext, g: dict[str, list[float]]) -> _Problem:
     for c, g_ct in past:
         x[c] += g_max - g_ct
     rounds = max(map(len, g.values()), default=0)
-    if question.rounds_left is not None:
-        rounds = min(rounds, question.rounds_left)
+    if context.rounds_left is not None:
+        rounds = min(rounds, context.rounds_left)
     return _Problem(
-        g=g, x=x, g_max=g_max, k=_budget_gco2eq(question, g, g_max, rounds),
-        alpha=question.options["alpha"], rounds=rounds, wanted=question.wanted,
+        g=g, x=x, g_max=g_max, k=_budget_gco2eq(context, g, g_max, rounds),
+        alpha=context.options["alpha"], rounds=rounds, wanted=context.wanted,
     )  # fmt: skip
 
 
 def _budget_gco2eq(
-    question: SelectionContext, g: dict[str, list[float]], g_max: float, rounds: int
+    context: SelectionContext, g: dict[str, list[float]], g_max: float, rounds: int
 ) -> float:
     """Return k, the grams of the window, in which so many rounds can be held."""
-    least = question.quorum * g_max
-    if question.grams is None:
+    least = context.quorum * g_max
+    if context.grams is None:
         hours = [[g_c[t] for g_c in g.values() if t < len(g_c)] for t in range(rounds)]
-        at_once = question.wanted * sum(sum(hour) / len(hour) for hour in hours)
+        at_once = context.wanted * sum(sum(hour) / len(hour) for hour in hours)
         return max(at_once, least) * _ROUNDING
-    left = question.grams - question.spent_gco2eq
-    share = left * rounds / (question.rounds_left or max(rounds, 1))
+    left = context.grams - context.spent_gco2eq
+    share = left * rounds / (context.rounds_left or max(rounds, 1))
     return min(left, max(share, least) * _ROUNDING)
 
 
-def _grams(question: SelectionContext, ids: list[str]) -> dict[str, list[float]]:
+def _grams(context: SelectionContext, ids: list[str]) -> dict[str, list[float]]:
     """Return g_c^t of every client whose grid is known, in the order of `ids`."""
-    usual_wh = median(c.energy_wh for c in question.candidates if c.energy_wh is not None)
-    by_id = {candidate.client: candidate for candidate in question.candidates}
+    usual_wh = median(c.energy_wh for c in context.candidates if c.energy_wh is not None)
+    by_id = {candidate.client: candidate for candidate in context.candidates}
     g = {}
     for client in ids:
         candidate = by_id[client]
-        ahead = list(candidate.forecast_gco2eq_per_kwh[: int(question.options["horizon_h"])])
+        ahead = list(candidate.forecast_gco2eq_per_kwh[: int(context.options["horizon_h"])])
         if candidate.intensity_gco2eq_per_kwh is not None:
             ahead[:1] = [candidate.intensity_gco2eq_per_kwh]
         energy_wh = usual_wh if candidate.energy_wh is None else candidate.energy_wh

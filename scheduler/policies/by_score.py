@@ -17,9 +17,9 @@ _FLOOR = 0.05
 """The least score that counts, so that no eligible client is left out for ever."""
 
 
-def select(question: SelectionContext) -> list[str]:
+def select(context: SelectionContext) -> list[str]:
     """Return as many candidates as are wanted, drawn in proportion to their scores."""
-    candidates, wanted, rng = question.candidates, question.wanted, question.rng
+    candidates, wanted, rng = context.candidates, context.wanted, context.rng
     fresh = [candidate for candidate in candidates if not candidate.explored]
     places = min(len(fresh), math.ceil(EXPLORATION * wanted))
     chosen = set(rng.sample([candidate.client for candidate in fresh], places))

@@ -39,50 +39,50 @@ from scheduler.policies.context import SelectionContext, with_median
 _HOUR_S = 3600
 
 
-def select(question: SelectionContext) -> list[str]:
+def select(context: SelectionContext) -> list[str]:
     """Return the best clients whose utility outweighs their grams; fewer, or none, if overspent.
 
     Options: `v`, the paper's V, above 0: the greater, the more utility counts beside the budget.
     """
-    candidates = sorted(question.candidates, key=lambda candidate: candidate.client)
-    candidates = question.rng.sample(candidates, len(candidates))
-    known_g = [c.gco2eq for c in candidates if c.gco2eq is not None] or _past_gco2eq(question)
+    candidates = sorted(context.candidates, key=lambda candidate: candidate.client)
+    candidates = context.rng.sample(candidates, len(candidates))
+    known_g = [c.gco2eq for c in candidates if c.gco2eq is not None] or _past_gco2eq(context)
     u = with_median({c.client: c.utility for c in candidates})
     # Before anybody's grams are known there is nothing to weigh: the first round makes them known.
     g = {c.client: median(known_g or [0.0]) if c.gco2eq is None else c.gco2eq for c in candidates}
-    v, price, u_max = question.options["v"], _price_per_gram(question), max(u.values(), default=0.0)
+    v, price, u_max = context.options["v"], _price_per_gram(context), max(u.values(), default=0.0)
     worth = {c: v * u[c] / (u_max or 1.0) - price * g[c] for c in u}
     best = sorted(worth, key=lambda c: worth[c], reverse=True)
-    return sorted(_affordable([c for c in best if worth[c] >= 0], g, question))
+    return sorted(_affordable([c for c in best if worth[c] >= 0], g, context))
 
 
-def _affordable(best: list[str], g: dict[str, float], question: SelectionContext) -> list[str]:
+def _affordable(best: list[str], g: dict[str, float], context: SelectionContext) -> list[str]:
     """Return the first of them, as many as are wanted, that what is left of the grams pays for."""
-    left = math.inf if question.grams is None else question.grams - question.spent_gco2eq
+    left = math.inf if context.grams is None else context.grams - context.spent_gco2eq
     chosen: list[str] = []
     for c in best:
-        if len(chosen) < question.wanted and g[c] <= left:
+        if len(chosen) < context.wanted and g[c] <= left:
             chosen.append(c)
             left -= g[c]
     return chosen
 
 
-def _price_per_gram(question: SelectionContext) -> float:
+def _price_per_gram(context: SelectionContext) -> float:
     """Return Q / (k/T)^2: what a gram weighs against a share of the greatest utility."""
-    if question.grams is None or question.rounds_left is None:
+    if context.grams is None or context.rounds_left is None:
         return 0.0
-    pace = question.grams / (question.number - 1 + question.rounds_left)
-    return _queue(question, pace) / pace**2
+    pace = context.grams / (context.number - 1 + context.rounds_left)
+    return _queue(context, pace) / pace**2
 
 
-def _queue(question: SelectionContext, pace: float) -> float:
+def _queue(context: SelectionContext, pace: float) -> float:
     """Return Q in grams, folded over the closed rounds and the hours without one."""
-    known = _past_gco2eq(question)
+    known = _past_gco2eq(context)
     if not known:
         return 0.0
     queue, usual = 0.0, median(known)
-    starts = [closed.planned_at for closed in question.past] + [question.now]
-    for closed, (start, end) in zip(question.past, pairwise(starts), strict=True):
+    starts = [closed.planned_at for closed in context.past] + [context.now]
+    for closed, (start, end) in zip(context.past, pairwise(starts), strict=True):
         figures = [update.gco2eq for update in closed.updates.values()]
         emitted = sum(usual if figure is None else figure for figure in figures)
         queue = max(0.0, queue + emitted - pace)
@@ -91,6 +91,6 @@ def _queue(question: SelectionContext, pace: float) -> float:
     return queue
 
 
-def _past_gco2eq(question: SelectionContext) -> list[float]:
-    updates = [update for closed in question.past for update in closed.updates.values()]
+def _past_gco2eq(context: SelectionContext) -> list[float]:
+    updates = [update for closed in context.past for update in closed.updates.values()]
     return [update.gco2eq for update in updates if update.gco2eq is not None]

@@ -31,25 +31,25 @@ from scheduler.policies.context import Candidate, SelectionContext, with_median
 
 _SHORTLIST = 100
 _STEPS = 1000
-"""Parts of the budget that the knapsack tells apart."""
+"""Parts of the budget that the knapsack distinguishes."""
 
 
-def select(question: SelectionContext) -> list[str]:
+def select(context: SelectionContext) -> list[str]:
     """Return the most useful affordable candidates; fewer, or none, where the budget ends.
 
     An unknown utility or sample count counts as the median of the known ones of the candidates, and
     so do unknown grams. Where nobody's grams are known, none can be weighed: the most useful it is.
     """
-    candidates = sorted(question.candidates, key=lambda candidate: candidate.client)
-    places = min(question.wanted, len(candidates))
-    explored = {client for done in question.past for client in done.updates}
+    candidates = sorted(context.candidates, key=lambda candidate: candidate.client)
+    places = min(context.wanted, len(candidates))
+    explored = {client for done in context.past for client in done.updates}
     if len(explored) < places:
-        return sorted(question.rng.sample([c.client for c in candidates], places))
+        return sorted(context.rng.sample([c.client for c in candidates], places))
 
-    utilities = with_median(_utilities(candidates, question))
+    utilities = with_median(_utilities(candidates, context))
     known = any(candidate.gco2eq is not None for candidate in candidates)
     grams = with_median({c.client: c.gco2eq for c in candidates})
-    budget = _budget_gco2eq(question) if known else math.inf
+    budget = _budget_gco2eq(context) if known else math.inf
     if budget <= 0.0:
         return []
     by_density = sorted(grams, key=lambda c: utilities[c] / (grams[c] + 1e-6), reverse=True)
@@ -65,21 +65,21 @@ def select(question: SelectionContext) -> list[str]:
 
 
 def _utilities(
-    candidates: Sequence[Candidate], question: SelectionContext
+    candidates: Sequence[Candidate], context: SelectionContext
 ) -> dict[str, float | None]:
-    """Return U(i): of the last update in this run that told one, else the sample count."""
+    """Return U(i): of the last update in this run that has one, else the sample count."""
     utilities: dict[str, float | None] = {c.client: c.num_examples for c in candidates}
-    for done in question.past:
+    for done in context.past:
         for client, update in done.updates.items():
             if client in utilities and update.utility is not None:
                 utilities[client] = update.utility
     return utilities
 
 
-def _budget_gco2eq(question: SelectionContext) -> float:
-    if question.grams is None:
+def _budget_gco2eq(context: SelectionContext) -> float:
+    if context.grams is None:
         return math.inf
-    return (question.grams - question.spent_gco2eq) / (question.rounds_left or 1)
+    return (context.grams - context.spent_gco2eq) / (context.rounds_left or 1)
 
 
 def _pack(shares: Mapping[str, float], utilities: Mapping[str, float], places: int) -> set[str]:

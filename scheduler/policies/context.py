@@ -1,4 +1,4 @@
-"""The question a policy answers: who of these clients should train in this round?"""
+"""The selection context: all that a policy may know when it chooses the clients of a round."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from statistics import median
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A client that may be invited: alive, free, and behind an open gate. `None` is unknown.
+    """A client that may be invited: alive, idle, and behind an open gate. `None` is unknown.
 
     Attributes:
         client: Its id.
-        zone: Where it draws its power.
+        zone: Where it draws its power (Electricity Maps id).
         score: From 0 to 1 (best); see `scheduler.selection.score`.
         updates: Counted updates so far, in whichever run.
         num_examples: What it enrolled with, at most.
@@ -24,8 +24,8 @@ class Candidate:
         energy_wh: Energy of an update with all the run's local epochs, moving average.
         gco2eq: What such an update is expected to emit now.
         intensity_gco2eq_per_kwh: Of its grid now.
-        forecast_gco2eq_per_kwh: Of its grid hour by hour, the running one first; empty if the
-            policy did not ask for it, and as long as is known without a gap.
+        forecast_gco2eq_per_kwh: Of its grid hour by hour, the current one first; empty if the
+            policy reads none, and as long as is known without a gap.
         waited_h: Grid hours since it last trained, or since its gate was last open if later.
     """
 
@@ -44,14 +44,14 @@ class Candidate:
 
     @property
     def explored(self) -> bool:
-        """Whether it has ever trained for us."""
+        """Whether it has ever contributed an update."""
         return self.updates > 0
 
 
 def with_median(figures: Mapping[str, float | None]) -> dict[str, float]:
     """Return figures with the median of the known ones for each that is not.
 
-    Where nobody's is known, everybody's is 1: any figure, as long as it is the same.
+    Where none is known, all are 1: any figure, as long as it is the same.
     """
     known = [figure for figure in figures.values() if figure is not None]
     usual = median(known) if known else 1.0
@@ -60,7 +60,7 @@ def with_median(figures: Mapping[str, float | None]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class PastUpdate:
-    """What one client's counted update of a closed round was like; `None` is unknown."""
+    """One client's counted update of a closed round; `None` is unknown."""
 
     utility: float | None
     duration_s: float
@@ -69,7 +69,7 @@ class PastUpdate:
 
 @dataclass(frozen=True, slots=True)
 class PastRound:
-    """A closed round of the run: its number, when it was planned, who took part, how long it took.
+    """A closed round of the run: its number, when it was planned, its updates, its length.
 
     Times are on the grid clock.
     """
@@ -82,26 +82,26 @@ class PastRound:
 
 @dataclass(frozen=True, slots=True)
 class SelectionContext:
-    """What a policy may know. It answers with ids, each at most once: nobody means to wait.
+    """What a policy may know. It returns ids, each at most once: none means to wait.
 
-    A policy keeps nothing between two questions: what it needs to remember it folds from `past`.
+    A policy keeps no state between two calls: it folds what it needs to remember from `past`.
 
     Attributes:
-        candidates: Who may be invited, by id.
-        wanted: How many places there are.
+        candidates: The clients that may be invited, by id.
+        wanted: Places in the cohort.
         quorum: With fewer than these the round waits.
         number: The round's number, from 1.
         now: On the grid clock.
         rng: Seeded by run and round: the only chance a policy may take.
         past: The closed rounds of the run, oldest first.
-        num_clients: Everybody enrolled.
+        num_clients: All enrolled clients.
         spent_gco2eq: What the run has emitted so far.
         grams: The run's gram budget; `None` without one.
         rounds_left: Rounds still to come, this one included; `None` if the run has no such end.
         hours_left: Grid hours until the run's end; `None` if it has no such end.
         interval_h: Grid hours from one round to the next by the run's schedule; 0 if a round may
             follow at once.
-        epochs: Local epochs that the run asks for.
+        epochs: Local epochs of the run.
         options: The policy's own parameters, as the run sets them.
     """
 

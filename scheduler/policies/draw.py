@@ -13,13 +13,13 @@ from heapq import nlargest
 from random import Random
 
 _LEAST = 1e-9
-"""Stands for a weight of zero: drawn only when nobody else is left."""
+"""Stands for a weight of zero: drawn only when no other is left."""
 
 
 def draw_weighted(weights: Mapping[str, float], places: int, rng: Random) -> list[str]:
     """Return as many of the keys as there are places, or all; weights are not negative.
 
-    The order of the mapping decides who gets which random number: give it in a fixed one.
+    The order of the mapping decides which key gets which random number: give it in a fixed one.
     """
     keys = {c: math.log(1.0 - rng.random()) / max(_LEAST, w) for c, w in weights.items()}
     return nlargest(places, keys, key=keys.__getitem__)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from scheduler.policies.candidate_table import CandidateTable
 from scheduler.policies.context import SelectionContext
-from scheduler.policies.pool import CandidateTable
 
 
-def select(question: SelectionContext) -> list[str]:
+def select(context: SelectionContext) -> list[str]:
     """Return all candidates, however many are wanted."""
-    return list(CandidateTable.of(question.candidates).clients)
+    return list(CandidateTable.of(context.candidates).clients)

@@ -12,20 +12,21 @@ rule:
    data (Oort's utility for an example), which counts at most twice and at least half as much as
    the middle one: a site with noisy labels always has a high loss. The shares are mixed with even
    ones until Jain's index of participation is `fairness` (`planning.quotas`).
-2. *When* it does. What is due of each client is planned into its cleanest hours, and a round with
-   time to spare waits for an hour in which those that gain most gain more (`planning.reserve`).
-   Planned anew at every question, so that an error of the forecast costs one hour, not the plan.
-   Who has waited for `patience_h`, and twice as long as an even turn takes, goes before everybody.
-3. *How much* it does. Who usually emits more for an example than the cleanest `full_share` of the
-   clients does fewer epochs in proportion (`planning.local_work`); under a gram budget everybody
-   does, and then fewer clients train, until the round costs its part of what is left.
-4. *What it counts*. An update weighs its examples over the client's share (Horvitz and Thompson,
-   "A Generalization of Sampling Without Replacement From a Finite Universe", JASA 1952), so that
-   what is seen seldom is not forgotten. The last `closing` rounds, a tenth of all at most, invite
-   everybody, if the budget covers it.
+2. *When* it does. Each client's due updates are planned into its cleanest hours, and a round with
+   time to spare waits for an hour in which the clients that gain most gain more
+   (`planning.reservation_prices`). Each call plans anew, so that an error of the forecast costs one
+   hour, not the plan. Clients that have waited for `patience_h`, and twice as long as even
+   participation takes, come first.
+3. *How much* it does. Clients that usually emit more per example than the cleanest `full_share` of
+   the clients do fewer epochs in proportion (`planning.local_work`). Under a gram budget all
+   clients do, and then fewer clients train, until the round costs its part of what is left.
+4. *How much it counts*. An update weighs its examples over the client's share (Horvitz and
+   Thompson, "A Generalization of Sampling Without Replacement From a Finite Universe", JASA 1952),
+   so that data seen seldom is not forgotten. The last `closing` rounds, a tenth of all at most,
+   invite all clients, if the budget covers it.
 
-Without an end in hours it never waits: the gates in front of it do. It then looks no further ahead
-than its rounds take.
+A run without a last hour never waits: the gates in front of the policy do. It then looks no
+further ahead than its rounds take.
 """
 
 from __future__ import annotations
@@ -34,18 +35,18 @@ import math
 
 import numpy as np
 
+from scheduler.policies.candidate_table import CandidateTable, Floats, Ints
 from scheduler.policies.context import SelectionContext
-from scheduler.policies.planning.ground import Ground, ground_of
+from scheduler.policies.planning.hourly_emissions import HourlyEmissions, hourly_emissions
 from scheduler.policies.planning.local_work import LocalWork, local_work
-from scheduler.policies.planning.notes import price_notes, why_now, why_wait
 from scheduler.policies.planning.pace import Pace, due_updates, end_h, pace_of
 from scheduler.policies.planning.quotas import quotas, undoing_weights
-from scheduler.policies.planning.reserve import Reserve, reserve
-from scheduler.policies.pool import CandidateTable, Floats, Ints
+from scheduler.policies.planning.reasons import price_notes, why_now, why_wait
+from scheduler.policies.planning.reservation_prices import ReservationPrices, reservation_prices
 from scheduler.policies.result import SelectionResult
 
 _SPREAD = 2.0
-"""A client's loss counts at most this many times the middle one, and at least one over it."""
+"""A client's loss counts at most this many times the median, and at least one over it."""
 
 _CLOSING_SHARE = 0.1
 """Closing rounds are at most this share of all rounds."""
@@ -56,172 +57,170 @@ _CLOSING_GRAMS = 0.25
 _PATIENT_TURNS = 2.0
 
 _DIGITS = 9
-"""What agrees so far is alike, in whichever order it was summed."""
+"""Figures that agree to so many digits are equal, in whichever order they were summed."""
 
 
-def select(question: SelectionContext) -> SelectionResult:
-    """Return who trains in the running hour, or nobody if a better one is worth the wait.
+def select(context: SelectionContext) -> SelectionResult:
+    """Return the cohort of the current hour, empty if a better hour is worth the wait.
 
     Options: `fairness`, `full_share`, `closing`, `patience_h`, `horizon_h`; see the module.
     """
-    pool = CandidateTable.of(question.candidates)
-    if not len(pool) or question.wanted < 1:
+    pool = CandidateTable.of(context.candidates)
+    if not len(pool) or context.wanted < 1:
         return SelectionResult(())
-    options = question.options
-    ground = ground_of(pool, horizon_h=options["horizon_h"], end_h=end_h(question))
+    options = context.options
+    emissions = hourly_emissions(pool, horizon_h=options["horizon_h"], end_h=end_h(context))
     work = local_work(
-        ground, pool.duration_s, epochs=question.epochs, full_share=options["full_share"]
+        emissions, pool.duration_s, epochs=context.epochs, full_share=options["full_share"]
     )
-    return _closing(question, pool, ground, work) or _ordinary(question, pool, ground, work)
+    return _closing(context, pool, emissions, work) or _ordinary(context, pool, emissions, work)
 
 
 def _ordinary(
-    question: SelectionContext, pool: CandidateTable, ground: Ground, work: LocalWork
+    context: SelectionContext, pool: CandidateTable, emissions: HourlyEmissions, work: LocalWork
 ) -> SelectionResult:
-    shares = participation(pool, ground, fairness=question.options["fairness"])
-    places = _places(question, shares)
-    left_gco2eq = _left_gco2eq(question, ground)
-    least = places * float(shares @ ground.usual_gco2eq) / question.epochs
+    shares = participation(pool, emissions, fairness=context.options["fairness"])
+    places = _places(context, shares)
+    left_gco2eq = _left_gco2eq(context, emissions)
+    least = places * float(shares @ emissions.usual_gco2eq) / context.epochs
     affordable = None if left_gco2eq is None or least <= 0 else max(1.0, left_gco2eq / least)
-    pace = pace_of(question, hours=ground.hours, affordable=affordable)
-    due = due_updates(question, pool, shares, places=places, pace=pace)
-    prices = reserve(ground, due, places=places, updates_an_hour=pace.updates_an_hour)
-    waited = _overdue(question, pool, places=places, pace=pace)
+    pace = pace_of(context, hours=emissions.hours, affordable=affordable)
+    due = due_updates(context, pool, shares, places=places, pace=pace)
+    prices = reservation_prices(emissions, due, places=places, updates_an_hour=pace.updates_an_hour)
+    waited = _overdue(context, pool, places=places, pace=pace)
     if _waits(prices, pace, waited):
         return SelectionResult((), because=why_wait(prices, pace))
     gains = prices.gain_gco2eq
-    chosen = _best(question, pool, gains, waited, places=places)
+    chosen = _best(context, pool, gains, waited, places=places)
     budget = _round_gco2eq(pace.rounds_left, left_gco2eq)
     counts = work.within(chosen, budget)
     grams = work.gco2eq(counts)
-    chosen = _affordable(question, chosen, grams, budget)
+    chosen = _affordable(context, chosen, grams, budget)
     return SelectionResult(
         [pool.clients[n] for n in chosen],
-        epochs=_fewer(question, pool, chosen, counts),
+        epochs=_fewer(context, pool, chosen, counts),
         weights=_named(pool, chosen, undoing_weights(shares)),
         because=why_now(
             prices,
             pace,
             overdue=int((waited[chosen] > 0).sum()),
-            ends=question.hours_left is not None,
+            ends=context.hours_left is not None,
         ),
-        notes=price_notes(pool, ground, prices, shares=shares, due=due, grams=grams),
+        notes=price_notes(pool, emissions, prices, shares=shares, due=due, grams=grams),
     )
 
 
-def _waits(prices: Reserve, pace: Pace, waited: Floats) -> bool:
+def _waits(prices: ReservationPrices, pace: Pace, waited: Floats) -> bool:
     better = prices.better_hours()
     return pace.has_slack and better >= pace.hours_needed and not waited.any()
 
 
-def _places(question: SelectionContext, shares: Floats) -> int:
-    """Return how many train, so few that nobody's share asks for more than one update a round."""
+def _places(context: SelectionContext, shares: Floats) -> int:
+    """Return the size of the cohort, so that no share means more than one update a round."""
     alike = round(round(1 / float(shares.max()), _DIGITS))
-    return min(len(shares), question.wanted, max(question.quorum, alike, 1))
+    return min(len(shares), context.wanted, max(context.quorum, alike, 1))
 
 
-def participation(pool: CandidateTable, ground: Ground, *, fairness: float) -> Floats:
+def participation(pool: CandidateTable, emissions: HourlyEmissions, *, fairness: float) -> Floats:
     """Return each candidate's share of all participations; they sum to 1, shape `(N,)`.
 
     W_h is the same for all, since examples are weighed when updates are added up.
     """
-    spread = pool.utility / ground.examples
+    spread = pool.utility / emissions.examples
     middle = np.nanmedian(spread) if not np.isnan(spread).all() else 1.0
     spread = np.where(np.isnan(spread), middle, spread) / (middle or 1.0)
-    cost = ground.usual_gco2eq / ground.examples
+    cost = emissions.usual_gco2eq / emissions.examples
     cost = np.maximum(cost, cost.max() * 1e-6) if cost.max() > 0 else np.ones(len(pool))
     return quotas(np.clip(spread, 1 / _SPREAD, _SPREAD) / np.sqrt(cost), fairness)
 
 
 def _closing(
-    question: SelectionContext, pool: CandidateTable, ground: Ground, work: LocalWork
+    context: SelectionContext, pool: CandidateTable, emissions: HourlyEmissions, work: LocalWork
 ) -> SelectionResult | None:
-    """Return a round of everybody, or a wait for its best hour, if it is time and affordable."""
-    left = question.rounds_left
-    if left is None or not 1 <= left <= _closing_rounds(question):
+    """Return a round of all clients, or a wait for its best hour, if due and affordable."""
+    left = context.rounds_left
+    if left is None or not 1 <= left <= _closing_rounds(context):
         return None
     everybody = np.arange(len(pool))
-    budget = _round_gco2eq(left, _left_gco2eq(question, ground))
+    budget = _round_gco2eq(left, _left_gco2eq(context, emissions))
     counts = work.within(everybody, budget)
     if work.gco2eq(counts).sum() > budget:
         return None
-    pace = pace_of(question, hours=ground.hours, affordable=None)
-    prices = reserve(ground, np.ones(len(pool)), places=len(pool))
-    waited = _overdue(question, pool, places=len(pool), pace=pace)
+    pace = pace_of(context, hours=emissions.hours, affordable=None)
+    prices = reservation_prices(emissions, np.ones(len(pool)), places=len(pool))
+    waited = _overdue(context, pool, places=len(pool), pace=pace)
     if _waits(prices, pace, waited):
         return SelectionResult((), because=why_wait(prices, pace))
     return SelectionResult(
         pool.clients,
-        epochs=_fewer(question, pool, everybody, counts),
+        epochs=_fewer(context, pool, everybody, counts),
         target=len(pool),
         because={"code": "closing", "rounds_left": float(left)},
     )
 
 
-def _closing_rounds(question: SelectionContext) -> int:
-    """Return how many rounds at the end invite everybody; none where the run has no such end."""
-    if question.rounds_left is None:
+def _closing_rounds(context: SelectionContext) -> int:
+    """Return how many rounds at the end invite all clients; 0 without a number of rounds."""
+    if context.rounds_left is None:
         return 0
-    rounds = question.number - 1 + question.rounds_left
-    return int(min(question.options["closing"], rounds * _CLOSING_SHARE))
+    rounds = context.number - 1 + context.rounds_left
+    return int(min(context.options["closing"], rounds * _CLOSING_SHARE))
 
 
-def _left_gco2eq(question: SelectionContext, ground: Ground) -> float | None:
-    """Return what is left of the budget, without what closing rounds to come want at least.
+def _left_gco2eq(context: SelectionContext, emissions: HourlyEmissions) -> float | None:
+    """Return the rest of the budget, less the least emissions of the closing rounds to come.
 
-    They get nothing if they would want too much of it.
+    Closing rounds get nothing where they would take too much of it.
     """
-    if question.grams is None:
+    if context.grams is None:
         return None
-    rounds = _closing_rounds(question)
-    if (question.rounds_left or 0) <= rounds:
+    rounds = _closing_rounds(context)
+    if (context.rounds_left or 0) <= rounds:
         rounds = 0
-    kept = rounds * float(ground.usual_gco2eq.sum()) / question.epochs
-    kept = kept if kept <= _CLOSING_GRAMS * question.grams else 0.0
-    return max(0.0, question.grams - question.spent_gco2eq - kept)
+    kept = rounds * float(emissions.usual_gco2eq.sum()) / context.epochs
+    kept = kept if kept <= _CLOSING_GRAMS * context.grams else 0.0
+    return max(0.0, context.grams - context.spent_gco2eq - kept)
 
 
 def _round_gco2eq(rounds_left: float | None, left_gco2eq: float | None) -> float:
     return math.inf if left_gco2eq is None else left_gco2eq / max(1.0, rounds_left or 1.0)
 
 
-def _overdue(
-    question: SelectionContext, pool: CandidateTable, *, places: int, pace: Pace
-) -> Floats:
-    """Return for how many hours each has waited that has waited too long, 0 for the others."""
-    if not question.past:
+def _overdue(context: SelectionContext, pool: CandidateTable, *, places: int, pace: Pace) -> Floats:
+    """Return the hours that each overdue client has waited, 0 for the others."""
+    if not context.past:
         return np.zeros(len(pool))
-    since_start = (question.now - question.past[0].planned_at).total_seconds() / 3600
+    since_start = (context.now - context.past[0].planned_at).total_seconds() / 3600
     waited = np.minimum(pool.waited_h, since_start)
     turn = len(pool) * pace.hours_ahead / max(places * pace.rounds_ahead, 1.0)
-    patience = max(question.options["patience_h"], _PATIENT_TURNS * turn)
+    patience = max(context.options["patience_h"], _PATIENT_TURNS * turn)
     return np.where(waited >= patience, waited, 0.0)
 
 
 def _best(
-    question: SelectionContext, pool: CandidateTable, gains: Floats, waited: Floats, *, places: int
+    context: SelectionContext, pool: CandidateTable, gains: Floats, waited: Floats, *, places: int
 ) -> Ints:
-    """Return the places of those who waited too long, then gain most; equal ones by chance."""
+    """Return the places of overdue clients, then of those that gain most; ties by chance."""
     order = np.lexsort((-gains, -waited))
     first, last = order[:places], order[places - 1]
     tied = (gains == gains[last]) & (waited == waited[last])
     by_id = sorted(np.flatnonzero(tied).tolist(), key=pool.clients.__getitem__)
     sure = first[~tied[first]].tolist()
     sure.sort(key=lambda n: (-waited[n], -gains[n], pool.clients[n]))
-    return np.array(sure + question.rng.sample(by_id, places - len(sure)), dtype=np.int64)
+    return np.array(sure + context.rng.sample(by_id, places - len(sure)), dtype=np.int64)
 
 
-def _affordable(question: SelectionContext, chosen: Ints, grams: Floats, budget: float) -> Ints:
-    """Return the first of the chosen, as far as the budget wants and the quorum."""
+def _affordable(context: SelectionContext, chosen: Ints, grams: Floats, budget: float) -> Ints:
+    """Return the first of the chosen that the budget covers, the quorum at least."""
     within = int((np.cumsum(grams[chosen]) <= budget).sum())
-    return np.sort(chosen[: max(question.quorum, within)])
+    return np.sort(chosen[: max(context.quorum, within)])
 
 
 def _fewer(
-    question: SelectionContext, pool: CandidateTable, chosen: Ints, counts: Ints
+    context: SelectionContext, pool: CandidateTable, chosen: Ints, counts: Ints
 ) -> dict[str, int]:
     asked = counts[chosen]
-    fewer = asked < question.epochs
+    fewer = asked < context.epochs
     names = [pool.clients[n] for n in chosen[fewer].tolist()]
     return dict(zip(names, asked[fewer].tolist(), strict=True))
 

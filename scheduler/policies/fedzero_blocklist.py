@@ -1,4 +1,4 @@
-"""FedZero's blocklist: who took part in the last round rests, the longer the more often it did.
+"""FedZero's blocklist: participants of the last round pause, the longer the more often they did.
 
 For the paper see `scheduler.policies.fedzero`. After each round its participants whose utility
 sigma is at most the q-quantile of theirs join the blocklist. At each try to select, every blocked
@@ -11,10 +11,10 @@ each cycle it becomes the mean p of the clients, to which it moves linearly over
 
 Ours: a policy remembers nothing, so the list is folded from the closed rounds. A client's stay on
 it ends once one number, drawn for that stay, exceeds the product of (1 - P) over the tries since;
-which has the distribution of a draw at every try, and the same outcome whenever it is asked for.
+which has the distribution of a draw at every try, and the same outcome at every call.
 There was one try at each later round, and while a round waits one an hour (in the paper one in five
-minutes). Who was available earlier is not known: the mean is over the candidates and all that took
-part, and every participant of a round is taken to have been available at the next.
+minutes). Which clients were available earlier is unknown: the mean is over the candidates and all
+that took part, and every participant of a round is taken to have been available at the next.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ CYCLE = 24 * HOUR
 _TRANSITION = 12 * HOUR
 
 
-def blocked(question: SelectionContext, *, alpha: float, quantile: float) -> set[str]:
-    """Return the candidates that are on the blocklist now; nobody is if `alpha` is 0.
+def blocked(context: SelectionContext, *, alpha: float, quantile: float) -> set[str]:
+    """Return the candidates that are on the blocklist now; none if `alpha` is 0.
 
     Args:
-        question: The candidates and the past.
+        context: The candidates and the past.
         alpha: How readily clients leave the list.
         quantile: q: 1 blocks all participants of a round, 0 only those of the least utility.
     """
-    past = question.past
+    past = context.past
     if not past or alpha <= 0.0:
         return set()
     counts = Counter(client for done in past for client in done.updates)
     last = {client: n for n, done in enumerate(past) for client in done.updates}
-    population = counts.keys() | {candidate.client for candidate in question.candidates}
-    chances = _Chances(question, alpha, population=len(population))
+    population = counts.keys() | {candidate.client for candidate in context.candidates}
+    chances = _Chances(context, alpha, population=len(population))
     cuts = {n: _cut(past[n].updates, quantile) for n in set(last.values())}
     found = set()
-    for candidate in question.candidates:
+    for candidate in context.candidates:
         n = last.get(candidate.client)
         if n is None:
             continue
@@ -88,12 +88,12 @@ def omega(past: Sequence[PastRound], at: datetime, population: int) -> float:
 
 
 class _Chances:
-    """How likely it is that a client is still on the list, by its rounds and the last of them."""
+    """The probability that a client is still on the list, by its rounds and the last of them."""
 
-    def __init__(self, question: SelectionContext, alpha: float, *, population: int) -> None:
-        past = question.past
-        times = [done.planned_at for done in past[1:]] + [question.now]
-        starts = [done.planned_at for done in past] + [question.now]
+    def __init__(self, context: SelectionContext, alpha: float, *, population: int) -> None:
+        past = context.past
+        times = [done.planned_at for done in past[1:]] + [context.now]
+        starts = [done.planned_at for done in past] + [context.now]
         self._alpha = alpha
         self._omegas = [omega(past, at, population) for at in times]
         self._tries = [max(1, (end - start) // HOUR) for start, end in pairwise(starts)]
@@ -119,6 +119,6 @@ def _cut(updates: Mapping[str, PastUpdate], quantile: float) -> float:
 
 
 def _stay(client: str, done: PastRound) -> float:
-    """Return the number drawn for a client's stay after a round: a hash of what only it told."""
+    """Return the number drawn for a client's stay after a round: a hash of its own figures."""
     update = done.updates[client]
     return Random(f"{client}/{done.number}/{update.utility}/{update.duration_s}").random()  # noqa: S311 - a draw, not a secret

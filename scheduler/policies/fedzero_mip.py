@@ -1,4 +1,4 @@
-"""FedZero's program: who trains how much, so that each domain's energy suffices.
+"""FedZero's program: how much each client trains, so that each domain's energy suffices.
 
 For the paper see `scheduler.policies.fedzero`. With b_c whether client c takes part, and m_{c,t}
 its work in time step t,
@@ -23,8 +23,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from scheduler.policies.candidate_table import Floats, Ints
 from scheduler.policies.planning.milp import Rows, minimise
-from scheduler.policies.pool import Floats, Ints
 
 GAP = 1e-3
 """The choice is at most this share worse than the best."""
@@ -34,7 +34,7 @@ _LEFTOVER = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """What N clients could do in S spans of time, and what Z domains could feed.
+    """The work that N clients can do in S spans of time, and the energy of Z domains.
 
     Attributes:
         sigma: What an epoch of each client is worth, from 0 to 1; shape `(N,)`.
@@ -42,7 +42,7 @@ class BatchLimits:
         spare: Epochs each client can do in each span; shape `(N, S)`.
         domain: Of each client; shape `(N,)`.
         energy_wh: What each domain can give in each span; shape `(Z, S)`.
-        least, most: Epochs that each who takes part has to do, and may do.
+        least, most: Bounds of the epochs of each participant.
     """
 
     sigma: Floats
@@ -78,7 +78,7 @@ class BatchLimits:
 
 
 def surely(work: BatchLimits, n: int) -> bool:
-    """Return whether `n` clients can take part at once, by a quick look that may miss that."""
+    """Return whether `n` clients can take part at once, by a quick test that may miss it."""
     left_wh, found = work.energy_wh.copy(), 0
     for client in np.argsort(work.delta_wh, kind="stable"):
         delta_wh, here = work.delta_wh[client], left_wh[work.domain[client]]

@@ -15,7 +15,7 @@ Simplified: a job there fixes its quantile when it is handed in and runs anyway 
 as long as it may; a run has no such instant, so the window moves along and a round waits as long as
 the hours to come promise better: on the grids of Germany, France, Great Britain and Poland in 2022
 never longer than 79 hours, were each forecast right. "At or below", where GAIA's code says "below",
-lets a flat grid start at once. Who trains is then a matter of place: the cleanest n.
+lets a flat grid start at once. The cohort is then the cleanest n.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ _SHORTEST_H = 2
 """With the running hour alone there is nothing to wait for."""
 
 
-def select(question: SelectionContext) -> list[str]:
+def select(context: SelectionContext) -> list[str]:
     """Return the cleanest candidates if this is one of the greenest hours to come, else nobody.
 
     A candidate without a forecast beyond the running hour is left out. The window is as long as
     the shortest forecast of the others, so that each of its hours is a mean over the same clients.
     """
-    candidates = sorted(question.candidates, key=lambda candidate: candidate.client)
+    candidates = sorted(context.candidates, key=lambda candidate: candidate.client)
     known = [c for c in candidates if len(c.forecast_gco2eq_per_kwh) >= _SHORTEST_H]
     if not known:
         return []
     shortest_h = min(len(c.forecast_gco2eq_per_kwh) for c in known)
-    hours = min(int(question.options["horizon_h"]), shortest_h)
+    hours = min(int(context.options["horizon_h"]), shortest_h)
     ci = np.mean([c.forecast_gco2eq_per_kwh[:hours] for c in known], axis=0)  # (hours,)
-    if ci[0] > np.quantile(ci, question.options["quantile"]):
+    if ci[0] > np.quantile(ci, context.options["quantile"]):
         return []
     cleanest = sorted(known, key=lambda candidate: candidate.forecast_gco2eq_per_kwh[0])
-    return [candidate.client for candidate in cleanest[: question.wanted]]
+    return [candidate.client for candidate in cleanest[: context.wanted]]

@@ -1,4 +1,4 @@
-"""Invite those who gain least by waiting, and let those wait longer who took part more often.
+"""Invite the clients that gain least by waiting; clients that took part more often wait longer.
 
 Wiesner, Schellenberger and Grinwald, "Lowcarb", a plugin for Flower, Carbon Hack 2022,
 github.com/birnbaum/flwr-lowcarb. There is no paper; the formulas are those of its
@@ -30,7 +30,7 @@ import numpy as np
 from scheduler.policies.context import Candidate, SelectionContext
 
 _BARRED_ABOVE = 0.8
-"""Quantile of participation above which a client is asked only if nobody else is left."""
+"""Quantile of participation above which a client is invited only if no other is left."""
 
 Rank = tuple[bool, bool, float]
 """Whether it is barred, whether it may wait, and then CI_c(0), or what waiting gains: least first.
@@ -39,25 +39,25 @@ The last is in gCO2eq/kWh.
 """
 
 
-def select(question: SelectionContext) -> list[str]:
+def select(context: SelectionContext) -> list[str]:
     """Return those with the highest scores.
 
     A candidate whose intensity now is unknown is left out, and so is one with a window and no
     forecast of its next hour: what it would gain by waiting cannot be said.
     """
-    candidates = question.candidates
+    candidates = context.candidates
     if not candidates:
         return []
-    rounds = Counter(client for past in question.past for client in past.updates)
+    rounds = Counter(client for past in context.past for client in past.updates)
     p = [rounds[candidate.client] for candidate in candidates]
     p_max, limit = max(p), float(np.quantile(p, _BARRED_ABOVE))
-    horizon_h = int(question.options["horizon_h"])
+    horizon_h = int(context.options["horizon_h"])
     ranks: list[tuple[Rank, str]] = []
     for candidate, p_c in zip(candidates, p, strict=True):
         rank = _rank(candidate, _window_h(p_c, p_max, horizon_h), barred=p_c > limit)
         if rank is not None:
             ranks.append((rank, candidate.client))
-    return [client for _, client in sorted(ranks)[: question.wanted]]
+    return [client for _, client in sorted(ranks)[: context.wanted]]
 
 
 def _window_h(p_c: int, p_max: int, horizon_h: int) -> int:
@@ -67,7 +67,7 @@ def _window_h(p_c: int, p_max: int, horizon_h: int) -> int:
 
 
 def _rank(candidate: Candidate, window_h: int, *, barred: bool) -> Rank | None:
-    """Return the score turned round, so that the least is best; `None` where it is unknown."""
+    """Return the negated score, so that the least is best; `None` where it is unknown."""
     now = candidate.intensity_gco2eq_per_kwh
     if now is None:
         return None

@@ -50,30 +50,30 @@ _EXPLORED_OF = 5
 
 @dataclass(frozen=True, slots=True)
 class _Feedback:
-    """U(i), `None` where no update told; D(i) in seconds; L(i), from 1."""
+    """U(i), `None` where no update had one; D(i) in seconds; L(i), from 1."""
 
     utility: float | None
     duration_s: float
     number: int
 
 
-def select(question: SelectionContext) -> list[str]:
+def select(context: SelectionContext) -> list[str]:
     """Return as many candidates as are wanted: the most useful and fast, and some unexplored.
 
     An explored client of unknown utility counts as the median of the others, an unexplored one of
     unknown sample count or duration likewise; where nothing is known of anyone, all count alike.
     """
-    candidates = sorted(question.candidates, key=lambda candidate: candidate.client)
-    places = min(question.wanted, len(candidates))
-    feedback = _feedback(question.past)
+    candidates = sorted(context.candidates, key=lambda candidate: candidate.client)
+    places = min(context.wanted, len(candidates))
+    feedback = _feedback(context.past)
     if not feedback:
-        return sorted(question.rng.sample([c.client for c in candidates], places))
+        return sorted(context.rng.sample([c.client for c in candidates], places))
 
     # How slow is slow: a client's speed is 1, or (T / D)**alpha if it takes longer than T.
     durations_s = {c.client: c.duration_s for c in candidates if c.duration_s is not None}
-    durations_s |= {client: told.duration_s for client, told in feedback.items()}
-    preferred_s = preferred_duration_s(question, durations_s.values())
-    usual_s, alpha = median(durations_s.values()), question.options["alpha"]
+    durations_s |= {client: last.duration_s for client, last in feedback.items()}
+    preferred_s = preferred_duration_s(context, durations_s.values())
+    usual_s, alpha = median(durations_s.values()), context.options["alpha"]
     speeds = {
         c.client: _speed(durations_s.get(c.client, usual_s), preferred_s, alpha) for c in candidates
     }
@@ -81,21 +81,21 @@ def select(question: SelectionContext) -> list[str]:
     # Exploitation: sample by utility among those above the cut.
     explored = {c.client: feedback[c.client] for c in candidates if c.client in feedback}
     fresh = [c for c in candidates if c.client not in feedback]
-    epsilon = _epsilon(question) if fresh else 0.0
-    utilities = {c: u * speeds[c] for c, u in _utilities(explored, question.number).items()}
+    epsilon = _epsilon(context) if fresh else 0.0
+    utilities = {c: u * speeds[c] for c, u in _utilities(explored, context.number).items()}
     exploited = min(int(places * (1.0 - epsilon)), len(explored))
-    admitted = _admit(utilities, exploited, question.options["cut"])
-    chosen = draw_weighted(admitted, exploited, question.rng)
+    admitted = _admit(utilities, exploited, context.options["cut"])
+    chosen = draw_weighted(admitted, exploited, context.rng)
 
     # Exploration: sample the unexplored by size and speed; what is left over goes at random.
     weights = {client: size * speeds[client] for client, size in _sizes(fresh).items()}
-    chosen += _explore(weights, min(len(fresh), places - exploited), question.rng)
+    chosen += _explore(weights, min(len(fresh), places - exploited), context.rng)
     rest = sorted({c.client for c in candidates} - set(chosen))
-    return sorted(chosen + question.rng.sample(rest, places - len(chosen)))
+    return sorted(chosen + context.rng.sample(rest, places - len(chosen)))
 
 
 def _feedback(past: Sequence[PastRound]) -> dict[str, _Feedback]:
-    """Return the last that each client told in this run."""
+    """Return the last feedback of each client in this run."""
     feedback: dict[str, _Feedback] = {}
     for done in past:
         for client, update in done.updates.items():
@@ -106,9 +106,9 @@ def _feedback(past: Sequence[PastRound]) -> dict[str, _Feedback]:
     return feedback
 
 
-def _epsilon(question: SelectionContext) -> float:
-    decay = question.options["epsilon_decay"] ** (question.number - 1)
-    return max(question.options["epsilon_min"], question.options["epsilon"] * decay)
+def _epsilon(context: SelectionContext) -> float:
+    decay = context.options["epsilon_decay"] ** (context.number - 1)
+    return max(context.options["epsilon_min"], context.options["epsilon"] * decay)
 
 
 def _speed(duration_s: float, preferred_s: float, alpha: float) -> float:
@@ -122,9 +122,9 @@ def _utilities(explored: Mapping[str, _Feedback], number: int) -> dict[str, floa
     least = 0.999 * known[0]
     spread = max(known[-1] - least, 1e-4)
     return {
-        client: (min(usual if told.utility is None else told.utility, clip) - least) / spread
-        + math.sqrt(0.1 * math.log(number) / told.number)
-        for client, told in explored.items()
+        client: (min(usual if last.utility is None else last.utility, clip) - least) / spread
+        + math.sqrt(0.1 * math.log(number) / last.number)
+        for client, last in explored.items()
     }
 
 

@@ -6,8 +6,8 @@ before: every W rounds from round 2W on the percentile p, at first 10, grows by 
 |S - S'| <= 0.1 S', since no more is to be gained from the fast, and shrinks if |S - S'| >= 5 S'.
 The preferred duration T is the p-th percentile of all durations known.
 
-The past does not tell why a client was chosen: its first round counts as exploration, later ones
-as exploitation.
+The closed rounds do not hold why a client was chosen: its first round counts as exploration, later
+ones as exploitation.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ _FIRST_PERCENTILE = 10.0
 _EVERYBODY = 100.0
 
 
-def preferred_duration_s(question: SelectionContext, durations_s: Iterable[float]) -> float:
+def preferred_duration_s(context: SelectionContext, durations_s: Iterable[float]) -> float:
     """Return T, the pacer's percentile of the durations known: at least one, in seconds.
 
-    It is infinite once the pacer has come to include everybody.
+    It is infinite once the pacer includes all clients.
     """
-    percentile = _percentile(question)
+    percentile = _percentile(context)
     if percentile >= _EVERYBODY:
         return math.inf
     ranked = sorted(durations_s)
     return ranked[min(int(len(ranked) * percentile / 100.0), len(ranked) - 1)]
 
 
-def _percentile(question: SelectionContext) -> float:
+def _percentile(context: SelectionContext) -> float:
     """Return p, folded over the closed rounds; an unknown utility is left out of its mean."""
-    step, window = question.options["pacer_step"], max(1, int(question.options["pacer_window"]))
+    step, window = context.options["pacer_step"], max(1, int(context.options["pacer_window"]))
     gained: dict[int, float] = defaultdict(float)
     seen: set[str] = set()
-    for done in question.past:
-        told = [u.utility for c, u in done.updates.items() if c in seen and u.utility is not None]
-        gained[done.number] = fmean(told) if told else 0.0
+    for done in context.past:
+        known = [u.utility for c, u in done.updates.items() if c in seen and u.utility is not None]
+        gained[done.number] = fmean(known) if known else 0.0
         seen |= done.updates.keys()
     percentile = _FIRST_PERCENTILE
-    for number in range(2 * window, question.number + 1, window):
+    for number in range(2 * window, context.number + 1, window):
         before = sum(gained[i] for i in range(number - 2 * window, number - window))
         change = abs(sum(gained[i] for i in range(number - window, number)) - before)
         if change <= 0.1 * before:

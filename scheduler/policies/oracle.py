@@ -1,24 +1,24 @@
-"""The oracle: with perfect knowledge of the grids, the plan of least grams for the rest of the run.
+"""The oracle: with perfect forecasts, the plan of least emissions for the rest of the run.
 
 Ours, as a bound for studies: what the policy `fairwind` would do if it knew the future and searched
-for the best plan. It wants as much of each client, and no rule of thumb decides the hours. It is
-only as good as the forecast it is given. It plans all rounds that are left at once and answers with
-the running hour's part:
+for the best plan. Shares of participation are the same, and no heuristic decides the hours. It is
+only as good as the forecast it is given. It plans all rounds that are left at once and returns the
+part of the current hour:
 
 - at most one round an hour, or as few more as it takes to hold all that are left;
 - client c takes part r_c of all participations, past ones included, rounded down or up: r_c as
   `fairwind` has it (`scheduler.policies.fairwind.participation`), evened out until Jain's index of
   whole updates is at least `fairness`, and no client takes part twice in a round;
 - among all such plans, the hours and cohorts that emit least (`planning.round_timetable`).
-  Clients of one zone whose energies differ by a tenth at most are alike; of those, whoever is
-  furthest behind its share goes first;
-- who trains does as much work, and weighs as much, as `fairwind` says.
+  Clients of one zone whose energies differ by a tenth at most are alike; of those, the one
+  furthest behind its share comes first;
+- clients do as much work, and weigh as much, as in `fairwind`.
 
-It knows of the candidates alone: who is behind a closed gate now is not counted on later, so give
-it open gates. Without a number of rounds it holds one an hour; with a gram budget, as many as that
-pays for. Of a run that lasts longer than the forecast, the forecast's share of the rounds is
-planned; one without an end in time is to end with the forecast. Unknown figures count as the
-median of the known, a grid of unknown intensity is left out. Ties go by chance.
+It knows only the candidates: a client behind a closed gate now is in no later hour of the plan, so
+give it open gates. Without a number of rounds it holds one an hour; with a gram budget, as many as
+that pays for. Of a run that lasts longer than the forecast, the forecast's share of the rounds is
+planned; one without an end in time is to end with the forecast. Unknown figures count as the median
+of the known, a grid of unknown intensity is left out. Ties go by chance.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ import numpy as np
 
 from common.units import emitted_gco2eq
 from scheduler.carbon.signal import HOUR, slot_start
+from scheduler.policies.candidate_table import CandidateTable, Floats, Ints
 from scheduler.policies.context import SelectionContext
 from scheduler.policies.fairwind import participation
-from scheduler.policies.planning.ground import ground_of
+from scheduler.policies.planning.hourly_emissions import hourly_emissions
 from scheduler.policies.planning.local_work import local_work
 from scheduler.policies.planning.quotas import capped, quotas, undoing_weights
 from scheduler.policies.planning.round_timetable import RoundTimetable, Task, timetable
-from scheduler.policies.pool import CandidateTable, Floats, Ints
 from scheduler.policies.result import SelectionResult
 
 _ALIKE = 1.1
@@ -46,7 +46,7 @@ _ALIKE = 1.1
 _EPSILON = 1e-9
 
 _TRIES = 11
-"""Shares are evened out by so many steps at most, until no rounding makes them too unfair."""
+"""Shares become more even in so many steps at most, until rounding keeps them fair enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,103 +60,103 @@ class _Kinds:
     cost_gco2eq: Floats
 
 
-def select(question: SelectionContext) -> SelectionResult:
-    """Return the running hour's cohort in the plan of least grams; nobody if a later one is meant.
+def select(context: SelectionContext) -> SelectionResult:
+    """Return the current hour's cohort in the plan of least emissions; empty in other hours.
 
     Options: `fairness` and `full_share`, as of `fairwind`; `horizon_h`, hours to plan over.
     """
-    candidates = sorted(question.candidates, key=lambda candidate: candidate.client)
-    candidates = question.rng.sample(candidates, len(candidates))
+    candidates = sorted(context.candidates, key=lambda candidate: candidate.client)
+    candidates = context.rng.sample(candidates, len(candidates))
     pool = CandidateTable.of(candidates)
-    intensity = _intensity(pool, _hours(question))  # (num_clients, hours)
+    intensity = _intensity(pool, _hours(context))  # (num_clients, hours)
     known = np.flatnonzero(~np.isnan(intensity).all(axis=1))
-    if len(known) < question.quorum or question.wanted == 0:
+    if len(known) < context.quorum or context.wanted == 0:
         return SelectionResult((), because={"code": "grid_unknown"})
     clients = [pool.clients[n] for n in known.tolist()]
     energy_wh = _with_median(pool.energy_wh)[known]
     grams = emitted_gco2eq(1.0, 1.0) * energy_wh[:, None] * intensity[known]
-    rounds, an_hour = _rounds(question, grams.shape[1])
-    ground = ground_of(pool, horizon_h=grams.shape[1], end_h=None)
-    usefulness = participation(pool, ground, fairness=0.0)[known]
-    shares, behind = _behind(question, clients, usefulness, rounds)
+    rounds, an_hour = _rounds(context, grams.shape[1])
+    emissions = hourly_emissions(pool, horizon_h=grams.shape[1], end_h=None)
+    usefulness = participation(pool, emissions, fairness=0.0)[known]
+    shares, behind = _behind(context, clients, usefulness, rounds)
     kinds = _kinds(pool.zone[known], energy_wh, grams, behind)
-    task = _task(question, kinds, rounds, an_hour)
+    task = _task(context, kinds, rounds, an_hour)
     plan = timetable(task)
     if plan is None:
         return SelectionResult((), because={"code": "no_plan_found"})
-    answer = _answer(clients, kinds, behind, task, plan)
+    result = _result(clients, kinds, behind, task, plan)
     work = local_work(
-        ground, pool.duration_s,
-        epochs=question.epochs, full_share=question.options["full_share"],
+        emissions, pool.duration_s,
+        epochs=context.epochs, full_share=context.options["full_share"],
     )  # fmt: skip
     weights = dict(zip(clients, undoing_weights(shares).tolist(), strict=True))
-    return _with_work(answer, question, pool, work.counts(), weights)
+    return _with_work(result, context, pool, work.counts(), weights)
 
 
 def _with_work(
-    answer: SelectionResult,
-    question: SelectionContext,
+    result: SelectionResult,
+    context: SelectionContext,
     pool: CandidateTable,
     counts: Ints,
     weights: Mapping[str, float],
 ) -> SelectionResult:
-    """Return the answer with everybody's epochs and weights, as `fairwind` has them."""
-    asked = dict(zip(pool.clients, counts.tolist(), strict=True))
+    """Return the result with the epochs and weights that `fairwind` gives."""
+    epochs = dict(zip(pool.clients, counts.tolist(), strict=True))
     return replace(
-        answer,
-        epochs={c: asked[c] for c in answer.cohort if asked[c] < question.epochs},
-        weights={c: weights[c] for c in answer.cohort},
+        result,
+        epochs={c: epochs[c] for c in result.cohort if epochs[c] < context.epochs},
+        weights={c: weights[c] for c in result.cohort},
     )
 
 
-def _hours(question: SelectionContext) -> int:
+def _hours(context: SelectionContext) -> int:
     """Return how many hours may still be used, the running one included."""
-    hours = int(question.options["horizon_h"])
-    if question.hours_left is None:
+    hours = int(context.options["horizon_h"])
+    if context.hours_left is None:
         return hours
-    into = (question.now - slot_start(question.now)) / HOUR
-    return max(1, min(hours, math.ceil(into + question.hours_left)))
+    into = (context.now - slot_start(context.now)) / HOUR
+    return max(1, min(hours, math.ceil(into + context.hours_left)))
 
 
 def _intensity(pool: CandidateTable, hours: int) -> Floats:
-    """Return what each candidate's grid is expected to say, the running hour as it is now."""
+    """Return the expected intensity of each candidate's grid, the current hour as it is now."""
     ahead = pool.forecasts[:, :hours]
     if ahead.shape[1] == 0:
         ahead = np.full((len(ahead), 1), np.nan)
     each = ahead[pool.zone]
-    told = ~np.isnan(pool.intensity_gco2eq_per_kwh)
-    each[told, 0] = pool.intensity_gco2eq_per_kwh[told]
+    known = ~np.isnan(pool.intensity_gco2eq_per_kwh)
+    each[known, 0] = pool.intensity_gco2eq_per_kwh[known]
     return each
 
 
-def _rounds(question: SelectionContext, hours: int) -> tuple[int, Ints]:
+def _rounds(context: SelectionContext, hours: int) -> tuple[int, Ints]:
     """Return how many rounds to hold in these hours, and how many at most in each."""
-    rounds = hours if question.rounds_left is None else question.rounds_left
-    if question.rounds_left is not None and question.hours_left is not None:
-        rounds = math.ceil(rounds * min(1.0, hours / max(question.hours_left, 1.0)))
+    rounds = hours if context.rounds_left is None else context.rounds_left
+    if context.rounds_left is not None and context.hours_left is not None:
+        rounds = math.ceil(rounds * min(1.0, hours / max(context.hours_left, 1.0)))
     an_hour = np.full(hours, max(1, math.ceil(rounds / hours)))
-    held = sum(done.planned_at >= slot_start(question.now) for done in question.past)
+    held = sum(done.planned_at >= slot_start(context.now) for done in context.past)
     an_hour[0] = max(0, an_hour[0] - held)
     return rounds, an_hour
 
 
 def _behind(
-    question: SelectionContext, clients: list[str], usefulness: Floats, rounds: int
+    context: SelectionContext, clients: list[str], usefulness: Floats, rounds: int
 ) -> tuple[Floats, Floats]:
-    """Return everybody's share of all updates, and how many it still has to give by it.
+    """Return the share of all updates of each client, and how many it still owes by it.
 
-    The latter is below 0 for who gave too many.
+    The latter is below 0 for a client that contributed too many.
     """
     place = {client: n for n, client in enumerate(clients)}
     past = np.zeros(len(clients))
-    for done in question.past:
+    for done in context.past:
         for client in done.updates:
             if client in place:
                 past[place[client]] += 1.0
-    places = min(question.wanted, len(clients))
+    places = min(context.wanted, len(clients))
     total = past.sum() + rounds * places
-    most = (len(question.past) + rounds) / total
-    fairness = question.options["fairness"]
+    most = (len(context.past) + rounds) / total
+    fairness = context.options["fairness"]
     for stricter in np.linspace(fairness, 1.0, _TRIES):
         shares = capped(quotas(usefulness, stricter), most)
         if _least_index(total * shares) >= fairness:
@@ -190,10 +190,10 @@ def _kinds(zone: Ints, energy_wh: Floats, grams: Floats, behind: Floats) -> _Kin
     return _Kinds(of, size, total(low), total(high), grams[first] * scaled[:, None])
 
 
-def _task(question: SelectionContext, kinds: _Kinds, rounds: int, an_hour: Ints) -> Task:
+def _task(context: SelectionContext, kinds: _Kinds, rounds: int, an_hour: Ints) -> Task:
     there = np.where(np.isnan(kinds.cost_gco2eq), 0, kinds.size[:, None]).sum(axis=0)
-    places = np.where(there >= question.quorum, np.minimum(there, question.wanted), 0)
-    left = math.inf if question.grams is None else question.grams - question.spent_gco2eq
+    places = np.where(there >= context.quorum, np.minimum(there, context.wanted), 0)
+    left = math.inf if context.grams is None else context.grams - context.spent_gco2eq
     return Task(
         cost_gco2eq=tuple(map(tuple, kinds.cost_gco2eq.tolist())),
         size=tuple(kinds.size.tolist()), low=tuple(kinds.low.tolist()),
@@ -202,16 +202,16 @@ def _task(question: SelectionContext, kinds: _Kinds, rounds: int, an_hour: Ints)
     )  # fmt: skip
 
 
-def _answer(
+def _result(
     clients: list[str], kinds: _Kinds, behind: Floats, task: Task, plan: RoundTimetable
 ) -> SelectionResult:
     held = np.rint(plan.rounds).astype(np.int64)
-    told = {"rounds": int(held.sum()), "gco2eq": plan.gco2eq, "gap": plan.gap}
+    figures = {"rounds": int(held.sum()), "gco2eq": plan.gco2eq, "gap": plan.gap}
     if not held.any():
-        return SelectionResult((), because={"code": "no_hour", **told})
+        return SelectionResult((), because={"code": "no_hour", **figures})
     if held[0] < 1:
         return SelectionResult(
-            (), because={"code": "later", "in_h": int(np.flatnonzero(held)[0]), **told}
+            (), because={"code": "later", "in_h": int(np.flatnonzero(held)[0]), **figures}
         )
     share = np.minimum(plan.trained[:, 0] / held[0], kinds.size)
     counts = _whole(share, task.places[0])
@@ -220,7 +220,7 @@ def _answer(
         members = np.flatnonzero(kinds.of == kind)
         order = np.argsort(-behind[members], kind="stable")[:count]
         cohort += [clients[n] for n in members[order]]
-    return SelectionResult(sorted(cohort), because={"code": "now", **told})
+    return SelectionResult(sorted(cohort), because={"code": "now", **figures})
 
 
 def _whole(share: Floats, places: int) -> Ints:

@@ -9,26 +9,26 @@ arXiv 2210.04951. With the threshold theta and the intensity CI_i of client i's 
     open = {i : CI_i <= theta}; the n cleanest of them train if there is a quorum, else nobody.
 
 Simplified: theta is a number of gCO2eq/kWh, the same for all, where those papers take a quantile of
-the job's own grid (see `green_window` for that). Nobody is let in for having waited long: at 200 g
-Germany stays out for 165 days on end, Poland all year (hourly life-cycle figures of Electricity
-Maps, 2022).
+the job's own grid (see `green_window` for that). No client trains because it has waited long: at
+200 g Germany stays out for 165 days on end, Poland all year (hourly life-cycle figures of
+Electricity Maps, 2022).
 """
 
 from __future__ import annotations
 
+from scheduler.policies.candidate_table import CandidateTable
 from scheduler.policies.context import SelectionContext
-from scheduler.policies.pool import CandidateTable
 
 
-def select(question: SelectionContext) -> list[str]:
+def select(context: SelectionContext) -> list[str]:
     """Return the cleanest of those at or below the threshold; nobody if they make no quorum.
 
     A candidate whose intensity is unknown is left out: unknown is not clean.
     """
-    theta = question.options["threshold_gco2eq_per_kwh"]
-    pool = CandidateTable.of(question.candidates)
+    theta = context.options["threshold_gco2eq_per_kwh"]
+    pool = CandidateTable.of(context.candidates)
     ci = pool.intensity_gco2eq_per_kwh
     cleanest = [place for place in pool.ranked(ci) if ci[place] <= theta]
-    if len(cleanest) < question.quorum:
+    if len(cleanest) < context.quorum:
         return []
-    return [pool.clients[place] for place in cleanest[: question.wanted]]
+    return [pool.clients[place] for place in cleanest[: context.wanted]]

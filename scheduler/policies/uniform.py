@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from scheduler.policies.candidate_table import CandidateTable
 from scheduler.policies.context import SelectionContext
-from scheduler.policies.pool import CandidateTable
 
 
-def select(question: SelectionContext) -> list[str]:
+def select(context: SelectionContext) -> list[str]:
     """Return as many candidates as are wanted, each as likely as the other."""
-    ids = CandidateTable.of(question.candidates).clients
-    return sorted(question.rng.sample(ids, min(question.wanted, len(ids))))
+    ids = CandidateTable.of(context.candidates).clients
+    return sorted(context.rng.sample(ids, min(context.wanted, len(ids))))

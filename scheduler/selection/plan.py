@@ -19,9 +19,9 @@ from scheduler.gate.gate import Gate
 from scheduler.ledger.events import VerdictCode, WaitReason
 from scheduler.ledger.events.gate import State
 from scheduler.ledger.run_spec import RunSpec
-from scheduler.policies import ask, policy_options
+from scheduler.policies import apply_policy, policy_options
+from scheduler.policies.candidate_table import Candidates, CandidateTable
 from scheduler.policies.context import PastRound, SelectionContext
-from scheduler.policies.pool import Candidates, CandidateTable
 from scheduler.policies.result import WEIGHT_SPAN, Because, SelectionResult
 from scheduler.selection.client_table import ClientTable, Floats, Ints
 from scheduler.selection.score import intensities, score_fleet
@@ -127,7 +127,7 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
         pool = _pool(fleet, eligible, situation, score=scores.values, gco2eq=expected)
         wanted = min(len(eligible), math.ceil(target * (1 + spec.over_selection)))
         attempt = len(so_far.cohort) if so_far else 0
-        question = SelectionContext(
+        context = SelectionContext(
             candidates=Candidates(pool),
             wanted=wanted, quorum=quorum, number=number, now=situation.now,
             rng=Random(derive_seed(spec.seed, spec.id, number, f"plan-{attempt}")),  # noqa: S311 - a draw, not a secret
@@ -140,7 +140,7 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
             epochs=spec.hyperparameters.epochs,
             options=policy_options(spec.policy, spec.policy_options),
         )  # fmt: skip
-        answer = ask(spec.policy, question)
+        answer = apply_policy(spec.policy, context)
         if len(answer.cohort) < quorum:
             waiting = "policy_waits"
         else:

@@ -1,11 +1,11 @@
 """Local work: how many epochs a client does, so that dirty power and slow machines do fewer.
 
-A whole update of a client that emits twice as much for an example is worth no more, but its first
-epoch is worth the most. So whoever usually emits more for an example than the cleanest share of the
-clients does is asked for fewer epochs in proportion, and never for fewer than one: nobody is left
-out, and an update costs about as many grams wherever it is made. What counts is the usual hour, not
-the running one: a clean hour is there to emit less, not to do more. A client that takes much longer
-than the middle one does fewer, too, so that nobody waits for it. That updates of fewer epochs are
+A whole update of a client that emits twice as much per example is worth no more, but its first
+epoch is worth the most. So clients that usually emit more per example than the cleanest share of
+the clients do fewer epochs in proportion, and never fewer than one: no client is left out, and an
+update emits about the same wherever it is made. What counts is the usual hour, not the current one:
+a clean hour is there to emit less, not to do more. A client that takes much longer than the median
+does fewer, too, so that the round does not wait for it. That updates of fewer epochs are
 accepted from stragglers follows FedProx: Li, Sahu, Zaheer, Sanjabi, Talwalkar and Smith, "Federated
 Optimization in Heterogeneous Networks", MLSys 2020, https://arxiv.org/abs/1812.06127.
 """
@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scheduler.policies.planning.ground import Ground
-from scheduler.policies.pool import Floats, Ints
+from scheduler.policies.candidate_table import Floats, Ints
+from scheduler.policies.planning.hourly_emissions import HourlyEmissions
 
 _PATIENT = 2.0
-"""A client may take this many times as long as the middle one before it does fewer epochs."""
+"""A client may take this many times the median duration before it does fewer epochs."""
 
 _HALVINGS = 20
 
@@ -31,8 +31,8 @@ class LocalWork:
 
     Attributes:
         whole_gco2eq: Of an update with all epochs, in the running hour; `(N,)`.
-        share: Of all epochs that it may do, by its grams and its speed; `(N,)`.
-        epochs: That the run asks for.
+        share: Of all epochs that it may do, by its emissions and its speed; `(N,)`.
+        epochs: Local epochs of the run.
     """
 
     whole_gco2eq: Floats
@@ -40,7 +40,7 @@ class LocalWork:
     epochs: int
 
     def counts(self, thrift: float = 1.0) -> Ints:
-        """Return everybody's epochs, at least one, with shares scaled by `thrift`; `(N,)`."""
+        """Return the epochs of each, at least one, with shares scaled by `thrift`; `(N,)`."""
         wanted = np.rint(self.epochs * np.minimum(1.0, self.share * thrift))
         counts: Ints = np.clip(wanted, 1, self.epochs).astype(np.int64)
         return counts
@@ -51,10 +51,10 @@ class LocalWork:
         return grams
 
     def within(self, chosen: Ints, budget_gco2eq: float) -> Ints:
-        """Return everybody's epochs such that the chosen ones keep to a budget, if one each can.
+        """Return the epochs of each such that the chosen keep to a budget, if one epoch each does.
 
         Args:
-            chosen: Places of those who are to train.
+            chosen: Places of the clients that train.
             budget_gco2eq: For all of them.
         """
         counts = self.counts()
@@ -69,16 +69,18 @@ class LocalWork:
         return self.counts(low)
 
 
-def local_work(ground: Ground, duration_s: Floats, *, epochs: int, full_share: float) -> LocalWork:
+def local_work(
+    emissions: HourlyEmissions, duration_s: Floats, *, epochs: int, full_share: float
+) -> LocalWork:
     """Return what each candidate may do now.
 
     Args:
-        ground: The candidates.
+        emissions: The candidates.
         duration_s: How long an update of theirs takes, NaN where unknown; `(N,)`.
-        epochs: That the run asks for.
-        full_share: Share of the clients, cleanest for an example first, that do all of them.
+        epochs: Local epochs of the run.
+        full_share: Share of the clients, cleanest per example first, that do all of them.
     """
-    usual = ground.usual_gco2eq / ground.examples
+    usual = emissions.usual_gco2eq / emissions.examples
     reference = np.quantile(usual, full_share)
     share = np.where(usual > reference, reference / np.where(usual > 0, usual, 1.0), 1.0)
     known = duration_s[~np.isnan(duration_s)]
@@ -87,4 +89,4 @@ def local_work(ground: Ground, duration_s: Floats, *, epochs: int, full_share: f
         share = (
             np.minimum(share, patient_s / np.fmax(duration_s, patient_s)) if patient_s else share
         )
-    return LocalWork(ground.gco2eq(0), share, epochs)
+    return LocalWork(emissions.gco2eq(0), share, epochs)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from scheduler.policies.pool import Floats, Ints
+from scheduler.policies.candidate_table import Floats, Ints
 
 LIMIT_S = 5.0
-"""Wall seconds after which a program is given up: the best found until then is the answer."""
+"""Wall seconds after which the search ends: the best solution until then is the answer."""
 
 _MAX_NODES = 500
 """Ends a search before the clock does, so that the same program has the same answer anywhere."""
@@ -67,8 +67,7 @@ def minimise(
 ) -> Floats | None:
     """Return an x from 0 to `most` that costs least, to within a gap, or `None` if there is none.
 
-    The best that was found is returned if a limit of nodes or time ends the search; nothing, if
-    nothing was found until then.
+    If a limit of nodes or time ends the search, the best solution so far is returned, or `None`.
 
     Args:
         cost: Of a unit of each variable; shape `(num_variables,)`.
@@ -77,7 +76,7 @@ def minimise(
         integral: Which variables are whole numbers; shape `(num_variables,)`.
         gap: The answer may cost this share more than the least.
     """
-    # It takes half a second to load, which nobody should wait for who does not need it.
+    # Loading takes half a second, which only the policies that solve programs should cost.
     from scipy.optimize import Bounds, LinearConstraint, milp  # noqa: PLC0415
     from scipy.sparse import csr_array  # noqa: PLC0415
 

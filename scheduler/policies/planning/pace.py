@@ -9,14 +9,14 @@ from statistics import median
 
 import numpy as np
 
+from scheduler.policies.candidate_table import CandidateTable, Floats
 from scheduler.policies.context import SelectionContext
-from scheduler.policies.pool import CandidateTable, Floats
 
 _RECENT = 10
-"""So many past rounds tell how long one takes."""
+"""The length of a round is the median of so many past ones."""
 
 _CATCH_UP = 2.0
-"""Who was left behind, or joined late, takes part at most this many times as often as its share."""
+"""A client that fell behind, or joined late, trains at most this many times its share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Pace:
     """How a run stands in time.
 
     Attributes:
-        rounds_left: Still to come, the present one included; `None` if nothing says so.
+        rounds_left: Still to come, this one included; `None` without such an end.
         rounds_an_hour: At most.
-        rounds_ahead: Of those, how many fall into the hours looked at.
+        rounds_ahead: Of those, how many fall into the planned hours.
         hours_ahead: Hours over which these may be spread.
         hours_needed: Hours these take if they are held one after the other.
         has_slack: Whether all rounds still fit if the next one begins an hour later.
@@ -45,28 +45,28 @@ class Pace:
         return max(1.0, self.rounds_an_hour)
 
 
-def end_h(question: SelectionContext) -> float | None:
-    """Return in how many hours a run ends, at the soonest if only its rounds end it, if at all."""
-    if question.hours_left is not None or question.rounds_left is None:
-        return question.hours_left
-    return question.rounds_left / _rounds_an_hour(question)
+def end_h(context: SelectionContext) -> float | None:
+    """Return the hours until a run ends, the least if only its rounds end it; `None` if never."""
+    if context.hours_left is not None or context.rounds_left is None:
+        return context.hours_left
+    return context.rounds_left / _rounds_an_hour(context)
 
 
-def pace_of(question: SelectionContext, *, hours: int, affordable: float | None) -> Pace:
+def pace_of(context: SelectionContext, *, hours: int, affordable: float | None) -> Pace:
     """Return how a run stands in time.
 
     Args:
-        question: Its rounds and hours left, and its past.
-        hours: How many are looked at.
+        context: Its rounds and hours left, and its past.
+        hours: How many are planned.
         affordable: Rounds that its gram budget pays for; `None` without one.
     """
-    fastest = _rounds_an_hour(question)
-    wanted = _least(question.rounds_left, affordable)
-    if question.hours_left is None:
+    fastest = _rounds_an_hour(context)
+    wanted = _least(context.rounds_left, affordable)
+    if context.hours_left is None:
         ahead = fastest * hours if wanted is None else min(wanted, fastest * hours)
         needed = ahead / fastest
         return Pace(wanted, fastest, ahead, needed, needed, has_slack=False)
-    hours_left = max(question.hours_left, 1 / fastest)
+    hours_left = max(context.hours_left, 1 / fastest)
     possible = fastest * hours_left
     left = possible if wanted is None else min(wanted, possible)
     ahead = min(left, max(1.0, left * hours / hours_left), max(1.0, fastest * hours))
@@ -75,21 +75,21 @@ def pace_of(question: SelectionContext, *, hours: int, affordable: float | None)
 
 
 def due_updates(
-    question: SelectionContext, pool: CandidateTable, shares: Floats, *, places: int, pace: Pace
+    context: SelectionContext, pool: CandidateTable, shares: Floats, *, places: int, pace: Pace
 ) -> Floats:
-    """Return how many updates each candidate should give within the hours ahead; `(N,)`.
+    """Return how many updates each candidate should contribute within the hours ahead; `(N,)`.
 
-    That is its share of all updates of the run, those of the hours ahead included, less what it
-    has given.
+    That is its share of all updates of the run, those of the hours ahead included, less those that
+    it has contributed.
 
     Args:
-        question: Tells the past.
+        context: With the closed rounds.
         pool: The candidates.
         shares: Of participation, they sum to 1; `(N,)`.
         places: Of a round.
-        pace: Tells how many rounds are ahead.
+        pace: With the rounds ahead.
     """
-    given = Counter(chain.from_iterable(closed.updates for closed in question.past))
+    given = Counter(chain.from_iterable(closed.updates for closed in context.past))
     counts = np.fromiter(map(given.get, pool.clients, repeat(0)), np.float64, len(pool))
     ahead = places * pace.rounds_ahead
     due: Floats = np.minimum(
@@ -103,7 +103,7 @@ def _least(*figures: float | None) -> float | None:
     return min(known) if known else None
 
 
-def _rounds_an_hour(question: SelectionContext) -> float:
-    took = [closed.hours for closed in question.past[-_RECENT:] if closed.hours > 0]
-    shortest = max(median(took) if took else 0.0, question.interval_h)
+def _rounds_an_hour(context: SelectionContext) -> float:
+    took = [closed.hours for closed in context.past[-_RECENT:] if closed.hours > 0]
+    shortest = max(median(took) if took else 0.0, context.interval_h)
     return 1.0 / shortest if shortest > 0 else 1.0

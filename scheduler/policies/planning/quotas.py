@@ -1,18 +1,18 @@
-"""Quotas: how often each client should take part, so that no one is worn out or forgotten.
+"""Quotas: how often each client should take part, so that none is overused or forgotten.
 
 R. Jain, D.-M. Chiu and W. Hawe, "A Quantitative Measure of Fairness and Discrimination for Resource
 Allocation in Shared Computer Systems", DEC-TR-301, 1984. The index of N shares r_c that sum to 1:
 
     J(r) = (sum_c r_c)^2 / (N sum_c r_c^2) = 1 / (N sum_c r_c^2)
 
-It is 1 if all take part alike, and 1/N if one alone does.
+It is 1 if all take part equally often, and 1/N if one alone does.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from scheduler.policies.pool import Floats
+from scheduler.policies.candidate_table import Floats
 
 HEAVIEST = 4.0
 """An update's examples count at most this many times, and at least one over it."""
@@ -49,7 +49,7 @@ def quotas(weights: Floats, fairness: float) -> Floats:
 
 
 def undoing_weights(shares: Floats) -> Floats:
-    """Return what each client's examples count, so that seldom seen ones are not forgotten.
+    """Return the weight of each client's examples, so that rarely chosen ones are not forgotten.
 
     One over the share, by Horvitz and Thompson (1952), within `HEAVIEST`: 1 for an even share.
 
@@ -61,7 +61,7 @@ def undoing_weights(shares: Floats) -> Floats:
 
 
 def capped(shares: Floats, most: float) -> Floats:
-    """Return shares of which none exceeds a limit; what is cut off goes to the others.
+    """Return shares of which none exceeds a limit; the rest goes to the others.
 
     They get it in proportion to their own, so that Jain's index only grows. A limit below the even
     share cannot be kept: then all are even.

@@ -1,4 +1,4 @@
-"""A timetable: which hours get a round and which kinds of clients train in it, for least grams.
+"""A timetable: the hours that hold rounds and the kinds of clients that train, for least emissions.
 
 A transportation problem with a fixed set of places an hour. With g a kind of clients that are
 alike, t an hour, y_t the rounds held in it, x_{g,t} the participations and c_{g,t} the grams of
@@ -14,9 +14,9 @@ one,
 A participation outside its bounds costs more than the choice of any hour could save, and a missing
 round more than all that, so there is always an answer, and it breaks a bound only where it must.
 Once y is fixed, what remains is a network, whose best corner is whole; only y is searched for.
-Where that would take long, the program is solved without asking for whole y, the hours with the
-most of y are kept, and it is solved again with them. The first solution is a bound: how much more
-the second emits is told as its gap, a few per cent at most in what we tried.
+Where that would take long, the program is solved with y relaxed to fractions, the hours with the
+most of y are kept, and it is solved again with them. The first solution is a bound: the gap is how
+much more the second emits, a few per cent at most in our trials.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from scheduler.policies.candidate_table import Floats
 from scheduler.policies.planning.milp import Rows, minimise
-from scheduler.policies.pool import Floats
 
 _GAP = 1e-3
-"""Of a search for whole y, unless it is cut short."""
+"""Relative gap at which a search for whole y ends."""
 
 _SEARCHED = 1_000
 """Kinds times hours up to which y is searched for."""
@@ -38,7 +38,7 @@ _SEARCHED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a timetable is made from; G kinds of clients, T hours.
+    """The problem of a timetable; G kinds of clients, T hours.
 
     Attributes:
         cost_gco2eq: Of one participation, by kind and hour, NaN where it is not known; `(G, T)`.
@@ -62,7 +62,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class RoundTimetable:
-    """When rounds are held, and by whom.
+    """When rounds are held, and with which clients.
 
     Attributes:
         rounds: By hour; `(T,)`.
@@ -79,7 +79,7 @@ class RoundTimetable:
 
 @lru_cache(maxsize=64)
 def timetable(task: Task) -> RoundTimetable | None:
-    """Return the timetable of least grams, `None` if the search found none in its time."""
+    """Return the timetable of least emissions, `None` if the search found none in its time."""
     if len(task.size) * len(task.places) <= _SEARCHED:
         return _solve(task, whole=True)
     relaxed = _solve(task, whole=False)
@@ -90,7 +90,7 @@ def timetable(task: Task) -> RoundTimetable | None:
 
 
 def _rounded(task: Task, rounds: Floats) -> Task:
-    """Return the task with rounds in the hours that have most of them, as many as were held."""
+    """Return the task with whole rounds in the hours that had the most of them."""
     kept = np.floor(rounds + 1e-6)
     left = int(rounds.sum() + 1e-6) - int(kept.sum())
     kept[np.argsort(kept - rounds, kind="stable")[:left]] += 1.0

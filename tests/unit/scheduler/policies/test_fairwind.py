@@ -5,16 +5,16 @@ from random import Random
 import pytest
 
 from scheduler.policies import POLICIES
+from scheduler.policies.candidate_table import CandidateTable
 from scheduler.policies.fairwind import participation
-from scheduler.policies.planning.ground import ground_of
-from scheduler.policies.pool import CandidateTable
+from scheduler.policies.planning.hourly_emissions import hourly_emissions
 from tests.unit.scheduler.policies.course import OPTIONS, ask, site
 from tests.unit.scheduler.policies.laws import rounds
 
 
 def shares(*candidates, fairness=0.0) -> list[float]:
     pool = CandidateTable.of(candidates)
-    ground = ground_of(pool, horizon_h=48.0, end_h=None)
+    ground = hourly_emissions(pool, horizon_h=48.0, end_h=None)
     return list(participation(pool, ground, fairness=fairness))
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scheduler.policies.candidate_table import Candidates, CandidateTable
 from scheduler.policies.fairwind import select
-from scheduler.policies.planning.ground import ground_of
-from scheduler.policies.pool import Candidates, CandidateTable
+from scheduler.policies.planning.hourly_emissions import hourly_emissions
 from scheduler.policies.result import fault
 from tests.unit.scheduler.policies.course import (
     again,
@@ -70,7 +70,7 @@ def test_a_round_costs_no_more_than_what_is_left_unless_the_quorum_does(asked, g
     if len(answer.cohort) <= asked.quorum:
         return
     pool = CandidateTable.of(asked.candidates)
-    now = ground_of(pool, horizon_h=1.0, end_h=None).gco2eq(0)
+    now = hourly_emissions(pool, horizon_h=1.0, end_h=None).gco2eq(0)
     parts = [answer.epochs.get(c, asked.epochs) / asked.epochs for c in pool.clients]
     taken = [c in set(answer.cohort) for c in pool.clients]
     assert (now * parts)[taken].sum() <= grams * (1 + 1e-9)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.policies.planning.ground import ground_of
+from scheduler.policies.candidate_table import CandidateTable
+from scheduler.policies.planning.hourly_emissions import hourly_emissions
 from scheduler.policies.planning.local_work import LocalWork, local_work
-from scheduler.policies.pool import CandidateTable
 from tests.unit.scheduler.policies.course import site
 
 FOUR = [
@@ -19,8 +19,8 @@ FOUR = [
 
 def work(*candidates, epochs=8, full_share=0.0) -> LocalWork:
     pool = CandidateTable.of(candidates)
-    ground = ground_of(pool, horizon_h=48.0, end_h=None)
-    return local_work(ground, pool.duration_s, epochs=epochs, full_share=full_share)
+    emissions = hourly_emissions(pool, horizon_h=48.0, end_h=None)
+    return local_work(emissions, pool.duration_s, epochs=epochs, full_share=full_share)
 
 
 def test_epochs_are_in_proportion_to_the_grams_of_the_cleanest():

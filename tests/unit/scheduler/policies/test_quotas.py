@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scheduler.policies.candidate_table import Floats
 from scheduler.policies.planning.quotas import capped, quotas
-from scheduler.policies.pool import Floats
 
 
 def jain(shares: Floats) -> float:

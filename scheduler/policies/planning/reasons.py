@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from scheduler.policies.planning.ground import Ground
+from scheduler.policies.candidate_table import CandidateTable, Floats
+from scheduler.policies.planning.hourly_emissions import HourlyEmissions
 from scheduler.policies.planning.pace import Pace
-from scheduler.policies.planning.reserve import Reserve
-from scheduler.policies.pool import CandidateTable, Floats
+from scheduler.policies.planning.reservation_prices import ReservationPrices
 from scheduler.policies.result import Because
 
 
-def why_wait(prices: Reserve, pace: Pace) -> Because:
+def why_wait(prices: ReservationPrices, pace: Pace) -> Because:
     """Return why a round waits: enough better hours are still to come."""
     return {"code": "better_hours_ahead"} | _hours(prices, pace)
 
 
-def why_now(prices: Reserve, pace: Pace, *, overdue: int, ends: bool) -> Because:
+def why_now(prices: ReservationPrices, pace: Pace, *, overdue: int, ends: bool) -> Because:
     """Return why a round is held now; `ends` says whether the run has a last hour."""
     code = "no_slack" if ends else "no_deadline"
     if pace.has_slack:
@@ -24,7 +24,7 @@ def why_now(prices: Reserve, pace: Pace, *, overdue: int, ends: bool) -> Because
     return {"code": code} | _hours(prices, pace) | {"overdue": float(overdue)}
 
 
-def _hours(prices: Reserve, pace: Pace) -> dict[str, float | str | None]:
+def _hours(prices: ReservationPrices, pace: Pace) -> dict[str, float | str | None]:
     """Return how the running hour ranks among those ahead.
 
     The cohort of the best hour emits at least `saves_gco2eq` less then than now, with all the run's
@@ -42,8 +42,8 @@ def _hours(prices: Reserve, pace: Pace) -> dict[str, float | str | None]:
 
 def price_notes(
     pool: CandidateTable,
-    ground: Ground,
-    prices: Reserve,
+    emissions: HourlyEmissions,
+    prices: ReservationPrices,
     *,
     shares: Floats,
     due: Floats,
@@ -53,7 +53,7 @@ def price_notes(
 
     Args:
         pool: The candidates.
-        ground: Their emissions.
+        emissions: Their emissions.
         prices: Their prices.
         shares: Of participation; `(N,)`.
         due: Updates due of each; `(N,)`.
@@ -63,7 +63,7 @@ def price_notes(
     rows = zip(
         *(
             column.tolist()
-            for column in (prices.price_gco2eq, ground.gco2eq(0), grams, due, shares)
+            for column in (prices.price_gco2eq, emissions.gco2eq(0), grams, due, shares)
         ),
         strict=True,
     )

@@ -1,4 +1,4 @@
-"""The ground a plan stands on: what an update of each candidate emits, hour by hour."""
+"""Hourly emissions: what an update of each candidate emits, hour by hour."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from functools import cached_property
 
 import numpy as np
 
-from scheduler.policies.pool import CandidateTable, Floats, Ints
+from scheduler.policies.candidate_table import CandidateTable, Floats, Ints
 
 _UNKNOWN_WH = 1e-3
-"""Energy for one example where nobody's is known: any figure, as long as it is the same."""
+"""Energy per example where none is known: any figure, as long as it is the same for all."""
 
 WH_PER_KWH = 1000.0
 
 
 @dataclass(frozen=True)
-class Ground:
-    """Candidates without gaps; N candidates, Z zones, H hours, the running one first.
+class HourlyEmissions:
+    """Candidates without unknown figures; N candidates, Z zones, H hours, the current one first.
 
     Attributes:
         zone: Of each candidate, its row in `ahead`; `(N,)`.
         ahead: Carbon intensity by zone and hour, gCO2eq/kWh; `(Z, H)`.
         energy_wh: Of an update with all the run's local epochs; `(N,)`.
-        examples: That count, by candidate; `(N,)`.
+        examples: Of each candidate; `(N,)`.
     """
 
     zone: Ints
@@ -34,7 +34,7 @@ class Ground:
 
     @property
     def hours(self) -> int:
-        """How many hours are looked at, the running one included."""
+        """How many hours are planned, the current one included."""
         return len(self.ahead[0])
 
     def gco2eq(self, hour: int) -> Floats:
@@ -49,21 +49,22 @@ class Ground:
         return grams
 
 
-def ground_of(pool: CandidateTable, *, horizon_h: float, end_h: float | None) -> Ground:
-    """Return candidates with their gaps filled.
+def hourly_emissions(
+    pool: CandidateTable, *, horizon_h: float, end_h: float | None
+) -> HourlyEmissions:
+    """Return candidates with their unknown figures filled in.
 
-    A client that did not say how many examples it has counts as the middle one; one of unknown
-    energy uses as much for an example as the middle one. An hour that is not forecast is like the
-    mean of the others. A grid of which nothing is known is as dirty as the dirtiest known.
+    An unknown number of examples is the median; an unknown energy per example, too. An hour without
+    a forecast is the mean of the others. A zone without any figure is as dirty as the dirtiest.
 
     Args:
         pool: The candidates, at least one.
-        horizon_h: Hours that are looked at, at most.
-        end_h: Hours until the run's end, which is not looked beyond; `None` if it has none.
+        horizon_h: Hours to plan, at most.
+        end_h: Hours until the run's end, where planning stops; `None` if it has none.
     """
     examples = _filled(pool.num_examples, 1.0)
     per_example = _filled(pool.energy_wh / np.maximum(examples, 1.0), _UNKNOWN_WH)
-    return Ground(
+    return HourlyEmissions(
         zone=pool.zone,
         ahead=_ahead(pool, min(horizon_h, math.inf if end_h is None else end_h)),
         energy_wh=per_example * np.maximum(examples, 1.0),

@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.policies.planning.ground import ground_of
-from scheduler.policies.planning.reserve import Reserve, reserve
-from scheduler.policies.pool import CandidateTable
+from scheduler.policies.candidate_table import CandidateTable
+from scheduler.policies.planning.hourly_emissions import hourly_emissions
+from scheduler.policies.planning.reservation_prices import ReservationPrices, reservation_prices
 from tests.unit.scheduler.policies.course import intensities, site
 
 GRID = (250.0, 100.0, 400.0, 200.0)
 """In order 100, 200, 250, 400 gCO2eq/kWh; an update takes 1 kWh."""
 
 
-def prices(*grids, due, places=1, an_hour=1.0) -> Reserve:
+def prices(*grids, due, places=1, an_hour=1.0) -> ReservationPrices:
     pool = CandidateTable.of([site(f"c{n}", *grid) for n, grid in enumerate(grids)])
-    ground = ground_of(pool, horizon_h=48.0, end_h=None)
-    return reserve(ground, np.array(due), places=places, updates_an_hour=an_hour)
+    emissions = hourly_emissions(pool, horizon_h=48.0, end_h=None)
+    return reservation_prices(emissions, np.array(due), places=places, updates_an_hour=an_hour)
 
 
 @pytest.mark.parametrize(
