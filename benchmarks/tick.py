@@ -17,12 +17,12 @@ from scheduler.carbon.signal import Signal
 from scheduler.federation.opening import open_ledger
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.event import Draft, canonical
-from scheduler.ledger.events import ClientEnrolled, RunStarted
+from scheduler.ledger.events import ClientEnrolled, RoundPlanned, RunStarted
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.selection.plan import plan_round
 from scheduler.selection.score import WEIGHTS
 from scheduler.selection.situation import take_in
-from scheduler.selection.verdict_columns import describe
+from scheduler.selection.verdict_blob import keep_verdicts
 from tasks.app import app
 from tasks.coordinator.coordinator import Coordinator
 from tasks.coordinator.lifecycle import open_new_runs
@@ -81,12 +81,15 @@ def _measure(c: Coordinator) -> None:
     planned_s = time.perf_counter()
     dispatch(c, "r", invited)
     sent_s = time.perf_counter() - planned_s
-    planned = c.ledger.newest("round.planned", limit=1)[0]
+    planned = c.ledger.newest(RoundPlanned.kind, limit=1)[0].payload
+    name = planned.verdicts if isinstance(planned, RoundPlanned) else None
+    kept = (name and c.blobs.read(name)) or b""
     alone_s = _send_alone(c, invited[:_ALONE]) * len(invited) / _ALONE
     tick_s = planned_s - begun_s
     print(f"  heartbeats, grids, gates{(watched_s - begun_s) * 1e3:8.1f} ms")
     print(f"  plan, into the ledger   {(planned_s - watched_s) * 1e3:8.1f} ms   "
-          f"{len(canonical(planned.payload)) / 1e6:.2f} MB of event")  # fmt: skip
+          f"{len(canonical(planned)) / 1e6:.2f} MB of event, "
+          f"{len(kept) / 1e6:.2f} MB of verdicts")  # fmt: skip
     print(f"  the tick                {tick_s:8.2f} s    {_aimed(tick_s, _TARGET_TICK_S)}")
     print(f"  {len(invited):,} tasks sent       {sent_s:8.2f} s    "
           f"{_aimed(sent_s, _TARGET_DISPATCH_S)}")  # fmt: skip
@@ -98,7 +101,7 @@ def _plan_dry(c: Coordinator) -> None:
     state = c.ledger.state()
     run, now = state.runs["r"], c.clock.now()
     situation = take_in(state, run, c.grid, c.gate_rule, now, weights=c.score_weights)
-    describe(plan_round(run.spec, situation, number=1, so_far=None).verdicts)
+    keep_verdicts(c.blobs, plan_round(run.spec, situation, number=1, so_far=None).verdicts)
 
 
 def _aimed(value_s: float, target_s: float) -> str:

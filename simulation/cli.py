@@ -181,6 +181,7 @@ def _written(path: Path | None) -> Iterator[Journal | None]:
         return
     from common.clock import GridClock  # noqa: PLC0415 - only where a ledger is asked for
     from scheduler.federation.opening import open_ledger  # noqa: PLC0415
+    from scheduler.ledger.blobs import Blobs  # noqa: PLC0415
     from simulation.ports.journal import OnDisk  # noqa: PLC0415
 
     if path.exists():
@@ -188,6 +189,6 @@ def _written(path: Path | None) -> Iterator[Journal | None]:
         raise SettingError(msg)
     ledger = open_ledger(f"sqlite:///{path.resolve()}", GridClock())
     try:
-        yield OnDisk(ledger)
+        yield OnDisk(ledger, Blobs(path.resolve().parent / "blobs"))
     finally:
         ledger.close()

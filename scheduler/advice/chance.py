@@ -21,10 +21,8 @@ from scheduler.carbon.week import week_of
 from scheduler.federation.federation import Run
 from scheduler.gate.gate import GateRule
 from scheduler.gate.judge import judge
-from scheduler.ledger.events import RoundPlanned
 from scheduler.selection.score import score_figures
-from scheduler.selection.verdict import Verdict
-from scheduler.selection.verdict_columns import read_verdicts
+from scheduler.selection.verdict_blob import VerdictRow, VerdictTable
 
 ELIGIBLE = frozenset({"invited", "not_sampled", "over_budget"})
 """Verdicts of clients with an open gate and nothing else in the way."""
@@ -41,10 +39,10 @@ class PastVerdict:
     figures: Mapping[str, float]
 
     @classmethod
-    def of(cls, verdict: Verdict) -> Self:
-        """Return what matters of a verdict here."""
-        parts = verdict.score.parts if verdict.score else ()
-        return cls(verdict.client, verdict.code, {part.name: part.value for part in parts})
+    def of(cls, row: VerdictRow, names: Iterable[str]) -> Self:
+        """Return what matters of a verdict here; `names` are those of its figures, in order."""
+        figures = zip(names, row.figures, strict=True)
+        return cls(row.client, row.code, {name: f for name, f in figures if f is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +55,15 @@ class PlannedRound:
     weights: Mapping[str, float]
 
     @classmethod
-    def planned(cls, planned: RoundPlanned, run: Run, at: datetime) -> Self:
-        """Rebuild from a ``round.planned`` event of a run, at an instant of the grid clock."""
+    def planned(cls, run: Run, at: datetime, verdicts: VerdictTable) -> Self:
+        """Return a round that a run planned at an instant of the grid clock."""
         spec = run.spec
         everybody = spec.cohort is None or spec.policy == "all"
-        verdicts = read_verdicts(planned.verdicts)
         return cls(
             at=at,
             places=None if everybody else math.ceil((spec.cohort or 0) * (1 + spec.over_selection)),
-            verdicts=tuple(map(PastVerdict.of, verdicts)),
-            weights=verdicts.scores.weights,
+            verdicts=tuple(PastVerdict.of(row, verdicts.weights) for row in verdicts.rows),
+            weights=verdicts.weights,
         )
 
     def of(self, client: str) -> PastVerdict | None:

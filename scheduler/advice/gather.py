@@ -18,8 +18,10 @@ from scheduler.carbon.week import DAY
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation
 from scheduler.gate.gate import GateRule
+from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.event import Event
 from scheduler.ledger.events import RoundPlanned
+from scheduler.selection.verdict_blob import read_verdicts
 
 SEEN_ROUNDS = 100
 """So many of the newest planned rounds are judged again."""
@@ -40,8 +42,11 @@ class Record:
     rounds: tuple[PlannedRound, ...]
 
     @classmethod
-    def of(cls, state: Federation, planned: Iterable[Event], now: datetime) -> Record:
-        """Take in a ledger's state and its newest ``round.planned`` events, in order."""
+    def of(cls, state: Federation, planned: Iterable[Event], blobs: Blobs, now: datetime) -> Record:
+        """Take in a ledger's state and its newest ``round.planned`` events, in order.
+
+        A round whose verdicts are unknown, because their blob is gone, is left out.
+        """
         since = now - LOOKBACK
         firsts: dict[tuple[str, int], Event] = {}
         for event in planned:
@@ -50,9 +55,10 @@ class Record:
             now,
             tuple(b for b in state.book if b.ended_at is not None and b.ended_at > since),
             tuple(
-                PlannedRound.planned(event.payload, state.runs[event.run], event.grid_at)
+                PlannedRound.planned(state.runs[event.run], event.grid_at, verdicts)
                 for event in firsts.values()
                 if isinstance(event.payload, RoundPlanned)
+                and (verdicts := read_verdicts(blobs, event.payload.verdicts))
             ),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,8 +15,13 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.incoming = folder / "incoming"
-        self.incoming.mkdir(parents=True, exist_ok=True)
+
+    @cached_property
+    def incoming(self) -> Path:
+        """Where bytes are written before they are blobs; a reader never needs it."""
+        incoming = self._folder / "incoming"
+        incoming.mkdir(parents=True, exist_ok=True)
+        return incoming
 
     def path(self, sha256: str) -> Path:
         """Return where the blob of that name is or would be."""
@@ -51,6 +57,17 @@ class Blobs:
             sync(self._folder)
         replace_synced(path, target)
         return name
+
+    def put(self, data: bytes) -> str:
+        """Make bytes a blob, synced to disk, and return its name."""
+        return self.keep(*self.receive([data]))
+
+    def read(self, sha256: str) -> bytes | None:
+        """Return the bytes of a small blob, `None` if it is not here."""
+        try:
+            return self.path(sha256).read_bytes()
+        except FileNotFoundError:
+            return None
 
     def names(self) -> set[str]:
         """Return the names of all blobs."""

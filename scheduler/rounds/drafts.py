@@ -14,7 +14,6 @@ from scheduler.federation.federation import Federation, Run
 from scheduler.federation.round import AssignmentState, Round
 from scheduler.ledger.events import ManifestLine, RoundClosed, RoundCommitted, RoundPlanned, Work
 from scheduler.selection.plan import MAX_WEIGHT_PERMILLE, Plan
-from scheduler.selection.verdict_columns import describe
 
 _WH_PER_B = 1e-6
 """1 kWh per GB, as Wh per byte."""
@@ -27,7 +26,7 @@ def heaviest_weight(state: Federation, run: Run, plan: Plan) -> int:
 
 
 def planned_body(
-    run: Run, plan: Plan, *, valid_until: datetime, exponent: int, verdicts: bool = True
+    run: Run, plan: Plan, *, valid_until: datetime, exponent: int, verdicts: str | None = None
 ) -> RoundPlanned:
     """Return the payload of ``round.planned``.
 
@@ -36,7 +35,7 @@ def planned_body(
         plan: Its plan.
         valid_until: Until when sites may begin, on the grid clock.
         exponent: Of the grid on which the round's updates are summed.
-        verdicts: Whether the body says of everybody why they are invited or not.
+        verdicts: The blob that says of every client why it is invited or not; `None` for none.
     """
     assert run.version is not None  # noqa: S101 - a run without a version is never due
     return RoundPlanned(
@@ -50,7 +49,7 @@ def planned_body(
         epochs=dict(plan.epochs),
         weights_permille=dict(plan.weights_permille),
         because=dict(plan.because),
-        verdicts=describe(plan.verdicts) if verdicts else [],
+        verdicts=verdicts,
     )
 
 

@@ -201,7 +201,7 @@ class Course:
         body = planned_body(
             run, plan, valid_until=now + timedelta(hours=self._scenario.gate.valid_h),
             exponent=grid_exponent(self._spec.norm_bound, heaviest_weight(state, run, plan)),
-            verdicts=self._journal.keeps,
+            verdicts=self._journal.keep_verdicts(plan.verdicts),
         )  # fmt: skip
         self._record(Draft(body, run=run.id, round=number))
         line = f"{number} {now.isoformat()} {','.join(plan.cohort)}\n"

@@ -10,6 +10,8 @@ from scheduler.advice.render import card
 from scheduler.carbon import federation_family
 from scheduler.carbon.grid import Grid
 from scheduler.gate.gate import gate_rule
+from scheduler.ledger.blobs import Blobs
+from scheduler.ledger.events import RoundPlanned
 from tasks.cli.base import as_json, ledger_at_hand, print_json
 from tasks.cli.signals import signal_at_hand
 
@@ -22,8 +24,8 @@ def advice(client: str, *, as_json: bool) -> None:
     ours = settings_.load()
     ledger = ledger_at_hand()
     state = ledger.state()
-    planned = ledger.newest("round.planned", limit=SEEN_ROUNDS)
-    record = Record.of(state, planned, ours.clock.now())
+    planned = ledger.newest(RoundPlanned.kind, limit=SEEN_ROUNDS)
+    record = Record.of(state, planned, Blobs(ours.folder / "blobs"), ours.clock.now())
     grid = Grid(signal_at_hand(ours), federation_family(ours))
     made = make_advice(gather(state, record, grid, gate_rule(ours), client))
     if as_json:

@@ -13,6 +13,7 @@ from scheduler.advice import SEEN_ROUNDS, Advice, Record, gather, make_advice
 from scheduler.advice.render import markdown
 from scheduler.carbon.week import DAY
 from scheduler.federation.client import Client
+from scheduler.ledger.events import RoundPlanned
 from tasks.app import app
 from tasks.coordinator.coordinator import Coordinator, coordinator
 from tasks.messaging.queues import client_queue, send
@@ -47,8 +48,8 @@ def _advise(c: Coordinator) -> None:
     due = list(islice((client for client in state.clients.values() if _due(c, client)), _AT_ONCE))
     if not due:
         return
-    planned = c.ledger.newest("round.planned", limit=SEEN_ROUNDS)
-    record = Record.of(state, planned, c.clock.now())
+    planned = c.ledger.newest(RoundPlanned.kind, limit=SEEN_ROUNDS)
+    record = Record.of(state, planned, c.blobs, c.clock.now())
     for client in due:
         made = make_advice(gather(state, record, c.grid, c.gate_rule, client.id))
         send("advise", client_queue(client.id), _note(made), shown=f"advice for {client.id}")

@@ -24,6 +24,7 @@ from scheduler.rounds.drafts import heaviest_weight, planned_body
 from scheduler.rounds.progress import is_due, waiting_body, waiting_news
 from scheduler.selection.plan import Plan, derive_seed, plan_round
 from scheduler.selection.situation import take_in
+from scheduler.selection.verdict_blob import keep_verdicts
 from tasks.coordinator.coordinator import Coordinator
 from tasks.messaging.queues import batch, client_queue, send
 from tasks.roles import SITE_PREFIX
@@ -67,6 +68,7 @@ def plan_run(c: Coordinator, run_id: str) -> list[str]:
             plan,
             valid_until=c.clock.now() + timedelta(hours=c.settings.valid_h),
             exponent=grid_exponent(run.spec.norm_bound, heaviest_weight(tx.state, run, plan)),
+            verdicts=keep_verdicts(c.blobs, plan.verdicts),
         )
         tx.append(Draft(body, run=run_id, round=number))
     failpoint("round.planned")

@@ -13,7 +13,9 @@ from scheduler.carbon.grid import Grid
 from scheduler.federation.federation import Federation
 from scheduler.federation.opening import FederationReader, read_ledger
 from scheduler.gate.gate import gate_rule
+from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.database import sqlite_path
+from scheduler.ledger.events import RoundPlanned
 from scheduler.status.view import view
 from tasks.monitor import grams
 from tasks.monitor.foreseen import Foreseen
@@ -81,12 +83,12 @@ class LedgerSource:
             FairwindError: As `load_view`, or if no such client is enrolled.
         """
         settings, ledger = self._settings, self._current()
-        state, planned = ledger.state(), ledger.newest("round.planned", limit=SEEN_ROUNDS)
+        state, planned = ledger.state(), ledger.newest(RoundPlanned.kind, limit=SEEN_ROUNDS)
         rule = gate_rule(settings)
         now = settings.clock.now()
         case = gather(
             state,
-            Record.of(state, planned, now),
+            Record.of(state, planned, Blobs(settings.folder / "blobs"), now),
             Grid(self._grids(settings).signal(), rule.family),
             rule,
             client,

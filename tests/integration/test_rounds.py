@@ -19,9 +19,10 @@ import torch
 from models.workloads import digits
 from scheduler.federation.federation import Federation
 from scheduler.federation.fold import apply
+from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.events import AssignmentDeclined, RoundClosed, RoundPlanned
 from scheduler.policies import POLICIES
-from scheduler.selection.verdict_columns import read_verdicts
+from scheduler.selection.verdict_blob import read_verdicts
 from tests.integration.fleet import Fleet, assert_accounted_for
 
 
@@ -73,7 +74,9 @@ def test_a_client_whose_gate_is_closed_receives_nothing(fleet):
     assert fleet.redis.exists("client.coal") == 0
     for planned in fleet.payloads(RoundPlanned, "closed-gate"):
         assert "coal" not in planned.cohort
-        codes = {v.client: v.code for v in read_verdicts(planned.verdicts)}
+        table = read_verdicts(Blobs(fleet.home / "blobs"), planned.verdicts)
+        assert table is not None
+        codes = {row.client: row.code for row in table.rows}
         assert codes["coal"] == "gate_closed"
     assert_accounted_for(fleet, "closed-gate")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -39,7 +39,7 @@ class RoundPlanned(Payload):
         epochs: Local epochs of those who are to do fewer than the run asks for.
         weights_permille: What the examples of each count; empty if all count alike.
         because: Why the policy invites them, where it gives a reason.
-        verdicts: Everybody's.
+        verdicts: The blob that holds everybody's verdict; `None` if they were not kept.
     """
 
     kind: ClassVar[str] = "round.planned"
@@ -54,7 +54,7 @@ class RoundPlanned(Payload):
     epochs: dict[str, int] = Field(default_factory=dict)
     weights_permille: dict[str, int] = Field(default_factory=dict)
     because: Because = Field(default_factory=dict)
-    verdicts: Any = None
+    verdicts: Sha256 | None = None
 
 
 class RoundCommitted(Payload):

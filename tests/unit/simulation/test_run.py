@@ -16,6 +16,7 @@ from common.errors import FairwindError
 from models.aggregation import grid_exponent
 from models.workloads import digits
 from scheduler.federation.opening import open_ledger
+from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.events import RoundPlanned
 from simulation import many
 from simulation.many import scenario_key, simulate_all
@@ -113,7 +114,7 @@ def test_the_number_of_threads_is_as_before():
 def test_a_simulation_can_be_told_to_write_a_ledger(tmp_path):
     scenario = learning()
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", GridClock())
-    outcome = simulate(scenario, journal=OnDisk(ledger))
+    outcome = simulate(scenario, journal=OnDisk(ledger, Blobs(tmp_path / "blobs")))
     assert outcome == simulate(scenario)
     assert ledger.verify().broken_at is None
     assert ledger.state().runs["world"].version == outcome.version

@@ -1,6 +1,7 @@
 """A card says what is known, with figures, and what is not, with the reason."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from scheduler.advice.render import card, markdown
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signals.typical_day import TypicalDay
+from scheduler.ledger.blobs import Blobs
 from scheduler.selection.plan import plan_round
-from scheduler.selection.verdict_columns import describe
+from scheduler.selection.verdict_blob import keep_verdicts
 from tests.unit.scheduler.advice.cases import DAY, RULE, case, energy, past_round, work
 from tests.unit.scheduler.selection.test_plan import situation, some
 from tests.unit.scheduler.story import NOON, Story, spec
@@ -97,7 +99,7 @@ class Fails(TypicalDay):
 def gathered(signal: TypicalDay, client: str = "north") -> Case:
     told = Story()
     told.enrol("north", "DE")
-    record = Record.of(told.state, [], NOON)
+    record = Record.of(told.state, [], Blobs(Path("none")), NOON)
     return gather(told.state, record, Grid(signal), RULE, client)
 
 
@@ -120,11 +122,15 @@ def test_an_unknown_client_is_refused_with_the_nearest_name():
         gathered(TypicalDay(), "norht")
 
 
-def test_only_the_first_plan_of_a_round_is_judged_again():
-    told = Story("c0", "c1", "c2")
+def test_only_the_first_plan_of_a_round_is_judged_again_and_only_if_its_verdicts_are_known(
+    tmp_path,
+):
+    told, blobs = Story("c0", "c1", "c2"), Blobs(tmp_path)
     told.start(spec())
     made = plan_round(spec(), situation(*some(3)), number=1, so_far=None)
-    verdicts = describe(made.verdicts)
+    name = keep_verdicts(blobs, made.verdicts)
     for _ in range(2):
-        told.plan("c0", verdicts=verdicts)
-    assert len(Record.of(told.state, told.events[-2:], NOON).rounds) == 1
+        told.plan("c0", verdicts=name)
+    assert len(Record.of(told.state, told.events[-2:], blobs, NOON).rounds) == 1
+    blobs.remove(name)
+    assert Record.of(told.state, told.events[-2:], blobs, NOON).rounds == ()

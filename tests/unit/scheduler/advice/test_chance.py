@@ -1,16 +1,14 @@
 """Past rounds judged again: how often a client was, and would have been, among the best."""
 
-import json
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.advice.chance import Chances, PlannedRound, Shift, look_back, would_have
 from scheduler.advice.hours import cleanest_window
 from scheduler.carbon.reading import Reading
-from scheduler.ledger.events import RoundPlanned
+from scheduler.ledger.blobs import Blobs
 from scheduler.selection.plan import plan_round
-from scheduler.selection.verdict_columns import describe
+from scheduler.selection.verdict_blob import VerdictTable, keep_verdicts, read_verdicts
 from tests.unit.scheduler.advice.cases import DAY, MONDAY, RULE, grid, noon_is_clean, past_round
 from tests.unit.scheduler.selection.test_plan import situation, some
 from tests.unit.scheduler.story import HOUR, NOON, Story, spec
@@ -116,19 +114,14 @@ def test_emitting_less_never_costs_a_round_and_opens_no_gate(rounds, factor):
     assert before.within <= after.within <= after.open == before.open <= before.rounds
 
 
-def last_planned(told: Story) -> PlannedRound:
-    event = told.events[-1]
-    assert isinstance(event.payload, RoundPlanned)
-    return PlannedRound.planned(event.payload, told.state.runs["r"], event.grid_at)
-
-
-def test_a_round_is_judged_again_from_what_the_ledger_keeps_of_it():
+def test_a_round_is_judged_again_from_what_is_kept_of_it(tmp_path):
     told = Story("c0", "c1", "c2")
     told.start(spec(cohort=2, over_selection=0.5))
     made = plan_round(spec(cohort=2), situation(*some(3)), number=1, so_far=None)
-    verdicts = json.loads(json.dumps(describe(made.verdicts)))
-    told.plan("c0", verdicts=verdicts)
-    past = last_planned(told)
+    blobs = Blobs(tmp_path)
+    table = read_verdicts(blobs, keep_verdicts(blobs, made.verdicts))
+    assert table is not None
+    past = PlannedRound.planned(told.state.runs["r"], NOON, table)
     assert (past.at, past.places) == (NOON, 3)  # 2 x 1.5
     assert {v.client: v.code for v in past.verdicts} == {v.client: v.code for v in made.verdicts}
     verdict = past.of("c0")
@@ -141,5 +134,5 @@ def test_a_round_is_judged_again_from_what_the_ledger_keeps_of_it():
 def test_a_run_without_a_cohort_has_places_for_everybody():
     told = Story("c0")
     told.start(spec())
-    told.plan("c0", verdicts=[])
-    assert last_planned(told).places is None
+    nothing = VerdictTable(weights={}, rows=())
+    assert PlannedRound.planned(told.state.runs["r"], NOON, nothing).places is None

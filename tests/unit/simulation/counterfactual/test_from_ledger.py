@@ -16,6 +16,7 @@ from common.errors import FederationError, SettingError
 from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.carbon.signal import HOUR, hour_start
 from scheduler.federation.opening import FederationLedger, open_ledger
+from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.event import Draft, Event
 from scheduler.ledger.events import ClientEnrolled, ClientSilent, GridSettled
 from simulation.counterfactual.from_ledger import read_past
@@ -39,7 +40,7 @@ DAY = [100, 90, 80, 70, 60, 50, 60, 70, 80, 90, 100, 110, 120, 130, 140, 150, 16
 def played(folder: Path, scenario: Scenario) -> tuple[FederationLedger, Outcome]:
     """Simulate into a ledger on disk, as `fairwind simulate --ledger` does."""
     ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}", GridClock())
-    return ledger, simulate(scenario, journal=OnDisk(ledger))
+    return ledger, simulate(scenario, journal=OnDisk(ledger, Blobs(folder / "blobs")))
 
 
 def kept(folder: Path, scenario: Scenario) -> FederationLedger:
