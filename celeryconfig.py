@@ -16,7 +16,7 @@ _ours = _settings.load()
 
 broker_url = _ours.redis_url
 broker_connection_retry_on_startup = True
-# Redis may be away for hours, at a site behind a flaky line above all: never give up.
+# Redis may be unreachable for hours, above all from a site with an unreliable line: never give up.
 broker_connection_max_retries = None
 broker_transport_options: dict[str, Any] = {
     # One list per queue with a readable name, so a Redis user can be limited to its own.
@@ -27,7 +27,7 @@ broker_transport_options: dict[str, Any] = {
     "health_check_interval": 25,
 }
 
-# kombu would encrypt without checking whom it talks to; Flower reads this and nothing else.
+# kombu would encrypt without checking the certificate; Flower reads this and nothing else.
 if broker_url.startswith("rediss://"):
     _query = _parse_qs(_urlsplit(broker_url).query)
     broker_use_ssl = {
@@ -42,7 +42,7 @@ task_acks_late = False
 worker_disable_prefetch = True
 worker_prefetch_multiplier = 1
 
-# Nothing but JSON is read from the wire, so bytes from a site can never run as code.
+# Only JSON is read from the wire, so bytes from a site can never run as code.
 task_serializer = "json"
 result_serializer = "json"
 event_serializer = "json"

@@ -38,7 +38,7 @@ from tasks.coordinator.workbench import Workbench
 from tasks.local.processes import Processes
 from tasks.local.redis_server import RedisServer
 from tasks.messaging.broker import connect
-from tasks.messaging.heartbeats import presence_key
+from tasks.messaging.heartbeats import heartbeat_key
 from tasks.messaging.queues import client_queue, send
 from tasks.messaging.transport import make_transport
 
@@ -147,5 +147,5 @@ def _enrol(c: Coordinator, zones: Sequence[str]) -> None:
     pipeline = c.broker.pipeline(transaction=False)
     for name in names:
         beat = Heartbeat(client=name, incarnation="i", host="h", pid=1, at=wall_now())
-        pipeline.set(presence_key(name), beat.model_dump_json())
+        pipeline.set(heartbeat_key(name), beat.model_dump_json())
     pipeline.execute()

@@ -1,1 +1,1 @@
-"""Words both sides share: errors, units, clock, settings, messages. Imports nothing of ours."""
+"""Errors, units, clocks, settings, messages: shared by all. Imports nothing else of ours."""

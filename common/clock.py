@@ -1,4 +1,4 @@
-"""Two clocks: the wall clock for liveness and deadlines, the grid clock for all about carbon."""
+"""Two clocks: the wall clock for liveness and deadlines, the grid clock for carbon."""
 
 from __future__ import annotations
 

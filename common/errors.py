@@ -4,9 +4,9 @@ Every message says what happened, what follows and what to do, in that order.
 
     FairwindError
     ├── SettingError         a setting or argument is missing, misspelt or out of range
-    ├── BrokerError          Redis cannot be reached, or refused us
-    ├── SignalError          a carbon signal knows nothing of a zone or a time
-    │   ├── SignalUnavailable   a live signal does not answer now; it is asked again later
+    ├── BrokerError          Redis cannot be reached, or refused the connection
+    ├── SignalError          a carbon signal has no figure for a zone or a time
+    │   ├── SignalUnavailable   a live signal does not answer now; it is tried again later
     │   └── SignalNotOffered    a live signal does not offer this to this key or zone
     ├── WorkloadError        a workload is missing, not allowed, or raised
     ├── UpdateError          the bytes of an update or a model are not what was promised
@@ -33,19 +33,19 @@ class SettingError(FairwindError):
 
 
 class BrokerError(FairwindError):
-    """Redis cannot be reached, or refused us."""
+    """Redis cannot be reached, or refused the connection."""
 
 
 class SignalError(FairwindError):
-    """A carbon signal knows nothing of a zone or a time."""
+    """A carbon signal has no figure for a zone or a time."""
 
 
-class SignalUnavailable(SignalError):  # noqa: N818 - a state of the signal, said as one
-    """A live signal does not answer now; it is asked again later."""
+class SignalUnavailable(SignalError):  # noqa: N818 - named after the state of the signal
+    """A live signal does not answer now; it is tried again later."""
 
 
 class SignalNotOffered(SignalError):  # noqa: N818
-    """A live signal does not offer this to this key or zone; it is not asked again soon."""
+    """A live signal does not offer this to this key or zone; it is not tried again soon."""
 
 
 class WorkloadError(FairwindError):

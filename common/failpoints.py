@@ -15,7 +15,7 @@ VARIABLE = "FAIRWIND_FAILPOINT"
 
 
 def failpoint(name: str) -> None:
-    """Wait here if a fault test asks for it."""
+    """Wait here if a fault test stops a process at this point."""
     wanted, _, path = os.environ.get(VARIABLE, "").partition("=")
     if wanted != name:
         return

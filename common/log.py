@@ -15,15 +15,15 @@ _SHARED: list[structlog.typing.Processor] = [
 
 
 class _OneLineForConnections(logging.Filter):
-    """Says in one line that a server is away; a traceback of the library would say no more."""
+    """Reports in one line that a server is away; a traceback of the library would add nothing."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Shorten the record if it is about a connection; keep it in any case."""
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
         library = record.name.startswith(("celery", "kombu"))
         if error is not None and _is_about_a_connection(error, through_causes=library):
-            said = record.getMessage().splitlines()[0] if record.getMessage() else ""
-            record.msg, record.args = f"{said} ({type(error).__name__}: {error})", ()
+            first = record.getMessage().splitlines()[0] if record.getMessage() else ""
+            record.msg, record.args = f"{first} ({type(error).__name__}: {error})", ()
             record.exc_info = record.exc_text = None
         return True
 
@@ -31,8 +31,8 @@ class _OneLineForConnections(logging.Filter):
 def _is_about_a_connection(error: BaseException, *, through_causes: bool) -> bool:
     """Return whether an error, or what led to it, is a lost connection.
 
-    A library that loses its server in the middle may fail over its own feet: what it logs then is
-    about the connection all the same.
+    A library that loses its server in the middle of an operation may raise another error because of
+    it. What it logs then is about the connection all the same.
     """
     names = {cls.__name__ for cls in type(error).__mro__}
     if isinstance(error, OSError) or names & _CONNECTION_ERRORS:
@@ -46,7 +46,7 @@ def _is_about_a_connection(error: BaseException, *, through_causes: bool) -> boo
 
 
 _CONNECTION_ERRORS = {"ConnectionError", "TimeoutError", "OperationalError"}
-"""By name: redis' and kombu's, which this room does not import."""
+"""By name: those of redis and kombu, which this package does not import."""
 
 
 def configure(level: str | int = "INFO") -> None:
@@ -68,7 +68,7 @@ def configure(level: str | int = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # Celery says twice per task what our own events say once.
+    # Celery logs twice per task what our own events log once.
     logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
     logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
     structlog.configure(

@@ -87,7 +87,7 @@ class Energy(Message):
     its quality is that of the least sure. Apart from it: `idle_wh`, what the site's reserved
     hardware used since its last answer while it waited (PUE included), over `idle_s` wall seconds;
     and `embodied_gco2eq`, the share of its manufacture by the SCI specification 1.1. Both are
-    `None` where the site does not say.
+    `None` where the site does not report them.
     """
 
     energy_wh: float = Field(ge=0, allow_inf_nan=False)
@@ -154,7 +154,7 @@ class AdviceNote(Message):
 
 
 class Heartbeat(Message):
-    """What a site's worker says of itself every few seconds. Never an event of the ledger.
+    """What a site's worker reports every few seconds. Never an event of the ledger.
 
     `ready` is false while the worker still loads; `busy` names the assignment in work as
     ``run/round``; `incarnation` changes with every start.

@@ -13,7 +13,7 @@ import click
 
 from common import settings as settings_
 from common.errors import SettingError
-from tasks.cli.base import as_json, ledger_at_hand, print_json
+from tasks.cli.base import as_json, ledger_to_read, print_json
 
 if TYPE_CHECKING:
     from simulation.outcome import Outcome, RoundOutcome
@@ -112,7 +112,7 @@ def _look_back(
 
     ours = settings_.load()
     gate = GatePart(**{name: getattr(ours, name) for name in GatePart.model_fields})
-    past = read_past(ledger_at_hand().events(), run, gate=gate)
+    past = read_past(ledger_to_read().events(), run, gate=gate)
     believed = ForecastPart.model_validate({"mode": forecast} if forecast else {})
     seen = look_back(past, policies or _COMPARED, believed)
     if as_json:

@@ -1,7 +1,7 @@
-"""Kombu's Redis transport, made to outlive what is no message.
+"""Kombu's Redis transport, hardened against bytes that are no message.
 
-Kombu lets whatever it cannot read escape from its event loop, which ends the worker: anyone who
-may push to a queue could stop the coordinator with two bytes.
+What kombu cannot read raises out of its event loop, which ends the worker: two bytes in a queue
+would stop the coordinator.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _log = get_logger(__name__)
 
 
 class Channel(redis.Channel):
-    """A channel that drops what is no message, says so, and reads on."""
+    """A channel that drops what is no message, logs it, and reads on."""
 
     def _brpop_read(self, **options: Any) -> Any:
         try:

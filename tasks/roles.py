@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 COORDINATOR_QUEUES = frozenset({"coordinator", "aggregation"})
-"""Deciding, and adding up: one worker may serve both."""
+"""Planning, and aggregating: one worker may serve both."""
 
 SITE_PREFIX = "client."
 """A site serves one queue, ``client.<id>``."""

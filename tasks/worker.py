@@ -1,7 +1,8 @@
-"""What a worker becomes by the queue it serves.
+"""The role of a worker, chosen by the queues it serves.
 
-A worker of ``client.<id>`` is a site: it learns, and loads neither ledger nor scheduler. A worker
-of ``coordinator`` and ``aggregation`` decides and adds up. Beat, Flower and the CLI load neither.
+A worker of ``client.<id>`` is a site: it trains, and loads neither ledger nor scheduler. A worker
+of ``coordinator`` and ``aggregation`` plans and aggregates. Beat, Flower and the command line load
+neither.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from tasks.roles import COORDINATOR_QUEUES, SITE_PREFIX
 
 
 @signals.celeryd_init.connect
-def _become(instance: Any, conf: Any, options: dict[str, Any], **_: Any) -> None:
-    """Load what the worker's queues call for, and nothing else."""
+def _take_role(instance: Any, conf: Any, options: dict[str, Any], **_: Any) -> None:
+    """Load the room of the worker's role, and nothing else."""
     client = options.get("client")
     queues = _queue_names(options.get("queues")) or ([SITE_PREFIX + client] if client else [])
     sites = [name for name in queues if name.startswith(SITE_PREFIX)]
@@ -41,8 +42,8 @@ def _become(instance: Any, conf: Any, options: dict[str, Any], **_: Any) -> None
 
 
 _HOW_TO_START = (
-    "A worker serves either -Q coordinator,aggregation or one -Q client.<id>, and this one was "
-    "asked for neither, so it was not started. Name its queue."
+    "A worker serves either -Q coordinator,aggregation or one -Q client.<id>, and this one names "
+    "neither, so it was not started. Name its queue."
 )
 
 

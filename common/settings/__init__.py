@@ -161,7 +161,7 @@ def settings_file() -> Path | None:
 
 
 def is_secret(name: str, value: object) -> bool:
-    """Return whether nobody but the process may see the value of a setting."""
+    """Return whether the value of a setting must not be shown."""
     in_url = name.endswith("_url") and without_password(str(value)) != str(value)
     return in_url or isinstance(value, SecretStr)
 

@@ -52,10 +52,10 @@ def notice(state: Federation) -> str | None:
     if silent:
         parts.append(f"the carbon intensity of {listed(silent)} is unknown")
     standing_in = [z for z in fallen if z not in silent]
-    for name in sorted({fallen[z]["active_source"] or "nobody" for z in standing_in}):
-        where = [z for z in standing_in if (fallen[z]["active_source"] or "nobody") == name]
+    for name in sorted({fallen[z]["active_source"] or "no source" for z in standing_in}):
+        where = [z for z in standing_in if (fallen[z]["active_source"] or "no source") == name]
         expected = fallen[where[0]]["expected"]
-        parts.append(f"for {listed(where)}, {name} speaks instead of {expected}")
+        parts.append(f"for {listed(where)}, {name} is used instead of {expected}")
     if not parts:
         return None
     text = "; ".join(parts)

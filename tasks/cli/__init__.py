@@ -11,10 +11,11 @@ from tasks.cli.base import fairwind
 from tasks.cli.checks import check, settings
 from tasks.cli.clients import clients, enroll, retire
 from tasks.cli.ledgers import ledger
-from tasks.cli.look import plan, status
+from tasks.cli.plan import plan
 from tasks.cli.report import report
 from tasks.cli.runs import run
 from tasks.cli.signals import forecast, signal, zones
+from tasks.cli.status import status
 
 for _command in (
     enroll, retire, clients, zones, signal, forecast, run, status, plan, advice, report, ledger,

@@ -1,4 +1,4 @@
-"""The command that says what a site could do to emit less."""
+"""The command `advice`: what a site could do to emit less."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from scheduler.carbon.grid import Grid
 from scheduler.gate.gate import gate_rule
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.events import RoundPlanned
-from tasks.cli.base import as_json, ledger_at_hand, print_json
-from tasks.cli.signals import signal_at_hand
+from tasks.cli.base import as_json, ledger_to_read, print_json
+from tasks.cli.signals import open_signal
 
 
 @click.command()
 @click.argument("client")
 @as_json
 def advice(client: str, *, as_json: bool) -> None:
-    """Say what a client could do to emit less, with grams and how they were worked out."""
+    """Show what a client could do to emit less, in grams, and how each figure is computed."""
     ours = settings_.load()
-    ledger = ledger_at_hand()
+    ledger = ledger_to_read()
     state = ledger.state()
     planned = ledger.newest(RoundPlanned.kind, limit=SEEN_ROUNDS)
     record = Record.of(state, planned, Blobs(ours.folder / "blobs"), ours.clock.now())
-    grid = Grid(signal_at_hand(ours), federation_family(ours))
+    grid = Grid(open_signal(ours), federation_family(ours))
     made = make_advice(gather(state, record, grid, gate_rule(ours), client))
     if as_json:
         print_json(made.to_dict())

@@ -1,4 +1,4 @@
-"""What all commands share: one line for an error, JSON on demand, the ledger, a wake-up call."""
+"""What all commands share: errors in one line, JSON, tables, the ledger, waking the coordinator."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from scheduler.federation.opening import (
 from scheduler.status.view import view
 
 
-class Clear(click.Group):
-    """A group whose commands answer our own errors with one line instead of a traceback."""
+class OneLineErrors(click.Group):
+    """A group whose commands print our own errors as one line instead of a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -32,7 +32,7 @@ class Clear(click.Group):
             raise click.ClickException(str(error)) from None
 
 
-@click.group(cls=Clear, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
 def fairwind() -> None:
     """Federated learning that runs where and when the electricity is clean."""
 
@@ -40,7 +40,7 @@ def fairwind() -> None:
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
-def ledger_at_hand() -> FederationReader:
+def ledger_to_read() -> FederationReader:
     """Open the coordinator's ledger to read."""
     return read_ledger(settings_.load().ledger)
 
@@ -51,8 +51,8 @@ def ledger_to_append(*, create: bool = False) -> FederationLedger:
     return open_ledger(ours.ledger, ours.clock, create=create)
 
 
-def view_at_hand(state: Federation, run_id: str | None) -> dict[str, Any]:
-    """Return what there is to see of a run, or of the newest, by this process's settings."""
+def current_view(state: Federation, run_id: str | None) -> dict[str, Any]:
+    """Return the view of a run, or of the newest one, under this process's settings."""
     ours = settings_.load()
     return view(
         state, run_id, clock=ours.clock, threshold=ours.threshold_gco2eq_per_kwh,
@@ -66,7 +66,7 @@ def print_json(value: Any) -> None:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under a header, columns aligned; the last one as wide as it likes."""
+    """Print rows under a header, columns aligned."""
     widths = [max(len(str(row[i])) for row in [header, *rows]) for i in range(len(header))]
     for row in [header, *rows]:
         line = "  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -74,7 +74,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def wake() -> bool:
-    """Ask the coordinator to look around now, and return whether that could be sent."""
+    """Wake the coordinator, and return whether the message could be sent."""
     from tasks.messaging.queues import queue, send  # noqa: PLC0415 - loads celery, few commands need it
 
     try:

@@ -1,4 +1,4 @@
-"""Commands that look before anything runs: `settings` and `check`."""
+"""Commands that check before anything runs: `settings` and `check`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _shown(name: str, value: object) -> str:
 @click.command()
 @as_json
 def check(*, as_json: bool) -> None:
-    """Look for what would go wrong on this machine: finding, consequence, fix."""
+    """Check this machine for what would go wrong: finding, consequence, fix."""
     found = findings()
     if as_json:
         print_json([vars(finding) for finding in found])

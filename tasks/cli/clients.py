@@ -1,4 +1,4 @@
-"""Commands about clients: who takes part, and where."""
+"""Commands about clients: enrol, retire and list them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from scheduler.ledger.event import Draft
 from scheduler.ledger.events import ClientEnrolled, ClientRetired
 from tasks.cli.base import (
     as_json,
-    ledger_at_hand,
+    current_view,
     ledger_to_append,
+    ledger_to_read,
     print_json,
     print_table,
-    view_at_hand,
     wake,
 )
 from tasks.cli.signals import check_zone
@@ -27,9 +27,13 @@ from tasks.cli.signals import check_zone
 @click.command()
 @click.argument("client")
 @click.option("--zone", required=True, help="Electricity Maps zone id of its grid, e.g. FR.")
-@click.option("--examples", type=click.IntRange(min=1), help="At most this many examples count.")
+@click.option(
+    "--examples",
+    type=click.IntRange(min=1),
+    help="Cap on the examples that count as its weight.",
+)
 def enroll(client: str, zone: str, examples: int | None) -> None:
-    """Let a client take part, or change what is known of it."""
+    """Enrol a client, or change its zone or its cap on examples."""
     if not re.fullmatch(NAME_PATTERN, client):
         msg = f"{client!r} is no client id. Use letters, digits, dots, dashes and underscores."
         raise SettingError(msg)
@@ -48,10 +52,10 @@ def enroll(client: str, zone: str, examples: int | None) -> None:
 @click.command()
 @click.argument("client")
 def retire(client: str) -> None:
-    """Let a client take part no more. Its past stays in the ledger."""
+    """Retire a client. Its past stays in the ledger."""
     with ledger_to_append().transaction() as tx:
         if client not in tx.state.clients or tx.state.clients[client].retired:
-            msg = f"No client {client!r} is enrolled. `fairwind clients` lists who is."
+            msg = f"No client {client!r} is enrolled, so none was retired. See `fairwind clients`."
             raise FederationError(msg)
         tx.append(Draft(ClientRetired(), client=client))
     click.echo(f"{client} is retired.")
@@ -60,8 +64,8 @@ def retire(client: str) -> None:
 @click.command()
 @as_json
 def clients(*, as_json: bool) -> None:
-    """List the clients: grid, gate, state, and what they used."""
-    shown = view_at_hand(ledger_at_hand().state(), None)
+    """List the clients with grid, gate, state, energy and emissions."""
+    shown = current_view(ledger_to_read().state(), None)
     seen = shown["clients"]
     if as_json:
         print_json(seen)

@@ -1,4 +1,4 @@
-"""The hours to come, drawn: when rounds are expected, and each client's gate to be open."""
+"""The next hours as a chart: when rounds are expected, and when each gate is expected open."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from scheduler.rounds.forecast import ExpectedRound, agenda, describe
 from scheduler.selection.score import score_weights
 from scheduler.selection.situation import patience_allowed
 from scheduler.status.outlook import gates_ahead
-from tasks.cli.agenda import print_agenda, rounds_in
 from tasks.cli.base import print_json
-from tasks.cli.signals import signal_at_hand
+from tasks.cli.expected_rounds import print_expected_rounds, rounds_in
+from tasks.cli.signals import open_signal
 
 _MARKS: dict[State, tuple[str, str]] = {
     "open": ("█", "green"),
@@ -57,7 +57,7 @@ def show_horizon(
 ) -> None:
     """Print which rounds of a run are expected, and when gates are expected to be open."""
     now = ours.clock.now()
-    signal = signal_at_hand(ours)
+    signal = open_signal(ours)
     rule = gate_rule(ours)
     allowed = patience_allowed(state)
     ahead = {
@@ -73,17 +73,17 @@ def show_horizon(
         weights=score_weights(ours.score_weights),
     )  # fmt: skip
     if as_json:
-        gates = {client: _told_of(now, gates) for client, gates in ahead.items()}
+        gates = {client: _gate_rows(now, gates) for client, gates in ahead.items()}
         rounds = [describe(each, run) for each in planned or () if run]
         print_json({"run": run.id if run else None, "rounds": rounds, "gates": gates})
         return
-    for line in _drawn(ahead, planned or (), now, hours):
+    for line in _chart(ahead, planned or (), now, hours):
         click.echo(line)
     if run:
-        print_agenda(planned or (), run)
+        print_expected_rounds(planned or (), run)
 
 
-def _told_of(now: datetime, gates: Sequence[Gate]) -> list[dict[str, str]]:
+def _gate_rows(now: datetime, gates: Sequence[Gate]) -> list[dict[str, str]]:
     starts = _starts(now, len(gates))
     return [
         {"start": start.isoformat(), "state": gate.state, "why": explain(gate)}
@@ -102,7 +102,7 @@ def _starts(now: datetime, hours: int) -> list[datetime]:
     return [slot_start(now) + n * HOUR for n in range(hours)]
 
 
-def _drawn(
+def _chart(
     ahead: dict[str, list[Gate]], planned: Sequence[ExpectedRound], now: datetime, hours: int
 ) -> list[str]:
     names = [*ahead, _ROUNDS] if planned else [*ahead]
@@ -120,7 +120,7 @@ def _drawn(
         lines.append(f"{_ROUNDS:<{width}}{strip}  {sum(counts)} expected")
     for client, gates in ahead.items():
         strip = "".join(click.style(*_mark(gate)) for gate in gates)
-        lines.append(f"{client:<{width}}{strip}  {_told(starts, gates)}")
+        lines.append(f"{client:<{width}}{strip}  {_next_change(starts, gates)}")
     marks = ", ".join(f"{mark} {state.replace('_', ' ')}" for state, (mark, _) in _MARKS.items())
     lines.append(f"{marks}; as forecast now")
     return lines
@@ -137,8 +137,8 @@ def _mark(gate: Gate) -> tuple[str, str]:
     return _MARKS[gate.state]
 
 
-def _told(starts: Sequence[datetime], gates: Sequence[Gate]) -> str:
-    """Return when the gate next changes to open, or away from it."""
+def _next_change(starts: Sequence[datetime], gates: Sequence[Gate]) -> str:
+    """Return when the gate next opens, or until when it is open."""
     pieces = [
         (is_open, [start for start, _ in group])
         for is_open, group in groupby(

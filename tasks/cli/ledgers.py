@@ -7,7 +7,7 @@ import click
 from common import settings as settings_
 from common.errors import LedgerError
 from scheduler.ledger.event import canonical
-from tasks.cli.base import as_json, ledger_at_hand, print_json
+from tasks.cli.base import as_json, ledger_to_read, print_json
 
 
 @click.group()
@@ -21,7 +21,7 @@ def ledger() -> None:
 @as_json
 def show(run: str | None, last: int | None, *, as_json: bool) -> None:
     """Print the events, oldest first."""
-    events = list(ledger_at_hand().events(run=run))[-(last or 0) :]
+    events = list(ledger_to_read().events(run=run))[-(last or 0) :]
     if as_json:
         print_json(
             [
@@ -47,7 +47,7 @@ def show(run: str | None, last: int | None, *, as_json: bool) -> None:
 @as_json
 def verify(*, as_json: bool) -> None:
     """Recompute the chain of hashes: was anything altered?"""
-    found = ledger_at_hand().verify()
+    found = ledger_to_read().verify()
     if as_json:
         print_json({"events": found.events, "head": found.head, "broken_at": found.broken_at})
     if found.broken_at is not None:
@@ -68,7 +68,7 @@ def replay(run: str | None, *, as_json: bool) -> None:
     from tasks.coordinator.replay import replay_run  # noqa: PLC0415 - loads torch, this command alone needs it
 
     ours = settings_.load()
-    state = ledger_at_hand().state()
+    state = ledger_to_read().state()
     runs = [r for r in state.runs.values() if run in (None, r.id)]
     results = [line for r in runs for line in replay_run(r, ours)]
     if as_json:

@@ -1,4 +1,4 @@
-"""Preflight checks: what would go wrong on this machine, told before it does."""
+"""Preflight checks: what would go wrong on this machine, found before it does."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _LEAST_FREE_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: fine, worth knowing, or in the way."""
+    """The result of one check: fine, a warning, or an error."""
 
     level: Literal["ok", "warning", "error"]
     text: str
 
 
 def findings() -> list[Finding]:
-    """Look at everything a coordinator on this machine needs."""
+    """Check everything that a coordinator on this machine needs."""
     try:
         ours = settings_.load()
     except FairwindError as error:
@@ -99,18 +99,18 @@ def _redis(ours: Settings) -> Iterator[Finding]:
 
 def _signal(ours: Settings) -> Iterator[Finding]:
     try:
-        text = f"Signal {', '.join(ours.signal)} knows {len(known_zones(ours))} zones."
+        text = f"Signal {', '.join(ours.signal)} has {len(known_zones(ours))} zones."
     except SignalError as error:
         yield Finding("warning", str(error))
     else:
         yield Finding("ok", text)
-    for standing in Sources(ours).account_statuses() if is_live(ours) else ():
-        if standing.breaker != "closed" or standing.paused_until:
+    for status in Sources(ours).account_statuses() if is_live(ours) else ():
+        if status.breaker != "closed" or status.paused_until:
             yield Finding(
                 "warning",
-                f"{standing.account.provider} is left alone for now ({standing.last_fault}), so "
-                "the next source speaks. `fairwind signal` shows until when; check its key if "
-                "it refused it.",
+                f"{status.account.provider} is not requested for now ({status.last_fault}), so the "
+                "next source is used. `fairwind signal` shows until when. Check its key if it "
+                "refused it.",
             )
 
 
@@ -123,7 +123,7 @@ def _ledger(ours: Settings) -> Iterator[Finding]:
     if not (ours.folder / "ledger.sqlite").exists() and ours.ledger_url is None:
         yield Finding(
             "warning",
-            f"There is no ledger in {ours.folder} yet, so nobody is enrolled. "
+            f"There is no ledger in {ours.folder} yet, so no client is enrolled. "
             "Enrol clients with `fairwind enroll`.",
         )
         return
@@ -134,7 +134,7 @@ def _ledger(ours: Settings) -> Iterator[Finding]:
         "ok",
         "The ledger is SQLite, which serves coordinators of one host; keep it on a local disk.",
     )
-    for client in _astray(ours, state.clients.values()):
+    for client in _in_unknown_zones(ours, state.clients.values()):
         yield Finding(
             "warning",
             f"{client.id} is enrolled in zone {client.zone}, which {' or '.join(ours.signal)} "
@@ -143,8 +143,8 @@ def _ledger(ours: Settings) -> Iterator[Finding]:
         )
 
 
-def _astray(ours: Settings, clients: Iterable[Client]) -> list[Client]:
-    """Return the clients in zones that no source knows; nobody where none says what it knows."""
+def _in_unknown_zones(ours: Settings, clients: Iterable[Client]) -> list[Client]:
+    """Return the clients in zones that no source has; none where the zones cannot be listed."""
     try:
         known = known_zones(ours)
     except SignalError:
@@ -163,7 +163,7 @@ def _workers(ours: Settings) -> Iterator[Finding]:
     if silent:
         yield Finding(
             "warning",
-            f"No worker of {', '.join(silent)} is heard of, so they cannot train. At the site: "
+            f"No worker of {', '.join(silent)} sends heartbeats, so none trains. At the site: "
             f"celery -A tasks worker -Q client.{silent[0]}",
         )
 
@@ -204,7 +204,10 @@ def _guarded(
         except FairwindError as error:
             yield Finding("error", str(error))
         except redis.RedisError as error:
-            yield Finding("error", f"Redis failed while it was asked ({error}). See to it first.")
+            yield Finding(
+                "error",
+                f"Redis failed during a check ({error}), so the rest is unknown. Repair it first.",
+            )
 
     return guarded
 

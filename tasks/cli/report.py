@@ -1,4 +1,4 @@
-"""The command that writes the report: what was used and emitted, as a document to hand on."""
+"""The command `report`: energy and emissions as a document for an auditor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scheduler.report.page import to_html
 from scheduler.report.plain import bookings_csv, months_csv, to_json
 from scheduler.report.report import Provenance, Report, Scope, make_report
 from scheduler.report.summary import headline
-from tasks.cli.base import as_json, ledger_at_hand, print_json
+from tasks.cli.base import as_json, ledger_to_read, print_json
 
 _ALL = ("html", "csv", "json")
 
@@ -45,12 +45,12 @@ def report(
     run: str | None, out: Path, formats: tuple[str, ...], since: datetime | None,
     until: datetime | None, *, as_json: bool,
 ) -> None:  # fmt: skip
-    """Write what a run, or all of them, used and emitted: report.html, report.json and CSV."""
+    """Write the energy and emissions of a run, or of all, to report.html, report.json and CSV."""
     scope = Scope(run, _utc(since), _utc(until))
     if scope.since is not None and scope.until is not None and scope.until <= scope.since:
         msg = "--until is not after --since, so no work lies between them. Swap them."
         raise FederationError(msg)
-    made = report_at_hand(scope)
+    made = verified_report(scope)
     if as_json:
         print_json(to_json(made))
         return
@@ -61,14 +61,14 @@ def report(
     click.echo(f"Written: {', '.join(str(out / name) for name in files)}")
 
 
-def report_at_hand(scope: Scope) -> Report:
+def verified_report(scope: Scope) -> Report:
     """Return the report of the coordinator's ledger, verified first.
 
     Raises:
-        LedgerError: If the ledger was altered: no figure of it would be worth anything.
+        LedgerError: If the ledger was altered, so that none of its figures can be trusted.
         FederationError: If there is no such run, or no work in the scope.
     """
-    ledger = ledger_at_hand()
+    ledger = ledger_to_read()
     found = ledger.verify()
     if found.broken_at is not None:
         msg = (

@@ -28,7 +28,7 @@ _TABLES: dict[str, type[BaseModel]] = {
 
 
 def read_run(path: Path) -> dict[str, Any]:
-    """Return what a run file asks for.
+    """Return the entries of a run file.
 
     Raises:
         SettingError: If it cannot be read, or is not TOML.
@@ -43,10 +43,10 @@ def read_run(path: Path) -> dict[str, Any]:
     raise SettingError(msg)
 
 
-def change(asked: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def change(entries: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a file asks for, changed by options, which are named by their path in it."""
     changed = {
-        key: dict(value) if isinstance(value, Mapping) else value for key, value in asked.items()
+        key: dict(value) if isinstance(value, Mapping) else value for key, value in entries.items()
     }
     for choice, options in _CHOICES.items():
         if choice in given and given[choice] != _at(changed, choice):
@@ -58,22 +58,24 @@ def change(asked: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]
     return changed
 
 
-def make_spec(asked: Mapping[str, Any], *, file: Path | None, given: Mapping[str, Any]) -> RunSpec:
-    """Return the run that was asked for.
+def make_spec(
+    entries: Mapping[str, Any], *, file: Path | None, given: Mapping[str, Any]
+) -> RunSpec:
+    """Return the run that the entries describe.
 
     Args:
-        asked: All of it, in the shape of a run file.
+        entries: Of the file and the command line together, in the shape of a file.
         file: The file that a part of it comes from.
         given: The options of the command line, by their path in a file.
 
     Raises:
         SettingError: If it does not fit. The text names the option, or the entry of the file.
     """
-    if all(asked.get(budget) is None for budget in ("rounds", "hours", "grams")):
+    if all(entries.get(budget) is None for budget in ("rounds", "hours", "grams")):
         msg = "A run must know when to end: give --rounds, --hours or --grams."
         raise SettingError(msg)
     try:
-        spec = RunSpec.model_validate(dict(asked))
+        spec = RunSpec.model_validate(dict(entries))
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(step) for step in first["loc"])
@@ -114,20 +116,20 @@ def _text(value: str | float) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _at(asked: Mapping[str, Any], path: str) -> Any:
-    found: Any = asked
+def _at(entries: Mapping[str, Any], path: str) -> Any:
+    found: Any = entries
     for step in path.split("."):
         found = found.get(step) if isinstance(found, Mapping) else None
     return found
 
 
-def _put(asked: dict[str, Any], path: str, value: Any) -> None:
+def _put(entries: dict[str, Any], path: str, value: Any) -> None:
     table, _, key = path.rpartition(".")
-    inner = asked.get(table) if table else asked
+    inner = entries.get(table) if table else entries
     if isinstance(inner, dict):
         inner[key] = value
     else:
-        asked[table] = {key: value}
+        entries[table] = {key: value}
 
 
 def _fault(error: ErrorDetails) -> str:

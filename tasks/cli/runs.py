@@ -1,4 +1,4 @@
-"""Commands about runs: start, stop, watch, and what would happen now."""
+"""Commands about runs: start, stop, list and show them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from scheduler.ledger.events import RunEnded, RunStarted, RunStopRequested
 from scheduler.status.view import find_run, summary
 from tasks.cli.base import (
     as_json,
-    ledger_at_hand,
+    current_view,
     ledger_to_append,
+    ledger_to_read,
     print_json,
     print_table,
-    view_at_hand,
     wake,
 )
 from tasks.cli.figures import show_avoided, show_score, show_value
-from tasks.cli.look import print_status
 from tasks.cli.options import given, run_options
 from tasks.cli.run_file import change, make_spec, read_run, to_toml
+from tasks.cli.status import print_status
 
 _OPENS_WITHIN_S = 15.0
 
@@ -51,21 +51,21 @@ def run() -> None:
 def start(context: click.Context, /, workload: str | None, file: Path | None, **_: Any) -> None:
     """Start a run of WORKLOAD: a shipped name, or an import path of yours."""
     options = given(context) | ({"workload": workload} if workload else {})
-    asked = change(read_run(file) if file else {}, options)
-    if not asked.get("workload"):
+    entries = change(read_run(file) if file else {}, options)
+    if not entries.get("workload"):
         msg = (
             "No workload is named, so no run was started. Name it as the first argument, or as "
             "workload in the run file."
         )
         raise SettingError(msg)
     # Checked before the ledger is locked: a policy may be code of the user's.
-    spec = make_spec(_named(asked, ()), file=file, given=options)
+    spec = make_spec(_named(entries, ()), file=file, given=options)
     ledger = ledger_to_append()
     with ledger.transaction() as tx:
         if not tx.state.clients:
             msg = "No client is enrolled, so no run was started. Add one with `fairwind enroll`."
             raise FederationError(msg)
-        spec = spec.model_copy(update={"id": _named(asked, tx.state.runs)["id"]})
+        spec = spec.model_copy(update={"id": _named(entries, tx.state.runs)["id"]})
         if spec.id in tx.state.runs:
             msg = f"There is a run {spec.id!r} already, so none was started. Choose another --id."
             raise FederationError(msg)
@@ -74,15 +74,15 @@ def start(context: click.Context, /, workload: str | None, file: Path | None, **
     _report_start(ledger, spec.id, woken=woken)
 
 
-def _named(asked: Mapping[str, Any], taken: Collection[str]) -> dict[str, Any]:
-    """Return what was asked for with an id: its own, or the workload's name and a free number."""
-    stem = str(asked["workload"]).replace(":", "-")
+def _named(entries: Mapping[str, Any], taken: Collection[str]) -> dict[str, Any]:
+    """Return a run file's entries with an id: its own, or the workload's name and a free number."""
+    stem = str(entries["workload"]).replace(":", "-")
     free = next(name for n in count(1) if (name := f"{stem}-{n}") not in taken)
-    return {"id": free, **asked}
+    return {"id": free, **entries}
 
 
 def _report_start(ledger: FederationLedger, run_id: str, *, woken: bool) -> None:
-    """Say what became of a new run: begun, impossible, or waiting for a coordinator."""
+    """Print whether a new run has begun, has failed, or waits for a coordinator."""
     deadline = time.monotonic() + (_OPENS_WITHIN_S if woken else 0)
     while time.monotonic() < deadline:
         current = ledger.state().runs[run_id]
@@ -113,14 +113,14 @@ def stop(run_id: str) -> None:
             raise FederationError(msg)
         tx.append(Draft(RunStopRequested(), run=run_id))
     note = "" if wake() else " No coordinator can be reached; it ends when one starts."
-    click.echo(f"{run_id} is asked to stop.{note}")
+    click.echo(f"{run_id} will stop.{note}")
 
 
 @run.command(name="list")
 @as_json
 def list_runs(*, as_json: bool) -> None:
     """List all runs."""
-    rows = [summary(r) for r in ledger_at_hand().state().runs.values()]
+    rows = [summary(r) for r in ledger_to_read().state().runs.values()]
     if as_json:
         print_json(rows)
         return
@@ -144,12 +144,12 @@ def list_runs(*, as_json: bool) -> None:
 def show(run_id: str, *, as_toml: bool, as_json: bool) -> None:
     """Show one run: its rounds, its figures, and where its model is."""
     ours = settings_.load()
-    state = ledger_at_hand().state()
+    state = ledger_to_read().state()
     current = find_run(state, run_id)
     if as_toml:
         click.echo(to_toml(current.spec), nl=False)
         return
-    seen = view_at_hand(state, run_id)
+    seen = current_view(state, run_id)
     if as_json:
         spec = current.spec.model_dump(mode="json")
         print_json({"spec": spec, "run": seen["run"], "rounds": seen["rounds"]})

@@ -1,4 +1,4 @@
-"""Commands about the grids: what each says now, what is expected of it, and who may be asked."""
+"""Commands about the grids: their sources, their intensities now and expected, their zones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scheduler.carbon import chain, is_live, make_signal
 from scheduler.carbon.http.limits import AccountStatus
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, Signal, reading_at, slot_start, unknown_zone
-from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table
+from tasks.cli.base import as_json, ledger_to_read, print_json, print_table
 from tasks.coordinator.sources import Sources, known_zones
 from tasks.coordinator.zone_histories import ZoneHistories
 from tasks.messaging.broker import check_reachable, connect
@@ -28,21 +28,23 @@ _BAR = 40
 @click.command()
 @as_json
 def signal(*, as_json: bool) -> None:
-    """Show which source speaks for each zone now, and what each key has left."""
+    """Show the active carbon source of each zone, and the quota left."""
     ours = settings_.load()
-    known = signal_at_hand(ours)
-    zones = sorted({c.zone for c in ledger_at_hand().state().clients.values() if not c.retired})
+    known = open_signal(ours)
+    zones = sorted({c.zone for c in ledger_to_read().state().clients.values() if not c.retired})
     seen = [_zone(ours, known, zone) for zone in zones]
-    accounts = [_account(s) for s in Sources(ours).account_statuses()] if is_live(ours) else []
+    accounts = (
+        [_account(each) for each in Sources(ours).account_statuses()] if is_live(ours) else []
+    )
     if as_json:
         print_json({"zones": seen, "accounts": accounts})
         return
     print_table(
-        ["zone", "now", "quality", "speaks", "expected", "why"],
+        ["zone", "now", "quality", "active source", "preferred", "why"],
         [
             [
                 row["zone"], show_intensity(row["gco2eq_per_kwh"]), row["quality"] or "unknown",
-                row["speaks"] or "nobody", row["expected"], row["why"],
+                row["active_source"] or "none", row["expected"], row["why"],
             ]
             for row in seen
         ],
@@ -50,9 +52,14 @@ def signal(*, as_json: bool) -> None:
     if accounts:
         click.echo()
         print_table(
-            ["source", "this hour", "state", "last fault"],
+            ["source", "used this hour", "state", "last fault"],
             [
-                [a["source"], f"{a['used']} of {a['per_hour']}", a["state"], a["last_fault"] or ""]
+                [
+                    a["source"],
+                    f"{a['used']} of {a['per_hour']}",
+                    a["state"],
+                    a["last_fault"] or "",
+                ]
                 for a in accounts
             ],
         )
@@ -63,21 +70,21 @@ def signal(*, as_json: bool) -> None:
 @click.option("--hours", type=click.IntRange(1, 96), default=24, show_default=True)
 @as_json
 def forecast(zone: str, *, hours: int, as_json: bool) -> None:
-    """Show what is expected of a zone's grid in the next hours."""
+    """Show the expected carbon intensity of a zone in the next hours."""
     ours = settings_.load()
     now = ours.clock.now()
-    readings = signal_at_hand(ours).readings(zone, now, slot_start(now) + hours * HOUR)
+    readings = open_signal(ours).readings(zone, now, slot_start(now) + hours * HOUR)
     if as_json:
         print_json([reading.to_dict() for reading in readings])
         return
-    for line in _drawn(readings, now):
+    for line in _chart(readings, now):
         click.echo(line)
 
 
 @click.command()
 @as_json
 def zones(*, as_json: bool) -> None:
-    """List the zones that the configured sources know."""
+    """List the zones of the configured sources."""
     names = known_zones(settings_.load())
     if as_json:
         print_json(names)
@@ -85,8 +92,8 @@ def zones(*, as_json: bool) -> None:
         click.echo("\n".join(names))
 
 
-def signal_at_hand(ours: Settings) -> Signal:
-    """Return what this machine can know of the grids: the almanacs in Redis, or a local signal."""
+def open_signal(ours: Settings) -> Signal:
+    """Return the signal of this machine: the zone histories in Redis, or a local signal."""
     if not is_live(ours):
         return make_signal(ours)
     broker = connect(ours)
@@ -95,10 +102,10 @@ def signal_at_hand(ours: Settings) -> Signal:
 
 
 def check_zone(ours: Settings, zone: str) -> str | None:
-    """Refuse a zone that no source knows.
+    """Refuse a zone that no configured source has.
 
     Returns:
-        Why it could not be checked, if a live source did not say; else `None`.
+        Why it could not be checked, if a live source did not answer; else `None`.
 
     Raises:
         SignalError: If the zone is unknown.
@@ -115,18 +122,18 @@ def check_zone(ours: Settings, zone: str) -> str | None:
 
 
 def _zone(ours: Settings, known: Signal, zone: str) -> dict[str, Any]:
-    expected = chain(ours, zone)[0]
+    preferred = chain(ours, zone)[0]
     try:
         reading: Reading | None = reading_at(known, zone, ours.clock.now())
         why = ""
     except FairwindError as error:
         reading, why = None, str(error)
-    if isinstance(known, ZoneHistories) and reading and reading.source != expected:
-        why = known.zone(zone).faults.get(expected, "")
+    if isinstance(known, ZoneHistories) and reading and reading.source != preferred:
+        why = known.zone(zone).faults.get(preferred, "")
     return {
         "zone": zone,
-        "expected": expected,
-        "speaks": reading.source if reading else None,
+        "expected": preferred,
+        "active_source": reading.source if reading else None,
         "why": why,
         "gco2eq_per_kwh": reading.gco2eq_per_kwh if reading else None,
         "quality": reading.quality if reading else None,
@@ -134,23 +141,23 @@ def _zone(ours: Settings, known: Signal, zone: str) -> dict[str, Any]:
     }
 
 
-def _account(standing: AccountStatus) -> dict[str, Any]:
-    state = {"open": "left alone", "half open": "being probed", "closed": "in order"}
-    until = standing.paused_until or standing.open_until
-    text = "paused" if standing.paused_until else state[standing.breaker]
+def _account(status: AccountStatus) -> dict[str, Any]:
+    state = {"open": "circuit open", "half open": "circuit half open", "closed": "ok"}
+    until = status.paused_until or status.open_until
+    text = "paused" if status.paused_until else state[status.breaker]
     return {
-        "source": standing.account.provider,
-        "account": str(standing.account),
-        "used": standing.used,
-        "per_hour": standing.account.per_hour,
+        "source": status.account.provider,
+        "account": str(status.account),
+        "used": status.used,
+        "per_hour": status.account.per_hour,
         "state": f"{text} until {until:%H:%M:%S} UTC" if until else text,
-        "last_fault": standing.last_fault,
-        "last_fault_at": standing.last_fault_at,
-        "last_success_at": standing.last_success_at,
+        "last_fault": status.last_fault,
+        "last_fault_at": status.last_fault_at,
+        "last_success_at": status.last_success_at,
     }
 
 
-def _drawn(readings: Iterable[Reading], now: datetime) -> list[str]:
+def _chart(readings: Iterable[Reading], now: datetime) -> list[str]:
     shown = list(readings)
     top = max(r.high_gco2eq_per_kwh or r.gco2eq_per_kwh for r in shown) or 1.0
     lines = [f"{'UTC':<17}{'gCO2eq/kWh':>11}  {'80 % within':<13}"]

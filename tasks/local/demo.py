@@ -28,7 +28,7 @@ from scheduler.ledger.run_spec import RunSpec
 from scheduler.status.view import summary
 from tasks.cli.figures import show_avoided, show_progress
 from tasks.local.federation import LocalFederation
-from tasks.local.narrator import Narrator, waiting
+from tasks.local.run_printer import RunPrinter, waiting
 from tasks.local.scene import Scene, passed_on
 from tasks.messaging.heartbeats import read_heartbeats
 
@@ -48,7 +48,7 @@ _SETTINGS = {
 
 
 class Demo:
-    """One showing of the demonstration."""
+    """One run of the demonstration."""
 
     def __init__(self, folder: Path, scene: Scene, *, rounds: int, port: int) -> None:
         self._scene = scene
@@ -57,7 +57,7 @@ class Demo:
         self._port = _free_port(port)
 
     def play(self, *, keep: bool) -> None:
-        """Start a federation, train, say what happened, and stop everything.
+        """Start a federation, train, print what happens, and stop everything.
 
         Raises:
             FairwindError: If a process does not start, dies, or the run does not end.
@@ -113,10 +113,10 @@ class Demo:
         )  # fmt: skip
         with ledger.transaction() as tx:
             tx.append(Draft(RunStarted(spec=spec), run=_RUN))
-        narrator = Narrator(self._scene.zones, clock, self._rounds)
+        printer = RunPrinter(self._scene.zones, clock, self._rounds)
 
         def ended() -> bool:
-            narrator.tell(ledger.state(), ledger.state().runs[_RUN])
+            printer.print_news(ledger.state(), ledger.state().runs[_RUN])
             return ledger.state().runs[_RUN].ended_at is not None
 
         federation.wait_for(ended, _DONE_WITHIN_S, "the run to end")
@@ -164,7 +164,7 @@ def _enrolled(
 
 
 def _write_env(federation: LocalFederation, path: Path) -> None:
-    """Write what another terminal needs to speak to this federation."""
+    """Write the variables with which another terminal reaches this federation."""
     ours = {name: value for name, value in federation.env.items() if name.startswith(PREFIX)}
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(ours.items())]
     lines.append(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH")

@@ -35,7 +35,7 @@ class LocalFederation:
 
     A context manager: entering starts Redis, leaving stops everything. All files stay in `folder`:
     ``home`` is the coordinator's, ``sites/<client>`` a site's, ``logs`` holds what each process
-    said. Settings of the calling process do not reach the federation, except FAIRWIND_DATA.
+    has written. Settings of the calling process do not reach the federation, except FAIRWIND_DATA.
 
     Attributes:
         folder: Where everything is kept, absolute.
@@ -141,20 +141,20 @@ class LocalFederation:
         )
 
     def wait_for(self, predicate: Callable[[], T | None], timeout_s: float, what: str) -> T:
-        """Ask until the answer is truthy, and return it.
+        """Call a predicate until its result is truthy, and return that.
 
         Args:
-            predicate: Asked about every 0.05 s.
+            predicate: Called about every 0.05 s.
             timeout_s: How long to go on, wall seconds.
             what: What is waited for, to complete "waited 5 s for ...".
 
         Raises:
-            FairwindError: If time runs out, or a process ends meanwhile that nobody stopped.
+            FairwindError: If time runs out, or a process ends by itself meanwhile.
         """
         until = time.monotonic() + timeout_s
         while True:
-            if answer := predicate():
-                return answer
+            if found := predicate():
+                return found
             self.processes.check()
             if time.monotonic() > until:
                 raise FairwindError(self._too_late(timeout_s, what))
@@ -192,8 +192,8 @@ class LocalFederation:
             if name != REDIS
         )
         return (
-            f"Waited {timeout_s:g} s for {what}, in vain. All processes still run; the logs in "
-            f"{self.processes.folder} may say why. Their ends:\n{logs or '  (no process)'}"
+            f"Waited {timeout_s:g} s for {what}, in vain. All processes still run. See the logs in "
+            f"{self.processes.folder}. Their last lines:\n{logs or '  (no process)'}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Kill the process groups named on standard input once whoever names them is gone.
+"""Kill the process groups named on standard input once the process that names them is gone.
 
 `processes.py` runs this file by its path as a process of its own. It outlives a parent that was
 killed outright, it works wherever there are POSIX process groups, and it imports nothing of ours,

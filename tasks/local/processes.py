@@ -38,7 +38,7 @@ class Processes:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
-        """Start the guard, and let SIGTERM unwind like Ctrl-C where nobody else handles it."""
+        """Start the guard, and let SIGTERM unwind like Ctrl-C where it is not handled otherwise."""
         self.folder.mkdir(parents=True, exist_ok=True)
         guards_end, self._lifeline = os.pipe()
         self._guard = subprocess.Popen(
@@ -106,12 +106,12 @@ class Processes:
         self._running[name] = process
 
     def stop_all(self) -> None:
-        """Stop every process, last started first, each before the next is asked."""
+        """Stop every process, last started first, one after the other."""
         for name in reversed(self.names):
             self.stop(name)
 
     def stop(self, *names: str) -> None:
-        """Ask processes to end, all at once, and kill those that take too long."""
+        """Send SIGTERM to processes, all at once, and kill those that take too long."""
         for name in names:
             # Only the process itself: a pool's children die of a SIGTERM their parent could use.
             self._running[name].terminate()
@@ -167,7 +167,7 @@ class Processes:
         return self.folder / f"{name}.log"
 
     def _tell_guard(self, sign: str, process: subprocess.Popen[bytes]) -> None:
-        # Stopping must go on even if somebody killed the guard.
+        # Stopping must go on even if the guard was killed.
         with suppress(BrokenPipeError):
             os.write(self._lifeline, f"{sign}{process.pid}\n".encode())
 

@@ -111,7 +111,7 @@ class RedisServer:
                 continue
             msg = (
                 f"The Redis server {self._program} does not answer on port {self.port}, so nothing "
-                f"can be started. Its log may say why:\n{self._processes.tail(NAME)}"
+                f"can be started. Its log ends:\n{self._processes.tail(NAME)}"
             )
             self._processes.kill(NAME)
             raise BrokerError(msg)

@@ -18,11 +18,11 @@ class Scene:
 
     Attributes:
         zones: The zone of each site.
-        clock_text: What is said of clock and signal, before the first round.
+        clock_text: A line about clock and signal, printed before the first round.
         grid_start: What the grid clock shows at first; `None` if it is the wall clock.
         grid_speed: Grid seconds per wall second.
         settings: Environment variables for all processes.
-        run: What the run asks for, beside workload and rounds.
+        run: Options of the run, besides workload and rounds.
     """
 
     zones: Mapping[str, str]

@@ -1,1 +1,1 @@
-"""Queues, broker, bytes in flight, heartbeats: what both sides of a federation share in Redis."""
+"""Queues, broker, transport, heartbeats: what coordinator and sites share in Redis."""

@@ -1,4 +1,4 @@
-"""Our own connection to Redis, beside the one Celery keeps."""
+"""Our own connection to Redis, apart from the one of Celery."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def connect_async(settings: Settings) -> redis.asyncio.Redis:
 
 
 def check_reachable(client: redis.Redis) -> None:
-    """Ask Redis for a sign of life.
+    """Check that Redis answers.
 
     Raises:
-        BrokerError: If it gives none.
+        BrokerError: If it does not.
     """
     try:
         client.ping()

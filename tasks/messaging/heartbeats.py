@@ -1,4 +1,4 @@
-"""Presence: how a site's worker says that it lives, and how the coordinator sees who does."""
+"""Heartbeats: a site's worker renews a key in Redis, and the coordinator reads which are alive."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from common.messages import Heartbeat
 from common.settings import Settings
 
 
-def presence_key(client: str) -> str:
-    """Return the Redis key under which a client's worker says that it lives."""
+def heartbeat_key(client: str) -> str:
+    """Return the Redis key that holds the heartbeat of a client's worker."""
     return f"fairwind:client:{client}"
 
 
@@ -30,33 +30,35 @@ if ARGV[2] == '' then redis.call('DEL', KEYS[1])
 else redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3]) end
 return 1
 """
-"""Replaces a value only if it is the one expected, or there is none: two never hold one place."""
+"""Replaces a value only if it is the expected one or absent: one worker serves a client."""
 
 
 class HeartbeatSender:
-    """One worker's sign of life: a key in Redis that expires unless it is renewed."""
+    """Sends the heartbeats of one worker: a key in Redis that expires unless it is renewed."""
 
     def __init__(self, broker: redis.Redis, settings: Settings, client: str) -> None:
         self._broker = broker
         self._swap = broker.register_script(_SWAP)
         self._ttl_s = max(1, round(settings.silent_after_s))
-        self._said = b""
+        self._last = b""
         self.client = client
         self.incarnation = uuid.uuid4().hex
 
     def claim(self) -> None:
-        """Take the client's place, waiting for that of a worker that died to fall free.
+        """Become the one worker of the client; the key of a worker that died must expire first.
 
         Raises:
-            FederationError: If another worker of the same client lives.
+            FederationError: If another worker of the same client is alive.
         """
         first: Heartbeat | None = None
         give_up = time.monotonic() + 2 * self._ttl_s
-        while not self._say(None, ready=False):
-            raw = self._broker.get(presence_key(self.client))
+        while not self._replace(None, ready=False):
+            raw = self._broker.get(heartbeat_key(self.client))
             holder = _parse(raw)
             if isinstance(raw, bytes) and (holder is None or _is_dead(holder)):
-                self._said = raw  # its place may be taken, by one of those who see this
+                self._last = (
+                    raw  # the key may be replaced; the first worker to do so serves the client
+                )
                 continue
             if holder is None:
                 continue
@@ -66,27 +68,27 @@ class HeartbeatSender:
             time.sleep(0.2)
 
     def renew(self, busy: str | None, *, ready: bool = True) -> bool:
-        """Say that this worker lives, and what it works on.
+        """Renew the heartbeat, with the assignment in work.
 
         Returns:
-            False if another worker has taken the client's place meanwhile.
+            False if another worker serves the client meanwhile.
         """
-        return self._say(busy, ready=ready)
+        return self._replace(busy, ready=ready)
 
     def leave(self) -> None:
-        """Say that this worker is gone, unless another has taken its place."""
-        self._swap(keys=[presence_key(self.client)], args=[self._said, b"", 1])
+        """Delete the heartbeat, unless it is of another worker."""
+        self._swap(keys=[heartbeat_key(self.client)], args=[self._last, b"", 1])
 
-    def _say(self, busy: str | None, *, ready: bool) -> bool:
-        """Replace what this worker said last, if it is still there or nothing is."""
+    def _replace(self, busy: str | None, *, ready: bool) -> bool:
+        """Replace the last heartbeat of this worker, if it is still there or no key is."""
         text = self.heartbeat(busy, ready=ready).model_dump_json().encode()
-        taken = self._swap(keys=[presence_key(self.client)], args=[self._said, text, self._ttl_s])
+        taken = self._swap(keys=[heartbeat_key(self.client)], args=[self._last, text, self._ttl_s])
         if taken:
-            self._said = text
+            self._last = text
         return bool(taken)
 
     def heartbeat(self, busy: str | None, *, ready: bool = True) -> Heartbeat:
-        """Return what this worker says of itself now."""
+        """Return a heartbeat of this worker as of now."""
         return Heartbeat(
             client=self.client, incarnation=self.incarnation, host=socket.gethostname(),
             pid=os.getpid(), at=wall_now(), ready=ready, busy=busy,
@@ -98,7 +100,7 @@ def read_heartbeats(broker: redis.Redis, clients: Iterable[str]) -> dict[str, He
     names = list(clients)
     if not names:
         return {}
-    values = broker.mget([presence_key(name) for name in names])
+    values = broker.mget([heartbeat_key(name) for name in names])
     beats = {name: _parse(value) for name, value in zip(names, values, strict=True)}
     return {
         name: beat

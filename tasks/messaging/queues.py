@@ -31,14 +31,14 @@ _TOGETHER = 1000
 
 
 class Batch(NamedTuple):
-    """What many tasks are sent through together: the messages' producer, and their events'."""
+    """What many tasks are sent through together: a producer of messages, and one of events."""
 
     producer: Any
     events: Any
 
 
 class _Grouped(EventDispatcher):
-    """Tells Flower of many sent tasks in one message, as workers do of what they have done."""
+    """Reports many sent tasks to Flower in one message, as workers report their finished ones."""
 
     def publish(self, type: str, fields: dict[str, Any], *_: Any, **__: Any) -> None:  # noqa: A002 - Celery's name
         """Keep an event until there are many."""
@@ -47,10 +47,10 @@ class _Grouped(EventDispatcher):
 
 @contextmanager
 def batch() -> Iterator[Batch]:
-    """Let what is sent through this go out together.
+    """Send many tasks together.
 
     Raises:
-        KombuError: If some of it could not be sent; which, nobody knows.
+        KombuError: If some of it could not be sent; it is unknown which.
     """
     with app.producer_or_acquire() as producer:
         events = _Grouped(
@@ -86,7 +86,7 @@ def send(
         else {
             "producer": through.producer,
             "event_dispatcher": through.events,
-            "declare": [],  # a list in Redis needs none, and asking costs a round trip each
+            "declare": [],  # a list in Redis needs none, and each declaration costs a round trip
         }
     )
     app.send_task(task, args=args, queue=to, argsrepr=shown or None, kwargsrepr="", **together)  # type: ignore[arg-type] # a Queue is taken, too

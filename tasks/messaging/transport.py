@@ -1,4 +1,4 @@
-"""Bytes in flight, by claim check: a message carries a `BlobRef`, the bytes wait elsewhere."""
+"""Transport of bytes by claim check: a message carries a `BlobRef`, the bytes wait elsewhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHUNK = 4 << 20
 
 
 class Transport(Protocol):
-    """Where bytes wait between the one who sends and the one who fetches."""
+    """Holds bytes between sender and receiver."""
 
     def put(self, key: str, path: Path, sha256: str) -> BlobRef:
         """Offer a file's bytes under a key, replacing what was there."""
@@ -35,7 +35,7 @@ class Transport(Protocol):
         """Return whether all bytes of `ref` are still there."""
 
     def delete(self, ref: BlobRef) -> None:
-        """Forget the bytes of `ref`, if they are there."""
+        """Delete the bytes of `ref`, if they are there."""
 
 
 class RedisTransport:
@@ -63,7 +63,7 @@ class RedisTransport:
             except redis.RedisError as error:
                 msg = (
                     f"Redis failed while {ref.key} was fetched ({error}), so its bytes cannot be "
-                    "used. They are asked for again."
+                    "used. They are fetched again."
                 )
                 raise TransportError(msg) from error
             if not isinstance(chunk, bytes):
@@ -76,7 +76,7 @@ class RedisTransport:
         return self._redis.exists(*names) == len(names)
 
     def delete(self, ref: BlobRef) -> None:
-        """Forget the bytes."""
+        """Delete the bytes."""
         self._redis.unlink(*_redis_keys(ref))
 
 
@@ -112,11 +112,11 @@ class FolderTransport:
         return self._path(ref.key).exists()
 
     def delete(self, ref: BlobRef) -> None:
-        """Forget the bytes."""
+        """Delete the bytes."""
         self._path(ref.key).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
-        """Remove what nobody fetched in time."""
+        """Remove what was not fetched in time."""
         oldest = time.time() - self._ttl_s
         for path in self._folder.rglob("*"):
             if path.is_file() and path.stat().st_mtime < oldest:
@@ -165,7 +165,7 @@ def fetch(transport: Transport, ref: BlobRef) -> bytearray:
 
 
 def received(transport: Transport, ref: BlobRef) -> Iterator[bytes]:
-    """Yield the bytes of `ref` in pieces, the next one on its way while one is looked at.
+    """Yield the bytes of `ref` in pieces; the next piece is fetched while one is used.
 
     Raises:
         TransportError: If bytes are missing, or more come than were promised.
@@ -191,14 +191,14 @@ def altered(ref: BlobRef) -> str:
     """Return the sentence for bytes that are not what was promised."""
     return (
         f"The bytes under {ref.key} are not the {ref.nbytes} that were promised, so they are not "
-        "used. They are asked for again; if it happens often, check the network and Redis."
+        "used. They are fetched again; if it happens often, check the network and Redis."
     )
 
 
 def _missing(ref: BlobRef) -> str:
     return (
         f"The bytes under {ref.key} are gone, because Redis lost them or they expired, so they "
-        "cannot be used. They are asked for again."
+        "cannot be used. They are sent again."
     )
 
 

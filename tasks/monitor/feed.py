@@ -34,19 +34,19 @@ class Source(Protocol):
 
 
 class Mailbox:
-    """What one open page has not seen yet: the newest view only, so a slow page skips some."""
+    """The newest view that one open page has not received yet; a slow page skips older ones."""
 
     def __init__(self) -> None:
         self._text: str | None = None
         self._ready = asyncio.Event()
 
     def put(self, text: str) -> None:
-        """Leave `text`, in place of what still lies here."""
+        """Keep `text`, in place of a view that was not taken."""
         self._text = text
         self._ready.set()
 
     def wake(self) -> None:
-        """Let whoever waits go on with nothing."""
+        """End a wait without a view."""
         self._ready.set()
 
     async def take(self, timeout_s: float) -> str | None:
@@ -82,7 +82,7 @@ class Feed:
 
     Args:
         source: Where views come from.
-        poll_s: How often the source is asked whether anything changed, wall seconds.
+        poll_s: How often the source is polled for changes, wall seconds.
         refresh_s: A view is renewed at least this often, since clocks move; wall seconds.
     """
 
@@ -92,7 +92,7 @@ class Feed:
         self._refresh_s = refresh_s
         self._channels: dict[str | None, _Channel] = {}
         self._computing: dict[str | None, asyncio.Task[str]] = {}
-        # One thread: the ledger is never asked twice at once, and Flower's own pool stays free.
+        # One thread: the ledger is never read twice at once, and Flower's own pool stays free.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rounds")
         self._problem: str | None = None
 
@@ -101,15 +101,15 @@ class Feed:
         task = self._computing.get(run)
         if task is None:
             load = partial(self._source.load_view, run)
-            task = asyncio.create_task(self._in_thread(lambda: self._tell(load)))
+            task = asyncio.create_task(self._in_thread(lambda: self._as_json(load)))
             self._computing[run] = task
             task.add_done_callback(lambda _: self._computing.pop(run, None))
         return await asyncio.shield(task)
 
     async def advice(self, client: str) -> str:
-        """Return the advice for `client` as JSON, worked out now: nobody else waits for it."""
+        """Return the advice for `client` as JSON, computed now."""
         load = partial(self._source.load_advice, client)
-        return await self._in_thread(lambda: self._tell(load))
+        return await self._in_thread(lambda: self._as_json(load))
 
     @contextmanager
     def subscribe(self, run: str | None) -> Iterator[Mailbox]:
@@ -145,10 +145,10 @@ class Feed:
     def _latest_seq(self) -> int | None:
         try:
             return self._source.latest_seq()
-        except Exception:  # noqa: BLE001 - the computation that follows says what is wrong
+        except Exception:  # noqa: BLE001 - the computation that follows reports what is wrong
             return None
 
-    def _tell(self, load: Callable[[], dict[str, Any]]) -> str:
+    def _as_json(self, load: Callable[[], dict[str, Any]]) -> str:
         try:
             text = json.dumps(_plain(load()), separators=(",", ":"))
         except Exception as error:  # noqa: BLE001 - a page that explains itself, never a traceback
@@ -166,8 +166,8 @@ class Feed:
 
 def _unforeseen(error: Exception) -> str:
     return (
-        f"What the ledger says cannot be worked out ({type(error).__name__}), so there is nothing "
-        "to show for the moment. Flower's log holds the details; the page can be asked again."
+        f"The view of the ledger cannot be computed ({type(error).__name__}), so nothing can be "
+        "shown for the moment. Flower's log holds the details. The page tries again by itself."
     )
 
 

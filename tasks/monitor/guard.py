@@ -1,6 +1,6 @@
-"""Keep Flower to this machine unless whoever opens it also asks visitors who they are.
+"""Keep Flower on this machine unless it authenticates its visitors.
 
-Flower listens on every interface by default, shows without a question what every task does and
+Flower listens on every interface by default, shows what every task does to any visitor and
 lets anyone shut workers down. `restrict` turns both defaults round.
 """
 
@@ -28,12 +28,12 @@ def restrict(options: OptionParser) -> None:
 
 
 def _refuse_if_open(options: OptionParser) -> None:
-    """Exit with one line if other machines could reach Flower without saying who they are."""
+    """Exit with one line if other machines could reach Flower without authentication."""
     if options.unix_socket or is_loopback(options.address) or authenticates(options):
         return
     where = options.address or "every network interface"
     sys.exit(
-        f"Flower was told to listen on {where} without authentication, so anyone who reaches this "
+        f"Flower would listen on {where} without authentication, so anyone who reaches this "
         "machine could read every task and shut workers down; it was not started. Add "
         "--basic-auth=NAME:PASSWORD (or --auth with an OAuth provider), or drop --address to "
         f"listen on {LOOPBACK} only."
@@ -55,10 +55,10 @@ def is_loopback(address: str) -> bool:
 
 
 def authenticates(options: OptionParser) -> bool:
-    """Return whether these options make Flower ask every visitor for credentials.
+    """Return whether these options make Flower demand credentials of every visitor.
 
-    An empty entry of `--basic-auth` would let in whoever sends empty credentials, and
-    `--auth_provider` alone asks nobody, so neither counts.
+    An empty entry of `--basic-auth` would accept empty credentials, and `--auth_provider` alone
+    demands none, so neither counts.
     """
     basic_auth: list[str] = options.basic_auth or []
     return bool(options.auth) or (bool(basic_auth) and all(basic_auth))

@@ -34,10 +34,10 @@ _POLICY: Final = (
 
 
 class Asset(StaticFileHandler):
-    """Our scripts and styles; a browser asks each time whether its copy still holds."""
+    """Our scripts and styles; a browser revalidates its copy each time."""
 
     def set_extra_headers(self, path: str) -> None:
-        """Let no old script meet a new page after an upgrade."""
+        """Keep old scripts from a new page after an upgrade."""
         del path
         self.set_header("Cache-Control", "no-cache")
         self.set_header("X-Content-Type-Options", "nosniff")
@@ -54,13 +54,13 @@ class RoundsView(BaseHandler):
 
 
 class _FeedHandler(BaseHandler):
-    """What the addresses that ask the feed have in common."""
+    """Base of the handlers that read the feed."""
 
     def initialize(self, feed: Feed) -> None:
         """Take the feed that every page shares."""
         self.feed = feed
 
-    def asked_for(self, subject: str) -> str | None:
+    def named(self, subject: str) -> str | None:
         """Return the name of the run or client in the query, `None` if none is named.
 
         Raises:
@@ -72,7 +72,7 @@ class _FeedHandler(BaseHandler):
         return name
 
     def send_json(self, text: str) -> None:
-        """Send what is true at this moment only."""
+        """Send JSON that no cache may keep."""
         self.set_header("Content-Type", "application/json; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         self.write(text)
@@ -84,7 +84,7 @@ class RoundsData(_FeedHandler):
     @authenticated
     async def get(self) -> None:
         """Send the view of the run in the query, or of the latest one."""
-        self.send_json(await self.feed.snapshot(self.asked_for("run")))
+        self.send_json(await self.feed.snapshot(self.named("run")))
 
 
 class RoundsAdvice(_FeedHandler):
@@ -93,7 +93,7 @@ class RoundsAdvice(_FeedHandler):
     @authenticated
     async def get(self) -> None:
         """Send the advice for the client in the query."""
-        client = self.asked_for("client")
+        client = self.named("client")
         if client is None:
             raise HTTPError(400, "the query names no client")
         self.send_json(await self.feed.advice(client))
@@ -107,7 +107,7 @@ class RoundsEvents(_FeedHandler):
     @authenticated
     async def get(self) -> None:
         """Send views until the page is closed."""
-        run = self.asked_for("run")
+        run = self.named("run")
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Accel-Buffering", "no")  # else nginx collects events before it sends

@@ -1,7 +1,7 @@
 """The federation's figures for Prometheus, in Flower's ``/metrics``.
 
 Names and units follow Prometheus' own rules: base units (joules, grams, seconds), the unit in the
-name. Each figure is read from the ledger when it is asked for.
+name. Each figure is read from the ledger when Prometheus scrapes it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from scheduler.federation.run import Run
 
 _JOULES_PER_WH = 3600.0
 
-_TALLY: dict[str, tuple[str, Callable[[Totals], float]]] = {
+_TOTALS: dict[str, tuple[str, Callable[[Totals], float]]] = {
     "energy_joules": (
         "Electricity of training, at the wall, counted in a model or not.",
         lambda t: t.energy_wh * _JOULES_PER_WH,
     ),
     "idle_joules": (
-        "Electricity of reserved hardware that waited, as far as sites say it.",
+        "Electricity of reserved hardware that waited, as far as sites report it.",
         lambda t: t.idle_wh * _JOULES_PER_WH,
     ),
     "unknown_joules": (
@@ -52,7 +52,7 @@ _TALLY: dict[str, tuple[str, Callable[[Totals], float]]] = {
 
 
 class LedgerCollector(Collector):
-    """Reads the ledger whenever Prometheus asks.
+    """Reads the ledger at every scrape.
 
     Args:
         state: Returns the federation as it is now; a `FairwindError` leaves its figures out.
@@ -62,7 +62,7 @@ class LedgerCollector(Collector):
         self._state = state
 
     def describe(self) -> Iterable[Any]:
-        """Return nothing: otherwise registering would read a ledger that may not be there yet."""
+        """Return nothing: registering must not read a ledger that may not be there yet."""
         return ()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -71,16 +71,16 @@ class LedgerCollector(Collector):
             state = self._state()
         except FairwindError:
             return
-        yield from _tallies("client", {c.id: c.tally for c in state.clients.values()})
-        yield from _tallies("run", {run.id: run.tally for run in state.runs.values()})
+        yield from _totals("client", {c.id: c.tally for c in state.clients.values()})
+        yield from _totals("run", {run.id: run.tally for run in state.runs.values()})
         yield from _runs(state)
         yield from _clients(state)
         yield _zones(state)
 
 
-def _tallies(subject: str, tallies: dict[str, Totals]) -> Iterator[GaugeMetricFamily]:
-    for name, (text, figure) in _TALLY.items():
-        yield _gauge(f"{subject}_{name}", text, subject, {n: figure(t) for n, t in tallies.items()})
+def _totals(subject: str, totals: dict[str, Totals]) -> Iterator[GaugeMetricFamily]:
+    for name, (text, figure) in _TOTALS.items():
+        yield _gauge(f"{subject}_{name}", text, subject, {n: figure(t) for n, t in totals.items()})
 
 
 def _runs(state: Federation) -> Iterator[GaugeMetricFamily]:
@@ -105,7 +105,7 @@ def _runs(state: Federation) -> Iterator[GaugeMetricFamily]:
 def _clients(state: Federation) -> Iterator[GaugeMetricFamily]:
     clients = [client for client in state.clients.values() if not client.retired]
     yield _gauge(
-        "client_alive", "1 while the worker is heard of.", "client",
+        "client_alive", "1 while the worker sends heartbeats.", "client",
         {c.id: float(c.alive) for c in clients},
     )  # fmt: skip
     yield _gauge(
@@ -131,7 +131,7 @@ def _zones(state: Federation) -> GaugeMetricFamily:
 def _gauge(
     name: str, text: str, label: str, values: dict[str, float | None] | dict[str, float]
 ) -> GaugeMetricFamily:
-    """Return a gauge; what is unknown is left out, as Prometheus has no word for it."""
+    """Return a gauge; what is unknown is left out, because Prometheus has no value for it."""
     family = GaugeMetricFamily(f"fairwind_{name}", text, labels=[label])
     for subject, value in values.items():
         if value is not None:

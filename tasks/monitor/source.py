@@ -17,15 +17,15 @@ from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.database import sqlite_path
 from scheduler.ledger.events import RoundPlanned
 from scheduler.status.view import view
-from tasks.monitor import grams
-from tasks.monitor.foreseen import Foreseen
-from tasks.monitor.horizon import Horizon, outlook
+from tasks.monitor.expected_rounds import ExpectedRounds
+from tasks.monitor.totals import client_totals, run_totals
+from tasks.monitor.zone_forecasts import ZoneForecasts, outlook
 
 
 class LedgerSource:
     """Views of the ledger that this process's settings name. It never creates one.
 
-    The ledger is opened when it is first asked for, and again after the file was replaced, so
+    The ledger is opened when it is first needed, and again after the file was replaced, so
     Flower may start before the coordinator and outlive a ledger.
     """
 
@@ -33,8 +33,8 @@ class LedgerSource:
         self._given = settings
         self._ledger: FederationReader | None = None
         self._file: tuple[int, int] | None = None
-        self._horizon: Horizon | None = None
-        self._foreseen = Foreseen()
+        self._forecasts: ZoneForecasts | None = None
+        self._expected = ExpectedRounds()
 
     def latest_seq(self) -> int:
         """Return the number of the ledger's last event.
@@ -45,7 +45,7 @@ class LedgerSource:
         return self._current().latest_seq()
 
     def state(self) -> Federation:
-        """Return everything the ledger says.
+        """Return the federation as the ledger holds it.
 
         Raises:
             FairwindError: As `load_view`.
@@ -68,11 +68,11 @@ class LedgerSource:
             ceiling=settings.ceiling_gco2eq_per_kwh,
         )
         for row in seen["clients"]:
-            row.update(grams.of_client(state.clients[row["client"]].tally))
+            row.update(client_totals(state.clients[row["client"]].tally))
         if seen["run"]:
-            tally = state.runs[seen["run"]["id"]].tally
-            seen["run"].update(grams.of_run(tally, settles=is_live(settings)))
-        self._look_ahead(seen)
+            totals = state.runs[seen["run"]["id"]].tally
+            seen["run"].update(run_totals(totals, settles=is_live(settings)))
+        self._add_forecasts(seen)
         seen["agenda"] = self._agenda(state, seen, settings)
         return seen
 
@@ -89,7 +89,7 @@ class LedgerSource:
         case = gather(
             state,
             Record.of(state, planned, Blobs(settings.folder / "blobs"), now),
-            Grid(self._grids(settings).signal(), rule.family),
+            Grid(self._zone_forecasts(settings).signal(), rule.family),
             rule,
             client,
         )
@@ -97,7 +97,7 @@ class LedgerSource:
         return {**make_advice(case).to_dict(), "forecast": ahead}
 
     def close(self) -> None:
-        """Let go of the ledger, if it is open. The next question opens it again."""
+        """Close the ledger, if it is open. The next call opens it again."""
         if self._ledger is not None:
             self._ledger.close()
             self._ledger = None
@@ -106,12 +106,12 @@ class LedgerSource:
     def _settings(self) -> Settings:
         return self._given or load()
 
-    def _look_ahead(self, seen: dict[str, Any]) -> None:
+    def _add_forecasts(self, seen: dict[str, Any]) -> None:
         """Add to each zone what is expected of it, unless the run that is shown is over."""
         over = seen["run"] is not None and seen["run"]["status"] == "ended"
         zones = [] if over else [zone["zone"] for zone in seen["zones"]]
         now = datetime.fromtimestamp(seen["now"], UTC)
-        ahead = self._grids(self._settings).forecasts(zones, now)
+        ahead = self._zone_forecasts(self._settings).forecasts(zones, now)
         for zone in seen["zones"]:
             zone["forecast"] = ahead.get(zone["zone"])
 
@@ -121,12 +121,12 @@ class LedgerSource:
         if seen["run"] is None or seen["run"]["status"] == "ended":
             return None
         now = datetime.fromtimestamp(seen["now"], UTC)
-        return self._foreseen.of(state, state.runs[seen["run"]["id"]], settings, now)
+        return self._expected.of(state, state.runs[seen["run"]["id"]], settings, now)
 
-    def _grids(self, settings: Settings) -> Horizon:
-        if self._horizon is None:
-            self._horizon = Horizon(settings)
-        return self._horizon
+    def _zone_forecasts(self, settings: Settings) -> ZoneForecasts:
+        if self._forecasts is None:
+            self._forecasts = ZoneForecasts(settings)
+        return self._forecasts
 
     def _current(self) -> FederationReader:
         settings = self._settings

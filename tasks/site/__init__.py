@@ -1,1 +1,1 @@
-"""What runs at a site: executor, outbox, and the site policy no coordinator overrides."""
+"""What runs at a site: executor, outbox, and a site policy that no coordinator can override."""

@@ -1,4 +1,4 @@
-"""The task that keeps advice at the site it is for: two files that its people may read."""
+"""The task that writes advice to two files at the site, for its administrator."""
 
 from __future__ import annotations
 

@@ -27,11 +27,11 @@ from tasks.site.site_policy import declined
 _log = get_logger(__name__)
 
 Progress = Callable[[int, int, float], None]
-"""Told after every epoch: epochs done, epochs in all, mean loss."""
+"""Called after every epoch with epochs done, epochs in all and mean loss."""
 
 
 class Executor:
-    """What one client needs to answer assignments; warm between them, but without memory."""
+    """Answers the assignments of one client; keeps loaded workloads, but no state of training."""
 
     def __init__(
         self, client: str, incarnation: str, settings: Settings, transport: Transport
@@ -45,7 +45,7 @@ class Executor:
         self._meter = make_meter(settings)
 
     def warm_up(self) -> None:
-        """Load what this site may train. What cannot be loaded is told when it is asked for."""
+        """Load what this site may train. What cannot be loaded fails its assignment later."""
         for workload in self._settings.workloads:
             with suppress(FairwindError):
                 self._trainer(workload)
@@ -76,20 +76,20 @@ class Executor:
     def _work(self, assignment: Assignment, progress: Progress) -> Receipt:
         started = wall_now()
         queue_s = max(0.0, (started - assignment.issued_at).total_seconds())
-        answer = _Answer(assignment, self._incarnation, started)
+        receipts = _ReceiptMaker(assignment, self._incarnation, started)
         reason = declined(self._settings, assignment, assignment.clock.at(started))
         if reason is not None:
-            return answer.of("declined", reason=reason)
+            return receipts.of("declined", reason=reason)
         try:
             with self._meter:
                 result, timings = self._train(assignment, queue_s, progress)
                 self._outbox.keep_update(lambda path: write_state(result.delta, path))
                 update = self._describe(assignment)
-        except Exception as error:  # noqa: BLE001 - whatever goes wrong here, the coordinator must hear of it
+        except Exception as error:  # noqa: BLE001 - any failure must reach the coordinator
             reason = _why_failed(error)
             _log.error("assignment.failed", round=_name(assignment), reason=reason.text)
-            return answer.of("failed", reason=reason, energy=self._meter.energy)
-        receipt = answer.trained(result, update, timings, self._meter.energy)
+            return receipts.of("failed", reason=reason, energy=self._meter.energy)
+        receipt = receipts.trained(result, update, timings, self._meter.energy)
         self._outbox.keep(assignment, receipt)
         return receipt
 
@@ -122,8 +122,8 @@ class Executor:
         )
 
 
-class _Answer:
-    """The parts of a receipt that are known before the work is done."""
+class _ReceiptMaker:
+    """The parts of a receipt that are known before the training ends."""
 
     def __init__(self, assignment: Assignment, incarnation: str, started: datetime) -> None:
         self._assignment = assignment

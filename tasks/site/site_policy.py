@@ -1,4 +1,4 @@
-"""A site's own wishes: the ceiling and the hours that no coordinator can talk it out of."""
+"""The site policy: when a site declines work, whatever the coordinator assigns."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from common.settings import Settings
 
 
 def declined(settings: Settings, assignment: Assignment, grid_at: datetime) -> Reason | None:
-    """Return why this site will not do the work at `grid_at`, or `None` if it will."""
+    """Return why this site declines the work at `grid_at`, or `None` if it accepts it."""
     if grid_at > assignment.valid_until:
         text = (
             f"The assignment was valid until {assignment.valid_until:%Y-%m-%d %H:%M} and it is "
-            f"{grid_at:%H:%M} UTC on the grid clock: the power it was meant for is gone."
+            f"{grid_at:%H:%M} UTC on the grid clock, so it was planned for an hour that has passed."
         )
         return Reason(code="too_late", text=text)
     ceiling, intensity = settings.site_ceiling_gco2eq_per_kwh, assignment.intensity_gco2eq_per_kwh
@@ -32,7 +32,7 @@ def declined(settings: Settings, assignment: Assignment, grid_at: datetime) -> R
 
 
 def check_windows(windows: Sequence[str]) -> None:
-    """Refuse hours that cannot be read.
+    """Refuse windows that cannot be parsed.
 
     Raises:
         SettingError: If a window is not like 22:00-06:00.
@@ -52,8 +52,8 @@ def _bounds(window: str) -> tuple[int, int]:
     found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00)", window)
     if found is None:
         msg = (
-            f"FAIRWIND_SITE_WINDOWS holds {window!r}, which is no window, so it cannot be kept. "
-            "Write it as 22:00-06:00."
+            f"FAIRWIND_SITE_WINDOWS holds {window!r}, which is no window, so the site was not "
+            "started. Write it as 22:00-06:00."
         )
         raise SettingError(msg)
     first = int(found[1]) * 60 + int(found[2])

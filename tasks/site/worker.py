@@ -45,67 +45,69 @@ def prepare(instance: Any, conf: Any, client: str) -> None:
     check_windows(ours.site_windows)
     broker = connect(ours)
     check_reachable(broker)
-    presence = HeartbeatStep.presence = HeartbeatSender(broker, ours, client)
-    presence.claim()
+    heartbeats = HeartbeatStep.heartbeats = HeartbeatSender(broker, ours, client)
+    heartbeats.claim()
     app.steps["consumer"].add(HeartbeatStep)
     import tasks.site.advice  # noqa: F401, PLC0415 - a task of sites alone
     from tasks.site.train import start_site  # noqa: PLC0415 - loads torch, in a site's process alone
 
-    presence.renew(None, ready=False)  # loading torch takes seconds
+    heartbeats.renew(None, ready=False)  # loading torch takes seconds
 
     def start_child(**_: Any) -> None:
-        start_site(client, presence.incarnation)
+        start_site(client, heartbeats.incarnation)
 
     signals.worker_process_init.connect(start_child, weak=False)
 
 
 class HeartbeatStep(bootsteps.StartStopStep):
-    """Says hello when the worker is connected, and renews its presence until it leaves."""
+    """Announces the worker when it is connected, and sends its heartbeats until it leaves."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
-    presence: HeartbeatSender
+    heartbeats: HeartbeatSender
 
     def __init__(self, consumer: Any, **_: Any) -> None:
         self._timer: Any = None
-        consumer.presence = self.presence
+        consumer.heartbeats = self.heartbeats
 
     def start(self, consumer: Any) -> None:
-        """Announce this incarnation, and beat from now on."""
+        """Announce this incarnation, and send heartbeats from now on."""
         self._beat()
-        hello = self.presence.heartbeat(None)
+        hello = self.heartbeats.heartbeat(None)
         send("hello", queue("coordinator"), hello, shown=f"{hello.client} has joined")
         period = settings.load().heartbeat_s
         self._timer = consumer.timer.call_repeatedly(period, self._beat, priority=10)
 
     def stop(self, consumer: Any) -> None:  # noqa: ARG002 - the signature of a bootstep
-        """Stop beating: the connection is lost or the worker ends."""
+        """Stop the heartbeats: the connection is lost or the worker ends."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def shutdown(self, consumer: Any) -> None:
-        """Leave the client's place to the next worker."""
+        """Withdraw the heartbeat, so that the next worker of this client can start."""
         self.stop(consumer)
         try:
-            self.presence.leave()
+            self.heartbeats.leave()
         except redis.RedisError:
-            _log.warning("presence.not_withdrawn", client=self.presence.client)
+            _log.warning("heartbeat.not_withdrawn", client=self.heartbeats.client)
 
     def _beat(self) -> None:
         # Reserved, not only active: from the moment a task is taken off the queue it is in work.
         names = [request.argsrepr for request in worker_state.reserved_requests]
-        _say(self.presence, names[0] if names else None)
+        _send_heartbeat(self.heartbeats, names[0] if names else None)
 
 
 @signals.task_received.connect
-def _say_busy(request: Any, **_: Any) -> None:
-    """Tell at once: an assignment that is in no queue and in no heartbeat would count as lost."""
-    _say(HeartbeatStep.presence, request.argsrepr)
+def _send_busy(request: Any, **_: Any) -> None:
+    """Send a heartbeat at once: an assignment in no queue and no heartbeat would count as lost."""
+    _send_heartbeat(HeartbeatStep.heartbeats, request.argsrepr)
 
 
-def _say(presence: HeartbeatSender, busy: str | None) -> None:
+def _send_heartbeat(sender: HeartbeatSender, busy: str | None) -> None:
     try:
-        if not presence.renew(busy):
-            _log.error("presence.taken", client=presence.client, remedy="stop one of its workers")
+        if not sender.renew(busy):
+            _log.error(
+                "client.served_twice", client=sender.client, remedy="stop one of its workers"
+            )
     except redis.RedisError as error:
         _log.warning("heartbeat.not_sent", reason=str(error))

@@ -16,12 +16,12 @@ from common.clock import wall_now
 from common.errors import FederationError
 from common.messages import Heartbeat
 from common.settings import Settings
-from tasks.messaging.heartbeats import HeartbeatSender, presence_key, read_heartbeats
+from tasks.messaging.heartbeats import HeartbeatSender, heartbeat_key, read_heartbeats
 
 HERE = socket.gethostname()
 
 
-def presence(client: redis.Redis, name: str = "a", silent_after_s: float = 20.0) -> HeartbeatSender:
+def sender(client: redis.Redis, name: str = "a", silent_after_s: float = 20.0) -> HeartbeatSender:
     return HeartbeatSender(client, Settings(silent_after_s=silent_after_s), name)
 
 
@@ -33,17 +33,17 @@ def beat(*, host: str = HERE, pid: int = 1, incarnation: str = "other") -> str:
 
 @contextmanager
 def living(client: redis.Redis, *, host: str = HERE, pid: int) -> Iterator[None]:
-    """Let another worker of client a renew its presence every 50 ms."""
+    """Let another worker of client a renew its heartbeat every 50 ms."""
     stop = threading.Event()
 
     def renew() -> None:
         while not stop.is_set():
-            client.set(presence_key("a"), beat(host=host, pid=pid), ex=20)
+            client.set(heartbeat_key("a"), beat(host=host, pid=pid), ex=20)
             stop.wait(0.05)
 
     thread = threading.Thread(target=renew)
     thread.start()
-    while not client.exists(presence_key("a")):
+    while not client.exists(heartbeat_key("a")):
         time.sleep(0.005)
     try:
         yield
@@ -60,7 +60,7 @@ def ended_process() -> int:
 
 
 def test_the_first_worker_takes_the_place(redis_client):
-    worker = presence(redis_client)
+    worker = sender(redis_client)
     worker.claim()
     worker.renew(None)
     seen = read_heartbeats(redis_client, ["a", "b"])
@@ -72,7 +72,7 @@ def test_the_first_worker_takes_the_place(redis_client):
 @pytest.mark.parametrize("host", [HERE, "elsewhere"])
 def test_a_second_worker_of_the_same_client_is_refused_with_one_clear_line(redis_client, host):
     pid = os.getppid()
-    second = presence(redis_client)
+    second = sender(redis_client)
     with living(redis_client, host=host, pid=pid), pytest.raises(FederationError) as caught:
         second.claim()
     text = str(caught.value)
@@ -83,7 +83,7 @@ def test_a_second_worker_of_the_same_client_is_refused_with_one_clear_line(redis
 
 def test_a_refused_worker_leaves_the_other_in_its_place(redis_client):
     with living(redis_client, pid=os.getppid()):
-        second = presence(redis_client)
+        second = sender(redis_client)
         with pytest.raises(FederationError):
             second.claim()
         second.leave()
@@ -91,8 +91,8 @@ def test_a_refused_worker_leaves_the_other_in_its_place(redis_client):
 
 
 def test_a_predecessor_that_died_on_this_host_is_replaced_at_once(redis_client):
-    redis_client.set(presence_key("a"), beat(pid=ended_process()), ex=20)
-    worker = presence(redis_client)
+    redis_client.set(heartbeat_key("a"), beat(pid=ended_process()), ex=20)
+    worker = sender(redis_client)
     begun = time.monotonic()
     worker.claim()
     worker.renew(None)
@@ -101,8 +101,8 @@ def test_a_predecessor_that_died_on_this_host_is_replaced_at_once(redis_client):
 
 
 def test_a_predecessor_that_died_elsewhere_is_replaced_when_it_expires(redis_client):
-    redis_client.set(presence_key("a"), beat(host="elsewhere"), px=600)
-    worker = presence(redis_client)
+    redis_client.set(heartbeat_key("a"), beat(host="elsewhere"), px=600)
+    worker = sender(redis_client)
     begun = time.monotonic()
     worker.claim()
     assert 0.4 < time.monotonic() - begun < 5
@@ -111,8 +111,8 @@ def test_a_predecessor_that_died_elsewhere_is_replaced_when_it_expires(redis_cli
 
 
 def test_a_holder_that_neither_speaks_nor_expires_is_not_displaced(redis_client):
-    redis_client.set(presence_key("a"), beat(host="elsewhere"))
-    worker = presence(redis_client, silent_after_s=1.0)
+    redis_client.set(heartbeat_key("a"), beat(host="elsewhere"))
+    worker = sender(redis_client, silent_after_s=1.0)
     begun = time.monotonic()
     with pytest.raises(FederationError):
         worker.claim()
@@ -120,15 +120,15 @@ def test_a_holder_that_neither_speaks_nor_expires_is_not_displaced(redis_client)
 
 
 def test_a_place_taken_by_nonsense_is_free(redis_client):
-    redis_client.set(presence_key("a"), b"\xff not a heartbeat", ex=20)
-    presence(redis_client).claim()
-    assert Heartbeat.model_validate_json(redis_client.get(presence_key("a"))).pid == os.getpid()
+    redis_client.set(heartbeat_key("a"), b"\xff not a heartbeat", ex=20)
+    sender(redis_client).claim()
+    assert Heartbeat.model_validate_json(redis_client.get(heartbeat_key("a"))).pid == os.getpid()
 
 
-def test_presence_expires_unless_it_is_renewed(redis_client):
-    worker = presence(redis_client, silent_after_s=1.0)
+def test_a_heartbeat_expires_unless_it_is_renewed(redis_client):
+    worker = sender(redis_client, silent_after_s=1.0)
     worker.claim()
-    assert 0 < redis_client.pttl(presence_key("a")) <= 1000
+    assert 0 < redis_client.pttl(heartbeat_key("a")) <= 1000
     for _ in range(4):
         time.sleep(0.4)
         worker.renew(None)
@@ -140,7 +140,7 @@ def test_presence_expires_unless_it_is_renewed(redis_client):
 
 
 def test_a_heartbeat_says_what_the_worker_does_and_when(redis_client):
-    worker = presence(redis_client)
+    worker = sender(redis_client)
     worker.renew("r/3")
     first = read_heartbeats(redis_client, ["a"])["a"]
     worker.renew(None)
@@ -151,27 +151,27 @@ def test_a_heartbeat_says_what_the_worker_does_and_when(redis_client):
 
 
 def test_a_worker_that_still_loads_is_not_ready_for_work(redis_client):
-    presence(redis_client).claim()
+    sender(redis_client).claim()
     assert read_heartbeats(redis_client, ["a"]) == {}
 
 
 def test_every_start_is_another_incarnation(redis_client):
-    assert presence(redis_client).incarnation != presence(redis_client).incarnation
+    assert sender(redis_client).incarnation != sender(redis_client).incarnation
 
 
 def test_who_leaves_is_gone_at_once(redis_client):
-    worker = presence(redis_client)
+    worker = sender(redis_client)
     worker.renew(None)
     worker.leave()
-    assert not redis_client.exists(presence_key("a"))
+    assert not redis_client.exists(heartbeat_key("a"))
     worker.leave()
 
 
 def test_clients_do_not_stand_in_for_each_other(redis_client):
-    presence(redis_client, "a").claim()
-    presence(redis_client, "b").claim()
+    sender(redis_client, "a").claim()
+    sender(redis_client, "b").claim()
     # One site's worker cannot pass for another's by what it writes under its own key.
-    redis_client.set(presence_key("b"), beat(), ex=20)
+    redis_client.set(heartbeat_key("b"), beat(), ex=20)
     assert "b" not in read_heartbeats(redis_client, ["a", "b"])
 
 

@@ -120,10 +120,10 @@ def test_the_next_source_speaks_while_the_first_is_down_and_the_ledger_says_why(
     assert (fell.expected, fell.active_source) == ("electricity_maps", "static")
     assert "electricity_maps" in fell.why
     shown = json.loads(fleet.local.fairwind("signal", "--json").stdout)
-    assert [zone["speaks"] for zone in shown["zones"]] == ["static", "static"]
+    assert [zone["active_source"] for zone in shown["zones"]] == ["static", "static"]
     assert "HTTP 500" in shown["accounts"][0]["last_fault"]
     status = fleet.local.fairwind("status").stdout
-    assert "For FR and NO-NO1, static speaks instead of electricity_maps." in status
+    assert "For FR and NO-NO1, static is used instead of electricity_maps." in status
     em.behave()
     fleet.wait(lambda: since(SignalRecovered) == ["FR", "NO-NO1"], "both zones to recover")
 

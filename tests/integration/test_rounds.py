@@ -114,7 +114,7 @@ def test_a_run_ends_when_it_is_stopped(fleet):
     fleet.start_run("stopped", rounds=100_000)
     fleet.wait_event(RoundClosed, "stopped")
     done = fleet.local.fairwind("run", "stop", "stopped")
-    assert done.stdout == "stopped is asked to stop.\n"
+    assert done.stdout == "stopped will stop.\n"
     ended = fleet.wait_ended("stopped")
     assert ended.end_reason == "stopped"
     assert (fleet.home / "runs" / "stopped" / "last.safetensors").exists()

@@ -38,7 +38,7 @@ def test_one_lost_piece_is_bytes_that_are_gone(transport, redis_client, tmp_path
 def test_a_redis_that_fails_is_bytes_that_cannot_be_had_now(tmp_path):
     ref = put(FolderTransport(tmp_path / "shared", TTL_S), tmp_path, b"bytes")
     nobody = redis.Redis(port=1, socket_connect_timeout=1)
-    with pytest.raises(TransportError, match="asked for again"):
+    with pytest.raises(TransportError, match="fetched again"):
         got(RedisTransport(nobody, TTL_S), ref)
 
 

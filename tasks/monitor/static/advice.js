@@ -1,28 +1,28 @@
-// Advice for one client: asked for when its row is chosen, worked out by the coordinator's code.
+// Advice for one client: fetched when its row is chosen, computed by the server.
 
 import { byId, keyed, known, make, put } from "./dom.js";
 import * as format from "./format.js";
 import { showHours } from "./hours.js";
 
-let asked = null;
+let requested = null;
 let running = null;
 
 const nice = (text) => String(text ?? "").replaceAll("CO2", "CO₂").replace(/\bu(?=gCO|Wh)/g, "µ");
 const stamp = (text) => (text ? Date.parse(text) / 1000 : null);
 
-/** Ask for the advice for `client` and show it; `null` closes the panel. */
+/** Fetch the advice for `client` and show it; `null` closes the panel. */
 export async function advise(client, { address, threshold }) {
   running?.abort();
-  asked = client;
+  requested = client;
   const panel = byId("advice");
   panel.hidden = !client;
   if (!client) return;
   put("advice-client", client);
   panel.setAttribute("aria-busy", "true");
-  put("advice-note", "working it out …");
+  put("advice-note", "computing …");
   running = new AbortController();
   const advice = await fetched(`${address}?client=${encodeURIComponent(client)}`, running.signal);
-  if (!advice || asked !== client) return;
+  if (!advice || requested !== client) return;
   panel.removeAttribute("aria-busy");
   show(advice, threshold);
 }
@@ -43,7 +43,7 @@ function show(advice, threshold) {
   byId("advice-problem").hidden = !problem;
   put("advice-problem", problem);
   byId("advice-body").hidden = Boolean(problem);
-  put("advice-note", problem ? "" : `${advice.zone}, worked out ${format.moment(stamp(advice.at))} UTC`);
+  put("advice-note", problem ? "" : `${advice.zone}, computed ${format.moment(stamp(advice.at))} UTC`);
   if (problem) return;
   put("advice-now", present(advice));
   showHours(advice, threshold);
@@ -56,7 +56,7 @@ function show(advice, threshold) {
 }
 
 function present({ practice }) {
-  if (!practice) return "It has not trained for us yet, as far as its figures tell.";
+  if (!practice) return "No update of this client has counted yet.";
   const grams = (practice.energy_wh * practice.gco2eq_per_kwh) / 1000;
   return `One update takes ${format.wattHours(practice.energy_wh)} and emits ${format.grams(grams)}: the mean of `
     + `${format.count(practice.updates)} updates; about ${format.count(Math.round(practice.per_month))} updates a month.`;
@@ -103,7 +103,7 @@ function shown(place, figure, text) {
 function lineRow() {
   const row = make("li");
   const basis = make("details");
-  basis.append(make("summary", "", "How this was worked out"), make("p"), make("p"), make("p"));
+  basis.append(make("summary", "", "How this was computed"), make("p"), make("p"), make("p"));
   row.append(make("p", "advice-do"), make("p", "advice-saves"), make("p", "advice-then"), basis);
   return row;
 }

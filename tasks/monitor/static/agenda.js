@@ -10,7 +10,7 @@ export const toCome = (view) => (view.agenda?.rounds ?? []).filter((each) => !ea
 
 function row() {
   const made = make("tr");
-  made.append(make("th"), make("td", "agenda-when"), make("td", "agenda-who"), make("td", "number"), make("td", "number"),
+  made.append(make("th"), make("td", "agenda-when"), make("td", "agenda-clients"), make("td", "number"), make("td", "number"),
     make("td", "cell-why"));
   made.firstChild.scope = "row";
   return made;
@@ -31,7 +31,7 @@ function note({ agenda }, held) {
   const sum = (name) => both.reduce((total, each) => total + each[name], 0);
   const count = `${held.length} round${held.length === 1 ? "" : "s"} expected in the next 24 hours`;
   if (!both.length) return count;
-  return `${count}: ${format.grams(sum("expected_gco2eq"))}; run-now would emit ${format.grams(sum("run_now_gco2eq"))}`;
+  return `${count}: ${format.grams(sum("expected_gco2eq"))}; run now would emit ${format.grams(sum("run_now_gco2eq"))}`;
 }
 
 /** Renew the table of the rounds to come; a run that is over has none. */

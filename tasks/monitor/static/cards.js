@@ -26,7 +26,7 @@ export function showCards(view) {
   showAvoided(run);
 }
 
-/** How surely the grams are known, and what stands beside them; nothing of what nobody says. */
+/** How sure the grams are, and the figures beside them; unreported ones are left out. */
 function showStanding(run) {
   const { settled_share: share, unreported } = run;
   const apart = known(share) && run.booked_gco2eq > 0 || format.differ(run.booked_gco2eq, run.settled_gco2eq);
@@ -79,7 +79,7 @@ function showRound(view, run) {
   ]);
 }
 
-/** The round under way; where the view lists closed rounds only, who trains tells its sites. */
+/** The round under way; where the view lists closed rounds only, its sites are those that train. */
 function openRound(view, run) {
   const listed = view.rounds.findLast((round) => !known(round.ended));
   if (listed) return { round: listed.round, cohort: listed.cohort ?? [] };

@@ -3,7 +3,7 @@
 export const byId = (id) => document.getElementById(id);
 export const known = (value) => typeof value === "number" && Number.isFinite(value);
 
-/** Write text only where it changed: a live region then speaks only of news. */
+/** Write text only where it changed, so that a live region announces changes only. */
 export function put(target, text) {
   const element = typeof target === "string" ? byId(target) : target;
   const value = String(text ?? "");

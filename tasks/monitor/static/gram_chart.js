@@ -4,7 +4,7 @@ import { known } from "./dom.js";
 import { digits, isShare, scaleFor } from "./format.js";
 import { HEIGHT, axis, css, follow, font, glider } from "./plot.js";
 
-/** The metric against cumulative grams, with Fairwind and as run-now would have gone. */
+/** The metric against cumulative grams, with Fairwind and with each round run at once. */
 export class GramChart {
   constructor(host, onHover) {
     this.host = host;
@@ -75,7 +75,7 @@ export class GramChart {
     return this.rounds.find((r) => r.cumulative_gco2eq === x || r.cumulative_baseline_gco2eq === x) ?? null;
   }
 
-  /** The span between both lines at the newest round: what waiting was worth. */
+  /** The span between both lines at the newest round: what waiting saved. */
   gap(u) {
     const { cumulative_gco2eq: mine, cumulative_baseline_gco2eq: now, value } = this.last;
     if (!known(now) || now === 0 || now === mine) return;

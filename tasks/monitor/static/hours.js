@@ -37,14 +37,14 @@ function hourly({ times, values }) {
 function cell({ start, value }, index, best, { threshold, top }) {
   const item = make("li", best ? "best" : "");
   const colour = format.chip(value, threshold);
-  const said = known(value) ? `${format.intensity(value)} gCO₂eq/kWh` : "unknown";
+  const text = known(value) ? `${format.intensity(value)} gCO₂eq/kWh` : "unknown";
   const bar = make("i");
   bar.style.background = colour?.paper ?? "";
   bar.style.height = `${colour ? Math.max(6, (100 * value) / top) : 100}%`;
   const well = make("b");
   well.append(bar);
   item.append(well, make("span", "", index % 6 === 0 ? format.hour(start) : ""));
-  item.title = `${format.moment(start)} UTC: ${said}${best ? ", one of the cleanest" : ""}`;
+  item.title = `${format.moment(start)} UTC: ${text}${best ? ", one of the cleanest" : ""}`;
   item.toggleAttribute("data-unknown", !colour);
   return item;
 }

@@ -143,7 +143,7 @@ export class IntensityChart {
     return middle + 10 * px;
   }
 
-  /** A round to come: hollow, so that nobody takes it for one that was held. */
+  /** An expected round: hollow, unlike one that was held. */
   expected(u, { start, end }) {
     const { ctx, bbox } = u;
     const px = devicePixelRatio;

@@ -4,32 +4,32 @@ import { put } from "./dom.js";
 import { moment } from "./format.js";
 
 const MEANS = {
-  measured: "worked out from what the grid really did",
+  measured: "computed from what the grid really did",
   estimated: "the source fills in where measurements lack; it may correct this later",
   modelled: "made by a model of the grid, not from what it did in this hour",
   forecast: "expected before the hour came",
-  stale: "an earlier figure, carried on while the source is silent",
+  stale: "an earlier figure, used while the source does not answer",
 };
 
 const plain = (word) => String(word ?? "").replaceAll("_", " ");
 
-/** "neso, forecast": who says it, and how it was found. */
-export const labelOf = (told) =>
-  told?.quality ? [told.source, plain(told.quality)].filter(Boolean).join(", ") : "unknown";
+/** "neso, forecast": the source, and how it found the figure. */
+export const labelOf = (reading) =>
+  reading?.quality ? [reading.source, plain(reading.quality)].filter(Boolean).join(", ") : "unknown";
 
 /** The same in sentences. */
-export function explain(told, signal) {
-  if (!told?.quality) return "Nobody says what this grid emits now. Unknown is not zero: nothing is guessed.";
-  const lines = [`${told.source} · ${plain(told.quality)}: ${MEANS[told.quality] ?? "no more is said"}.`];
-  if (told.family) lines.push(`Counts: ${told.family}.`);
-  if (signal) lines.push(`It stands in for ${signal.expected} since ${moment(signal.since)} UTC. ${signal.why}`);
+export function explain(reading, signal) {
+  if (!reading?.quality) return "The carbon intensity of this grid is unknown now. Unknown is not zero: nothing is guessed.";
+  const lines = [`${reading.source} · ${plain(reading.quality)}: ${MEANS[reading.quality] ?? "not explained further"}.`];
+  if (reading.family) lines.push(`Counts: ${reading.family}.`);
+  if (signal) lines.push(`It is used instead of ${signal.expected} since ${moment(signal.since)} UTC. ${signal.why}`);
   return lines.join("\n");
 }
 
-/** Renew a tag from a reading's labels and, where another source should speak, who does. */
-export function showTag(tag, told, signal) {
-  put(tag, labelOf(told));
-  tag.title = explain(told, signal);
-  tag.dataset.quality = told?.quality ?? "unknown";
+/** Renew a tag from a reading's labels; marked where the source is not the expected one. */
+export function showTag(tag, reading, signal) {
+  put(tag, labelOf(reading));
+  tag.title = explain(reading, signal);
+  tag.dataset.quality = reading?.quality ?? "unknown";
   tag.toggleAttribute("data-fallen", Boolean(signal));
 }

@@ -23,8 +23,8 @@ function commonest(zones) {
   return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? "";
 }
 
-/** What a zone's line says at the time under the cursor: past figures, or the forecast's span. */
-function said(zone, cursor, index, now) {
+/** The figure of a zone's line at the time under the cursor: past, or the forecast's span. */
+function figureAt(zone, cursor, index, now) {
   if (cursor.idx === null) return figure(newest(zone, now));
   const value = cursor.data[index + 1]?.[cursor.idx];
   const at = zone.forecast && cursor.data[0][cursor.idx] > now ? zone.forecast.times.indexOf(cursor.data[0][cursor.idx]) : -1;
@@ -40,16 +40,16 @@ export function showLegend(view, cursor, focus) {
   put("grid-label", common && common !== "unknown" ? ` · ${common}` : "");
   keyed(byId("grid-legend"), zones, (zone) => zone.zone, (zone, index) => {
     const item = make("li");
-    item.append(make("i", "swatch"), make("b", "", zone.zone), make("span", "legend-who"),
+    item.append(make("i", "swatch"), make("b", "", zone.zone), make("span", "legend-clients"),
       make("span", "legend-value"), make("small", "tag"));
     item.addEventListener("pointerenter", () => focus(index));
     item.addEventListener("pointerleave", () => focus(null));
     return item;
   }, (item, zone, index) => {
-    const [swatch, , who, value, tag] = item.children;
+    const [swatch, , clients, value, tag] = item.children;
     swatch.style.background = zoneColour(index);
-    put(who, (zone.clients ?? []).join(", "));
-    put(value, said(zone, cursor, index, view.now));
+    put(clients, (zone.clients ?? []).join(", "));
+    put(value, figureAt(zone, cursor, index, view.now));
     const silent = !known(newest(zone, view.now));
     put(tag, !silent && labelOf(zone) !== common ? labelOf(zone) : "");
     tag.toggleAttribute("data-fallen", Boolean(zone.signal));
@@ -57,7 +57,7 @@ export function showLegend(view, cursor, focus) {
   });
 }
 
-/** Renew what is said of forecasts and gaps, and the chart in words for those who cannot see it. */
+/** Renew the notes on forecasts and gaps, and the chart in words for screen readers. */
 export function showNotes(view) {
   const zones = charted(view);
   const notes = [...forecastNotes(zones, view), ...agendaNotes(zones, view), ...gapNotes(zones, view)];

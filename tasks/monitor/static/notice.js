@@ -1,4 +1,4 @@
-// The banner: which zones' signals are down, who speaks instead, since when, why, and what follows.
+// The banner: which zones' signals are down, which source is used instead, since when, why, and what follows.
 
 import { byId, keyed, known, make, put } from "./dom.js";
 import { duration, moment } from "./format.js";
@@ -6,7 +6,7 @@ import { duration, moment } from "./format.js";
 const MOST_OPEN = 4;
 const LONGEST_WHY = 160;
 
-/** Renew the banner; without anything to say it is not there. */
+/** Renew the banner; it is hidden while every signal answers. */
 export function showNotice(view) {
   const banner = byId("notice");
   const fallen = view.zones.map((zone) => ({ ...zone, at: view.clients.filter((c) => c.zone === zone.zone) }))
@@ -17,14 +17,14 @@ export function showNotice(view) {
   put("notice-text", view.notice.replaceAll("CO2", "CO₂"));
   if (anew) byId("notice-details").open = fallen.length <= MOST_OPEN;
   byId("notice-details").hidden = !fallen.length;
-  put("notice-count", `${fallen.length} ${fallen.length === 1 ? "zone" : "zones"}: who speaks, why, and what it means`);
+  put("notice-count", `${fallen.length} ${fallen.length === 1 ? "zone" : "zones"}: active source, reason and consequence`);
   keyed(byId("notice-zones"), fallen, (zone) => zone.zone, (zone) => {
     const item = make("li");
     item.append(make("b", "", zone.zone), make("span"), make("span", "notice-why"), make("span", "notice-means"));
     return item;
   }, (item, zone) => {
-    const [, who, why, means] = item.children;
-    put(who, whoSpeaks(zone, view.now));
+    const [, source, why, means] = item.children;
+    put(source, activeSource(zone, view.now));
     put(why, shortened(zone.signal?.why ?? ""));
     why.title = zone.signal?.why ?? "";
     put(means, meaning(zone));
@@ -33,11 +33,11 @@ export function showNotice(view) {
 
 const isSilent = (zone) => zone.times?.length > 0 && !known(zone.values.at(-1));
 
-function whoSpeaks({ signal, times }, now) {
+function activeSource({ signal, times }, now) {
   const since = signal?.since ?? times.at(-1);
   const when = known(since) ? ` since ${moment(since)} UTC${known(now) ? `, for ${duration(now - since)}` : ""}` : "";
   const instead = signal ? ` instead of ${signal.expected}` : "";
-  return signal?.active_source ? `${signal.active_source} speaks${instead}${when}.` : `Nobody speaks${instead}${when}.`;
+  return signal?.active_source ? `${signal.active_source} is used${instead}${when}.` : `No source answers${instead}${when}.`;
 }
 
 /** What it means for the gates of a zone's clients, as they are judged at this moment. */
@@ -46,8 +46,8 @@ function meaning({ at, signal }) {
   const [shut, judged] = [at.filter((c) => c.gate === "unknown"), at.filter((c) => c.gate !== "unknown")];
   if (shut.length === at.length) {
     return signal?.active_source
-      ? `Its figures count something else, so they are not compared: the gate of ${names} is unknown and stays shut.`
-      : `The gate of ${names} is unknown and stays shut until somebody speaks.`;
+      ? `Its figures count other emissions, so they are not compared: the gate of ${names} is unknown and stays shut.`
+      : `The gate of ${names} is unknown and stays shut until a source answers.`;
   }
   if (judged.some((client) => client.gate === "open_by_patience")) {
     return `${names} may train by patience alone; the grams are booked as unknown.`;

@@ -91,8 +91,8 @@ function showSchedules() {
     return item;
   }, (item, [, , value]) => put(item.lastChild, format.grams(value)));
   const metric = view.run?.metric;
-  const heard = hovered ? `round ${hovered.round}: ${format.score(hovered.value, metric)}` : "";
-  put("gram-note", round ? heard || `against cumulative ${gramChart.scale.unit}` : "");
+  const hoveredText = hovered ? `round ${hovered.round}: ${format.score(hovered.value, metric)}` : "";
+  put("gram-note", round ? hoveredText || `against cumulative ${gramChart.scale.unit}` : "");
 }
 
 function showCharts() {
@@ -149,10 +149,10 @@ function choose(client) {
   return advise(client, { address: page.dataset.advice, threshold: view.threshold });
 }
 
-/** Let the address say what is shown, so that it can be sent to somebody. */
+/** Keep what is shown in the address, so that a link leads to it. */
 function remember() {
-  const said = new URLSearchParams(Object.entries({ run: chosen, client: advised }).filter(([, name]) => name));
-  history.replaceState(null, "", `${location.pathname}${String(said) && `?${said}`}`);
+  const query = new URLSearchParams(Object.entries({ run: chosen, client: advised }).filter(([, name]) => name));
+  history.replaceState(null, "", `${location.pathname}${String(query) && `?${query}`}`);
 }
 
 byId("clients").addEventListener("click", (event) => {

@@ -41,15 +41,15 @@ function showIntensity(cell, value, threshold, top) {
   gauge.lastChild.style.left = `${Math.min(100, (100 * (threshold ?? 0)) / top)}%`;
 }
 
-/** What is told apart from a client's sums: energy without grams, grams settled since, and so on. */
+/** Figures beside a client's sums: energy without grams, grams settled since, and so on. */
 function showBeside(used, emitted, client, mass) {
   put(used.lastChild, client.idle_wh > 0 ? `waiting ${format.wattHours(client.idle_wh)}` : "");
-  used.lastChild.title = "Reserved hardware that waited, as the site says; not in the figure above.";
+  used.lastChild.title = "Reserved hardware that waited, as the site reports it; not in the figure above.";
   const settled = format.differ(client.gco2eq, client.settled_gco2eq) ? `settled ${mass.of(client.settled_gco2eq)}` : "";
   const unknown = client.unknown_wh > 0 ? `+ ${format.wattHours(client.unknown_wh)} unknown` : "";
   put(emitted.lastChild, [settled, unknown].filter(Boolean).join(" "));
   emitted.lastChild.title = [
-    settled && "As booked above, under the surest intensities here: measured ones where they have come.",
+    settled && "Above: as booked. Here: under the surest intensities, measured ones where there are any.",
     unknown && "This energy's carbon intensity is not known, so its grams are in no sum.",
   ].filter(Boolean).join("\n");
 }

@@ -62,7 +62,7 @@ def test_the_next_rounds_are_drawn_above_the_gates_and_listed_with_reasons(ledge
     assert lines[2].startswith("north")
     assert any("2 in FR" in line and "all invites every open client" in line for line in lines)
     assert "7 rounds of r expected:" in lines[-1]
-    assert "run-now would emit" in lines[-1]
+    assert "run now would emit" in lines[-1]
 
 
 def test_the_same_as_json(ledger):

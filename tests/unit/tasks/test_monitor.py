@@ -619,5 +619,5 @@ def test_real_command_refuses_in_one_line(tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr.strip().startswith("Flower was told to listen on 0.0.0.0")
+    assert done.stderr.strip().startswith("Flower would listen on 0.0.0.0")
     assert len(done.stderr.strip().splitlines()) == 1

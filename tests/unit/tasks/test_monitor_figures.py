@@ -19,9 +19,9 @@ from scheduler.carbon.reading import FLOW_TRACED, Mean, Reading
 from scheduler.federation.opening import open_ledger
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import ClientEnrolled, ClientJoined, RunEnded, RunStarted
-from tasks.monitor import grams
-from tasks.monitor.horizon import outlook
 from tasks.monitor.source import LedgerSource
+from tasks.monitor.totals import client_totals, run_totals
+from tasks.monitor.zone_forecasts import outlook
 from tests.unit.scheduler.story import HOUR, MINUTE, NOON, spec
 
 NOBODY = "redis://127.0.0.1:9/0"
@@ -99,7 +99,7 @@ def tally_of(*bookings: Booking) -> Totals:
 
 
 def test_what_is_settled_is_told_as_a_share_of_the_energy() -> None:
-    told = grams.of_run(tally_of(work(30.0, settled=100.0), work(10.0)), settles=True)
+    told = run_totals(tally_of(work(30.0, settled=100.0), work(10.0)), settles=True)
     assert told["settled_share"] == pytest.approx(0.75)
 
 
@@ -107,29 +107,29 @@ def test_what_is_settled_later_raises_the_share() -> None:
     before, after = work(), work(settled=150.0)
     tally = tally_of(before)
     tally.replace(before, after)
-    assert grams.of_run(tally, settles=True)["settled_share"] == pytest.approx(1.0)
+    assert run_totals(tally, settles=True)["settled_share"] == pytest.approx(1.0)
 
 
 def test_a_local_signal_never_settles() -> None:
-    assert grams.of_run(tally_of(work()), settles=False)["settled_share"] is None
+    assert run_totals(tally_of(work()), settles=False)["settled_share"] is None
 
 
 def test_idle_and_network_energy_stand_beside() -> None:
     waited = Energy(energy_wh=10.0, method="cpu", quality="modelled", pue=1.0, idle_wh=5.0)
-    told = grams.of_run(tally_of(work(), work(energy=waited, network_wh=0.5)), settles=True)
+    told = run_totals(tally_of(work(), work(energy=waited, network_wh=0.5)), settles=True)
     # At 200 gCO2eq/kWh: 5 Wh are 1 g, 0.5 Wh are 0.1 g.
     assert (told["idle_wh"], told["idle_gco2eq"]) == (5.0, pytest.approx(1.0))
     assert (told["network_wh"], told["network_gco2eq"]) == (0.5, pytest.approx(0.1))
 
 
 def test_idle_energy_is_unknown_where_no_site_says_it() -> None:
-    told = grams.of_run(tally_of(work()), settles=True)
+    told = run_totals(tally_of(work()), settles=True)
     assert told["idle_wh"] is told["idle_gco2eq"] is None
 
 
 def test_a_clients_unknown_energy_is_told_apart_from_its_grams() -> None:
     tally = tally_of(work(settled=150.0), work(4.0, booked=None, comparable=False), work(None))
-    assert grams.of_client(tally) == {
+    assert client_totals(tally) == {
         "settled_gco2eq": pytest.approx(1.5),  # 10 Wh at 150 gCO2eq/kWh
         "unknown_wh": 4.0,
         "apart_gco2eq": 0.0,

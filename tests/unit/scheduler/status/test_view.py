@@ -155,7 +155,7 @@ def test_a_zone_whose_intensity_is_lost_is_unknown_from_then_on():
     assert shown["clients"][0]["intensity"] == 58.0
 
 
-def test_there_is_no_notice_while_every_signal_speaks():
+def test_there_is_no_notice_while_every_signal_answers():
     told = Story("a")
     assert seen(told)["notice"] is None
     told.read("FR", 56.0)
@@ -171,7 +171,7 @@ def test_a_fallback_is_said_until_the_signal_speaks_again():
         SignalFellBack(zone="GB", expected="neso", active_source="static", why="it is silent")
     )
     shown = seen(told)
-    assert shown["notice"] == "For GB, static speaks instead of neso."
+    assert shown["notice"] == "For GB, static is used instead of neso."
     assert shown["zones"][1]["signal"] == {
         "active_source": "static", "expected": "neso", "why": "it is silent",
         "since": NOON.timestamp(),

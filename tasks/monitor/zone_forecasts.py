@@ -1,7 +1,7 @@
-"""The horizon: what the next 24 hours are expected to bring in each grid, for the page.
+"""Forecasts of each zone for the next 24 hours, as the page draws them.
 
-The page must never wait for, or fail with, what only adds to it: where Redis is away or nothing is
-known of a zone, there is no forecast.
+The page must never wait for, or fail with, what only adds to it: where Redis is away or a zone
+is unknown, there is no forecast.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from tasks.coordinator.zone_histories import ZoneHistories
 AHEAD: Final = timedelta(hours=24)
 
 _PATIENCE_S: Final = 1.0
-"""A view that comes a second late is no harm; the ledger's figures do not need Redis."""
+"""A view may come a second late; the ledger's figures do not need Redis."""
 
 
-class Horizon:
-    """What this machine can know of the grids: the almanacs in Redis, or a local signal.
+class ZoneForecasts:
+    """Forecasts from the zone histories in Redis, or from a local signal.
 
     Args:
         settings: Which of both, and where.
@@ -40,17 +40,17 @@ class Horizon:
         self._signal: Signal | None = None
 
     def signal(self) -> Signal:
-        """Return a signal that knows the newest, and asks a Redis that is away only once.
+        """Return a signal with the newest readings; it tries a Redis that is away only once.
 
         Raises:
             SettingError: If the local signal cannot be made.
         """
         if self._signal is None:
             self._signal = _make(self._settings)
-        return _AskedOnce(self._signal)
+        return _TriedOnce(self._signal)
 
     def forecasts(self, zones: Iterable[str], now: datetime) -> dict[str, dict[str, Any]]:
-        """Return what is expected of each zone in the 24 hours from `now`; unknown ones lack."""
+        """Return the forecasts of zones for the 24 hours from `now`; unknown zones are left out."""
         found = {}
         with suppress(FairwindError):
             signal = self.signal()
@@ -63,7 +63,7 @@ class Horizon:
 def outlook(readings: Sequence[Reading], now: datetime) -> dict[str, Any]:
     """Return readings of one zone as a page draws them, from `now` on.
 
-    Where nothing is known after a reading, a value of `None` says so. Quality, method and time of
+    Where nothing is known after a reading, the value is `None`. Quality, method and time of
     issue are those of the least sure reading of what is still to come.
 
     Args:
@@ -107,10 +107,10 @@ def _make(settings: Settings) -> Signal:
     return ZoneHistories(broker)
 
 
-class _AskedOnce:
-    """A signal that is silent from the moment on at which its Redis did not answer."""
+class _TriedOnce:
+    """A signal that has no readings from the moment on at which its Redis did not answer."""
 
-    name = "at hand"
+    name = "zone histories"
 
     def __init__(self, signal: Signal) -> None:
         self._signal = signal
@@ -134,6 +134,6 @@ class _AskedOnce:
                 self._away = True
         msg = (
             f"Redis does not answer, so the carbon intensity of {zone} is unknown here. "
-            "Start it; this page asks again."
+            "Start it; this page tries again."
         )
         raise SignalError(msg)

@@ -1,7 +1,7 @@
-"""What is foreseen of a run: its agenda for the next 24 hours, worked out beside the page.
+"""The expected rounds of a run in the next 24 hours, computed beside the page.
 
 The page must never wait for what only adds to it, and some policies take seconds to plan a day. So
-a thread of its own works it out, from a copy, and a view shows the newest there is.
+a thread of its own computes them from a copy, and a view shows the newest result.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from scheduler.federation.federation import Federation, Run
 from scheduler.gate.gate import gate_rule
 from scheduler.rounds.forecast import agenda, copied, describe
 from scheduler.selection.score import score_weights
-from tasks.monitor.horizon import AHEAD, Horizon
+from tasks.monitor.zone_forecasts import AHEAD, ZoneForecasts
 
 _log = structlog.get_logger(__name__)
 
 _HOURS = round(AHEAD.total_seconds() / 3600)
 
 _AT_ONCE_S = 0.25
-"""So long a view waits for an agenda, wall seconds: most are there by then."""
+"""How long a view waits for a result, wall seconds: most are there by then."""
 
 _PAUSE_S = 2.0
 _PAUSE_FACTOR = 10.0
-"""An agenda is renewed no sooner than after a pause, and after so many times what it took."""
+"""A result is renewed after a pause at the soonest, and after so many times its own duration."""
 
 
-class Foreseen:
-    """Agendas of one run at a time, renewed whenever a round or an hour begins or ends."""
+class ExpectedRounds:
+    """Expected rounds of one run at a time, renewed when a round or an hour begins or ends."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="agenda")
-        self._horizon: Horizon | None = None
+        self._forecasts: ZoneForecasts | None = None
         self._work: Future[dict[str, Any] | None] | None = None
         self._key: tuple[Any, ...] | None = None
         self._newest: tuple[str, dict[str, Any] | None] = ("", None)
@@ -49,7 +49,7 @@ class Foreseen:
     def of(
         self, state: Federation, run: Run, settings: Settings, now: datetime
     ) -> dict[str, Any] | None:
-        """Return the newest agenda of a run as a page draws it, `None` while there is none.
+        """Return the newest result for a run as the page draws it, `None` while there is none.
 
         Args:
             state: The federation as it stands.
@@ -62,13 +62,13 @@ class Foreseen:
         other = self._key is None or self._key[0] != run.id
         if free and key != self._key and (other or time.monotonic() >= self._not_before):
             self._key, copy = key, copied(state, run)
-            self._work = self._thread.submit(self._work_out, *copy, settings, now)
+            self._work = self._thread.submit(self._compute, *copy, settings, now)
             wait([self._work], _AT_ONCE_S)
         if self._work is not None and self._work.done() and self._key is not None:
             self._newest = (self._key[0], self._work.result())
         return self._newest[1] if self._newest[0] == run.id else None
 
-    def _work_out(
+    def _compute(
         self, state: Federation, run: Run, settings: Settings, now: datetime
     ) -> dict[str, Any] | None:
         begun = time.monotonic()
@@ -77,8 +77,8 @@ class Foreseen:
         except FairwindError as error:
             return {"rounds": [], "problem": str(error)}
         except Exception as error:  # noqa: BLE001 - the page goes on without it
-            _log.exception("agenda.failed", run=run.id)
-            problem = f"The rounds to come cannot be worked out ({type(error).__name__})."
+            _log.exception("forecast.failed", run=run.id)
+            problem = f"The expected rounds cannot be computed ({type(error).__name__})."
             return {"rounds": [], "problem": f"{problem} Flower's log holds the details."}
         finally:
             took = time.monotonic() - begun
@@ -87,10 +87,10 @@ class Foreseen:
     def _agenda(
         self, state: Federation, run: Run, settings: Settings, now: datetime
     ) -> dict[str, Any]:
-        self._horizon = self._horizon or Horizon(settings)
+        self._forecasts = self._forecasts or ZoneForecasts(settings)
         rule = gate_rule(settings)
         planned = agenda(
-            state, run, Grid(self._horizon.signal(), rule.family), rule, now,
+            state, run, Grid(self._forecasts.signal(), rule.family), rule, now,
             hours=_HOURS, weights=score_weights(settings.score_weights),
         )  # fmt: skip
         return {

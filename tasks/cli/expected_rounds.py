@@ -1,4 +1,4 @@
-"""The rounds to come, as a table: when, who, at what cost, and why."""
+"""The expected rounds of a run, as a table: when, with which clients, their emissions, and why."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def rounds_in(planned: Sequence[ExpectedRound], hour: datetime) -> int:
     return sum(each.waiting is None and slot_start(each.start) == hour for each in planned)
 
 
-def print_agenda(planned: Sequence[ExpectedRound], run: Run) -> None:
-    """Print the next rounds of a run, and what all that are expected would emit."""
+def print_expected_rounds(planned: Sequence[ExpectedRound], run: Run) -> None:
+    """Print the expected rounds of a run, and what they would emit together."""
     if not planned:
         click.echo(f"No further round of {run.id} is expected.")
         return
     click.echo()
     print_table(
-        ["round", "when, UTC", "who", "expected", "run-now", "why"],
+        ["round", "when, UTC", "clients", "expected", "run now", "why"],
         [_row(each, run) for each in planned[:_SHOWN]],
     )
     if len(planned) > _SHOWN:
@@ -41,11 +41,11 @@ def print_agenda(planned: Sequence[ExpectedRound], run: Run) -> None:
 def _row(each: ExpectedRound, run: Run) -> list[str]:
     same_day = each.start.date() == each.end.date()
     when = f"{each.start:%a %H:%M}-{each.end:{'%H:%M' if same_day else '%a %H:%M'}}"
-    who = ", ".join(f"{count} in {zone}" for zone, count in sorted(each.zones.items()))
+    clients = ", ".join(f"{count} in {zone}" for zone, count in sorted(each.zones.items()))
     if each.waiting:
         return [str(each.number), when, "-", "-", "-", why(each, run)]
     return [
-        str(each.number), when, who or "-", _mass(each.gco2eq), _mass(each.run_now_gco2eq),
+        str(each.number), when, clients or "-", _mass(each.gco2eq), _mass(each.run_now_gco2eq),
         why(each, run),
     ]  # fmt: skip
 
@@ -57,9 +57,9 @@ def _summary(held: Sequence[ExpectedRound], run: Run) -> str:
     known = [(a.gco2eq, a.run_now_gco2eq) for a in held]
     pairs = [(with_, now) for with_, now in known if with_ is not None and now is not None]
     if not pairs:
-        return f"{count}; nothing is known yet of what they emit."
+        return f"{count}; their emissions are not known yet."
     planned, at_once = sum(a for a, _ in pairs), sum(b for _, b in pairs)
-    return f"{count}: {show_mass(planned)}; run-now would emit {show_mass(at_once)}."
+    return f"{count}: {show_mass(planned)}; run now would emit {show_mass(at_once)}."
 
 
 def _mass(gco2eq: float | None) -> str:

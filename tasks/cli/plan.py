@@ -1,4 +1,4 @@
-"""Commands that look at now: `status`, and `plan`."""
+"""The command `plan`: which clients would train now, or are expected to in the next hours."""
 
 from __future__ import annotations
 
@@ -17,34 +17,9 @@ from scheduler.selection.plan import SENTENCES, Plan, Situation, Verdict, plan_r
 from scheduler.selection.score import EXPLAINED, score_weights
 from scheduler.selection.situation import take_in
 from scheduler.status.view import find_run, newest_run
-from tasks.cli.base import as_json, ledger_at_hand, print_json, print_table, view_at_hand
-from tasks.cli.figures import show_avoided, show_progress
+from tasks.cli.base import as_json, ledger_to_read, print_json, print_table
 from tasks.cli.horizon import HoursOption, show_horizon
-from tasks.cli.signals import signal_at_hand
-
-
-@click.command()
-@click.option("--run", "run_id", help="Which run; the newest if left out.")
-@as_json
-def status(run_id: str | None, *, as_json: bool) -> None:
-    """Say in three lines how things stand."""
-    seen = view_at_hand(ledger_at_hand().state(), run_id)
-    if as_json:
-        print_json(seen)
-    else:
-        print_status(seen)
-
-
-def print_status(seen: dict[str, Any]) -> None:
-    """Print a view's verdict and its run's figures, after what is wrong with the grids if it is."""
-    if seen["notice"]:
-        click.secho(seen["notice"], fg="yellow")
-    click.echo(click.style(seen["verdict"], bold=True))
-    current = seen["run"]
-    if current is None:
-        return
-    click.echo(show_progress(current))
-    click.echo(f"Avoided      {show_avoided(current)}")
+from tasks.cli.signals import open_signal
 
 
 @click.command()
@@ -52,20 +27,20 @@ def print_status(seen: dict[str, Any]) -> None:
 @click.option(
     "--horizon",
     type=HoursOption(1, 96),
-    help="Instead: which rounds are expected, and when gates are open, for so many hours.",
+    help="Show which rounds are expected, and when gates are open, for so many hours instead.",
 )
 @as_json
 def plan(run_id: str | None, *, horizon: int | None, as_json: bool) -> None:
-    """Say who would train if a round were due now, and why. Nothing is started."""
+    """Show which clients would train if a round were due now, and why. Nothing is started."""
     ours = settings_.load()
-    state = ledger_at_hand().state()
+    state = ledger_to_read().state()
     if horizon is not None:
         run = find_run(state, run_id) if run_id else newest_run(state)
         show_horizon(ours, state, horizon, run=run, as_json=as_json)
         return
     current = find_run(state, run_id) if run_id else None
     spec = current.spec if current else RunSpec(id="plan", workload="any", rounds=1)
-    grid = Grid(signal_at_hand(ours), federation_family(ours))
+    grid = Grid(open_signal(ours), federation_family(ours))
     weights = score_weights(ours.score_weights)
     situation = take_in(state, current, grid, gate_rule(ours), ours.clock.now(), weights=weights)
     number = len(current.closed) + 1 if current else 1
@@ -83,8 +58,8 @@ def plan(run_id: str | None, *, horizon: int | None, as_json: bool) -> None:
         return
     if made.waiting:
         click.echo(click.style(f"No round would start: {_waits(made)}.", bold=True))
-    elif said := explain(made.because):
-        click.echo(click.style(f"A round would start: {said}.", bold=True))
+    elif reason := explain(made.because):
+        click.echo(click.style(f"A round would start: {reason}.", bold=True))
     print_table(
         ["client", "trains", "intensity", "score", "why"],
         [
@@ -101,8 +76,8 @@ def plan(run_id: str | None, *, horizon: int | None, as_json: bool) -> None:
 
 
 def _waits(made: Plan) -> str:
-    said = explain(made.because) if made.waiting == "policy_waits" else None
-    return said.removeprefix("waits: ") if said else SENTENCES[made.waiting or "policy_waits"]
+    reason = explain(made.because) if made.waiting == "policy_waits" else None
+    return reason.removeprefix("waits: ") if reason else SENTENCES[made.waiting or "policy_waits"]
 
 
 def _intensity(situation: Situation, client: str) -> float | None:

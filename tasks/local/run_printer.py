@@ -1,4 +1,4 @@
-"""The narrator: tells a run as it happens, line by line, in a terminal or a log."""
+"""Prints a run as it happens, line by line, to a terminal or a log."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from tasks.cli.figures import show_value
 _WIDTH = 12
 
 
-class Narrator:
-    """Tells what changed since it was last asked: gates that opened or closed, rounds."""
+class RunPrinter:
+    """Prints what changed since the last call: gates that opened or closed, and closed rounds."""
 
     def __init__(self, zones: Mapping[str, str], clock: GridClock, rounds: int) -> None:
         self._zones = zones
         self._clock = clock
         self._rounds = rounds
         self._gates: dict[str, bool] = {}
-        self._told = 0
+        self._printed = 0
         names = "".join(name.rjust(_WIDTH) for name in zones)
         click.echo(click.style(f"{'grid time':<11}{names}", bold=True))
         grids = "".join(name.rjust(_WIDTH) for name in _short(list(zones.values())))
         click.echo(f"{'':<11}{grids}   gCO2eq/kWh")
 
-    def tell(self, state: Federation, run: Run) -> None:
-        """Tell what is new in the ledger's state."""
-        for closed in run.closed[self._told :]:
+    def print_news(self, state: Federation, run: Run) -> None:
+        """Print what is new in the state of the federation."""
+        for closed in run.closed[self._printed :]:
             if closed.metrics is None:
                 break
-            self._told = closed.number
-            self._tell_round(closed, run.spec.metric)
+            self._printed = closed.number
+            self._print_round(closed, run.spec.metric)
         gates = {c.id: bool(c.gate and c.gate.is_open) for c in state.clients.values()}
         if gates != self._gates and state.grid:
             self._gates = gates
@@ -53,7 +53,7 @@ class Narrator:
             cells.append(click.style(cell, fg="green" if opened else "yellow"))
         return "".join(cells)
 
-    def _tell_round(self, closed: ClosedRound, metric: str) -> None:
+    def _print_round(self, closed: ClosedRound, metric: str) -> None:
         value = show_value(metric, (closed.metrics or {}).get(metric))
         click.echo(
             f"{closed.ended:%a %H:%M}  Round {closed.number:>2}/{self._rounds}  {metric} {value:<7}"
@@ -71,7 +71,7 @@ def _short(zones: list[str]) -> list[str]:
 
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
-    """Say what is waited for, and, once it is there, how long that took."""
+    """Print what is waited for and, once it is ready, how long that took."""
     begun = time.monotonic()
     click.echo(f"{what} ... ", nl=False)
     yield

@@ -1,0 +1,34 @@
+"""The command `status`: the verdict on a run, in three lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tasks.cli.base import as_json, current_view, ledger_to_read, print_json
+from tasks.cli.figures import show_avoided, show_progress
+
+
+@click.command()
+@click.option("--run", "run_id", help="Which run; the newest if left out.")
+@as_json
+def status(run_id: str | None, *, as_json: bool) -> None:
+    """Show the state of the federation and of its newest run."""
+    seen = current_view(ledger_to_read().state(), run_id)
+    if as_json:
+        print_json(seen)
+    else:
+        print_status(seen)
+
+
+def print_status(seen: dict[str, Any]) -> None:
+    """Print a view's verdict and its run's figures, below a notice if a signal is down."""
+    if seen["notice"]:
+        click.secho(seen["notice"], fg="yellow")
+    click.echo(click.style(seen["verdict"], bold=True))
+    current = seen["run"]
+    if current is None:
+        return
+    click.echo(show_progress(current))
+    click.echo(f"Avoided      {show_avoided(current)}")
