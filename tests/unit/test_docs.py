@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from common.settings import Settings
 from common.settings.names import ENVIRONMENT_ONLY, PREFIX, variable
 from scheduler.ledger.events import PAYLOADS
+from scheduler.ledger.events.catalogue import catalogue
 from tasks.cli import fairwind
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -102,10 +104,16 @@ def test_site_table_says_what_the_settings_say() -> None:
             assert shown.strip("`") == str(default)
 
 
-def test_architecture_names_every_kind_of_event() -> None:
+def test_architecture_lists_the_kinds_of_events_as_their_models_say() -> None:
     text = (PROJECT / "docs" / "architecture.md").read_text("utf-8")
-    for kind in PAYLOADS:
-        assert f"`{kind}`" in text
+    marks = re.findall(r"<!-- event kinds.*?-->\n(.*?)<!-- event kinds -->", text, re.DOTALL)
+    assert marks == [catalogue()]
+
+
+def test_every_field_of_an_event_is_documented() -> None:
+    for made in PAYLOADS.values():
+        documented = set(re.findall(r"^ {4,}(\w+): ", inspect.getdoc(made) or "", re.MULTILINE))
+        assert documented == set(made.__annotations__) - {"kind"}, made
 
 
 def test_every_decision_has_the_same_parts() -> None:

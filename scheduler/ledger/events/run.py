@@ -1,4 +1,4 @@
-"""Payloads about runs: asked for, opened, waiting, over."""
+"""Payloads about runs: started, opened, waiting, over."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ EndReason = Literal["rounds", "hours", "grams", "stopped", "failed"]
 
 
 class RunStarted(Payload):
-    """A run is asked for.
+    """A user starts a run.
 
     Attributes:
-        spec: Everything that was asked for, defaults included.
+        spec: Its whole specification, defaults included.
     """
 
     kind: ClassVar[str] = "run.started"
