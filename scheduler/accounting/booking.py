@@ -61,6 +61,14 @@ class Booking:
     settled: Mean | None
     comparable: bool
 
+    @classmethod
+    def lost(cls, run: str, number: int, client: str, zone: str) -> Booking:
+        """Return the booking of work that nobody answered for."""
+        return cls(
+            run, number, client, zone, outcome="lost", started_at=None, ended_at=None, energy=None,
+            network_wh=None, examples=0, booked=None, settled=None, comparable=False,
+        )  # fmt: skip
+
     @property
     def energy_wh(self) -> float | None:
         """Electricity of the work itself at the wall, Wh."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,6 +11,7 @@ from scheduler.federation.client import Client
 from scheduler.federation.round import AssignmentState
 from scheduler.federation.run import Run
 from scheduler.federation.zone_readings import ZoneReadings
+from scheduler.ledger.archive import Archive
 from scheduler.ledger.event import GENESIS
 
 __all__ = ["Federation", "Run", "SignalState"]
@@ -37,21 +39,41 @@ class Federation:
     """Everything the events so far say. Changed by `fold.apply` alone.
 
     `grid` has the readings of each zone. `signals` has the active source of each zone in which a
-    signal ever fell back.
+    signal ever fell back. `archive` has what is old; `active` names the runs that are not over.
     """
 
     seq: int = 0
     head: str = GENESIS
+    archive: Archive = field(default_factory=Archive, compare=False, repr=False)
     clients: dict[str, Client] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     book: Book = field(default_factory=Book)
     grid: dict[str, ZoneReadings] = field(default_factory=dict)
     signals: dict[str, SignalState] = field(default_factory=dict)
+    active: dict[str, None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.book.pages.archive = self.book.measurements.archive = self.archive
+        self.active |= {run.id: None for run in self.runs.values() if run.ended_at is None}
 
     def active_runs(self) -> list[Run]:
         """Return the runs that are not over, the one that has waited longest for a plan first."""
-        active = [run for run in self.runs.values() if run.ended_at is None]
+        active = [self.runs[name] for name in self.active]
         return sorted(active, key=lambda run: run.last_planned_seq)
+
+    def open_rounds(self) -> Iterator[tuple[str, int]]:
+        """Yield run and number of each open round."""
+        for run in self.active_runs():
+            if run.open_round is not None:
+                yield run.id, run.open_round.number
+
+    def archived(self) -> Iterator[str]:
+        """Yield the names of everything in the archive that this state refers to."""
+        for run in self.runs.values():
+            yield from (page.name for page in run.closed.pages)
+        for series in self.grid.values():
+            yield from (page.name for page in series.pages)
+        yield from self.book.archived()
 
     def open_assignments(self) -> list[AssignmentState]:
         """Return the open assignments of all runs; a client has one at most."""

@@ -11,6 +11,7 @@ from scheduler.accounting.booking import Outcome
 from scheduler.carbon.reading import Reading
 from scheduler.federation.accepted import Accepted
 from scheduler.federation.client import Client
+from scheduler.federation.closed_rounds import ClosedRounds
 from scheduler.federation.federation import Federation, Run, SignalState
 from scheduler.federation.round import AssignmentState, ClosedRound, Round
 from scheduler.federation.zone_readings import ZoneReadings
@@ -85,7 +86,7 @@ def _client_joined(joined: ClientJoined, event: Event, state: Federation) -> Non
     client = state.clients[event.client]
     client.incarnation, client.host = joined.incarnation, joined.host
     client.alive = True
-    for run in state.runs.values():
+    for run in state.active_runs():
         run.failures.pop(event.client, None)
 
 
@@ -107,7 +108,7 @@ def _gate_changed(changed: GateChanged, event: Event, state: Federation) -> None
 def _grid_read(read: GridRead, event: Event, state: Federation) -> None:
     for zone, kept in read.readings.items():
         reading = Reading.from_record(zone, kept) if kept else None
-        state.grid.setdefault(zone, ZoneReadings()).tell(reading, event.grid_at)
+        _zone(state, zone).tell(reading, event.grid_at)
     for client in state.clients.values():
         # Gates are explained by what holds now; what changes them has events of its own.
         if client.gate is not None and (now := read.readings.get(client.zone)):
@@ -122,13 +123,14 @@ def _grid_settled(settled: GridSettled, event: Event, state: Federation) -> None
         for kept in several
     ]
     _enter(state, state.book.settle(readings))
+    state.book.shelve(state.open_rounds())
 
 
 @change.register
 def _grid_caught_up(found: GridCaughtUp, event: Event, state: Federation) -> None:  # noqa: ARG001 - each kind's
     for zone, several in found.readings.items():
         for kept in several:
-            state.grid.setdefault(zone, ZoneReadings()).recall(Reading.from_record(zone, kept))
+            _zone(state, zone).recall(Reading.from_record(zone, kept))
 
 
 @change.register
@@ -150,7 +152,9 @@ def _run_started(started: RunStarted, event: Event, state: Federation) -> None:
     state.runs[event.run] = Run(
         spec, event.at, event.grid_at, last_planned_seq=event.seq,
         due_at=spec.due(event.grid_at), baseline_at=spec.due(event.grid_at),
+        closed=ClosedRounds(state.archive),
     )  # fmt: skip
+    state.active[event.run] = None
 
 
 @change.register
@@ -182,6 +186,9 @@ def _run_ended(ended: RunEnded, event: Event, state: Federation) -> None:
         _enter(state, state.book.cut_off(run.id, run.open_round.number))
         _lose_open(state, run, run.open_round)
         run.open_round = None
+    state.active.pop(run.id, None)
+    run.closed.shelve_all()
+    state.book.shelve(state.open_rounds())
 
 
 @change.register
@@ -208,6 +215,7 @@ def _round_closed(made: RoundClosed, event: Event, state: Federation) -> None:
         return
     closed = ClosedRound.from_event(made, event, round_)
     run.closed.append(closed)
+    run.closed.shelve()
     _lose_open(state, run, round_)
     for booking in state.book.of_round(run.id, closed.number):
         if booking.outcome == "counted" and booking.started_at and booking.ended_at:
@@ -220,17 +228,19 @@ def _round_closed(made: RoundClosed, event: Event, state: Federation) -> None:
     # crowd the rounds together that the schedule spreads.
     run.due_at = run.spec.due(closed.started) if run.spec.cron else event.grid_at
     run.open_round = None
+    state.book.shelve(state.open_rounds())
 
 
 @change.register
 def _round_evaluated(evaluated: RoundEvaluated, event: Event, state: Federation) -> None:
     run = state.runs[event.run]
-    for closed in run.closed:
-        if closed.number == event.round:
-            closed.metrics = evaluated.metrics
-            value = evaluated.metrics.get(run.spec.metric)
-            if value is not None and run.spec.better(value, run.best_value):
-                run.best_version, run.best_value = closed.version, value
+    closed = run.closed.evaluate(event.round, evaluated.metrics)
+    value = evaluated.metrics.get(run.spec.metric)
+    if closed is not None and value is not None:
+        if run.spec.better(value, run.best_value):
+            run.best_version, run.best_value = closed.version, value
+        if closed.number >= run.last_scored:
+            run.last_scored, run.last_value = closed.number, value
 
 
 @change.register
@@ -301,6 +311,12 @@ def _update_accepted(update: UpdateAccepted, event: Event, state: Federation) ->
     run.failures.pop(event.client, None)
     share = part.epochs / run.spec.hyperparameters.epochs if part.epochs else 1.0
     client.learn(accepted, event.grid_at, examples=update.work.examples, share=share)
+
+
+def _zone(state: Federation, zone: str) -> ZoneReadings:
+    if zone not in state.grid:
+        state.grid[zone] = ZoneReadings(state.archive)
+    return state.grid[zone]
 
 
 def _open_round(state: Federation, event: Event) -> Round | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from scheduler.accounting.totals import Totals
+from scheduler.federation.closed_rounds import ClosedRounds
 from scheduler.federation.round import ClosedRound, Round
 from scheduler.ledger.events import RunWaiting
 from scheduler.ledger.run_spec import RunSpec
@@ -19,6 +20,7 @@ class Run:
     coordinator has made the first one. `scored_here` says that the coordinator has test data.
     `due_at` is when the next round is due, `baseline_at` when the same work would have been there
     without waiting for clean power; both on the grid clock. `tally` holds the sums of its bookings.
+    `last_value` is the score of the newest version that has one, which round `last_scored` made.
     """
 
     spec: RunSpec
@@ -28,12 +30,14 @@ class Run:
     server_state: str | None = None
     num_params: int = 0
     scored_here: bool = True
-    closed: list[ClosedRound] = field(default_factory=list)
+    closed: ClosedRounds = field(default_factory=ClosedRounds)
     open_round: Round | None = None
     due_at: datetime | None = None
     baseline_at: datetime | None = None
     best_version: str | None = None
     best_value: float | None = None
+    last_scored: int = 0
+    last_value: float | None = None
     tally: Totals = field(default_factory=Totals)
     failures: dict[str, int] = field(default_factory=dict)
     last_planned_seq: int = 0
@@ -56,7 +60,7 @@ class Run:
     @property
     def counted_gco2eq(self) -> float:
         """Emissions of the updates in the closed rounds, gCO2eq."""
-        return sum(closed.gco2eq for closed in self.closed)
+        return self.closed.sums.gco2eq
 
     @property
     def uncounted_wh(self) -> float:
@@ -84,8 +88,8 @@ class Run:
 
     def scored_by_clients(self, number: int) -> dict[str, float] | None:
         """Return the clients' score of a round's version: they pull it for the round after."""
-        later = [closed for closed in self.closed if closed.number == number + 1]
-        return later[0].held_out if later else None
+        later = self.closed.find(number + 1)
+        return later.held_out if later else None
 
     def unevaluated(self) -> list[ClosedRound]:
         """Return the closed rounds whose version has no score yet."""

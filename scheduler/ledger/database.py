@@ -109,6 +109,12 @@ def sqlite_path(url: str) -> Path:
     return Path(parsed.database)
 
 
+def snapshots_folder(url: str) -> Path:
+    """Return the folder beside the database in which its snapshots are."""
+    path = sqlite_path(url)
+    return path.with_name(f"{path.name}.snapshots")
+
+
 def _refuse_absent(path: Path) -> None:
     if not path.exists():
         msg = (

@@ -9,26 +9,40 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Generic
 
 from sqlalchemy.engine import Connection, Engine
 
 from common.clock import GridClock, wall_now
 from common.errors import LedgerError
+from common.log import get_logger
 from scheduler.ledger.database import reading
 from scheduler.ledger.event import Event
 from scheduler.ledger.projection import Projection, S
-from scheduler.ledger.table import Row, as_event, insert, last_seq, newest_rows, rows_after
+from scheduler.ledger.snapshots import EVERY, Snapshots
+from scheduler.ledger.table import (
+    Row,
+    as_event,
+    hash_at,
+    insert,
+    last_seq,
+    newest_rows,
+    rows_after,
+)
 from scheduler.ledger.transaction import Transaction
-from scheduler.ledger.verification import Verification, verify_chain
+from scheduler.ledger.verification import SnapshotCheck, Verification, verify_chain
+
+_log = get_logger(__name__)
 
 
 class LedgerReader(Generic[S]):
     """One process's view of the ledger. Safe to share between threads."""
 
-    def __init__(self, engine: Engine, projection: Projection[S]) -> None:
+    def __init__(self, engine: Engine, projection: Projection[S], snapshots: Snapshots[S]) -> None:
         self._engine = engine
         self._projection = projection
+        self._snapshots = snapshots
         self._lock = threading.RLock()
         self._folded: S | None = None
 
@@ -58,13 +72,28 @@ class LedgerReader(Generic[S]):
         with reading(self._engine) as connection:
             return verify_chain(rows_after(connection, 0))
 
+    def check_snapshot(self) -> SnapshotCheck | None:
+        """Fold from the first event on and compare with the newest snapshot, if there is one."""
+        with reading(self._engine) as connection:
+            header = self._snapshots.newest_header(partial(hash_at, connection))
+            if header is None:
+                return None
+            state = self._projection.new()
+            for row in rows_after(connection, 0):
+                if state.seq == header.seq:
+                    break
+                self._fold(state, row)
+        return SnapshotCheck(header.seq, self._snapshots.fault(header, state))
+
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
 
     def _caught_up(self, connection: Connection) -> S:
         """Return the state after folding in what was appended since."""
-        state = self._folded if self._folded is not None else self._projection.new()
+        state = self._folded
+        if state is None:
+            state = self._snapshots.newest(partial(hash_at, connection)) or self._projection.new()
         self._folded = None  # until all of it is folded in
         if last_seq(connection) != state.seq:
             for row in rows_after(connection, state.seq):
@@ -88,9 +117,17 @@ class LedgerReader(Generic[S]):
 class Ledger(LedgerReader[S]):
     """The same, with the right to append."""
 
-    def __init__(self, engine: Engine, projection: Projection[S], clock: GridClock) -> None:
-        super().__init__(engine, projection)
+    def __init__(
+        self,
+        engine: Engine,
+        projection: Projection[S],
+        snapshots: Snapshots[S],
+        *,
+        clock: GridClock,
+    ) -> None:
+        super().__init__(engine, projection, snapshots)
         self._clock = clock
+        self._snapshot_seq: int | None = None
 
     @contextmanager
     def transaction(self, *, at: datetime | None = None) -> Iterator[Transaction[S]]:
@@ -118,3 +155,20 @@ class Ledger(LedgerReader[S]):
                 if folding:  # what was folded in is not in the database
                     self._folded = None
                 raise
+            if folding:
+                self._snapshot_if_due(state)
+
+    def _snapshot_if_due(self, state: S) -> None:
+        """Write a snapshot when enough was appended since the last, whichever process wrote it."""
+        if self._snapshot_seq is None or state.seq - self._snapshot_seq >= EVERY:
+            with reading(self._engine) as connection:
+                last = self._snapshots.newest_header(partial(hash_at, connection))
+            self._snapshot_seq = last.seq if last else 0
+        if state.seq - self._snapshot_seq < EVERY:
+            return
+        try:
+            self._snapshots.write(state)
+        except OSError as error:  # the events are safe, and the next one tries again
+            _log.warning("snapshot.not_written", reason=str(error))
+        else:
+            self._snapshot_seq = state.seq

@@ -80,6 +80,12 @@ def last_seq(connection: Connection) -> int:
     return int(connection.exec_driver_sql("SELECT max(seq) FROM events").scalar() or 0)
 
 
+def hash_at(connection: Connection, seq: int) -> str | None:
+    """Return the hash of the event of a number, `None` if there is none."""
+    found: str | None = connection.scalar(sa.select(events.c.hash).where(events.c.seq == seq))
+    return found
+
+
 def rows_after(connection: Connection, seq: int, run: str | None = None) -> Iterator[Row]:
     """Yield the rows behind number `seq` in order, of one run or of all."""
     query = sa.select(events).where(events.c.seq > seq).order_by(events.c.seq)

@@ -18,6 +18,14 @@ class Verification:
     broken_at: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class SnapshotCheck:
+    """Which event a snapshot is of, and what is wrong with it, if anything."""
+
+    seq: int
+    fault: str | None
+
+
 def verify_chain(rows: Iterable[Row]) -> Verification:
     """Recompute the whole chain of hashes over all rows of the table, in order."""
     head, count = GENESIS, 0

@@ -119,7 +119,7 @@ def agenda(
 def copied(state: Federation, run: Run) -> tuple[Federation, Run]:
     """Return what an agenda is made from, apart from the federation that goes on meanwhile."""
     clients = {c.id: replace(c) for c in state.clients.values() if not c.retired}
-    ours = replace(run, closed=list(run.closed), tally=replace(run.tally))
+    ours = replace(run, closed=run.closed.copy(), tally=replace(run.tally))
     ours.open_round = run.open_round and replace(run.open_round, cohort=dict(run.open_round.cohort))
     return Federation(clients=clients, runs={run.id: ours}), ours
 

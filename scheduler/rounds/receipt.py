@@ -71,9 +71,6 @@ def _counted(state: Federation, receipt: Receipt) -> str | None:
     if run.open_round is not None and run.open_round.number == receipt.round:
         accepted = run.open_round.accepted.get(receipt.client)
         return accepted.sha256 if accepted else None
-    for closed in run.closed:
-        if closed.number == receipt.round:
-            for line in closed.manifest:
-                if line.client == receipt.client:
-                    return line.sha256
-    return None
+    closed = run.closed.find(receipt.round)
+    manifest = closed.manifest if closed else ()
+    return next((line.sha256 for line in manifest if line.client == receipt.client), None)

@@ -5,8 +5,7 @@ Everything here is derived; times are epoch seconds on the grid clock unless nam
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from common.clock import GridClock
@@ -21,6 +20,9 @@ from scheduler.policies.reason import explain as explain_reason
 from scheduler.selection.plan import SENTENCES
 from scheduler.status.zones import fallback, listed, notice, reading_now, zones_seen
 
+SHOWN_ROUNDS = 500
+"""A run's last rounds that are listed one by one; `fairwind report` has all of them."""
+
 
 def view(
     state: Federation, run_id: str | None, *, clock: GridClock, threshold: float, ceiling: float
@@ -31,7 +33,7 @@ def view(
         FederationError: If the run that is named does not exist.
     """
     run = find_run(state, run_id) if run_id else newest_run(state)
-    rounds = Counter(client for closed in run.closed for client in closed.cohort) if run else {}
+    rounds: Mapping[str, int] = run.closed.sums.rounds if run else {}
     clients = [
         _client(c, run, state, rounds.get(c.id, 0)) for c in state.clients.values() if not c.retired
     ]
@@ -69,13 +71,11 @@ def find_run(state: Federation, run_id: str) -> Run:
 
 def summary(run: Run) -> dict[str, Any]:
     """Return a run's figures: progress, score, emissions, and what waiting avoided."""
-    baseline = total(run, "baseline_gco2eq")
-    emitted = run.counted_gco2eq
+    sums = run.closed.sums
+    baseline, fleet, emitted = sums.baseline_gco2eq, sums.fleet_gco2eq, sums.gco2eq
     avoided = None if baseline is None else baseline - emitted
     last = run.closed[-1] if run.closed else None
     metric = run.spec.metric
-    values = [c.metrics[metric] for c in run.closed if c.metrics and metric in c.metrics]
-    fleet = total(run, "fleet_gco2eq")
     return {
         "id": run.id,
         "workload": run.spec.workload,
@@ -85,9 +85,9 @@ def summary(run: Run) -> dict[str, Any]:
         "rounds_done": len(run.closed),
         "rounds_total": run.spec.rounds,
         "metric": metric,
-        "value": values[-1] if values else None,
+        "value": run.last_value,
         "best": run.best_value,
-        "energy_wh": sum(closed.energy_wh for closed in run.closed),
+        "energy_wh": sums.energy_wh,
         "emitted_gco2eq": emitted,
         "baseline_gco2eq": baseline,
         "avoided_gco2eq": avoided,
@@ -106,14 +106,7 @@ def summary(run: Run) -> dict[str, Any]:
         "version": run.version,
         "best_version": run.best_version,
         "model": f"FAIRWIND_HOME/runs/{run.id}/best.safetensors" if run.ended_at else None,
-        "wall_seconds": [closed.wall_seconds for closed in run.closed],
     }
-
-
-def total(run: Run, figure: str) -> float | None:
-    """Return the sum of a figure over the closed rounds, `None` if any of them is unknown."""
-    values = [getattr(closed, figure) for closed in run.closed]
-    return None if any(value is None for value in values) else sum(values)
 
 
 def verdict(state: Federation, run: Run | None) -> str:
@@ -256,15 +249,27 @@ def _reason(client: Client, reason: Reason | None) -> str:
 
 def _rounds(run: Run) -> list[dict[str, Any]]:
     rows = []
-    emitted = 0.0
-    baseline: float | None = 0.0
-    for closed in run.closed:
+    shown = run.closed[-SHOWN_ROUNDS:]
+    emitted, baseline = _before(run, shown)
+    for closed in shown:
         emitted += closed.gco2eq
         baseline = _plus(baseline, closed.baseline_gco2eq)
         rows.append(_round(closed, run.spec.metric, emitted, baseline))
     if run.open_round is not None and run.ended_at is None:
         rows.append(_open(run.open_round))
     return rows
+
+
+def _before(run: Run, shown: Sequence[ClosedRound]) -> tuple[float, float | None]:
+    """Return what the rounds before the shown ones emitted, and their baseline."""
+    if len(run.closed) == len(shown):
+        return 0.0, 0.0
+    sums, baselines = run.closed.sums, [closed.baseline_gco2eq for closed in shown]
+    known = [value for value in baselines if value is not None]
+    emitted = sums.gco2eq - sum(closed.gco2eq for closed in shown)
+    if sums.baseline_gco2eq is None or len(known) < len(baselines):
+        return emitted, None
+    return emitted, sums.baseline_gco2eq - sum(known)
 
 
 def _round(

@@ -79,9 +79,9 @@ def zones_seen(state: Federation, run: Run | None) -> list[dict[str, Any]]:
 
 
 def _series(series: ZoneReadings, run: Run | None) -> dict[str, Any]:
-    shown = list(series.points)
+    end = run.grid_ended_at if run else None
+    shown = list(series.points()) if end else series.newest(SHOWN_READINGS + 1)
     if run is not None:
-        end = run.grid_ended_at
         before = [point for point in shown if point[0] < run.grid_started_at][-1:]
         during = [p for p in shown if p[0] >= run.grid_started_at and (not end or p[0] <= end)]
         shown = [*before, *during[-SHOWN_READINGS:]]

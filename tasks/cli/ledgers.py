@@ -46,18 +46,34 @@ def show(run: str | None, last: int | None, *, as_json: bool) -> None:
 @ledger.command()
 @as_json
 def verify(*, as_json: bool) -> None:
-    """Recompute the chain of hashes: was anything altered?"""
-    found = ledger_to_read().verify()
+    """Recompute the chain of hashes and the state in the snapshot: was anything altered?"""
+    opened = ledger_to_read()
+    found = opened.verify()
+    snapshot = opened.check_snapshot() if found.broken_at is None else None
     if as_json:
-        print_json({"events": found.events, "head": found.head, "broken_at": found.broken_at})
+        print_json(
+            {
+                "events": found.events, "head": found.head, "broken_at": found.broken_at,
+                "snapshot": snapshot and {"seq": snapshot.seq, "fault": snapshot.fault},
+            }
+        )  # fmt: skip
     if found.broken_at is not None:
         msg = (
             f"Event {found.broken_at} of the ledger is not what was written, so nothing from it on "
             "can be trusted. Restore a back-up."
         )
         raise LedgerError(msg)
+    if snapshot is not None and snapshot.fault is not None:
+        msg = (
+            f"The ledger is as written, but its snapshot of event {snapshot.seq} is not: "
+            f"{snapshot.fault}. Figures shown from it may be wrong. Remove the folder of snapshots "
+            "beside the ledger: the next command folds all events anew."
+        )
+        raise LedgerError(msg)
     if not as_json:
         click.echo(f"{found.events} events, all as written; head {found.head[:16]}.")
+        if snapshot is not None:
+            click.echo(f"The snapshot of event {snapshot.seq} is what they add up to.")
 
 
 @ledger.command()

@@ -104,7 +104,7 @@ def _caught_up(c: Coordinator, state: Federation, now: datetime) -> list[Draft]:
     """Return what was found out since of the hours in which nobody watched."""
     readings = {}
     for zone, series in sorted(state.grid.items()):
-        first = series.points[0][0] if series.points else now
+        first = series.first or now
         past = (
             c.almanacs.zone(zone).between(max(first, now - _CAUGHT_UP), now) if c.almanacs else ()
         )

@@ -15,7 +15,6 @@ from prometheus_client.registry import Collector
 from common.errors import FairwindError
 from scheduler.accounting.totals import Totals
 from scheduler.federation.federation import Federation
-from scheduler.federation.run import Run
 
 _JOULES_PER_WH = 3600.0
 
@@ -92,13 +91,13 @@ def _runs(state: Federation) -> Iterator[GaugeMetricFamily]:
         "run_baseline_grams",
         "What the counted work would have emitted had each round run at once, where it is known.",
         "run",
-        {run.id: _baseline(run) for run in runs},
+        {run.id: run.closed.sums.baseline_gco2eq for run in runs},
     )
     yield _gauge(
         "run_score",
         "Newest score of the model, by the metric of the run.",
         "run",
-        {run.id: _score(run) for run in runs},
+        {run.id: run.last_value for run in runs},
     )
 
 
@@ -137,14 +136,3 @@ def _gauge(
         if value is not None:
             family.add_metric([subject], value)
     return family
-
-
-def _baseline(run: Run) -> float | None:
-    values = [closed.baseline_gco2eq for closed in run.closed]
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
-
-
-def _score(run: Run) -> float | None:
-    metrics = [closed.metrics for closed in run.closed if closed.metrics]
-    return metrics[-1].get(run.spec.metric) if metrics else None

@@ -1,13 +1,15 @@
 """A transaction appends everything or nothing, and taking it back costs nothing."""
 
+from dataclasses import replace
+
 import pytest
 import sqlalchemy as sa
 
 from common.clock import GridClock
 from scheduler.federation.federation import Federation
 from scheduler.federation.fold import apply
-from scheduler.federation.opening import FederationLedger
-from scheduler.ledger.database import open_to_append
+from scheduler.federation.opening import FEDERATION, FederationLedger
+from scheduler.ledger.database import open_to_append, snapshots_folder
 from scheduler.ledger.event import Draft, Event
 from scheduler.ledger.events import (
     ClientEnrolled,
@@ -17,7 +19,7 @@ from scheduler.ledger.events import (
     UpdateLate,
 )
 from scheduler.ledger.ledger import Ledger
-from scheduler.ledger.projection import Projection
+from scheduler.ledger.snapshots import Snapshots
 from tests.unit.scheduler.story import Story
 
 APPLIED: list[int] = []
@@ -35,8 +37,9 @@ def apply_and_note(state: Federation, event: Event) -> None:
 @pytest.fixture
 def counting(url):
     APPLIED.clear()
-    noted = Projection(new=Federation, apply=apply_and_note)
-    opened = Ledger(open_to_append(url, create=True), noted, GridClock())
+    noted = replace(FEDERATION, apply=apply_and_note)
+    engine = open_to_append(url, create=True)
+    opened = Ledger(engine, noted, Snapshots(snapshots_folder(url), noted), clock=GridClock())
     yield opened
     opened.close()
 

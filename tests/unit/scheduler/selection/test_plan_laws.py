@@ -104,7 +104,8 @@ def situation(case: dict[str, Any], policy: str, people: list[Client]):
     run, other = (Run(s, NOON - HOUR, NOON - HOUR) for s in (asked, spec(id="other")))
     run.failures = dict.fromkeys(case["failing"], MAX_FAILURES)
     run.tally.counted_gco2eq = case["spent"]
-    run.closed = [closed_round(n, cohort) for n, cohort in enumerate(case["past"], start=1)]
+    for number, cohort in enumerate(case["past"], start=1):
+        run.closed.append(closed_round(number, cohort))
     other.open_round = open_round(case["busy"])
     state = Federation(clients={c.id: c for c in people}, runs={"r": run, "other": other})
     return asked, take_in(state, run, GRID, RULE, NOON, weights=WEIGHTS)
@@ -189,9 +190,8 @@ def test_a_client_whose_patience_is_spent_is_invited_on_a_dirty_grid():
         )
         for name, waited in (("patient", 73), ("fresh", 71))
     )  # fmt: skip
-    state = Federation(clients={"patient": patient, "fresh": fresh}, runs={})
     run = Run(spec(quorum=1, policy="all"), NOON, NOON)
-    state.runs["r"] = run
+    state = Federation(clients={"patient": patient, "fresh": fresh}, runs={"r": run})
     made = plan_round(
         run.spec, take_in(state, run, GRID, RULE, NOON, weights=WEIGHTS), number=1, so_far=None
     )
