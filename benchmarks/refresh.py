@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from common.settings import Settings
-from scheduler.carbon.refresh import hear_now
+from scheduler.carbon.refresh import refresh_now
 from scheduler.carbon.zone_history import ZoneHistory
 from tasks.coordinator.sources import Sources, for_each_zone
 from tasks.coordinator.zone_histories import ZoneHistories
@@ -57,7 +57,7 @@ def _measure(settings: Settings) -> tuple[float, float]:
     now, bridged = settings.clock.now, timedelta(hours=settings.stale_h)
 
     async def ask(known: ZoneHistory) -> ZoneHistory:
-        return await hear_now(known, sources.chain(known.zone), now=now(), bridged=bridged)
+        return await refresh_now(known, sources.chain(known.zone), now=now(), bridged=bridged)
 
     *zones, first = _NAMES
     sources.run(ask(ZoneHistory(first)))  # asks what the plan offers, once a day

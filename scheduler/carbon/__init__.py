@@ -15,7 +15,7 @@ from scheduler.carbon.signals.typical_day import TypicalDay, typical_days
 
 
 def chain(settings: Settings, zone: str) -> tuple[Source, ...]:
-    """Return the names of the sources that are asked for a zone, best first."""
+    """Return the chain of sources of a zone, best first."""
     return settings.signal_by_zone.get(zone, settings.signal)
 
 

@@ -17,7 +17,7 @@ from scheduler.carbon.week import UNKNOWN, WEEK, week_of
 class ZoneNow:
     """A zone at one instant: the reading that holds, if any, and those of the seven days before.
 
-    `week` says what is clean and what is usual there, as `week_of` returns it.
+    `week` has what is clean and what is usual there, as `week_of` returns it.
     """
 
     reading: Reading | None
@@ -90,5 +90,5 @@ class Grid:
         return ZoneNow(reading, tuple(history), week_of(reading, history, at), None)
 
     def forget(self) -> None:
-        """Ask the signal anew: it has learned something."""
+        """Read the signal anew: it has new readings."""
         self._now.clear()

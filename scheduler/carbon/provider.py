@@ -1,4 +1,4 @@
-"""What every live source of carbon intensities offers: three questions over the network."""
+"""The interface of live carbon providers: now, past and forecast of a zone, over the network."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from scheduler.carbon.reading import Family, Reading
 
 
 class Provider(Protocol):
-    """A live source. It checks what it is told, and never waits longer than its time limits.
+    """A live source. It checks its responses, and never waits longer than its time limits.
 
-    Every method may raise `SignalUnavailable` (it does not answer now: ask again later) or
-    `SignalNotOffered` (this key or zone will not get it: do not ask again soon).
+    Every method may raise `SignalUnavailable` (no figure now: try again later) or
+    `SignalNotOffered` (not in the plan of this key: do not retry soon).
     """
 
     @property
@@ -24,10 +24,10 @@ class Provider(Protocol):
         """What its figures count: the same for all of them."""
 
     async def zones(self) -> tuple[str, ...]:
-        """Return the ids of the zones it can be asked for, sorted."""
+        """Return the ids of the zones it covers, sorted."""
 
     async def now(self, zone: str) -> list[Reading]:
-        """Return the reading that holds now, and after it what else the same answer tells.
+        """Return the reading that holds now, and after it others of the same response.
 
         Args:
             zone: Electricity Maps zone id.
@@ -50,4 +50,4 @@ class Provider(Protocol):
         """
 
     async def close(self) -> None:
-        """Close the connection; the next question opens one again."""
+        """Close the connection; the next request opens one again."""

@@ -1,4 +1,4 @@
-"""One figure of a grid's carbon intensity, with everything that says what it may be compared to."""
+"""One figure of a grid's carbon intensity, with all that decides what it may be compared to."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ class Reading:
         source: The signal it came from.
         family: What it counts.
         quality: How the figure was found.
-        method: How, in the source's own word or in ours (``persistence``); empty if not said.
+        method: How, by the source's name or ours (``persistence``); empty if unknown.
         issued_at: When a forecast was issued, aware; `None` for anything else.
         low_gco2eq_per_kwh: 10 % quantile of a forecast, if it has one.
         high_gco2eq_per_kwh: 90 % quantile of a forecast, if it has one.
-        low_carbon_share: Share of renewable and nuclear power, from 0 to 1, if the source says it.
-        price_eur_per_mwh: Price of electricity, if the source says it; may be negative.
+        low_carbon_share: Share of renewable and nuclear power, from 0 to 1, if reported.
+        price_eur_per_mwh: Price of electricity, if reported; may be negative.
 
     Raises:
         SignalError: If a time is naive, the interval is empty, or the intensity is implausible.
@@ -101,7 +101,7 @@ class Reading:
         for value in (self.gco2eq_per_kwh, self.low_gco2eq_per_kwh, self.high_gco2eq_per_kwh):
             if value is not None and (fault := implausible(value)):
                 msg = (
-                    f"{self.source} says {value} gCO2eq/kWh for {self.zone} at "
+                    f"{self.source} reports {value} gCO2eq/kWh for {self.zone} at "
                     f"{self.start.isoformat()}, which {fault}, so the reading is refused. "
                     f"Check its unit (gCO2eq/kWh) at {self.source}."
                 )

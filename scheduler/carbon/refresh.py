@@ -1,8 +1,8 @@
-"""Refreshing an almanac from a chain of live sources: the best first, the next where it is silent.
+"""Refreshing a zone history from its chain of sources: the best first, then its fallbacks.
 
-A silence is bridged for a while, by the source's own forecast or by its last figure carried on and
-labelled; only then the next source is asked. Whoever speaks is also asked for what it has measured
-since, and for its forecast; a source without one is forecast by us from its own past.
+An outage is bridged for a while, by the source's own forecast or by its last figure carried on and
+labelled; only then the next source stands in. The active source also provides its measurements
+since and its forecast; without one, Fairwind makes a forecast from the source's past.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scheduler.carbon.signal import HOUR, slot_start
 from scheduler.carbon.zone_history import ZoneHistory
 
 BACKFILL = timedelta(days=28)
-"""The past asked for at first: enough for a forecast that knows weeks."""
+"""The past that is read at first: enough for a forecast with a weekly shape."""
 
 _REVISED = timedelta(days=1)
 """Sources replace estimates by measurements within about a day."""
@@ -28,16 +28,16 @@ _REVISED = timedelta(days=1)
 _HORIZON_H = 48
 
 
-async def hear_now(
+async def refresh_now(
     known: ZoneHistory, chain: Sequence[Provider], *, now: datetime, bridged: timedelta
 ) -> ZoneHistory:
-    """Return the almanac with a figure for now from the first source that has one.
+    """Return the zone history with a figure for now from the first source that has one.
 
     Args:
         known: What is known of the zone.
         chain: Its sources, best first.
         now: The time on the grid clock.
-        bridged: How long a source's silence is bridged before the next is asked.
+        bridged: How long an outage is bridged before the next source stands in.
     """
     names = [provider.name for provider in chain]
     for provider in chain:
@@ -54,29 +54,31 @@ async def hear_now(
         carried = known.bridge(provider.name, now, bridged)
         if carried is not None:
             return carried
-        known = known.without_guesses(provider.name, now)
+        known = known.without_forecasts(provider.name, now)
     return known
 
 
-async def hear_more(known: ZoneHistory, chain: Sequence[Provider], *, now: datetime) -> ZoneHistory:
-    """Return the almanac with the past and the forecast of the source that speaks, once an hour."""
-    speaks = known.reading_at(now)
-    provider = next((p for p in chain if speaks and p.name == speaks.source), None)
+async def refresh_around(
+    known: ZoneHistory, chain: Sequence[Provider], *, now: datetime
+) -> ZoneHistory:
+    """Return the zone history with past and forecast of the active source, once an hour."""
+    holds = known.reading_at(now)
+    provider = next((p for p in chain if holds and p.name == holds.source), None)
     if provider is None:
         return known
     names = [p.name for p in chain]
     hour, before = slot_start(now), known
     if known.past_at.get(provider.name, hour - HOUR) < hour:
-        known = await _hear_past(known, provider, names, now)
+        known = await _add_past(known, provider, names, now)
     if known.future_at.get(provider.name, hour - HOUR) < hour:
-        known = await _hear_future(known, provider, names, now)
+        known = await _add_forecast(known, provider, names, now)
     return known if known is before else known.thinned(now - _REVISED)
 
 
-async def hear_past(
+async def refresh_past(
     known: ZoneHistory, chain: Sequence[Provider], start: datetime, end: datetime, *, now: datetime
 ) -> ZoneHistory:
-    """Return the almanac with what the first source of the chain has measured in `[start, end)`."""
+    """Return the zone history with what the first source measured in `[start, end)`."""
     try:
         news = await chain[0].past(known.zone, start, end)
     except SignalError:
@@ -84,7 +86,7 @@ async def hear_past(
     return known.learn(chain[0].name, news, [p.name for p in chain], now)
 
 
-async def _hear_past(
+async def _add_past(
     known: ZoneHistory, provider: Provider, names: Sequence[str], now: datetime
 ) -> ZoneHistory:
     since = known.past_at.get(provider.name)
@@ -96,11 +98,11 @@ async def _hear_past(
         pass
     except SignalError:
         return known
-    told = replace(known, past_at={**known.past_at, provider.name: now})
-    return told.learn(provider.name, news, names, now) if news else told
+    known = replace(known, past_at={**known.past_at, provider.name: now})
+    return known.learn(provider.name, news, names, now) if news else known
 
 
-async def _hear_future(
+async def _add_forecast(
     known: ZoneHistory, provider: Provider, names: Sequence[str], now: datetime
 ) -> ZoneHistory:
     news: Sequence[Reading] = ()
@@ -109,5 +111,5 @@ async def _hear_future(
     if not news:
         made = forecast(known.zone, known.past_of(provider.name, now), now=now, hours=_HORIZON_H)
         news = made.readings if made else ()
-    told = {**known.future_at, provider.name: now}
-    return replace(known.supplement(news, names, now), future_at=told)
+    future_at = {**known.future_at, provider.name: now}
+    return replace(known.supplement(news, names, now), future_at=future_at)

@@ -29,7 +29,7 @@ class Signal(Protocol):
         """Return every reading known that overlaps `[start, end)`, in order.
 
         Where nothing is known there is a gap. A live signal labels what lies in the future
-        `forecast`; a local one says what it is.
+        `forecast`; a local one has its own.
 
         Args:
             zone: Electricity Maps zone id.
@@ -90,7 +90,7 @@ def hour_start(hour: int) -> datetime:
 
 
 def unknown_zone(signal: str, zone: str, zones: Collection[str]) -> SignalError:
-    """Return the error of a signal that is asked for a zone it does not know."""
+    """Return the error of a signal that has no such zone."""
     near = difflib.get_close_matches(zone.upper(), zones, n=3)
     hint = f"Did you mean {' or '.join(near)}? " if near else ""
     return SignalError(

@@ -45,7 +45,7 @@ def week_of(reading: Reading, history: Sequence[Reading], now: datetime) -> Mapp
 
 def quantiles(ordered: Sequence[float]) -> Mapping[str, float]:
     """Return the quantiles of a week's intensities, sorted and at least one; see `week_of`."""
-    # A flat week, such as a yearly mean gives, cannot tell a clean hour from a dirty one.
+    # A flat week, such as a yearly mean gives, cannot separate clean hours from dirty ones.
     if ordered[0] == ordered[-1]:
         return UNKNOWN
     return {

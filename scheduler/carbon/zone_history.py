@@ -1,4 +1,4 @@
-"""An almanac: what is known of one zone, past and to come, and when each source was last heard."""
+"""A zone history: readings of one zone, past and forecast, and the state of each source."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ _GUESSES: frozenset[Quality] = frozenset({"forecast", "stale"})
 
 @dataclass(frozen=True)
 class ZoneHistory:
-    """What is known of one zone, on the grid clock.
+    """Readings of one zone, and the state of its sources, on the grid clock.
 
     Attributes:
         zone: Electricity Maps zone id.
         readings: In order, none overlapping another; where nothing is known there is a gap.
-        heard: When each source last answered for this zone.
-        told_until: Until when the figure holds that each source last told of its present.
-        faults: Why each source did not, when last asked; absent once it answers.
-        past_at: When each source was last asked for its past.
-        future_at: When each source was last asked for its forecast, or forecast by us.
+        response_at: Time of the last response of each source.
+        current_until: End of the latest current figure of each source.
+        faults: The fault of each source's last request; absent after a response.
+        past_at: When the past of each source was last read.
+        future_at: When the forecast of each source was last read, or made by Fairwind.
     """
 
     zone: str
     readings: tuple[Reading, ...] = ()
-    heard: Mapping[str, datetime] = field(default_factory=dict)
-    told_until: Mapping[str, datetime] = field(default_factory=dict)
+    response_at: Mapping[str, datetime] = field(default_factory=dict)
+    current_until: Mapping[str, datetime] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
     past_at: Mapping[str, datetime] = field(default_factory=dict)
     future_at: Mapping[str, datetime] = field(default_factory=dict)
 
     def reading_at(self, at: datetime) -> Reading | None:
-        """Return the reading that holds at an instant, `None` if nothing is known of it."""
+        """Return the reading that holds at an instant, `None` if unknown."""
         index = bisect_right(self.readings, at, key=lambda r: r.start) - 1
         if index < 0 or self.readings[index].end <= at:
             return None
@@ -55,41 +55,41 @@ class ZoneHistory:
         return list(self.readings[first:last])
 
     def is_fresh(self, source: str, now: datetime) -> bool:
-        """Return whether `source` has told what holds now, so need not be asked again."""
-        until = self.told_until.get(source)
+        """Return whether `source` has a figure that holds now, so needs no request."""
+        until = self.current_until.get(source)
         return until is not None and now < until
 
     def learn_now(
         self, source: str, news: Sequence[Reading], chain: Sequence[str], now: datetime
     ) -> Self:
-        """Return the almanac with what a source said of the present; see `learn`."""
+        """Return the history with a source's figures for the present; see `learn`."""
         held = [r.end for r in news if r.start <= now < r.end]
-        told = {**self.told_until, source: held[0]} if held else self.told_until
-        return replace(self.learn(source, news, chain, now), told_until=told)
+        until = {**self.current_until, source: held[0]} if held else self.current_until
+        return replace(self.learn(source, news, chain, now), current_until=until)
 
     def learn(
         self, source: str, news: Sequence[Reading], chain: Sequence[str], now: datetime
     ) -> Self:
-        """Return the almanac with what a source said: the surer figure of each instant stays.
+        """Return the history with a source's figures: the surer figure of each instant stays.
 
-        What was found out goes before what was guessed or is still to come; then a source earlier
-        in `chain`; then the surer quality; then the later forecast.
+        Measurements come before forecasts and stale figures; then a source earlier in `chain`;
+        then the surer quality; then the later forecast.
         """
         kept = [r for r in self.readings if r.end > now - KEPT]
         faults = {name: text for name, text in self.faults.items() if name != source}
         return replace(
             self,
             readings=_merged(kept, news, chain, now),
-            heard={**self.heard, source: now},
+            response_at={**self.response_at, source: now},
             faults=faults,
         )
 
     def supplement(self, readings: Sequence[Reading], chain: Sequence[str], now: datetime) -> Self:
-        """Return the almanac with figures that no source told just now, e.g. our own forecast."""
+        """Return the history with figures of no response, e.g. Fairwind's own forecast."""
         return replace(self, readings=_merged(self.readings, readings, chain, now))
 
     def past_of(self, source: str, now: datetime) -> list[Reading]:
-        """Return what one source found out, not guessed, of the time before `now`."""
+        """Return what one source measured or estimated of the time before `now`."""
         return [
             r
             for r in self.readings
@@ -97,24 +97,24 @@ class ZoneHistory:
         ]
 
     def missed(self, source: str, why: str) -> Self:
-        """Return the almanac with the reason why a source did not answer."""
+        """Return the history with the fault of a source."""
         if self.faults.get(source) == why:
             return self
         return replace(self, faults={**self.faults, source: why})
 
     def bridge(self, source: str, now: datetime, within: timedelta) -> Self | None:
-        """Return the almanac with a silence of `source` bridged: by its forecast or last figure.
+        """Return the history with an outage of `source` bridged: by its forecast or last figure.
 
         Args:
-            source: Who is silent.
+            source: The source without a response.
             now: The time on the grid clock.
-            within: How long a silence is bridged.
+            within: How long an outage is bridged.
 
         Returns:
-            `None` if it has been silent for longer, or never said anything.
+            `None` if the outage is longer, or there never was a response.
         """
-        heard = self.heard.get(source)
-        if heard is None or now - heard > within:
+        response_at = self.response_at.get(source)
+        if response_at is None or now - response_at > within:
             return None
         holds = self.reading_at(now)
         if holds is not None and holds.source == source:
@@ -129,8 +129,8 @@ class ZoneHistory:
         )
         return self.supplement([carried], [source], now)
 
-    def without_guesses(self, source: str, now: datetime) -> Self:
-        """Return the almanac without what `source` had guessed of now and later."""
+    def without_forecasts(self, source: str, now: datetime) -> Self:
+        """Return the history without the forecasts and stale figures of `source` from now on."""
         kept = tuple(
             r
             for r in self.readings
@@ -139,14 +139,14 @@ class ZoneHistory:
         return self if kept == self.readings else replace(self, readings=kept)
 
     def thinned(self, before: datetime) -> Self:
-        """Return the almanac with what is finer than an hour averaged, up to `before`."""
+        """Return the history with what is finer than an hour averaged, up to `before`."""
         hours: list[Reading] = []
         for _, group in groupby(self.readings, key=lambda r: (slot_start(r.start), r.source)):
             hours += _averaged(list(group), before)
         return replace(self, readings=tuple(hours))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the almanac as JSON can hold it: labels once, figures in rows."""
+        """Return the history as JSON can hold it: labels once, figures in rows."""
         labels: dict[tuple[str, str, str, str], int] = {}
         rows = []
         for r in self.readings:
@@ -160,8 +160,8 @@ class ZoneHistory:
             "zone": self.zone,
             "labels": [list(label) for label in labels],
             "rows": rows,
-            "heard": _stamps(self.heard),
-            "told_until": _stamps(self.told_until),
+            "response_at": _stamps(self.response_at),
+            "current_until": _stamps(self.current_until),
             "faults": dict(self.faults),
             "past_at": _stamps(self.past_at),
             "future_at": _stamps(self.future_at),
@@ -169,7 +169,7 @@ class ZoneHistory:
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> Self:
-        """Return the almanac that `to_dict` made `body` of."""
+        """Return the history that `to_dict` made `body` of."""
         labels = [
             (source, Family.parse(family), quality, method)
             for source, family, quality, method in body["labels"]
@@ -177,8 +177,8 @@ class ZoneHistory:
         return cls(
             zone=body["zone"],
             readings=tuple(_reading(body["zone"], labels, row) for row in body["rows"]),
-            heard=_times(body["heard"]),
-            told_until=_times(body["told_until"]),
+            response_at=_times(body["response_at"]),
+            current_until=_times(body["current_until"]),
             faults=body["faults"],
             past_at=_times(body["past_at"]),
             future_at=_times(body["future_at"]),
@@ -196,7 +196,7 @@ def _merged(
     first = bisect_right(old, start, key=lambda r: r.end)
     last = bisect_right(old, end - timedelta.resolution, key=lambda r: r.start)
     placed: list[Reading] = []
-    # Stable: of two equally sure figures the one told later, which comes first here, wins.
+    # Stable: of two equally sure figures the later one, which comes first here, wins.
     for reading in sorted([*fresh, *old[first:last]], key=lambda r: _surety(r, chain, now)):
         _place(placed, reading)
     return (*old[:first], *placed, *old[last:])

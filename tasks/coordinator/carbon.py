@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 
 from common.log import get_logger
-from scheduler.carbon.refresh import hear_more, hear_now
+from scheduler.carbon.refresh import refresh_around, refresh_now
 from scheduler.carbon.zone_history import ZoneHistory
 from tasks.app import app
 from tasks.coordinator.coordinator import Coordinator, coordinator
@@ -41,10 +41,10 @@ def refresh(c: Coordinator) -> None:
     bridged = timedelta(hours=c.settings.stale_h)
 
     async def present(known: ZoneHistory) -> ZoneHistory:
-        return await hear_now(known, sources.chain(known.zone), now=now(), bridged=bridged)
+        return await refresh_now(known, sources.chain(known.zone), now=now(), bridged=bridged)
 
     async def more(known: ZoneHistory) -> ZoneHistory:
-        return await hear_more(known, sources.chain(known.zone), now=now())
+        return await refresh_around(known, sources.chain(known.zone), now=now())
 
     with c.almanacs.flight(client.zone for client in clients if not client.retired) as zones:
         known = {zone: _remembered(c, almanac) for zone, almanac in c.almanacs.load(zones).items()}

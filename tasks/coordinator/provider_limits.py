@@ -150,20 +150,20 @@ class RedisLimits:
         args = [*self._fault(fault), said, *own]
         await _reply(self._slow_down(keys=[_state(account)], args=args))
 
-    async def not_offered(self, account: ProviderAccount, zone: str, question: str) -> str | None:
+    async def not_offered(self, account: ProviderAccount, zone: str, endpoint: str) -> str | None:
         """Return why this account gets no answer about a zone; `None` if it may request one."""
-        found = await _reply(self._broker.hget(_memory(account), f"{zone}|{question}"))
+        found = await _reply(self._broker.hget(_memory(account), f"{zone}|{endpoint}"))
         if found is None:
             return None
         until, why = json.loads(found)
         return why if self._now() < _time(until) else None
 
     async def remember_not_offered(
-        self, account: ProviderAccount, zone: str, question: str, why: str
+        self, account: ProviderAccount, zone: str, endpoint: str, why: str
     ) -> None:
-        """Record that a question about a zone is not in this account's plan."""
+        """Record that a endpoint about a zone is not in this account's plan."""
         entry = json.dumps([_ms(self._now() + NOT_OFFERED_FOR), why])
-        await _reply(self._broker.hset(_memory(account), f"{zone}|{question}", entry))
+        await _reply(self._broker.hset(_memory(account), f"{zone}|{endpoint}", entry))
         await _reply(self._broker.expire(_memory(account), _KEEP_S))
 
     async def status(self, account: ProviderAccount) -> AccountStatus:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from common.log import get_logger
 from scheduler.accounting.book import Interval
 from scheduler.carbon.reading import Family, Reading
-from scheduler.carbon.refresh import hear_past
+from scheduler.carbon.refresh import refresh_past
 from scheduler.carbon.zone_history import ZoneHistory
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import GridSettled
@@ -62,7 +62,7 @@ def _asked(
     async def ask(known: ZoneHistory) -> ZoneHistory:
         spans = wanted[known.zone]
         chain = sources.chain(known.zone)
-        return await hear_past(known, chain, spans[0][0], spans[-1][1], now=now)
+        return await refresh_past(known, chain, spans[0][0], spans[-1][1], now=now)
 
     with c.almanacs.flight(late) as zones:
         news = sources.run(for_each_zone([late[zone] for zone in zones], ask))

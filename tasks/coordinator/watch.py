@@ -87,7 +87,7 @@ def _signal_news(c: Coordinator, state: Federation, zones: Mapping[str, ZoneNow]
             drafts.append(Draft(SignalRecovered(zone=zone, active_source=expected)))
             continue
         known = c.almanacs.zone(zone) if c.almanacs else ZoneHistory(zone)
-        if not (known.heard or known.faults):
+        if not (known.response_at or known.faults):
             continue  # nobody has been asked yet
         why = known.faults.get(expected)
         fell_back = SignalFellBack(

@@ -103,16 +103,16 @@ class MemoryLimits(ProviderLimits):
         until = self._now() + pause
         record.paused_until = max(until, record.paused_until or until)
 
-    async def not_offered(self, account: ProviderAccount, zone: str, question: str) -> str | None:
+    async def not_offered(self, account: ProviderAccount, zone: str, endpoint: str) -> str | None:
         """Return why this account gets no answer about a zone; `None` if it may request one."""
-        until, why = self._not_offered.get((account, zone, question), (None, None))
+        until, why = self._not_offered.get((account, zone, endpoint), (None, None))
         return why if until and self._now() < until else None
 
     async def remember_not_offered(
-        self, account: ProviderAccount, zone: str, question: str, why: str
+        self, account: ProviderAccount, zone: str, endpoint: str, why: str
     ) -> None:
-        """Record that a question about a zone is not in this account's plan."""
-        self._not_offered[account, zone, question] = self._now() + NOT_OFFERED_FOR, why
+        """Record that a endpoint about a zone is not in this account's plan."""
+        self._not_offered[account, zone, endpoint] = self._now() + NOT_OFFERED_FOR, why
 
     async def status(self, account: ProviderAccount) -> AccountStatus:
         """Return the limits of an account now."""

@@ -2,7 +2,7 @@
 
 Two methods, one a module: `persistence` (the same hour yesterday) and `profile` (day and week
 shape plus autoregressive residual). Both are tried on the zone's own last weeks, and the better
-one speaks. Every function is pure: the same history and the same `now` give the same forecast.
+one is used. Every function is pure: the same history and the same `now` give the same forecast.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from scheduler.carbon.signals.weather import Floats
 __all__ = ["Backtest", "Forecast", "forecast"]
 
 _LONGEST_LAG = 24
-"""Hours. A history that ended earlier says too little about the next hours."""
+"""Hours. A history that ended earlier is no basis for the next hours."""
 
 _DECIMALS = 2
 
@@ -35,8 +35,8 @@ def forecast(
 
     Args:
         zone: Electricity Maps zone id.
-        history: What the zone did, in any order and of any length of slot. Of several sources the
-            one that says most is heard. Only readings that ended by `now` are looked at, and no
+        history: Readings of the zone, in any order and of any length of slot. Of several sources,
+            the one with most readings is used. Only readings that ended by `now` count, and no
             forecasts or stale ones among them.
         now: When the forecast is issued, aware.
         hours: How many hours are forecast, the one that contains `now` being the first; positive.
@@ -51,7 +51,7 @@ def forecast(
     """
     refuse_naive(now)
     if hours < 1:
-        msg = f"a forecast of {hours} hours holds at no time: ask for at least one hour"
+        msg = f"a forecast of {hours} hours is empty: forecast at least one hour"
         raise ValueError(msg)
     past = history_of(zone, history, now=now)
     if past is None:

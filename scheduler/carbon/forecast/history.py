@@ -19,7 +19,7 @@ DAY = 24
 """Hours."""
 
 WINDOW = 8 * 7 * DAY
-"""Hours. What is longer ago says little about the season and the power plants of today."""
+"""Hours. Older readings are of other seasons and other power plants."""
 
 _LEAST_KNOWN = 0.75
 """Of the hours that a forecast rests on, at least this share was read and not filled in."""
@@ -94,8 +94,8 @@ def history_of(zone: str, readings: Sequence[Reading], *, now: datetime) -> Hist
     ]
     if not known:
         return None
-    spoke = Counter((r.source, r.family) for r in known)
-    (source, family), _ = spoke.most_common(1)[0]
+    sources = Counter((r.source, r.family) for r in known)
+    (source, family), _ = sources.most_common(1)[0]
     surest = {r.start: r for r in sorted(known, key=_least_sure_first) if r.source == source}
     present = hours_overlapping(now, now + HOUR)[0]
     hours = range(present - WINDOW, present)

@@ -1,4 +1,4 @@
-"""Which method speaks for a zone: the one that was less far off on the zone's own last weeks."""
+"""The forecast method of a zone: the one with the smaller error over the zone's last weeks."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ METHODS: dict[str, Callable[[History, int], MethodForecast]] = {
     "persistence": persistence,
     "profile": profile,
 }
-"""The simplest first: it speaks where another is no better."""
+"""The simplest first: it is used where no other is better."""
 
 _TRIED_AFTER = 3 * DAY
-"""Hours. A shorter history cannot tell which method is better."""
+"""Hours. A shorter history cannot decide which method is better."""
 
 _NEAR_ZERO_GCO2EQ_PER_KWH = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MethodChoice:
-    """The method that speaks, what it says, and how well it did; `None` if that is not known."""
+    """The chosen method, its forecast, and its past error; `None` if that is unknown."""
 
     name: str
     outcome: MethodForecast

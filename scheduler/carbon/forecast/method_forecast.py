@@ -1,4 +1,4 @@
-"""What a method says now, and how far off it would have been before."""
+"""The forecast of one method, and the errors it would have made before."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from scheduler.carbon.forecast.method_forecast import TRIED, MethodForecast
 
 
 def persistence(history: History, leads: int) -> MethodForecast:
-    """Return what the method says `leads` hours ahead; see `MethodForecast`."""
+    """Return the forecast of `leads` hours; see `MethodForecast`."""
     y = history.values
     n = len(y)
     first = max(DAY - 1, n - TRIED)

@@ -72,7 +72,7 @@ class _ProfileTerms:
 
 
 def profile(history: History, leads: int) -> MethodForecast:
-    """Return what the method says `leads` hours ahead; see `MethodForecast`.
+    """Return the forecast of `leads` hours; see `MethodForecast`.
 
     The history must be longer than two days.
     """
@@ -84,14 +84,14 @@ def profile(history: History, leads: int) -> MethodForecast:
     values = np.empty(leads)
     errors = np.full((n - 1 - first, leads), np.nan)
     for lead in range(1, leads + 1):
-        said = _say(series, weights, lead=lead, fits=fits)
-        values[lead - 1] = said[-1]
+        predicted = _predict(series, weights, lead=lead, fits=fits)
+        values[lead - 1] = predicted[-1]
         known = max(0, n - lead - first)
-        errors[:known, lead - 1] = series.y[first + lead :] - said[:known]
+        errors[:known, lead - 1] = series.y[first + lead :] - predicted[:known]
     return MethodForecast(values, errors)
 
 
-def _say(series: _ProfileTerms, weights: Floats, *, lead: int, fits: list[int]) -> Floats:
+def _predict(series: _ProfileTerms, weights: Floats, *, lead: int, fits: list[int]) -> Floats:
     """Return the forecasts of one lead from every origin since `fits[0]`.
 
     What is solved for is b less the point that it is pulled to, which is part of the base.
@@ -107,7 +107,7 @@ def _say(series: _ProfileTerms, weights: Floats, *, lead: int, fits: list[int]) 
     base = base + _PHI_PER_HOUR**lead * series.residual[_FIRST:]
     surprise = series.y[_FIRST + lead :] - base[: max(0, len(base) - lead)]
     weighted = terms * weights
-    said = []
+    predicted = []
     for fit, end in pairwise([*fits, len(series.y)]):
         known = max(0, fit - lead + 1 - _FIRST)
         past, here = slice(known), slice(fit - _FIRST, end - _FIRST)
@@ -116,8 +116,8 @@ def _say(series: _ProfileTerms, weights: Floats, *, lead: int, fits: list[int]) 
         gram = np.einsum("it,jt->ij", weighted[:, past], terms[:, past])
         moment = np.einsum("it,t->i", weighted[:, past], surprise[past])
         b = np.linalg.solve(gram + pull, moment)
-        said.append(base[here] + np.einsum("it,i->t", terms[:, here], b))
-    return np.concatenate(said)
+        predicted.append(base[here] + np.einsum("it,i->t", terms[:, here], b))
+    return np.concatenate(predicted)
 
 
 def _terms(series: _ProfileTerms, lead: int) -> tuple[Floats, Floats]:

@@ -11,14 +11,14 @@ from scheduler.carbon.signals.weather import Floats
 LOW, HIGH = 0.1, 0.9
 
 _FEWEST = DAY
-"""Errors. Fewer say nothing about their tails."""
+"""Errors. Fewer do not show their tails."""
 
 
 def quantiles(outcome: MethodForecast, nearness: Floats) -> tuple[Floats, Floats]:
     """Return the 10 % and 90 % quantile of each hour of a forecast, in gCO2eq/kWh.
 
     Args:
-        outcome: What the method says, and its errors.
+        outcome: The forecast of a method, and its errors.
         nearness: How much the errors from each origin count; see `History.nearness`.
 
     Returns:

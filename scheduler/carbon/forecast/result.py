@@ -35,7 +35,7 @@ class Forecast:
         issued_at: When it was issued, aware.
         method: The method that made it: ``persistence`` or ``profile``.
         readings: One an hour without a gap, the first holding at `issued_at`; each with its 10 %
-            and 90 % quantile where the history is long enough to tell them.
+            and 90 % quantile where the history is long enough for them.
         backtest: How well the method did on the same zone; `None` if the history is too short.
     """
 

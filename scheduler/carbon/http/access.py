@@ -41,7 +41,7 @@ class Access:
 
 
 def required(value: SecretStr | str | None, provider: str, setting: str) -> str:
-    """Return a setting without which a provider cannot be asked.
+    """Return a setting that a provider requires.
 
     Raises:
         SettingError: If it is not set, or empty.
@@ -50,7 +50,7 @@ def required(value: SecretStr | str | None, provider: str, setting: str) -> str:
     if not text.strip():
         msg = (
             f"FAIRWIND_SIGNAL names {provider}, but {setting} is not set, so nothing was started. "
-            f"Set it, or name another signal; docs/carbon-providers.md says how to get a key."
+            f"Set it, or name another signal; see docs/carbon-providers.md for how to get a key."
         )
         raise SettingError(msg)
     return text.strip()

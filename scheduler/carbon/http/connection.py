@@ -1,4 +1,4 @@
-"""How a connection to a provider is opened: its limits, its certificates, and who we say we are."""
+"""How a connection to a provider is opened: its limits, its certificates, and our user agent."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import httpx
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """How much one question may take, in wall seconds and bytes.
+    """How much one endpoint may take, in wall seconds and bytes.
 
     Attributes:
         connect_s: To reach the server.
-        read_s: Between two pieces of its answer.
+        read_s: Between two pieces of its response.
         deadline_s: For everything, retries included: a slow drip never exceeds `read_s`.
-        most_bytes: Of an answer; 32 days of 5-minute values are about 1.5 MB.
+        most_bytes: Of a response; 32 days of 5-minute values are about 1.5 MB.
         retries: After the first try.
         longest_backoff_s: Between two tries; the actual one is drawn from 0 up to it.
         at_once: Questions under way at the same time.

@@ -1,4 +1,4 @@
-"""Fetches JSON from one provider: politely, within limits, and without telling anybody its key."""
+"""Fetches JSON from one provider: within its limits, and without revealing its key."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ Form = TypeVar("Form", bound=BaseModel)
 """The documented form of a body."""
 
 _QUOTED = 200
-"""Characters of a provider's answer that an error quotes at most."""
+"""Characters of a response that an error quotes at most."""
 
 
 class _OutageError(Exception):
-    """The provider did not answer, or not sensibly; `again` if another try may help."""
+    """The provider did not respond, or not validly; `again` if a retry may help."""
 
     def __init__(self, text: str, *, again: bool = False) -> None:
         super().__init__(text)
@@ -41,14 +41,14 @@ class _OutageError(Exception):
 
 
 class Fetcher:
-    """Asks one provider with one account.
+    """Sends requests to one provider with one account.
 
     The connection is opened when first used, and again after `close`, so that an instance may
     outlive an event loop.
 
     Args:
         access: How to reach it.
-        provider_limits: Admits every request, and learns its outcome.
+        provider_limits: Admits every request, and records its outcome.
         now: The grid clock.
         request_limits: How much one request may take.
         transport: Carries the requests instead of the network.
@@ -88,7 +88,7 @@ class Fetcher:
         return self.account.provider
 
     def hide(self, secret: str) -> None:
-        """Let a secret that was learnt later, such as a token, appear in no text either."""
+        """Redact a later secret too, such as a token."""
         self._learnt.append(secret)
 
     def redact(self, text: str) -> str:
@@ -112,70 +112,72 @@ class Fetcher:
         params: Mapping[str, str] | None = None,
         *,
         zone: str,
-        question: str,
+        endpoint: str,
         headers: Mapping[str, str] | None = None,
     ) -> ProviderResponse:
-        """Return the answer to one question.
+        """Return the response of one endpoint.
 
         Args:
             path: Below the base URL, with a slash at its begin.
             params: The query; never a secret.
-            zone: Zone it is about, for negative memory and errors.
-            question: What is asked, for negative memory and errors.
+            zone: Zone of the request, for negative caching and errors.
+            endpoint: Name of the endpoint, for negative caching and errors.
             headers: Sent beside the fetcher's own.
 
         Raises:
-            SignalUnavailable: If it must not be asked now, or did not answer.
-            SignalNotOffered: If it was said not long ago that the plan does not include this.
+            SignalUnavailable: If no request may be sent now, or none succeeded.
+            SignalNotOffered: If a recent response excluded this from the plan.
         """
         async with self._places:
-            why = await self.provider_limits.not_offered(self.account, zone, question)
+            why = await self.provider_limits.not_offered(self.account, zone, endpoint)
             if why is not None:
                 raise SignalNotOffered(why)
             try:
                 async with asyncio.timeout(self._request_limits.deadline_s):
-                    answer = await self._persist(path, params or {}, headers or {}, zone, question)
+                    response = await self._persist(
+                        path, params or {}, headers or {}, zone, endpoint
+                    )
             except TimeoutError:
                 await self._fail(
-                    f"no whole answer within {self._request_limits.deadline_s:g} s", zone
+                    f"no whole response within {self._request_limits.deadline_s:g} s", zone
                 )
-        if not answer.is_refusal:
+        if not response.is_refusal:
             await self.provider_limits.succeeded(self.account)
-        return answer
+        return response
 
-    async def expect(self, answer: ProviderResponse, form: type[Form]) -> Form:
-        """Return an answer's body in the form that is documented.
+    async def expect(self, response: ProviderResponse, form: type[Form]) -> Form:
+        """Return a response's body in the form that is documented.
 
         Raises:
             SignalUnavailable: If it is an error, or of another form.
         """
-        if answer.is_error:
-            await self.unavailable(answer)
+        if response.is_error:
+            await self.unavailable(response)
         try:
-            return form.model_validate(answer.body)
+            return form.model_validate(response.body)
         except (ValidationError, OverflowError):
-            await self.unavailable(answer, "not of the form that is documented")
+            await self.unavailable(response, "not of the form that is documented")
 
-    async def unavailable(self, answer: ProviderResponse, fault: str = "") -> NoReturn:
-        """Say that an answer holds nothing to go by; the provider is asked again as usual."""
-        raise SignalUnavailable(self._told(answer.zone, self._fault(answer, fault)))
+    async def unavailable(self, response: ProviderResponse, fault: str = "") -> NoReturn:
+        """Raise because a response holds no usable figure; the next refresh tries again."""
+        raise SignalUnavailable(self._unavailable_text(response.zone, self._fault(response, fault)))
 
-    async def shut(self, answer: ProviderResponse, fault: str = "") -> NoReturn:
-        """Say that the key was refused: nothing is asked for long."""
-        why = self._fault(answer, fault)
+    async def shut(self, response: ProviderResponse, fault: str = "") -> NoReturn:
+        """Raise because the key was refused: the circuit breaker opens."""
+        why = self._fault(response, fault)
         await self.provider_limits.refused(self.account, why)
-        raise SignalUnavailable(self._told(answer.zone, why))
+        raise SignalUnavailable(self._unavailable_text(response.zone, why))
 
-    async def not_offered(self, answer: ProviderResponse, fault: str = "") -> NoReturn:
-        """Say that the plan does not include this question about this zone, and remember it."""
+    async def not_offered(self, response: ProviderResponse, fault: str = "") -> NoReturn:
+        """Raise because the plan excludes this endpoint for this zone, and cache that."""
         await self.provider_limits.succeeded(self.account)
         why = (
-            f"{self.name} does not offer {answer.question!r} for {answer.zone} to this key "
-            f"({self._fault(answer, fault)}), so it is not asked for that again soon. "
-            f"The next source is; see docs/carbon-providers.md for what each plan includes."
+            f"{self.name} does not offer {response.endpoint!r} for {response.zone} to this key "
+            f"({self._fault(response, fault)}), so Fairwind requests it no more for a "
+            f"while. The next source stands in; see docs/carbon-providers.md for each plan."
         )
         await self.provider_limits.remember_not_offered(
-            self.account, answer.zone, answer.question, why
+            self.account, response.zone, response.endpoint, why
         )
         raise SignalNotOffered(why)
 
@@ -185,14 +187,14 @@ class Fetcher:
         params: Mapping[str, str],
         headers: Mapping[str, str],
         zone: str,
-        question: str,
+        endpoint: str,
     ) -> ProviderResponse:
         """Try, and try again where that may help."""
         for tries_left in reversed(range(self._request_limits.retries + 1)):
             await self.provider_limits.admit(self.account)
             try:
                 status, content = await self._request(path, params, headers, zone)
-                return self._answer(status, content, zone, question)
+                return self._answer(status, content, zone, endpoint)
             except _OutageError as outage:
                 if not (outage.again and tries_left):
                     await self._fail(str(outage), zone)
@@ -216,7 +218,7 @@ class Fetcher:
             raise _OutageError(msg) from None
 
     async def _heed(self, response: httpx.Response, zone: str) -> None:
-        """Obey "later", and refuse what is no answer."""
+        """Honour Retry-After, and raise on server errors and redirections."""
         status, headers = response.status_code, response.headers
         pause = pause_asked(headers.get("retry-after"), headers.get("date"), self.now())
         if status == HTTPStatus.TOO_MANY_REQUESTS or (
@@ -224,7 +226,7 @@ class Fetcher:
         ):
             fault = f"HTTP {status}, too many requests or too busy"
             await self.provider_limits.slow_down(self.account, fault, pause)
-            raise SignalUnavailable(self._told(zone, fault))
+            raise SignalUnavailable(self._unavailable_text(zone, fault))
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             msg = f"HTTP {status}"
             raise _OutageError(msg, again=True)
@@ -236,25 +238,25 @@ class Fetcher:
 
     async def _read(self, response: httpx.Response) -> bytes:
         content = bytearray()
-        # Raw: what is compressed could unpack to any size, and we asked for plain bytes.
+        # Raw: what is compressed could unpack to any size, and we request plain bytes.
         async for piece in response.aiter_raw():
             content += piece
             if len(content) > self._request_limits.most_bytes:
-                msg = f"an answer of more than {self._request_limits.most_bytes / 1e6:g} MB"
+                msg = f"a response of more than {self._request_limits.most_bytes / 1e6:g} MB"
                 raise _OutageError(msg)
         return bytes(content)
 
-    def _answer(self, status: int, content: bytes, zone: str, question: str) -> ProviderResponse:
+    def _answer(self, status: int, content: bytes, zone: str, endpoint: str) -> ProviderResponse:
         body = None
         readable = status >= HTTPStatus.BAD_REQUEST
         # Nested too deeply is a RecursionError; anything else that is no JSON a ValueError.
         with suppress(ValueError, RecursionError):
             body, readable = json.loads(content), True
-        said = self.redact(content.decode(errors="replace"))
+        text = self.redact(content.decode(errors="replace"))
         if not readable:
-            msg = f"HTTP {status} with something that is not JSON: {said[:60]!r}"
+            msg = f"HTTP {status} with something that is not JSON: {text[:60]!r}"
             raise _OutageError(msg)
-        return ProviderResponse(status, body, said, zone, question)
+        return ProviderResponse(status, body, text, zone, endpoint)
 
     def _open(self) -> httpx.AsyncClient:
         if self._client is None:
@@ -264,14 +266,14 @@ class Fetcher:
     async def _fail(self, fault: str, zone: str) -> NoReturn:
         fault = self.redact(fault)
         await self.provider_limits.failed(self.account, fault)
-        raise SignalUnavailable(self._told(zone, fault)) from None
+        raise SignalUnavailable(self._unavailable_text(zone, fault)) from None
 
-    def _fault(self, answer: ProviderResponse, fault: str) -> str:
-        said = f"HTTP {answer.status}: {answer.said or 'nothing'}"
-        return f"{self.redact(fault)} ({said})" if fault else said
+    def _fault(self, response: ProviderResponse, fault: str) -> str:
+        text = f"HTTP {response.status}: {response.text or 'nothing'}"
+        return f"{self.redact(fault)} ({text})" if fault else text
 
-    def _told(self, zone: str, fault: str) -> str:
+    def _unavailable_text(self, zone: str, fault: str) -> str:
         return (
-            f"{self.name} tells no carbon intensity of {zone} now: {fault}. The next source in the "
-            f"chain is asked; {self.name} is asked again by itself."
+            f"{self.name} has no carbon intensity of {zone} now: {fault}. The next source of the "
+            f"chain stands in; Fairwind retries {self.name} by itself."
         )

@@ -122,13 +122,13 @@ class ProviderLimits(Protocol):
     ) -> None:
         """Record a 429: no requests for `pause`, or for a growing time without Retry-After."""
 
-    async def not_offered(self, account: ProviderAccount, zone: str, question: str) -> str | None:
-        """Return why this account gets no answer about a zone; `None` if it may request one."""
+    async def not_offered(self, account: ProviderAccount, zone: str, endpoint: str) -> str | None:
+        """Return why this account gets no response about a zone; `None` if it may request one."""
 
     async def remember_not_offered(
-        self, account: ProviderAccount, zone: str, question: str, why: str
+        self, account: ProviderAccount, zone: str, endpoint: str, why: str
     ) -> None:
-        """Record that a question about a zone is not in this account's plan."""
+        """Record that a endpoint about a zone is not in this account's plan."""
 
     async def status(self, account: ProviderAccount) -> AccountStatus:
         """Return the limits of an account now."""

@@ -9,21 +9,21 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ProviderResponse:
-    """A provider's answer to one question.
+    """A provider's response to one endpoint.
 
     Attributes:
         status: HTTP status, 200 to 299 or 400 to 499.
         body: The JSON; `None` if it is ``null``, or an error without JSON. It may repeat a secret.
-        said: Begin of the body, on one line, without any secret: fit for an error's text.
-        zone: Zone that was asked about.
-        question: What was asked, in the words of negative memory: ``now``, ``past``, ``future``.
+        text: Begin of the body, on one line, without any secret: fit for an error's text.
+        zone: Zone of the request.
+        endpoint: Name of the endpoint, as negative caching has it: ``now``, ``past``, ``future``.
     """
 
     status: int
     body: Any = field(repr=False)
-    said: str
+    text: str
     zone: str
-    question: str
+    endpoint: str
 
     @property
     def is_refusal(self) -> bool:
@@ -32,7 +32,7 @@ class ProviderResponse:
 
     @property
     def is_error(self) -> bool:
-        """Whether it holds no figures; some providers say so with status 200."""
+        """Whether it holds no figures; some providers send errors with status 200."""
         return self.status >= HTTPStatus.BAD_REQUEST or (
             isinstance(self.body, dict) and bool(self.body.get("error"))
         )

@@ -1,4 +1,4 @@
-"""The Retry-After header: how long a server asks us to stay away (RFC 9110, section 10.2.3)."""
+"""The Retry-After header: how long a client should wait (RFC 9110, section 10.2.3)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 LONGEST = timedelta(days=7)
-"""Whoever asks for more has made a mistake; it is then as if nothing had been said."""
+"""A longer pause is taken for a mistake of the provider, and ignored."""
 
 
 def pause_asked(retry_after: str | None, date: str | None, now: datetime) -> timedelta | None:
-    """Return the pause that a response asks for; `None` if it asks for none, or for nonsense.
+    """Return the pause that a response requests; `None` without a valid one.
 
     Args:
         retry_after: Its Retry-After header: whole seconds, or an HTTP date.

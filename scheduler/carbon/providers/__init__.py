@@ -23,7 +23,7 @@ PROVIDERS: dict[
     "watttime": (watttime_session.access, watttime.WattTime),
     "neso": (neso.access, neso.Neso),
 }
-"""How each provider is reached, and what makes it; `docs/carbon-providers.md` adds a sixth."""
+"""Access and constructor of each provider; `docs/carbon-providers.md` adds a sixth."""
 
 
 def make_provider(
@@ -34,12 +34,12 @@ def make_provider(
     now: Callable[[], datetime],
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> Provider:
-    """Return a live source. Nothing is asked yet, and there is no event loop needed.
+    """Return a live source. It sends no request yet and needs no event loop.
 
     Args:
         settings: Its key, address, zones and budget.
         name: One of `PROVIDERS`.
-        provider_limits: Shared by everyone who uses the same account.
+        provider_limits: Shared by all processes that use the same account.
         now: The grid clock.
         transport: Carries its requests instead of the network.
 
@@ -56,7 +56,7 @@ def make_provider(
 
 
 def make_account(settings: Settings, name: Source) -> ProviderAccount:
-    """Return the account that a live source is asked with, e.g. to show how it stands.
+    """Return the account of a live source, e.g. to show its limits.
 
     Raises:
         SettingError: If its key is missing.
@@ -71,11 +71,11 @@ def live_names(settings: Settings) -> tuple[Source, ...]:
 
 
 def refuse_unready(settings: Settings) -> None:
-    """Refuse settings under which a live source that they name could not answer.
+    """Refuse settings under which a live source that they name could not response.
 
     Raises:
         SettingError: If a key is missing, or the grid clock is not the wall clock although a
-            provider's public address is asked.
+            provider's public address is used.
     """
     for name in live_names(settings):
         _refuse_other_hours(settings, name, PROVIDERS[name][0](settings))
@@ -87,7 +87,7 @@ def _refuse_other_hours(settings: Settings, name: Source, access: Access) -> Non
     if agrees or httpx.URL(access.base_url).host != httpx.URL(public).host:
         return
     msg = (
-        f"The grid clock is not the wall clock, but {name} tells of today: its figures would be "
+        f"The grid clock is not the wall clock, but {name} reports today: its figures would be "
         f"booked for other hours, so nothing was started. Unset FAIRWIND_GRID_SPEED, "
         f"FAIRWIND_GRID_START and FAIRWIND_WALL_START, or name another signal."
     )

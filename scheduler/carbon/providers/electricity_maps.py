@@ -84,8 +84,8 @@ class ElectricityMaps:
     """Answers in gCO2eq/kWh, hour by hour. The zone ids of Fairwind are those of this provider.
 
     Args:
-        fetcher: Asks for us.
-        settings: Which emission factors, and zones that are asked for by their place.
+        fetcher: Sends the requests.
+        settings: Which emission factors, and zones that are requested by coordinates.
     """
 
     name = "electricity_maps"
@@ -98,18 +98,18 @@ class ElectricityMaps:
         self.family = Family("average", self._scope, "consumption")
 
     async def zones(self) -> tuple[str, ...]:
-        """Return the ids of the zones it can be asked for, sorted."""
+        """Return the ids of the zones it covers, sorted."""
         return await self._plan.zones()
 
     async def now(self, zone: str) -> list[Reading]:
         """Return the hour that runs, or the last one known; see `Provider.now`."""
-        answer = await self._plan.ask("now", zone, {"emissionFactorType": self._scope})
-        series = await self._series(answer)
-        found = self._readings(answer, series, [answer.body])
+        response = await self._plan.request("now", zone, {"emissionFactorType": self._scope})
+        series = await self._series(response)
+        found = self._readings(response, series, [response.body])
         if not found:
-            await self._fetcher.unavailable(answer, "no figure for this hour")
+            await self._fetcher.unavailable(response, "no figure for this hour")
         if not begun(found, self._fetcher.now()):
-            await self._fetcher.unavailable(answer, "its hour is still to come: a clock is wrong")
+            await self._fetcher.unavailable(response, "its hour is still to come: a clock is wrong")
         return found
 
     async def past(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
@@ -131,49 +131,51 @@ class ElectricityMaps:
     async def future(self, zone: str) -> list[Reading]:
         """Return the newest forecast; see `Provider.future`."""
         params = {"horizonHours": str(_HORIZON // HOUR), "emissionFactorType": self._scope}
-        answer = await self._plan.ask("future", zone, params)
-        series = await self._series(answer)
+        response = await self._plan.request("future", zone, params)
+        series = await self._series(response)
         now = self._fetcher.now()
         issued_at = min(series.updated_at or now, now)
-        found = self._readings(answer, series, series.forecast or (), issued_at=issued_at)
-        # One point more than hours were asked for: the end of the last is the end.
+        found = self._readings(response, series, series.forecast or (), issued_at=issued_at)
+        # One point more than the requested hours: the end of the last is the end.
         found = from_now(within(found, now, slot_start(now) + _HORIZON), now)
         if not found:
-            await self._fetcher.unavailable(answer, "no forecast from now on")
+            await self._fetcher.unavailable(response, "no forecast from now on")
         return found
 
     async def close(self) -> None:
         """Close the connection."""
         await self._fetcher.close()
 
-    async def _some_past(self, question: str, zone: str, span: Mapping[str, str]) -> list[Reading]:
-        answer = await self._plan.ask(question, zone, {"emissionFactorType": self._scope, **span})
-        series = await self._series(answer)
+    async def _some_past(self, endpoint: str, zone: str, span: Mapping[str, str]) -> list[Reading]:
+        response = await self._plan.request(
+            endpoint, zone, {"emissionFactorType": self._scope, **span}
+        )
+        series = await self._series(response)
         rows = series.history if series.data is None else series.data
-        return begun(self._readings(answer, series, rows or ()), self._fetcher.now())
+        return begun(self._readings(response, series, rows or ()), self._fetcher.now())
 
-    async def _series(self, answer: ProviderResponse) -> _ZoneSeries:
-        """Return a body that speaks of the zone that was asked about, and of the real world."""
-        series = await self._fetcher.expect(answer, _ZoneSeries)
-        if "SANDBOX" in json.dumps(answer.body):
-            await self._fetcher.shut(answer, "a sandbox key, whose figures are made up")
-        if answer.zone not in self._coordinates and series.zone != answer.zone:
-            await self._fetcher.unavailable(answer, "it speaks of another zone")
+    async def _series(self, response: ProviderResponse) -> _ZoneSeries:
+        """Return the body of a response, checked to be of the zone and of no sandbox."""
+        series = await self._fetcher.expect(response, _ZoneSeries)
+        if "SANDBOX" in json.dumps(response.body):
+            await self._fetcher.shut(response, "a sandbox key, whose figures are made up")
+        if response.zone not in self._coordinates and series.zone != response.zone:
+            await self._fetcher.unavailable(response, "it is of another zone")
         if series.temporal_granularity not in _SLOTS:
-            await self._fetcher.unavailable(answer, "its slots are not of an hour or less")
+            await self._fetcher.unavailable(response, "its slots are not of an hour or less")
         return series
 
     def _readings(
         self,
-        answer: ProviderResponse,
+        response: ProviderResponse,
         series: _ZoneSeries,
         rows: Iterable[object],
         *,
         issued_at: datetime | None = None,
     ) -> list[Reading]:
         slot = _SLOTS[series.temporal_granularity]
-        read = partial(self._reading, zone=answer.zone, slot=slot, issued_at=issued_at)
-        return readings_of(rows, read, source=self.name, zone=answer.zone)
+        read = partial(self._reading, zone=response.zone, slot=slot, issued_at=issued_at)
+        return readings_of(rows, read, source=self.name, zone=response.zone)
 
     def _reading(
         self, raw: object, *, zone: str, slot: timedelta, issued_at: datetime | None
@@ -182,7 +184,7 @@ class ElectricityMaps:
         if row.carbon_intensity is None:
             return None
         if row.emission_factor_type not in {None, self._scope} or row.flow_traced is False:
-            msg = f"it does not count what was asked for ({self.family})"
+            msg = f"it is of another family than requested ({self.family})"
             raise ValueError(msg)
         measured = row.is_estimated is False
         return Reading(

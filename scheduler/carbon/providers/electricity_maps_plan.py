@@ -1,4 +1,4 @@
-"""What a key of Electricity Maps may ask: `/zones` tells, and so do refusals."""
+"""The plan of an Electricity Maps key, known from `/zones` and from refusals."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _PATHS = {
     "range": "carbon-intensity/past-range",
     "future": "carbon-intensity/forecast",
 }
-"""Where each question is asked, as the list of what a key may do names it."""
+"""The path of each endpoint, as the list of a key's access names it."""
 
 _FREE = {"now", "recent"}
-"""What every plan includes: a 401 here says nothing of the plan."""
+"""Endpoints of every plan: a 401 here is not about the plan."""
 
 _PLAN_FOR = timedelta(days=1)
 
@@ -44,10 +44,10 @@ class CamelBody(Body):
 class _Zone(CamelBody):
     access: list[str] | None = None
 
-    def lists(self, question: str) -> bool:
-        """Return whether the key is said to get an answer to a question."""
+    def lists(self, endpoint: str) -> bool:
+        """Return whether the key is said to get a response to a endpoint."""
         allowed = self.access or ()
-        return any(one == "*" or one.strip("/").endswith(_PATHS[question]) for one in allowed)
+        return any(one == "*" or one.strip("/").endswith(_PATHS[endpoint]) for one in allowed)
 
 
 class _Zones(RootModel[dict[str, _Zone]]):
@@ -55,11 +55,11 @@ class _Zones(RootModel[dict[str, _Zone]]):
 
 
 class KeyPlan:
-    """Asks what the plan of a key includes, and does not ask again for what it does not.
+    """Learns the plan of a key, and sends no requests that it excludes.
 
     Args:
-        fetcher: Asks for us.
-        settings: Which zones are asked for by their place.
+        fetcher: Sends the requests.
+        settings: Which zones are requested by coordinates.
     """
 
     def __init__(self, fetcher: Fetcher, settings: Settings) -> None:
@@ -69,7 +69,7 @@ class KeyPlan:
         self._until: datetime | None = None
 
     async def zones(self) -> tuple[str, ...]:
-        """Return the ids of the zones that the key may ask about, sorted.
+        """Return the ids of the zones in the key's plan, sorted.
 
         Raises:
             SignalUnavailable: If it is not known now.
@@ -77,18 +77,20 @@ class KeyPlan:
         zones = await self._load()
         if not zones:
             msg = (
-                f"{self._fetcher.name} does not tell now which zones there are, so none can be "
-                f"listed. It is asked again within the hour."
+                f"{self._fetcher.name} does not list its zones now, so none can be "
+                f"shown. Fairwind tries again within the hour."
             )
             raise SignalUnavailable(msg)
         offered = {zone for zone, its in zones.items() if its.access is None or its.lists("now")}
         return tuple(sorted(offered | set(self._coordinates)))
 
-    async def ask(self, question: str, zone: str, params: Mapping[str, str]) -> ProviderResponse:
-        """Return the answer to a question.
+    async def request(
+        self, endpoint: str, zone: str, params: Mapping[str, str]
+    ) -> ProviderResponse:
+        """Return the response to a endpoint.
 
         Args:
-            question: ``now``, ``recent`` (24 hours), ``range`` (of the past) or ``future``.
+            endpoint: ``now``, ``recent`` (24 hours), ``range`` (of the past) or ``future``.
             zone: What about.
             params: The query beside the place.
 
@@ -96,33 +98,33 @@ class KeyPlan:
             SignalUnavailable: If there is none now.
             SignalNotOffered: If the plan does not include it.
         """
-        path = f"/{_PATHS[question]}"
+        path = f"/{_PATHS[endpoint]}"
         query = {**self._place(zone), "disableCallerLookup": "true", **params}
-        listed = await self._is_listed(question, zone)
-        if listed or question in _FREE:
-            answer = await self._insist(path, query, zone, question)
+        listed = await self._is_listed(endpoint, zone)
+        if listed or endpoint in _FREE:
+            response = await self._insist(path, query, zone, endpoint)
         else:
-            answer = await self._fetcher.get(path, query, zone=zone, question=question)
-        if listed and answer.is_refusal:
-            await self._fetcher.shut(answer, "refused although the plan includes it")
-        if answer.is_refusal or answer.status == HTTPStatus.BAD_REQUEST:
-            await self._fetcher.not_offered(answer)
-        return answer
+            response = await self._fetcher.get(path, query, zone=zone, endpoint=endpoint)
+        if listed and response.is_refusal:
+            await self._fetcher.shut(response, "refused although the plan includes it")
+        if response.is_refusal or response.status == HTTPStatus.BAD_REQUEST:
+            await self._fetcher.not_offered(response)
+        return response
 
     async def _insist(
-        self, path: str, query: Mapping[str, str], zone: str, question: str
+        self, path: str, query: Mapping[str, str], zone: str, endpoint: str
     ) -> ProviderResponse:
-        """Return an answer; a 401 is tried once more, then nothing is asked for long."""
-        answer = await self._fetcher.get(path, query, zone=zone, question=question)
-        if answer.status == HTTPStatus.UNAUTHORIZED:
+        """Return a response; a 401 is retried once, then the circuit breaker opens."""
+        response = await self._fetcher.get(path, query, zone=zone, endpoint=endpoint)
+        if response.status == HTTPStatus.UNAUTHORIZED:
             await self._fetcher.sleep(_RETRY_401_S)
-            answer = await self._fetcher.get(path, query, zone=zone, question=question)
-        if answer.status == HTTPStatus.UNAUTHORIZED:
-            await self._fetcher.shut(answer, "the key is wrong, or asked too often")
-        return answer
+            response = await self._fetcher.get(path, query, zone=zone, endpoint=endpoint)
+        if response.status == HTTPStatus.UNAUTHORIZED:
+            await self._fetcher.shut(response, "the key is wrong, or used too often")
+        return response
 
-    async def _is_listed(self, question: str, zone: str) -> bool:
-        """Return whether the key is said to include a question; `False` if nothing is said.
+    async def _is_listed(self, endpoint: str, zone: str) -> bool:
+        """Return whether the key is said to include a endpoint; `False` if nothing is said.
 
         Raises:
             SignalNotOffered: If it is said not to.
@@ -132,25 +134,25 @@ class KeyPlan:
         if not self._zones or zone in self._coordinates:
             return False
         its = self._zones.get(zone)
-        if its is not None and (its.access is None or its.lists(question)):
+        if its is not None and (its.access is None or its.lists(endpoint)):
             return its.access is not None
-        what = "has no such zone" if its is None else f"does not offer {question!r} to this key"
+        what = "has no such zone" if its is None else f"does not offer {endpoint!r} to this key"
         msg = (
-            f"{self._fetcher.name} {what} ({zone}), so it is not asked for it. The next source is; "
-            f"`fairwind zones` lists the zones, docs/carbon-providers.md what plans include."
+            f"{self._fetcher.name} {what} ({zone}), so Fairwind does not request it. The "
+            f"next source stands in; `fairwind zones` lists the zones, docs/carbon-providers.md what plans include."
         )
         raise SignalNotOffered(msg)
 
     async def _load(self) -> Mapping[str, _Zone]:
-        """Return what the key may ask about each zone, asking for it once a day."""
+        """Return the access of the key to each zone, refreshed once a day."""
         async with self._fetcher.lock:
             now = self._fetcher.now()
             if self._until is None or now >= self._until:
-                self._until = now + HOUR  # unless there is an answer
-                answer = await self._insist("/zones", {}, "all zones", "zones")
-                if isinstance(answer.body, dict) and isinstance(answer.body.get("zones"), dict):
-                    answer = replace(answer, body=answer.body["zones"])
-                self._zones = (await self._fetcher.expect(answer, _Zones)).root
+                self._until = now + HOUR  # unless there is a response
+                response = await self._insist("/zones", {}, "all zones", "zones")
+                if isinstance(response.body, dict) and isinstance(response.body.get("zones"), dict):
+                    response = replace(response, body=response.body["zones"])
+                self._zones = (await self._fetcher.expect(response, _Zones)).root
                 self._until = now + _PLAN_FOR
             return self._zones
 

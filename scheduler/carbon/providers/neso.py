@@ -66,7 +66,7 @@ _LOW_CARBON = {"wind", "solar", "hydro", "nuclear"}
 
 
 def access(settings: Settings) -> Access:
-    """Return how NESO is reached; it asks for no key."""
+    """Return how NESO is reached; it needs no key."""
     account = ProviderAccount.of(Neso.name, None, settings.neso_per_hour)
     return Access(account, address(settings.neso_url, "FAIRWIND_NESO_URL"))
 
@@ -105,7 +105,7 @@ class Neso:
     """Answers in gCO2eq/kWh and half hours: the nation as measured, its regions as modelled.
 
     Args:
-        fetcher: Asks for us.
+        fetcher: Sends the requests.
         settings: Not looked at; there is nothing to choose.
     """
 
@@ -116,18 +116,18 @@ class Neso:
         self._fetcher = fetcher
 
     async def zones(self) -> tuple[str, ...]:
-        """Return the ids of the zones it can be asked for, sorted."""
+        """Return the ids of the zones it covers, sorted."""
         return tuple(sorted([NATION, *REGION_IDS]))
 
     async def now(self, zone: str) -> list[Reading]:
         """Return the half hour that runs and the 48 hours after it; see `Provider.now`."""
         # A minute past the begin of the slot, so that the slot before is not meant, too.
         first = slot_start(self._fetcher.now(), HALF_HOUR) + timedelta(minutes=1)
-        answer, rows = await self._ask(zone, "now", f"{_minute(first)}/fw48h")
+        response, rows = await self._ask(zone, "now", f"{_minute(first)}/fw48h")
         now = self._fetcher.now()
-        found = from_now(self._readings(answer, rows, now), now)
+        found = from_now(self._readings(response, rows, now), now)
         if not found or not begun(found[:1], now):
-            await self._fetcher.unavailable(answer, "no figure for this half hour")
+            await self._fetcher.unavailable(response, "no figure for this half hour")
         return found
 
     async def future(self, zone: str) -> list[Reading]:
@@ -138,19 +138,19 @@ class Neso:
         """Return what is known of `[start, end)`; see `Provider.past`."""
         found: list[Reading] = []
         for first, last in chunks(slot_start(start, HALF_HOUR), end, _RANGE):
-            answer, rows = await self._ask(zone, "past", f"{_minute(first)}/{_minute(last)}")
-            found += self._readings(answer, rows, self._fetcher.now())
+            response, rows = await self._ask(zone, "past", f"{_minute(first)}/{_minute(last)}")
+            found += self._readings(response, rows, self._fetcher.now())
         return begun(within(in_order(found), start, end), self._fetcher.now())
 
     async def close(self) -> None:
         """Close the connection."""
         await self._fetcher.close()
 
-    async def _ask(self, zone: str, question: str, span: str) -> tuple[ProviderResponse, list[Any]]:
-        """Return an answer about a span of time, and its slots."""
+    async def _ask(self, zone: str, endpoint: str, span: str) -> tuple[ProviderResponse, list[Any]]:
+        """Return a response about a span of time, and its slots."""
         if zone == NATION:
-            answer = await self._get(f"/intensity/{span}", zone, question)
-            return answer, (await self._fetcher.expect(answer, _Nation)).data
+            response = await self._get(f"/intensity/{span}", zone, endpoint)
+            return response, (await self._fetcher.expect(response, _Nation)).data
         if zone not in REGION_IDS:
             msg = (
                 f"{self.name} knows Great Britain only, not {zone}, so it is not asked. Name "
@@ -158,22 +158,24 @@ class Neso:
             )
             raise SignalNotOffered(msg)
         path = f"/regional/intensity/{span}/regionid/{REGION_IDS[zone]}"
-        answer = await self._get(path, zone, question)
-        data = (await self._fetcher.expect(answer, _Regional)).data
+        response = await self._get(path, zone, endpoint)
+        data = (await self._fetcher.expect(response, _Regional)).data
         regions = data if isinstance(data, list) else [data]
         if [region.regionid for region in regions] != [REGION_IDS[zone]]:
-            await self._fetcher.unavailable(answer, "it speaks of another region")
-        return answer, regions[0].data
+            await self._fetcher.unavailable(response, "it is of another region")
+        return response, regions[0].data
 
-    async def _get(self, path: str, zone: str, question: str) -> ProviderResponse:
-        answer = await self._fetcher.get(path, zone=zone, question=question)
-        if answer.is_refusal:
-            await self._fetcher.shut(answer, "it lets nobody in from here")
-        return answer
+    async def _get(self, path: str, zone: str, endpoint: str) -> ProviderResponse:
+        response = await self._fetcher.get(path, zone=zone, endpoint=endpoint)
+        if response.is_refusal:
+            await self._fetcher.shut(response, "it refuses requests from this address")
+        return response
 
-    def _readings(self, answer: ProviderResponse, rows: list[Any], now: datetime) -> list[Reading]:
-        read = partial(self._reading, zone=answer.zone, now=now)
-        return readings_of(rows, read, source=self.name, zone=answer.zone)
+    def _readings(
+        self, response: ProviderResponse, rows: list[Any], now: datetime
+    ) -> list[Reading]:
+        read = partial(self._reading, zone=response.zone, now=now)
+        return readings_of(rows, read, source=self.name, zone=response.zone)
 
     def _reading(self, raw: object, *, zone: str, now: datetime) -> Reading | None:
         slot = _Slot.model_validate(raw)

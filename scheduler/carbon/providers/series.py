@@ -1,4 +1,4 @@
-"""Makes readings of the rows of an answer: checked, in order, one for each time."""
+"""Makes readings of the rows of a response: checked, in order, one for each time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Figure = Annotated[float, Strict()] | None
 
 
 class Body(BaseModel):
-    """Base of what a provider answers: what is not used is not looked at."""
+    """Base of a provider's bodies: fields that are not used are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -45,10 +45,10 @@ def readings_of(
     """Return the readings of rows in order; a row that makes no sense is left out and logged.
 
     Args:
-        rows: Parts of an answer.
-        read: Makes a reading of one row; `None` where the row says that it knows nothing. It may
+        rows: Parts of a response.
+        read: Makes a reading of one row; `None` where the row has no figure. It may
             raise `ValueError`, `OverflowError` or `SignalError` at a row that makes no sense.
-        source: Who answered, for the log.
+        source: The provider, for the log.
         zone: What about, for the log.
     """
     readings, faults = [], []
@@ -56,7 +56,7 @@ def readings_of(
         try:
             reading = read(row)
         except (ValueError, OverflowError, SignalError) as error:
-            # Pydantic's own text quotes what was sent; its parts say what is wrong with it.
+            # Pydantic's own text quotes what was sent; its parts name the fault.
             parts = error.errors() if hasattr(error, "errors") else ()
             faults.append("; ".join(part["msg"] for part in parts) or str(error))
         else:
@@ -97,7 +97,7 @@ def from_now(readings: Sequence[Reading], now: datetime) -> list[Reading]:
     """Return the readings from now on without a gap: short ones are filled, a long one ends them.
 
     Where the first begins later than a short gap after now, none is left: a server whose clock is
-    hours ahead says nothing of now.
+    hours ahead is no figure for now.
 
     Args:
         readings: In order.
@@ -147,7 +147,7 @@ def half_hours(readings: Sequence[Reading], first: datetime) -> list[Reading]:
 def chunks(
     start: datetime, end: datetime, longest: timedelta
 ) -> Iterator[tuple[datetime, datetime]]:
-    """Split `[start, end)` into parts, because a provider answers only so much at a time."""
+    """Split `[start, end)` into parts, because providers limit the length of a request."""
     while start < end:
         until = min(end, start + longest)
         yield start, until

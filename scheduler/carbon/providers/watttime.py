@@ -70,7 +70,7 @@ class WattTime:
     """Answers for the region that a zone is mapped to, in 5-minute points, pounds per MWh.
 
     Args:
-        fetcher: Asks for us.
+        fetcher: Sends the requests.
         settings: Login, and which region each zone is, by its name or its place.
     """
 
@@ -82,13 +82,13 @@ class WattTime:
         self._session = Session(fetcher, settings)
 
     async def zones(self) -> tuple[str, ...]:
-        """Return the ids of the zones it can be asked for: those with a region or a place."""
+        """Return the ids of the zones it covers: those with a region or coordinates."""
         return self._session.zones
 
     async def now(self, zone: str) -> list[Reading]:
         """Return the 5 minutes that run and, as `future`, what follows; see `Provider.now`.
 
-        The first point of a forecast is what WattTime tells to rely on for the present.
+        WattTime documents the first point of a forecast as the figure for the present.
         """
         return await self._forecast(zone, "now")
 
@@ -102,8 +102,8 @@ class WattTime:
         start = slot_start(start, HALF_HOUR)
         for first, last in chunks(start, end, _RANGE):
             span = {"start": _iso(first), "end": _iso(last), "include_imputed_marker": "true"}
-            answer, series = await self._ask("/v3/historical", zone, "past", span)
-            found += self._readings(answer, series, issued_at=None)
+            response, series = await self._ask("/v3/historical", zone, "past", span)
+            found += self._readings(response, series, issued_at=None)
         found = begun(within(in_order(found), start, end), self._fetcher.now())
         return half_hours(found, start) if end - start > _FINE_FOR else found
 
@@ -111,25 +111,25 @@ class WattTime:
         """Close the connection."""
         await self._fetcher.close()
 
-    async def _forecast(self, zone: str, question: str) -> list[Reading]:
+    async def _forecast(self, zone: str, endpoint: str) -> list[Reading]:
         params = {"horizon_hours": str(_HORIZON_H)}
-        answer, series = await self._ask("/v3/forecast", zone, question, params)
+        response, series = await self._ask("/v3/forecast", zone, endpoint, params)
         now = self._fetcher.now()
         issued_at = min(series.meta.generated_at or now, now)
-        found = from_now(self._readings(answer, series, issued_at=issued_at), now)
+        found = from_now(self._readings(response, series, issued_at=issued_at), now)
         if not found or not begun(found[:1], now):
-            await self._fetcher.unavailable(answer, "its first point is not of now")
+            await self._fetcher.unavailable(response, "its first point is not of now")
         current = replace(found[0], quality="estimated", issued_at=None)
         return half_hours(
             [current, *found[1:]], slot_start(current.start + HOUR + HALF_HOUR, HALF_HOUR)
         )
 
     def _readings(
-        self, answer: ProviderResponse, series: _WattTimeSeries, *, issued_at: datetime | None
+        self, response: ProviderResponse, series: _WattTimeSeries, *, issued_at: datetime | None
     ) -> list[Reading]:
         slot = timedelta(seconds=series.meta.data_point_period_seconds)
-        read = partial(self._reading, zone=answer.zone, slot=slot, issued_at=issued_at)
-        return readings_of(series.data, read, source=self.name, zone=answer.zone)
+        read = partial(self._reading, zone=response.zone, slot=slot, issued_at=issued_at)
+        return readings_of(series.data, read, source=self.name, zone=response.zone)
 
     def _reading(
         self, raw: object, *, zone: str, slot: timedelta, issued_at: datetime | None
@@ -150,23 +150,23 @@ class WattTime:
         )
 
     async def _ask(
-        self, path: str, zone: str, question: str, params: Mapping[str, str]
+        self, path: str, zone: str, endpoint: str, params: Mapping[str, str]
     ) -> tuple[ProviderResponse, _WattTimeSeries]:
-        """Return an answer that is an intensity of the zone's region, and nothing else."""
+        """Return a response that is an intensity of the zone's region, and nothing else."""
         region = await self._session.region(zone)
         query = {"region": region, "signal_type": SIGNAL, **params}
-        answer = await self._session.get(path, query, zone, question)
-        series = await self._fetcher.expect(answer, _WattTimeSeries)
+        response = await self._session.get(path, query, zone, endpoint)
+        series = await self._fetcher.expect(response, _WattTimeSeries)
         meta = series.meta
         if (meta.units, meta.signal_type) != (_UNITS, SIGNAL):
             what = f"{meta.signal_type} in {meta.units}, not {SIGNAL} in {_UNITS}"
-            await self._fetcher.unavailable(answer, f"{what}, so it is no carbon intensity")
+            await self._fetcher.unavailable(response, f"{what}, so it is no carbon intensity")
         if meta.region != region:
-            await self._fetcher.unavailable(answer, "it speaks of another region")
+            await self._fetcher.unavailable(response, "it is of another region")
         if meta.warnings:
-            said = self._fetcher.redact(str(meta.warnings))
-            _log.info("signal.warned", source=self.name, zone=zone, said=said)
-        return answer, series
+            text = self._fetcher.redact(str(meta.warnings))
+            _log.info("signal.warned", source=self.name, zone=zone, text=text)
+        return response, series
 
 
 def _iso(time: datetime) -> str:

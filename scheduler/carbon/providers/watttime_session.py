@@ -51,10 +51,10 @@ class _WattTimeRegion(Body):
 
 
 class Session:
-    """Asks with a token, and for a region.
+    """Sends requests with a token, for a region.
 
     Args:
-        fetcher: Asks for us.
+        fetcher: Sends the requests.
         settings: Login, and which region each zone is, by its name or its place.
     """
 
@@ -78,8 +78,8 @@ class Session:
             return self._named[zone]
         if zone not in self._coordinates:
             msg = (
-                f"{NAME} knows regions, and no region is set for {zone}, so it is not asked. "
-                f"Name it in FAIRWIND_WATTTIME_REGIONS, or its place in FAIRWIND_ZONE_COORDINATES."
+                f"{NAME} knows regions, and no region is set for {zone}, so Fairwind sends it no "
+                f"request. Name it in FAIRWIND_WATTTIME_REGIONS, or its place in FAIRWIND_ZONE_COORDINATES."
             )
             raise SignalNotOffered(msg)
         until, region = self._located.get(zone, (self._fetcher.now(), ""))
@@ -87,31 +87,31 @@ class Session:
             return region
         latitude, longitude = self._coordinates[zone]
         query = {"latitude": str(latitude), "longitude": str(longitude), "signal_type": SIGNAL}
-        answer = await self.get("/v3/region-from-loc", query, zone, "region")
-        if answer.status == HTTPStatus.NOT_FOUND:
-            await self._fetcher.not_offered(answer)
-        region = (await self._fetcher.expect(answer, _WattTimeRegion)).region
+        response = await self.get("/v3/region-from-loc", query, zone, "region")
+        if response.status == HTTPStatus.NOT_FOUND:
+            await self._fetcher.not_offered(response)
+        region = (await self._fetcher.expect(response, _WattTimeRegion)).region
         self._located[zone] = self._fetcher.now() + _REGION_FOR, region
         return region
 
     async def get(
-        self, path: str, query: Mapping[str, str], zone: str, question: str
+        self, path: str, query: Mapping[str, str], zone: str, endpoint: str
     ) -> ProviderResponse:
-        """Return an answer, logging in where that is due, and once more where it is refused."""
+        """Return a response, logging in where that is due, and once more where it is refused."""
         token = await self._log_in(zone, instead_of=None)
-        answer = await self._fetcher.get(
-            path, query, zone=zone, question=question, headers=_bearer(token)
+        response = await self._fetcher.get(
+            path, query, zone=zone, endpoint=endpoint, headers=_bearer(token)
         )
-        if answer.is_refusal and not _is_about_the_plan(answer):
+        if response.is_refusal and not _is_about_the_plan(response):
             token = await self._log_in(zone, instead_of=token)
-            answer = await self._fetcher.get(
-                path, query, zone=zone, question=question, headers=_bearer(token)
+            response = await self._fetcher.get(
+                path, query, zone=zone, endpoint=endpoint, headers=_bearer(token)
             )
-        if answer.is_refusal and not _is_about_the_plan(answer):
-            await self._fetcher.shut(answer, "refused although just logged in")
-        if answer.is_refusal or answer.status in _SENSELESS:
-            await self._fetcher.not_offered(answer)
-        return answer
+        if response.is_refusal and not _is_about_the_plan(response):
+            await self._fetcher.shut(response, "refused although just logged in")
+        if response.is_refusal or response.status in _SENSELESS:
+            await self._fetcher.not_offered(response)
+        return response
 
     async def _log_in(self, zone: str, *, instead_of: str | None) -> str:
         """Return a token that is good, as far as is known; never the one that was refused."""
@@ -119,12 +119,12 @@ class Session:
             now = self._fetcher.now()
             good = self._token_until is not None and now < self._token_until
             if not good or self._token == instead_of:
-                answer = await self._fetcher.get(
-                    "/login", zone=zone, question="login", headers=self._login
+                response = await self._fetcher.get(
+                    "/login", zone=zone, endpoint="login", headers=self._login
                 )
-                if answer.is_refusal:
-                    await self._fetcher.shut(answer, "the login was refused")
-                self._token = (await self._fetcher.expect(answer, _Token)).token
+                if response.is_refusal:
+                    await self._fetcher.shut(response, "the login was refused")
+                self._token = (await self._fetcher.expect(response, _Token)).token
                 self._token_until = now + _TOKEN_FOR
                 self._fetcher.hide(self._token)
             return self._token
@@ -145,6 +145,6 @@ def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _is_about_the_plan(answer: ProviderResponse) -> bool:
-    """Return whether a refusal is one of what was asked, not of who asked."""
-    return isinstance(answer.body, dict) and "scope" in json.dumps(answer.body).lower()
+def _is_about_the_plan(response: ProviderResponse) -> bool:
+    """Return whether a refusal is about the plan, not about the login."""
+    return isinstance(response.body, dict) and "scope" in json.dumps(response.body).lower()

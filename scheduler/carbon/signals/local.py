@@ -1,4 +1,4 @@
-"""A local signal as one source of a chain, to stand behind live ones when they are silent."""
+"""A local signal as one source of a chain, a fallback behind live ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Local:
     Args:
         name: The word that selects it.
         signal: Where readings come from.
-        clock: Tells the time on the grid clock.
+        clock: The grid clock.
     """
 
     def __init__(self, name: str, signal: Signal, clock: Callable[[], datetime]) -> None:
@@ -56,5 +56,5 @@ class Local:
         """There is nothing to close."""
 
     def _named(self, reading: Reading) -> Reading:
-        # A trace's readings name its file, too; a chain knows its sources by their word alone.
+        # A trace's readings name its file, too; a chain knows its sources by name alone.
         return replace(reading, source=self.name)

@@ -1,4 +1,4 @@
-"""The signal of yearly means: flat, so it tells zones apart but never hours."""
+"""The signal of yearly means: flat, so it differs between zones but never between hours."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Static:
     def __init__(self, gco2eq_per_kwh: Mapping[str, float]) -> None:
         if not gco2eq_per_kwh:
             msg = (
-                "The static signal was given no zone, so it could answer nothing. "
+                "The static signal was given no zone, so it has no figures. "
                 'Set FAIRWIND_STATIC_GCO2EQ_PER_KWH, e.g. {"FR": 56}, or leave it out.'
             )
             raise SettingError(msg)
         for zone, value in gco2eq_per_kwh.items():
             if fault := implausible(value):
                 msg = (
-                    f"FAIRWIND_STATIC_GCO2EQ_PER_KWH says {value} for {zone}, which {fault}, so "
+                    f"FAIRWIND_STATIC_GCO2EQ_PER_KWH is {value} for {zone}, which {fault}, so "
                     f"the static signal was not made. Give the yearly mean in gCO2eq/kWh."
                 )
                 raise SettingError(msg)

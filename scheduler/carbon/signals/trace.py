@@ -30,7 +30,7 @@ class Trace:
     def __init__(self, path: Path) -> None:
         self._source = f"{self.name}:{path.name}"
         self._hours = read_trace(path)
-        # A planner asks for the same week again and again; a simulation does so for a year.
+        # A planner reads the same week again and again; a simulation does so for a year.
         self._made: dict[tuple[str, int], Reading] = {}
 
     def zones(self) -> tuple[str, ...]:
@@ -41,14 +41,14 @@ class Trace:
         """Return every hour known that overlaps `[start, end)`; see `Signal.readings`."""
         if zone not in self._hours:
             raise unknown_zone(self.name, zone, self._hours)
-        asked, known = hours_overlapping(start, end), self._hours[zone]
+        wanted, known = hours_overlapping(start, end), self._hours[zone]
         found = [
             self._made.get((zone, hour)) or self._make(zone, hour)
-            for hour in asked
+            for hour in wanted
             if hour in known
         ]
-        if asked and not found:
-            raise SignalError(self._not_covered(zone, asked[0]))
+        if wanted and not found:
+            raise SignalError(self._not_covered(zone, wanted[0]))
         return found
 
     def _make(self, zone: str, hour: int) -> Reading:

@@ -34,7 +34,7 @@ from scheduler.carbon.signal import hour_number
 
 
 class TraceHour(NamedTuple):
-    """What a trace says of one hour; `None` where it says nothing."""
+    """One hour of a trace; `None` is unknown."""
 
     gco2eq_per_kwh: float
     low_carbon_share: float | None = None
@@ -116,7 +116,7 @@ def _columns(header: Sequence[str]) -> tuple[str, Cells]:
 
 
 def _long(names: set[str]) -> Cells:
-    # A further column might say that the values are of another kind, which would go unheeded.
+    # A further column might mean that the values are of another kind, which nothing would notice.
     if names - set(_MORE_NAMES) != {_ZONE_NAME, _VALUE_NAME}:
         found = ", ".join(sorted(names))
         msg = (

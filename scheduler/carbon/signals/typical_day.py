@@ -80,7 +80,7 @@ def typical_days() -> dict[str, DayShape]:
 def _day(zone: str, day: int) -> tuple[Reading, ...]:
     """Return the 24 hours of one UTC day, counted from 1970.
 
-    Whole days are computed, whatever was asked for: sums then always run over the same numbers in
+    Whole days are always computed: sums then always run over the same numbers in
     the same order, and a reading does not depend on the interval it was part of.
     """
     figures = typical_days()[zone]

@@ -1,7 +1,7 @@
 """Weather for the typical day: a drawn AR(1) process that every process sees alike.
 
 Nothing is drawn from a generator that has a state. Each hour's innovation is a hash of the zone and
-the hour, so any hour of any zone can be asked for first, alone or twice, on any machine.
+the hour, so any hour of any zone can be computed first, alone or twice, on any machine.
 """
 
 from __future__ import annotations

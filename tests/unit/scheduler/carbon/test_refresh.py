@@ -9,7 +9,7 @@ import pytest
 
 from common.errors import SignalNotOffered, SignalUnavailable
 from scheduler.carbon.reading import FLOW_TRACED, Family, Reading
-from scheduler.carbon.refresh import hear_more, hear_now, hear_past
+from scheduler.carbon.refresh import refresh_around, refresh_now, refresh_past
 from scheduler.carbon.zone_history import ZoneHistory
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)
@@ -69,13 +69,13 @@ DOWN = SignalUnavailable("first is down")
 def now_of(known: ZoneHistory, *chain: Source, at=NOON, bridged=2 * HOUR) -> ZoneHistory:
     for source in chain:
         source.at = at
-    return asyncio.run(hear_now(known, chain, now=at, bridged=bridged))
+    return asyncio.run(refresh_now(known, chain, now=at, bridged=bridged))
 
 
 def more_of(known: ZoneHistory, *chain: Source, at=NOON) -> ZoneHistory:
     for source in chain:
         source.at = at
-    return asyncio.run(hear_more(known, chain, now=at))
+    return asyncio.run(refresh_around(known, chain, now=at))
 
 
 def test_a_slot_is_asked_for_once():
@@ -213,8 +213,8 @@ def test_a_failure_to_tell_the_past_is_tried_again_and_a_refusal_is_not():
 
 def test_the_measured_past_of_one_span_can_be_asked_for():
     first = Source()
-    known = asyncio.run(hear_past(ZoneHistory("FR"), [first], NOON - 3 * HOUR, NOON, now=NOON))
+    known = asyncio.run(refresh_past(ZoneHistory("FR"), [first], NOON - 3 * HOUR, NOON, now=NOON))
     assert [r.quality for r in known.readings] == ["measured"] * 3
     first.fault = DOWN
-    again = asyncio.run(hear_past(known, [first], NOON - 9 * HOUR, NOON, now=NOON))
+    again = asyncio.run(refresh_past(known, [first], NOON - 9 * HOUR, NOON, now=NOON))
     assert again is known

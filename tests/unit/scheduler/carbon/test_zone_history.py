@@ -147,7 +147,7 @@ def test_why_a_source_is_silent_is_kept_until_it_answers():
 
 def test_guesses_of_a_source_given_up_do_not_outlive_it():
     guess = told(1, quality="forecast", issued_at=NOON)
-    known = learned(told(0), guess).without_guesses("first", NOON + HOUR)
+    known = learned(told(0), guess).without_forecasts("first", NOON + HOUR)
     assert known.readings == (told(0),)
 
 

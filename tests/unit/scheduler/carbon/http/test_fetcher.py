@@ -58,7 +58,7 @@ class Asked:
     def get(self) -> ProviderResponse:
         async def ask() -> ProviderResponse:
             try:
-                return await self.fetcher.get("/now", {"zone": "DE"}, zone="DE", question="now")
+                return await self.fetcher.get("/now", {"zone": "DE"}, zone="DE", endpoint="now")
             finally:
                 await self.fetcher.close()
 
@@ -140,7 +140,7 @@ def test_no_redirection_is_followed(location: str) -> None:
 def test_what_a_refusal_means_is_left_to_the_provider(status: int) -> None:
     asked = Asked(lambda _: reply(status, b"Access denied"))
     answer = asked.get()
-    assert (answer.status, answer.body, answer.said) == (status, None, "Access denied")
+    assert (answer.status, answer.body, answer.text) == (status, None, "Access denied")
     assert answer.is_error
     assert answer.is_refusal == (status in {401, 403})
 
@@ -161,7 +161,7 @@ def test_nonsense_instead_of_a_pause_is_ignored(nonsense: str) -> None:
 def test_a_secret_is_in_no_text_even_where_the_server_repeats_it() -> None:
     asked = Asked(lambda _: reply(401, f'{{"error": "no such key {KEY}"}}'.encode()))
     answer = asked.get()
-    assert answer.said == '{"error": "no such key ***"}'
+    assert answer.text == '{"error": "no such key ***"}'
 
     async def refuse() -> None:
         await asked.fetcher.shut(answer)
@@ -175,13 +175,13 @@ def test_a_secret_is_in_no_text_even_where_the_server_repeats_it() -> None:
 def test_a_secret_is_hidden_before_a_text_is_cut() -> None:
     # Cut first, the begin of the key would be left at the end of the text.
     asked = Asked(lambda _: reply(400, b"x" * 190 + KEY.encode() * 20))
-    assert asked.get().said == "x" * 190 + "***" * 3 + "*"
+    assert asked.get().text == "x" * 190 + "***" * 3 + "*"
 
 
 def test_a_secret_learnt_later_is_hidden_too() -> None:
     asked = Asked(lambda _: reply(400, b"token abc123 expired"))
     asked.fetcher.hide("abc123")
-    assert asked.get().said == "token *** expired"
+    assert asked.get().text == "token *** expired"
 
 
 def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -210,7 +210,7 @@ def test_questions_wait_for_a_place_and_see_what_happened_meanwhile() -> None:
     asked = Asked(lambda _: reply(429), limits=RequestLimits(at_once=2))
 
     async def ask() -> list[object]:
-        questions = (asked.fetcher.get("/now", zone=f"Z{n}", question="now") for n in range(30))
+        questions = (asked.fetcher.get("/now", zone=f"Z{n}", endpoint="now") for n in range(30))
         return await asyncio.gather(*questions, return_exceptions=True)
 
     errors = asyncio.run(ask())

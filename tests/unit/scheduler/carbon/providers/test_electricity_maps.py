@@ -189,9 +189,9 @@ def test_a_401_is_tried_once_more_because_it_may_mean_too_often(asking: Asking) 
     assert asking.status().breaker == "closed"
 
 
-def test_a_401_that_stays_ends_all_questions_for_an_hour(asking: Asking) -> None:
+def test_a_401_that_stays_ends_all_requests_for_an_hour(asking: Asking) -> None:
     asking.fake.misbehave("401", path="latest")
-    with pytest.raises(SignalUnavailable, match="the key is wrong, or asked too often"):
+    with pytest.raises(SignalUnavailable, match="the key is wrong, or used too often"):
         now(asking)
     assert asking.fake.counts[LATEST] == 2
     with pytest.raises(SignalUnavailable, match="13:10:00 UTC"):

@@ -72,7 +72,7 @@ def test_an_answer_without_figures_is_unavailable_and_says_why(
 def test_an_answer_that_drips_is_not_waited_for(asking: Asking) -> None:
     asking = Asking(asking.name, asking.fake, limits=HASTY)
     asking.fake.misbehave("slow_drip")
-    with pytest.raises(SignalUnavailable, match=r"no whole answer within 0\.3 s"):
+    with pytest.raises(SignalUnavailable, match=r"no whole response within 0\.3 s"):
         now(asking)
 
 

@@ -118,9 +118,9 @@ def test_an_error_of_its_own_form_is_told(asking: Asking) -> None:
         now(asking)
 
 
-def test_whoever_is_blocked_stays_away_for_an_hour(asking: Asking) -> None:
+def test_a_blocked_address_sends_no_request_for_an_hour(asking: Asking) -> None:
     asking.fake.misbehave("403_html")
-    with pytest.raises(SignalUnavailable, match="lets nobody in"):
+    with pytest.raises(SignalUnavailable, match="refuses requests"):
         now(asking)
     assert asking.status().open_until == NOW + REFUSED_FOR
 

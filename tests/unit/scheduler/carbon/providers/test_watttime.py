@@ -196,4 +196,4 @@ def test_warnings_of_the_provider_are_logged(asking: Asking) -> None:
     with capture_logs() as logs:
         now(asking)
     assert [line["event"] for line in logs] == ["signal.warned"]
-    assert "an example" in logs[0]["said"]
+    assert "an example" in logs[0]["text"]
