@@ -1,4 +1,4 @@
-"""The Celery application: its configuration, its logging, and the broker's address checked."""
+"""The Celery application: transport, configuration and logging of every process of ours."""
 
 from __future__ import annotations
 
@@ -15,21 +15,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from common import log
 from common.errors import BrokerError, FairwindError
 
-for _scheme in ("redis", "rediss"):
-    TRANSPORT_ALIASES[_scheme] = "tasks.kombu_transport:Transport"
-
-app = Celery("fairwind")
-app.user_options["worker"].add(
-    click.Option(
-        ("--client",), help="Serve this client: short for -Q client.<id>.", envvar="FAIRWIND_CLIENT"
-    )
-)
-
-
-# Flower looks for its configuration in the current folder only, and without ours it would listen
-# on every interface, open to everyone.
-if _flower := find_spec("flowerconfig"):
-    os.environ.setdefault("FLOWER_CONF", str(_flower.origin))
+_SCHEMES = ("redis", "rediss")
 
 
 def refuse(error: FairwindError) -> NoReturn:
@@ -39,7 +25,7 @@ def refuse(error: FairwindError) -> NoReturn:
 
 
 def _check_address(url: str) -> None:
-    """Raise before Celery does: it would answer a wrong address with a traceback."""
+    """Refuse an address that is not one of Redis; Celery would end with a traceback."""
     try:
         parts = urlsplit(url)
         fault = "" if parts.scheme in _SCHEMES and parts.port != 0 else "no redis:// or rediss://"
@@ -53,13 +39,32 @@ def _check_address(url: str) -> None:
         raise BrokerError(msg)
 
 
-_SCHEMES = ("redis", "rediss")
+def _make_app() -> Celery:
+    made = Celery("fairwind")
+    made.user_options["worker"].add(
+        click.Option(
+            ("--client",),
+            help="Serve this client: short for -Q client.<id>.",
+            envvar="FAIRWIND_CLIENT",
+        )
+    )
+    try:
+        made.config_from_object("celeryconfig", force=True)
+        _check_address(made.conf.broker_url)
+    except FairwindError as error:
+        refuse(error)
+    return made
 
-try:
-    app.config_from_object("celeryconfig", force=True)
-    _check_address(app.conf.broker_url)
-except FairwindError as _error:
-    refuse(_error)
+
+for _scheme in _SCHEMES:
+    TRANSPORT_ALIASES[_scheme] = "tasks.kombu_transport:Transport"
+
+# Flower looks for its configuration in the current folder only. Without ours it would listen on
+# every interface and accept any visitor.
+if _flower := find_spec("flowerconfig"):
+    os.environ.setdefault("FLOWER_CONF", str(_flower.origin))
+
+app = _make_app()
 
 
 @signals.setup_logging.connect

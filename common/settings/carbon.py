@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
-from common.settings.words import split
+from common.settings.comma_list import split
 
 Source = Literal["typical_day", "trace", "static", "electricity_maps", "watttime", "neso"]
 """The sources of carbon intensities there are; `scheduler.carbon` makes them."""

@@ -8,24 +8,24 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from common.settings.words import Words
+from common.settings.comma_list import CommaList
 
 
 class SiteSettings(BaseSettings):
     """What one site allows and measures."""
 
-    workloads: Words = Field(
+    workloads: CommaList = Field(
         default=("digits", "breast_cancer"),
         description="what this process may load: shipped names or import paths",
     )
-    partition: Words = Field(
+    partition: CommaList = Field(
         default=(), description="client ids among which the shipped workloads split their data"
     )
     threads: int = Field(default=1, ge=1, description="torch threads of one process")
     site_ceiling_gco2eq_per_kwh: float | None = Field(
         default=None, ge=0, description="this site declines work above this intensity"
     )
-    site_windows: Words = Field(
+    site_windows: CommaList = Field(
         default=(), description="this site trains only within these UTC hours, e.g. 22:00-06:00"
     )
 

@@ -46,7 +46,7 @@ def findings() -> list[Finding]:
         ours = settings_.load()
     except FairwindError as error:
         return [Finding("error", str(error))]
-    return [finding for look in _LOOKS for finding in look(ours)]
+    return [finding for check in _CHECKS for finding in check(ours)]
 
 
 def _shadowed(_: Settings) -> Iterator[Finding]:
@@ -196,11 +196,11 @@ def _importable(module: str) -> bool:
 
 
 def _guarded(
-    look: Callable[[Settings], Iterator[Finding]],
+    check: Callable[[Settings], Iterator[Finding]],
 ) -> Callable[[Settings], Iterator[Finding]]:
     def guarded(ours: Settings) -> Iterator[Finding]:
         try:
-            yield from look(ours)
+            yield from check(ours)
         except FairwindError as error:
             yield Finding("error", str(error))
         except redis.RedisError as error:
@@ -212,9 +212,9 @@ def _guarded(
     return guarded
 
 
-_LOOKS = [
-    _guarded(look)
-    for look in (
+_CHECKS = [
+    _guarded(check)
+    for check in (
         _shadowed,
         _secrets,
         _redis,

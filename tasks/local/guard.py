@@ -20,10 +20,10 @@ def kill_group(group: int) -> None:
 
 
 def guard(lines: Iterable[str]) -> None:
-    """Follow lines ``+group`` and ``-group`` until they end, then kill what was not taken back.
+    """Follow lines ``+group`` and ``-group`` until they end, then kill the groups still listed.
 
     Args:
-        lines: What to watch over and what no longer; they end when their writer does.
+        lines: Groups to add and to remove; they end when their writer does.
     """
     groups: list[int] = []
     for line in lines:

@@ -1,7 +1,7 @@
 """Keep Flower on this machine unless it authenticates its visitors.
 
 Flower listens on every interface by default, shows what every task does to any visitor and
-lets anyone shut workers down. `restrict` turns both defaults round.
+lets anyone shut workers down. `restrict` reverses both defaults.
 """
 
 from __future__ import annotations

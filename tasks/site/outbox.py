@@ -1,7 +1,7 @@
-"""The outbox: a site's last answer, kept until the next assignment shows that it was settled.
+"""The outbox: a site's last answer, kept until an assignment of another round replaces it.
 
 A client has one open assignment at a time. So an assignment of another round means that the one
-before is settled, whatever became of it, and its answer may go.
+before is closed, whatever its outcome, and that its answer is no longer needed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Outbox:
         partial.replace(self._receipt)
 
     def keep_update(self, write: Callable[[Path], None]) -> None:
-        """Replace the last update's bytes by what `write` puts at the path it is given.
+        """Replace the last update's bytes by what `write` writes to a path.
 
         They are not synced: that costs as much as training, a killed process loses nothing by it,
         and after a power failure the same bytes are trained again.

@@ -1,4 +1,4 @@
-"""The form in which lists stand in the environment: words separated by commas."""
+"""Lists in the environment: words separated by commas."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def split(value: object) -> object:
     return value
 
 
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
-"""A tuple written in the environment as words separated by commas."""
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
+"""A tuple that the environment holds as words separated by commas."""
