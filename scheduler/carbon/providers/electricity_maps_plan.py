@@ -139,7 +139,8 @@ class KeyPlan:
         what = "has no such zone" if its is None else f"does not offer {endpoint!r} to this key"
         msg = (
             f"{self._fetcher.name} {what} ({zone}), so Fairwind does not request it. The "
-            f"next source stands in; `fairwind zones` lists the zones, docs/carbon-providers.md what plans include."
+            "next source stands in; `fairwind zones` lists the zones, docs/carbon-providers.md "
+            "what plans include."
         )
         raise SignalNotOffered(msg)
 

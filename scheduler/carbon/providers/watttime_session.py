@@ -79,7 +79,8 @@ class Session:
         if zone not in self._coordinates:
             msg = (
                 f"{NAME} knows regions, and no region is set for {zone}, so Fairwind sends it no "
-                f"request. Name it in FAIRWIND_WATTTIME_REGIONS, or its place in FAIRWIND_ZONE_COORDINATES."
+                "request. Name it in FAIRWIND_WATTTIME_REGIONS, or its place in "
+                "FAIRWIND_ZONE_COORDINATES."
             )
             raise SignalNotOffered(msg)
         until, region = self._located.get(zone, (self._fetcher.now(), ""))
