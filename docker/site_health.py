@@ -22,7 +22,7 @@ def main() -> str | None:
         alive = read_heartbeats(broker, [client])
     except (FairwindError, redis.RedisError) as error:
         return str(error)
-    return None if client in alive else f"The worker of {client!r} has not been heard of."
+    return None if client in alive else f"The worker of {client!r} sends no heartbeat."
 
 
 sys.exit(main())

@@ -78,12 +78,12 @@ def _line(
 
 
 def _unknown_grid(outlook: Outlook | None, week: Week | None) -> list[str]:
-    said = []
+    missing = []
     if outlook is None:
-        said.append("The next 24 hours: nobody says what its grid will do; see `fairwind signal`.")
+        missing.append("The next 24 hours: no source forecasts its grid; see `fairwind signal`.")
     if week is None:
-        said.append("The typical week: not every hour of the week has been read yet.")
-    return said
+        missing.append("The typical week: not every hour of the week has been read yet.")
+    return missing
 
 
 __all__ = ["SEEN_ROUNDS", "Advice", "Case", "Record", "gather", "make_advice"]

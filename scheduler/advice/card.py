@@ -1,4 +1,4 @@
-"""Advice for one site: everything its card says, as figures."""
+"""Advice for one site: all figures of its card."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Advice:
         places: Its place among its peers, cause by cause.
         chances: How often it was eligible, good enough and drawn; `None` before the first round.
         lines: What it could change, most grams first. Savings overlap, so they do not add up.
-        missing: What cannot be said, and why: one sentence each.
+        missing: What is unknown, and why: one sentence each.
     """
 
     client: str

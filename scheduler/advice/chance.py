@@ -1,10 +1,10 @@
 """How often a client was chosen, and how often its score would have been among the best.
 
-Past rounds are judged again from what the ledger keeps of them: everybody's verdict and the figures
-behind every score. This counts how often the client's score was among the best of the eligible, as
-many as the round had places. It is an estimate of how a client stands, and no policy's choice: of
-those that ship only `score` goes by it, with chance; `fairwind` weighs the hours ahead and whose
-turn it is, which no change to one client tells.
+Past rounds are judged again from what the ledger keeps of them: every client's verdict and the
+figures behind every score. This counts how often the client's score was among the best of the
+eligible, as many as the round had places. It is an estimate of how a client stands, and no policy's
+choice: of those that ship only `score` goes by it, with chance; `fairwind` weighs the hours ahead
+and whose turn it is, which no change to one client tells.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NEXT_DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class PastVerdict:
-    """What a plan said of one client: its code, and the figures its score was made from."""
+    """The verdict of a plan on one client: its code, and the figures of its score."""
 
     client: str
     code: str
@@ -47,7 +47,7 @@ class PastVerdict:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRound:
-    """A planned round: when (grid clock), its places (`None`: for everybody), and all verdicts."""
+    """A planned round: when (grid clock), its places (`None`: for all), and all verdicts."""
 
     at: datetime
     places: int | None
@@ -58,16 +58,18 @@ class PlannedRound:
     def planned(cls, run: Run, at: datetime, verdicts: VerdictTable) -> Self:
         """Return a round that a run planned at an instant of the grid clock."""
         spec = run.spec
-        everybody = spec.cohort is None or spec.policy == "all"
+        invites_all = spec.cohort is None or spec.policy == "all"
         return cls(
             at=at,
-            places=None if everybody else math.ceil((spec.cohort or 0) * (1 + spec.over_selection)),
+            places=None
+            if invites_all
+            else math.ceil((spec.cohort or 0) * (1 + spec.over_selection)),
             verdicts=tuple(PastVerdict.of(row, verdicts.weights) for row in verdicts.rows),
             weights=verdicts.weights,
         )
 
     def of(self, client: str) -> PastVerdict | None:
-        """Return what was said of one client, `None` if it was not enrolled then."""
+        """Return the verdict on one client, `None` if it was not enrolled then."""
         return next((v for v in self.verdicts if v.client == client), None)
 
 

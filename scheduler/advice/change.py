@@ -22,7 +22,7 @@ from scheduler.advice.source import (
 
 _OWN = "this site's own figures of the last five weeks"
 _WORTH_SHARE = 0.01
-"""A change that saves less than this share of an update is not worth a line."""
+"""A change that saves less than this share of an update gets no line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,11 @@ class Facts:
 
 
 Simulated = SiteChange | str | None
-"""A change, or why nothing can be said of it, or nothing to say."""
+"""A change, or why its saving is unknown, or `None`."""
 
 
 def find_changes(facts: Facts) -> tuple[tuple[SiteChange, ...], tuple[str, ...]]:
-    """Return the changes that save something, most grams first, and what cannot be said and why."""
+    """Return the changes that save something, most grams first, and what is unknown and why."""
     answers = [propose(facts) for propose in _PROPOSALS]
     worth = facts.own.gco2eq * _WORTH_SHARE
     changes = [a for a in answers if isinstance(a, SiteChange) and a.saves_gco2eq > worth]
@@ -210,7 +210,7 @@ def _smaller_updates(facts: Facts) -> Simulated:
 def _overhead(facts: Facts) -> Simulated:
     own = facts.own
     if own.pue == 1:
-        return "Cooling: the site says PUE 1, as if it had none; set FAIRWIND_PUE."
+        return "Cooling: the site reports PUE 1, as if it had none; set FAIRWIND_PUE."
     if own.pue <= REACHABLE_PUE:
         return None
     share = 1 - REACHABLE_PUE / own.pue
@@ -229,7 +229,7 @@ def _overhead(facts: Facts) -> Simulated:
 def _idle(facts: Facts) -> Simulated:
     idle = facts.own.idle_gco2eq
     if idle is None:
-        return "Waiting hardware: the site does not say what it uses (FAIRWIND_IDLE_W)."
+        return "Waiting hardware: the site does not report its energy (FAIRWIND_IDLE_W)."
     return SiteChange(
         name="idle",
         text="Switch off, or give to others, the hardware that waits between updates.",
@@ -244,14 +244,14 @@ def _idle(facts: Facts) -> Simulated:
 
 def _wasted(facts: Facts) -> Simulated:
     wasted, parts = facts.own.wasted_gco2eq, facts.outcomes
-    told = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in parts.most_common())
+    kinds = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in parts.most_common())
     return SiteChange(
         name="wasted",
         text="See that work counts: come in time, and look into what fails (the site's log).",
         saves_gco2eq=wasted,
         low_gco2eq=0.0,
         high_gco2eq=wasted,
-        computed=f"all of the {show_mass(wasted)} of work that did not count ({told})",
+        computed=f"all of the {show_mass(wasted)} of work that did not count ({kinds})",
         source=_OWN,
     )
 

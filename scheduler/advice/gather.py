@@ -70,8 +70,8 @@ class Case:
     Attributes:
         client: Whose advice.
         record: What the federation did.
-        past: What its grid said in the last five weeks, in order; gaps are left out.
-        ahead: What its grid will say in the next 24 hours; empty if nobody knows.
+        past: Readings of its grid in the last five weeks, in order; gaps are left out.
+        ahead: Forecast of its grid for the next 24 hours; empty if there is none.
         rule: When gates open.
     """
 
@@ -96,8 +96,8 @@ def gather(state: Federation, record: Record, grid: Grid, rule: GateRule, client
     ahead: list[Reading] = []
     with suppress(SignalError):
         ahead = list(grid.signal.readings(client.zone, now, now + DAY))
-    alike = [r for r in ahead if r.family == grid.family]
-    return Case(client, record, tuple(past), tuple(alike), rule)
+    comparable = [r for r in ahead if r.family == grid.family]
+    return Case(client, record, tuple(past), tuple(comparable), rule)
 
 
 def _known(grid: Grid, zone: str, start: datetime, end: datetime) -> list[Reading]:
@@ -116,5 +116,5 @@ def _known(grid: Grid, zone: str, start: datetime, end: datetime) -> list[Readin
 
 def _unknown(client: str, enrolled: list[str]) -> str:
     near = difflib.get_close_matches(client, enrolled, n=1)
-    hint = f"Did you mean {near[0]}?" if near else "`fairwind clients` lists who is."
+    hint = f"Did you mean {near[0]}?" if near else "`fairwind clients` lists all that are."
     return f"No client {client!r} is enrolled, so there is no advice for it. {hint}"

@@ -93,7 +93,7 @@ class DayWindow:
 def look_ahead(ahead: Sequence[Reading], now: datetime) -> Outlook | None:
     """Return the next 24 hours, `None` where they are not known without a gap.
 
-    No hour is named best where all are alike, or where the present one is as clean.
+    No hour is best where all are equal, or where the present one is as clean.
     """
     try:
         whole = mean_over(ahead, now, now + 24 * HOUR)

@@ -31,7 +31,7 @@ CAUSES = (
 
 
 _ALIKE = 0.01
-"""Who is better by less than this share shares the place."""
+"""Clients that differ by less than this share have the same place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,8 @@ class Practice:
         gco2eq_per_kwh: Carbon intensity of its work, weighted by energy.
         joule_per_sample: Energy for one example, J; `None` if it counts no examples.
         pue: Power usage effectiveness of its newest update.
-        idle_gco2eq: Emissions of its waiting hardware for each update; `None` if it does not say.
-        idle_share: Share of waiting hardware in its energy; `None` if it does not say.
+        idle_gco2eq: Emissions of its waiting hardware for each update; `None` if not reported.
+        idle_share: Share of waiting hardware in its energy; `None` if not reported.
         network_wh: Electricity for the bytes of one update, both ways, Wh; `None` if unknown.
         wasted_gco2eq: Emissions of work that did not count, for each update that did.
     """

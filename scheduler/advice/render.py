@@ -54,7 +54,7 @@ def _headline(advice: Advice) -> str:
 def _now(advice: Advice) -> str:
     own = advice.practice
     if own is None:
-        return "It has not trained for us yet, as far as its figures tell."
+        return "It has not trained yet, as far as its figures show."
     return (
         f"One update takes {show_energy(own.energy_wh)} and emits {show_mass(own.gco2eq)}: the "
         f"mean of {own.updates} updates; about {own.per_month:,.0f} updates a month."
@@ -81,8 +81,8 @@ def _sections(advice: Advice, *, shown: int, missing: int) -> Iterator[tuple[str
         items = [_change(line, advice.chances) for line in advice.lines[:shown]]
         yield title, items + _more(len(advice.lines) - shown)
     if advice.missing:
-        items = [(said,) for said in advice.missing[:missing]]
-        yield "What cannot be said", items + _more(len(advice.missing) - missing)
+        items = [(reason,) for reason in advice.missing[:missing]]
+        yield "What is unknown", items + _more(len(advice.missing) - missing)
 
 
 def _more(count: int) -> list[Item]:

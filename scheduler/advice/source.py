@@ -1,4 +1,4 @@
-"""What advice assumes and who published it: every figure that is not the federation's own."""
+"""The assumptions of advice and their publications: all figures from elsewhere."""
 
 from __future__ import annotations
 

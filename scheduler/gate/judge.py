@@ -52,7 +52,7 @@ def judge(
 def _judge_grid(
     reading: Reading | None, week: Mapping[str, float], rule: GateRule, now: datetime
 ) -> Code:
-    """Return what the grid alone says: why it cannot be judged, or how clean it is."""
+    """Return the code of the grid alone: why it cannot be judged, or how clean it is."""
     if reading is None:
         return "no_reading"
     if not reading.start <= now < reading.end:
@@ -83,7 +83,7 @@ def _settle(
     """Return a gate's state and reason: the whole law, of facts alone.
 
     Args:
-        grid: What the grid says, as `_judge_grid` returns it.
+        grid: The code of the grid, as `_judge_grid` returns it.
         before: The state as last judged.
         dwells: Whether that state is kept for its dwell.
         spent: Whether the client has waited for as long as its patience.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from scheduler.report.methods import METHODS, credits_of
 from scheduler.report.report import Group, Report
 from scheduler.report.section import Section, Table
-from scheduler.report.show import NOT_SAID, UNKNOWN, Show, not_settled, share, significant, time
+from scheduler.report.show import NOT_REPORTED, UNKNOWN, Show, not_settled, share, significant, time
 from scheduler.report.summary import range_text
 
 _FIGURES = ("booked", "settled", "idle", "network", "embodied")
@@ -124,10 +124,10 @@ def sureness_section(report: Report, show: Show) -> Section:
 
 
 def signals_section(report: Report) -> Section:
-    """Return who spoke for each zone, and when a signal fell back."""
+    """Return the sources of each zone, and when a fallback was active."""
     voices = [
         [v.zone, v.source, v.family, v.quality, time(v.first), time(v.last), str(v.readings)]
-        for v in report.voices
+        for v in report.sources
     ]
     header = ["zone", "signal", "counts", "quality", "first slot", "last slot", "readings"]
     fallbacks = [
@@ -145,7 +145,7 @@ def signals_section(report: Report) -> Section:
         tables=tables,
         notes=[
             *([] if fallbacks else ["No signal fell back in the period."]),
-            *credits_of(v.source for v in report.voices),
+            *credits_of(v.source for v in report.sources),
         ],
     )
 
@@ -170,7 +170,7 @@ def checking_section(report: Report) -> Section:
                 f"of hashes is whole, and its head is {found.head}."
             ),
             (
-                "Whoever holds the ledger gets the same figures with `fairwind report`, the same "
+                "With the ledger, anyone gets the same figures with `fairwind report`, the same "
                 "head with `fairwind ledger verify`, and the same models with `fairwind ledger "
                 "replay`. report.json holds every figure in full precision, bookings.csv each "
                 "piece of work, months.csv the months."
@@ -198,7 +198,7 @@ def _costs(show: Show) -> list[str]:
 
 def _figures(group: Group, show: Show) -> list[str]:
     figures = group.figures
-    idle = UNKNOWN if figures.idle_wh is not None else NOT_SAID
+    idle = UNKNOWN if figures.idle_wh is not None else NOT_REPORTED
     reported = figures.unreported < figures.pieces
     booked = reported and _some_known(figures.unknown_when_booked_wh, figures.energy_wh)
     settled = reported and _some_known(figures.unknown_wh, figures.energy_wh)
@@ -209,7 +209,7 @@ def _figures(group: Group, show: Show) -> list[str]:
         show.grams(figures.settled_gco2eq if settled else None),
         show.grams(figures.idle_gco2eq, idle),
         show.grams(figures.network_gco2eq),
-        show.grams(figures.embodied_gco2eq, NOT_SAID),
+        show.grams(figures.embodied_gco2eq, NOT_REPORTED),
     ]
 
 

@@ -42,7 +42,7 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         "Pieces of work",
-        "Everything that was asked for is booked once: counted, late, refused, conflicting, "
+        "Every assignment is booked once: counted, late, refused, conflicting, "
         "duplicate, declined, failed, cut off with its round, or lost. What a lost piece used was "
         "never reported; it is unknown, not zero. Work belongs to the period and the month in "
         "which its round was planned.",
@@ -73,20 +73,20 @@ METHODS: tuple[Method, ...] = (
     Method(
         "Idle hardware",
         "What reserved hardware used since the site's last answer while it waited, as the site "
-        "says it, at the intensity of the work that followed. Apart from the work.",
+        "reports it, at the intensity of the work that followed. Apart from the work.",
         f"{_SCI}: E covers reserved hardware",
     ),
     Method(
         "Network",
         "Bytes of the model pulled and of the update sent, times a constant: 0.001 kWh/GB unless "
-        "FAIRWIND_NETWORK_KWH_PER_GB said otherwise when the work was booked; at the intensity of "
-        "the client's zone. Published constants lie a factor of 69 apart (CUMULATOR: 0.069 "
+        "FAIRWIND_NETWORK_KWH_PER_GB was set otherwise when the work was booked; at the intensity "
+        "of the client's zone. Published constants lie a factor of 69 apart (CUMULATOR: 0.069 "
         "kWh/GB), so the figure stands apart and its uncertainty is not quantified.",
         "Cloud Carbon Footprint, methodology, networking; CUMULATOR, EPFL (both adopted 2026-11)",
     ),
     Method(
         "Embodied emissions",
-        "M = TE x (TiR / EL) x (RR / ToR) with TE, EL and the share RR / ToR as the site says "
+        "M = TE x (TiR / EL) x (RR / ToR) with TE, EL and the share RR / ToR as the site sets "
         "them, TiR the time of the task. Apart from the operational emissions.",
         f"{_SCI}, embodied emissions",
     ),
@@ -115,5 +115,5 @@ _CREDITS: Mapping[str, str] = {
 
 
 def credits_of(sources: Iterable[str]) -> list[str]:
-    """Return whom to credit for the readings of some signals, and under which licence."""
+    """Return the credits for the readings of some signals, with their licences."""
     return [_CREDITS[name] for name in sorted(set(sources)) if name in _CREDITS]

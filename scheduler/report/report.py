@@ -10,9 +10,9 @@ from common.errors import FederationError
 from scheduler.accounting.booking import Booking
 from scheduler.carbon import LOCAL
 from scheduler.ledger.event import Event
-from scheduler.report.chronicle import Chronicle, Fallback, Voice
+from scheduler.report.event_log import EventLog, Fallback, SourceUse
 from scheduler.report.sums import ReportSums, add_up, energy_of
-from scheduler.report.trajectory import RunLine, tell_run
+from scheduler.report.trajectory import RunLine, run_line
 from scheduler.report.uncertainty import Range, range_of
 
 
@@ -74,7 +74,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything a report says. Times are on the grid clock; see `Scope` and `Provenance`.
+    """All figures of a report. Times are on the grid clock; see `Scope` and `Provenance`.
 
     Attributes:
         family: What the carbon intensities count; `None` if none was ever known.
@@ -100,7 +100,7 @@ class Report:
     outcomes: tuple[Group, ...]
     shares: tuple[Share, ...]
     settles: bool
-    voices: tuple[Voice, ...]
+    sources: tuple[SourceUse, ...]
     fallbacks: tuple[Fallback, ...]
     bookings: tuple[Booking, ...]
 
@@ -111,7 +111,7 @@ class Report:
 
 
 def make_report(events: Iterable[Event], *, provenance: Provenance, scope: Scope) -> Report:
-    """Return the report of what the events tell.
+    """Return the report of the events.
 
     Args:
         events: All events of the ledger, in order.
@@ -121,64 +121,64 @@ def make_report(events: Iterable[Event], *, provenance: Provenance, scope: Scope
     Raises:
         FederationError: If the run does not exist, or no work is in the scope.
     """
-    told = Chronicle()
+    log = EventLog()
     for event in events:
-        told.see(event)
-    _refuse_unknown_run(told, scope)
-    bookings = _in_scope(told, scope)
-    if not bookings or told.first is None or told.last is None:
+        log.see(event)
+    _refuse_unknown_run(log, scope)
+    bookings = _in_scope(log, scope)
+    if not bookings or log.first is None or log.last is None:
         msg = (
-            "No work was booked in the period that is asked for, so there is nothing to report. "
+            "No work was booked in this period, so there is nothing to report. "
             "`fairwind status` shows what there is; --since and --until are on the grid clock."
         )
         raise FederationError(msg)
     runs = [
-        tell_run(run, [b for b in bookings if b.run == run.id], told.planned, told.state.book)
-        for run in told.state.runs.values()
+        run_line(run, [b for b in bookings if b.run == run.id], log.planned, log.state.book)
+        for run in log.state.runs.values()
         if any(b.run == run.id for b in bookings)
     ]
-    placed = [_placed(booking, told) for booking in bookings]
+    placed = [_placed(booking, log) for booking in bookings]
     zones = {b.zone for b in bookings}
-    since, until = scope.since or min(placed), scope.until or max(told.last, *placed)
+    since, until = scope.since or min(placed), scope.until or max(log.last, *placed)
     return Report(
         provenance=provenance,
         scope=scope,
         since=since,
         until=until,
-        family=str(told.state.book.family) if told.state.book.family else None,
+        family=str(log.state.book.family) if log.state.book.family else None,
         totals=add_up(bookings),
         counted=add_up(b for b in bookings if b.outcome == "counted"),
         uncounted=add_up(b for b in bookings if b.outcome != "counted"),
-        uncertainty=range_of(bookings, told.spread),
+        uncertainty=range_of(bookings, log.spread),
         runs=tuple(runs),
         sites=_groups(bookings, lambda b: b.client, note=lambda b: b.zone),
         zones=_groups(bookings, lambda b: b.zone),
-        months=_groups(bookings, lambda b: f"{_placed(b, told).astimezone(UTC):%Y-%m}"),
+        months=_groups(bookings, lambda b: f"{_placed(b, log).astimezone(UTC):%Y-%m}"),
         outcomes=_groups(bookings, lambda b: b.outcome),
         shares=_shares(bookings),
         settles=any(_settles(booking) for booking in bookings),
-        voices=tuple(told.voices[key] for key in sorted(told.voices) if key[0] in zones),
-        fallbacks=tuple(f for f in _fallbacks(told, since, until) if f.zone in zones),
+        sources=tuple(log.sources[key] for key in sorted(log.sources) if key[0] in zones),
+        fallbacks=tuple(f for f in _fallbacks(log, since, until) if f.zone in zones),
         bookings=tuple(bookings),
     )
 
 
-def _refuse_unknown_run(told: Chronicle, scope: Scope) -> None:
-    if scope.run is not None and scope.run not in told.state.runs:
-        known = ", ".join(told.state.runs) or "none yet"
+def _refuse_unknown_run(log: EventLog, scope: Scope) -> None:
+    if scope.run is not None and scope.run not in log.state.runs:
+        known = ", ".join(log.state.runs) or "none yet"
         msg = f"There is no run {scope.run!r}, so there is nothing to report. There are: {known}."
         raise FederationError(msg)
 
 
-def _in_scope(told: Chronicle, scope: Scope) -> list[Booking]:
-    inside = [b for b in told.state.book if scope.covers(b.run, _placed(b, told))]
-    return sorted(inside, key=lambda b: (_placed(b, told), b.run, b.round, b.client))
+def _in_scope(log: EventLog, scope: Scope) -> list[Booking]:
+    inside = [b for b in log.state.book if scope.covers(b.run, _placed(b, log))]
+    return sorted(inside, key=lambda b: (_placed(b, log), b.run, b.round, b.client))
 
 
-def _placed(booking: Booking, told: Chronicle) -> datetime:
+def _placed(booking: Booking, log: EventLog) -> datetime:
     """Return when the round of some work was planned; if it never was, when the work began."""
-    planned = told.planned.get((booking.run, booking.round)) or booking.started_at
-    return planned or told.state.runs[booking.run].grid_started_at
+    planned = log.planned.get((booking.run, booking.round)) or booking.started_at
+    return planned or log.state.runs[booking.run].grid_started_at
 
 
 def _settles(booking: Booking) -> bool:
@@ -188,13 +188,13 @@ def _settles(booking: Booking) -> bool:
     )
 
 
-def _fallbacks(told: Chronicle, since: datetime, until: datetime) -> list[Fallback]:
+def _fallbacks(log: EventLog, since: datetime, until: datetime) -> list[Fallback]:
     """Return the fallbacks of a period, those that were in force at its begin first."""
-    before = {fallback.zone: fallback for fallback in told.fallbacks if fallback.at < since}
+    before = {fallback.zone: fallback for fallback in log.fallbacks if fallback.at < since}
     in_force = [
         fallback for fallback in before.values() if fallback.active_source != fallback.expected
     ]
-    return [*in_force, *(f for f in told.fallbacks if since <= f.at <= until)]
+    return [*in_force, *(f for f in log.fallbacks if since <= f.at <= until)]
 
 
 def _groups(

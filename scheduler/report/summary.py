@@ -6,7 +6,7 @@ from common.units import show_duration
 from scheduler.report.report import Report
 from scheduler.report.section import Section, Table
 from scheduler.report.show import (
-    NOT_SAID,
+    NOT_REPORTED,
     NOT_YET,
     UNKNOWN,
     Show,
@@ -88,10 +88,10 @@ def totals_section(report: Report, show: Show) -> Section:
          show.grams(report.counted.settled_gco2eq)],
         ["  of it not counted", show.energy(report.uncounted.energy_wh),
          show.grams(report.uncounted.settled_gco2eq)],
-        ["Idle hardware", show.energy(totals.idle_wh, NOT_SAID),
-         show.grams(totals.idle_gco2eq, UNKNOWN if totals.idle_wh is not None else NOT_SAID)],
+        ["Idle hardware", show.energy(totals.idle_wh, NOT_REPORTED),
+         show.grams(totals.idle_gco2eq, UNKNOWN if totals.idle_wh is not None else NOT_REPORTED)],
         ["Network (modelled)", show.energy(totals.network_wh), show.grams(totals.network_gco2eq)],
-        ["Embodied", "-", show.grams(totals.embodied_gco2eq, NOT_SAID)],
+        ["Embodied", "-", show.grams(totals.embodied_gco2eq, NOT_REPORTED)],
         ["All of it, as far as known", "-", show.grams(totals.all_gco2eq)],
     ]  # fmt: skip
     return Section(

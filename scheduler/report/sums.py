@@ -24,11 +24,11 @@ class ReportSums:
         unknown_when_booked_wh: Energy whose emissions were unknown when it was booked, Wh.
         unknown_wh: Energy whose emissions still are unknown, Wh.
         apart_gco2eq: Emissions known in another family alone: in no other sum, gCO2eq.
-        idle_wh: Reserved hardware while it waited; `None` if no site says it.
+        idle_wh: Reserved hardware while it waited; `None` if no site reports it.
         idle_gco2eq: Its emissions under the surest intensity; `None` if unknown.
         network_wh: The bytes' way, both ways, modelled; `None` if unknown.
         network_gco2eq: Its emissions at the intensity of the client's zone; `None` if unknown.
-        embodied_gco2eq: Share of making the hardware; `None` if no site says it.
+        embodied_gco2eq: Share of making the hardware; `None` if no site reports it.
     """
 
     pieces: int

@@ -1,4 +1,4 @@
-"""The course of a run as a report tells it: round by round, with what waiting avoided."""
+"""The rounds of a run as a report shows them, with what waiting avoided."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class RunLine:
     rounds: tuple[RoundLine, ...]
 
 
-def tell_run(
+def run_line(
     run: Run, bookings: Sequence[Booking], planned: Mapping[tuple[str, int], datetime], book: Book
 ) -> RunLine:
     """Return a run's line.

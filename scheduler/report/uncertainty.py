@@ -1,6 +1,6 @@
 """Uncertainty: the range of a sum of emissions, from published figures alone.
 
-Where no figure exists, nothing is assumed: the share of such energy is said beside the range, and
+Where no figure exists, nothing is assumed: the share of such energy stands beside the range, and
 the true range is wider. Errors of one source are correlated for hours (of forecasts by 0.91 from
 hour to hour), so the ends of the range are added up: nothing is taken to average out.
 """
@@ -30,7 +30,7 @@ GPU_ERROR = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Emissions between which the truth lies as far as published errors say, gCO2eq.
+    """Range of the emissions by published errors, gCO2eq.
 
     Attributes:
         low_gco2eq: Lower end; `None` if no error is quantified.
@@ -95,9 +95,9 @@ def _quantiles(booking: Booking, spread: Spread) -> tuple[float, float] | None:
     start, end = booking.started_at, booking.ended_at
     if start is None or end is None:
         return None
-    told = spread.get(booking.zone, {})
+    forecasts = spread.get(booking.zone, {})
     hours = hours_overlapping(start, max(end, start + timedelta.resolution))
-    inside = [told[hour] for hour in hours if hour in told]
+    inside = [forecasts[hour] for hour in hours if hour in forecasts]
     value = math.fsum(r.gco2eq_per_kwh for r in inside)
     if not value:
         return None

@@ -1,4 +1,4 @@
-"""A sequence whose items are made when they are read: objects of columns, for whoever asks."""
+"""A sequence whose items are made when they are read: rows of columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan: who trains in the next round, who does not, and why: a pure function of values."""
+"""A plan: the cohort of the next round, and the verdict on every client. Pure."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ MAX_WEIGHT_PERMILLE = round(WEIGHT_SPAN * _PERMILLE)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The cohort of a round, or nobody and the reason why the round waits.
+    """The cohort of a round, or the reason why the round waits.
 
     Attributes:
-        cohort: Who is invited.
+        cohort: The invited clients.
         target: How many updates the round aims at.
-        verdicts: Everybody's.
-        waiting: Why nobody is invited; `None` if somebody is.
+        verdicts: Those on all clients.
+        waiting: Why the round waits; `None` if it starts.
         expected_gco2eq: Of the cohort's clients of which experience exists.
-        epochs: Local epochs of those who are to do fewer than the run asks for.
-        weights_permille: What the examples of each of the cohort count; empty if all count alike.
-        because: Why the policy invites or waits, where it says so.
+        epochs: Local epochs of the clients that do fewer than the run's.
+        weights_permille: What the examples of each client count; empty if all count the same.
+        because: Why the policy invites or waits, if it has a reason.
     """
 
     cohort: tuple[str, ...]
@@ -70,10 +70,10 @@ class Situation:
 
     Attributes:
         now: On the grid clock.
-        clients: Everybody enrolled.
+        clients: All enrolled clients.
         gates: By client id.
-        readings: By client id, what its grid says now; `None` where that is unknown or of another
-            family than the federation's.
+        readings: By client id, the reading of its zone now; `None` where that is unknown or of
+            another family than the federation's.
         busy: Clients with an open assignment, of whichever run.
         failures: Consecutive failures in this run, by client id.
         spent_gco2eq: What the run has emitted so far.
@@ -98,10 +98,10 @@ class Situation:
 
 
 def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Round | None) -> Plan:
-    """Plan round `number` of a run, or who joins a round that is short of its quorum.
+    """Plan round `number` of a run, or more clients for a round that is short of its quorum.
 
     Args:
-        spec: What the run asks for.
+        spec: The run's.
         situation: The federation at this instant.
         number: The round's number, from 1.
         so_far: The open round that needs more clients; `None` for a new one.
@@ -112,19 +112,19 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
     Raises:
         SettingError: If the run's policy cannot be found, or fails.
     """
-    fleet = ClientTable(situation.clients)
-    scores = score_fleet(fleet, situation.readings, situation.weights)
+    table = ClientTable(situation.clients)
+    scores = score_fleet(table, situation.readings, situation.weights)
     expected = np.array(scores.figures["grams_per_update"], dtype=np.float64)
-    codes = _codes(fleet, situation, so_far)
+    codes = _codes(table, situation, so_far)
     # By id, so that the order in which clients enrolled decides nothing.
-    eligible = sorted(np.flatnonzero(codes == _FREE).tolist(), key=fleet.ids.__getitem__)
+    eligible = sorted(np.flatnonzero(codes == _FREE).tolist(), key=table.ids.__getitem__)
     quorum, target = _aims(spec, len(eligible), so_far)
     waiting: WaitReason | None = None
     answer = SelectionResult(())
     if len(eligible) < quorum:
         waiting = "too_few"
     else:
-        pool = _pool(fleet, eligible, situation, score=scores.values, gco2eq=expected)
+        pool = _pool(table, eligible, situation, score=scores.values, gco2eq=expected)
         wanted = min(len(eligible), math.ceil(target * (1 + spec.over_selection)))
         attempt = len(so_far.cohort) if so_far else 0
         context = SelectionContext(
@@ -132,7 +132,7 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
             wanted=wanted, quorum=quorum, number=number, now=situation.now,
             rng=Random(derive_seed(spec.seed, spec.id, number, f"plan-{attempt}")),  # noqa: S311 - a draw, not a secret
             past=[_past(closed) for closed in situation.past],
-            num_clients=len(fleet), spent_gco2eq=situation.spent_gco2eq,
+            num_clients=len(table), spent_gco2eq=situation.spent_gco2eq,
             grams=spec.grams, rounds_left=None if spec.rounds is None else spec.rounds - number + 1,
             # A round under way is not kept waiting for a better hour: its updates would grow old.
             hours_left=situation.hours_left if so_far is None else None,
@@ -144,12 +144,12 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
         if len(answer.cohort) < quorum:
             waiting = "policy_waits"
         else:
-            codes[fleet.find(answer.cohort)] = _INVITED
+            codes[table.find(answer.cohort)] = _INVITED
             target = target if answer.target is None else answer.target
     for client, epochs in answer.epochs.items():
-        place = fleet.find([client])
+        place = table.find([client])
         expected[place] = expected[place] * epochs / spec.hyperparameters.epochs
-    verdicts = Verdicts(fleet.ids, codes, situation.gates, scores, expected, notes=answer.notes)
+    verdicts = Verdicts(table.ids, codes, situation.gates, scores, expected, notes=answer.notes)
     remaining = None if spec.grams is None else spec.grams - situation.spent_gco2eq
     weighs = bool(answer.weights) if so_far is None else so_far.weighs
     return _within_budget(target, verdicts, waiting, remaining, answer, weighs=weighs)
@@ -162,7 +162,7 @@ def _past(closed: ClosedRound) -> PastRound:
 
 
 def _pool(
-    fleet: ClientTable,
+    table: ClientTable,
     eligible: Sequence[int],
     situation: Situation,
     *,
@@ -171,23 +171,23 @@ def _pool(
 ) -> CandidateTable:
     """Return the clients at these places as columns for a policy."""
     places = np.array(eligible, dtype=np.int64)
-    occurring, first, zone = np.unique(fleet.zone[places], return_index=True, return_inverse=True)
+    occurring, first, zone = np.unique(table.zone[places], return_index=True, return_inverse=True)
     order = np.argsort(first)
-    zones = tuple(fleet.zones[place] for place in occurring[order])
+    zones = tuple(table.zones[place] for place in occurring[order])
     ahead = [situation.forecasts.get(name, ()) for name in zones]
     forecasts = np.full((len(zones), max(map(len, ahead), default=0)), np.nan)
     for row, values in zip(forecasts, ahead, strict=True):
         row[: len(values)] = values
-    waited = fleet.waited(situation.now)
+    waited = table.waited(situation.now)
     waited_h = [waited[place] / HOUR for place in eligible]
     return CandidateTable(
-        clients=[fleet.ids[place] for place in eligible],
+        clients=[table.ids[place] for place in eligible],
         zones=zones, zone=np.argsort(order)[zone],
-        score=score[places], updates=fleet.updates[places],
-        num_examples=fleet.num_examples[places], utility=fleet.utility[places],
-        duration_s=fleet.latency_s[places], energy_wh=fleet.energy_per_update_wh[places],
+        score=score[places], updates=table.updates[places],
+        num_examples=table.num_examples[places], utility=table.utility[places],
+        duration_s=table.latency_s[places], energy_wh=table.energy_per_update_wh[places],
         gco2eq=gco2eq[places],
-        intensity_gco2eq_per_kwh=intensities(fleet, situation.readings)[places],
+        intensity_gco2eq_per_kwh=intensities(table, situation.readings)[places],
         waited_h=np.array(waited_h, dtype=np.float64), forecasts=forecasts,
     )  # fmt: skip
 
@@ -205,22 +205,22 @@ def _aims(spec: RunSpec, eligible: int, so_far: Round | None) -> tuple[int, int]
     return 1, max(1, missing)
 
 
-def _codes(fleet: ClientTable, situation: Situation, so_far: Round | None) -> Ints:
+def _codes(table: ClientTable, situation: Situation, so_far: Round | None) -> Ints:
     """Return what keeps each client from training, or that nothing does, as places in `VERDICTS`.
 
-    The last reason told is the one that counts.
+    The last reason that applies counts.
     """
-    gates = [situation.gates.get(client) for client in fleet.ids]
+    gates = [situation.gates.get(client) for client in table.ids]
     codes = np.array([_OF_GATE[gate.state if gate else None] for gate in gates], dtype=np.int64)
     failing = [c for c, failed in situation.failures.items() if failed >= MAX_FAILURES]
-    codes[fleet.find(failing)] = VERDICTS.index("failing")
-    codes[fleet.find(situation.busy)] = VERDICTS.index("busy")
+    codes[table.find(failing)] = VERDICTS.index("failing")
+    codes[table.find(situation.busy)] = VERDICTS.index("busy")
     if so_far is not None:
-        for place in fleet.find(so_far.cohort):
-            client = fleet.clients[place]
+        for place in table.find(so_far.cohort):
+            client = table.clients[place]
             code = _part_code(client, so_far.cohort[client.id], so_far, situation.now)
             codes[place] = codes[place] if code is None else VERDICTS.index(code)
-    codes[~fleet.alive] = VERDICTS.index("silent")
+    codes[~table.alive] = VERDICTS.index("silent")
     return codes
 
 
@@ -239,10 +239,10 @@ _OF_GATE: Mapping[State | None, int] = {
 def _part_code(
     client: Client, part: AssignmentState, so_far: Round, now: datetime
 ) -> VerdictCode | None:
-    """Return why a client that has a part in the round is not asked again, or `None` if it is.
+    """Return why a client that takes part in the round is not invited again; `None` if it may be.
 
-    A site that declined for reasons of its own is asked again when the hour it was asked for is
-    over; one that failed, when its worker was restarted.
+    A site that declined for reasons of its own may be invited again when the hour of its assignment
+    is over; one that failed, when its worker was restarted.
     """
     if part.status in ("open", "accepted"):
         return "in_round"

@@ -2,11 +2,11 @@
 
 Utility and latency follow Oort: Lai, Zhu, Madhyastha and Chowdhury, "Oort: Efficient Federated
 Learning via Guided Participant Selection", OSDI 2021. Carbon, fairness and the other parts stand
-beside them. What is unknown of a client is left out of its parts and named. In the total it counts
-as the fleet's median of that part: keeping a figure back lifts nobody above the middle and costs a
-newcomer nothing. Who is worse than the middle in a part can still gain by keeping it back, at most
-up to the middle; so `unknown` is shown wherever a score is. A part that nobody knows is left out
-for all, and a part with weight 0 is shown but moves nothing.
+beside them. A client's unknown figures are left out of its parts and named. In the total they count
+as the median of that part: withholding a figure lifts no client above the median and costs a
+newcomer nothing. A client below the median can still gain by withholding, at most up to the median;
+so `unknown` is shown wherever a score is. A part unknown of all clients is left out, and a part
+with weight 0 is shown but changes nothing.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ WEIGHTS: Mapping[str, float] = {
     "participation": 0.15,
     "utility": 0.15,
 }
-"""How much each part counts if the settings say nothing else. Carbon first; participation and
+"""How much each part counts by default. Carbon first; participation and
 utility keep a green-only choice from biasing the model. Idle share and reliability stand for energy
 that grams per update do not show: hardware that waits, and work that was lost. The rest is shown
 but counts nothing: joules per sample and low-carbon share are in the grams already and would count
-twice, the spread of latency says little where a round waits for its quorum only, and a price is no
-emission."""
+twice, the spread of latency matters little where a round waits for its quorum only, and a price
+is no emission."""
 
 UNITS: Mapping[str, str] = {
     "grams_per_update": "gCO2eq",
@@ -75,7 +75,7 @@ _MORE_IS_BETTER = {"low_carbon_share", "reliability", "utility"}
 
 
 class ScorePart(NamedTuple):
-    """One part of a score: the figure as observed, and its rank in the fleet from 0 to 1 (best)."""
+    """One part of a score: the observed figure, and its rank among all from 0 to 1 (best)."""
 
     name: str
     value: float
@@ -86,13 +86,13 @@ class ScorePart(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The weighted mean of all parts from 0 to 1, unknown ones at the fleet's middle.
+    """The weighted mean of all parts from 0 to 1, unknown ones at the median.
 
     Attributes:
-        value: The mean; 0.5 where nobody knows anything.
+        value: The mean; 0.5 where all is unknown.
         weights: By part, in the order of `figures`.
         figures: What was observed, by part; `None` where unknown.
-        ranks: From 0 to 1 (best), by part; of an unknown one the fleet's median.
+        ranks: From 0 to 1 (best), by part; of an unknown one the median.
     """
 
     value: float
@@ -138,50 +138,50 @@ def score_weights(chosen: Mapping[str, float]) -> dict[str, float]:
     weights = {**WEIGHTS, **chosen}
     if not sum(weights.values()) > 0:
         msg = (
-            "FAIRWIND_SCORE_WEIGHTS leaves every part of the score at 0, so clients could not be "
-            "told apart. Give one of them a weight."
+            "FAIRWIND_SCORE_WEIGHTS leaves every part of the score at 0, so all clients would "
+            "score the same. Give one of them a weight."
         )
         raise SettingError(msg)
     return weights
 
 
 def score_fleet(
-    fleet: ClientTable, readings: Mapping[str, Reading | None], weights: Mapping[str, float]
+    table: ClientTable, readings: Mapping[str, Reading | None], weights: Mapping[str, float]
 ) -> Scores:
     """Score every client against the others.
 
     Args:
-        fleet: The clients to compare.
+        table: The clients to compare.
         readings: By client id, what its zone's grid emits now, of one family; `None` if unknown.
         weights: How much each part counts, as `score_weights` returns them.
     """
-    known = [readings[client] for client in fleet.ids]
+    known = [readings[client] for client in table.ids]
     figures: dict[str, Floats | Ints] = {
-        "grams_per_update": expected_gco2eqs(fleet, readings),
-        "joule_per_sample": fleet.energy_per_example_j,
-        "latency": fleet.latency_s,
-        "latency_spread": fleet.latency_spread_s,
+        "grams_per_update": expected_gco2eqs(table, readings),
+        "joule_per_sample": table.energy_per_example_j,
+        "latency": table.latency_s,
+        "latency_spread": table.latency_spread_s,
         "low_carbon_share": _floats([r.low_carbon_share if r else None for r in known]),
         "energy_price": _floats([r.price_eur_per_mwh if r else None for r in known]),
-        "idle_share": fleet.idle_share,
-        "reliability": fleet.reliability,
-        "participation": fleet.updates,
-        "utility": fleet.utility,
+        "idle_share": table.idle_share,
+        "reliability": table.reliability,
+        "participation": table.updates,
+        "utility": table.utility,
     }
     return Scores(figures, weights)
 
 
-def expected_gco2eqs(fleet: ClientTable, readings: Mapping[str, Reading | None]) -> Floats:
+def expected_gco2eqs(table: ClientTable, readings: Mapping[str, Reading | None]) -> Floats:
     """Return what each client's next update is expected to emit, NaN before experience.
 
-    As `common.units.emitted_gco2eq` says: Wh, times gCO2eq/kWh, over 1000.
+    As `common.units.emitted_gco2eq`: Wh, times gCO2eq/kWh, over 1000.
     """
-    return fleet.energy_per_update_wh * intensities(fleet, readings) / _WH_PER_KWH
+    return table.energy_per_update_wh * intensities(table, readings) / _WH_PER_KWH
 
 
-def intensities(fleet: ClientTable, readings: Mapping[str, Reading | None]) -> Floats:
+def intensities(table: ClientTable, readings: Mapping[str, Reading | None]) -> Floats:
     """Return the carbon intensity of each client's grid in gCO2eq/kWh, NaN where unknown."""
-    known = [readings[client] for client in fleet.ids]
+    known = [readings[client] for client in table.ids]
     return _floats([reading.gco2eq_per_kwh if reading else None for reading in known])
 
 
@@ -200,8 +200,8 @@ def score_figures(
 class Scores(Lazy[Score]):
     """Clients' scores as columns of shape `(num_clients,)`; each is made when it is read.
 
-    Each figure is placed between the fleet's 5 % and 95 % quantile, so that one outlier does not
-    flatten everybody else.
+    Each figure is placed between the 5 % and 95 % quantile of all clients, so that one outlier does
+    not flatten the others.
 
     Attributes:
         figures: By part, what was observed; NaN where unknown.
@@ -216,7 +216,7 @@ class Scores(Lazy[Score]):
         *,
         values: Floats | None = None,
     ) -> None:
-        """Score clients of which these figures are known, unless `values` says their scores."""
+        """Score clients of which these figures are known, unless `values` holds their scores."""
         self.figures = figures
         self.weights = {name: weights[name] for name in figures}
         self._placed: dict[str, Floats] = {}
@@ -235,7 +235,7 @@ class Scores(Lazy[Score]):
         return mean
 
     def _ranks(self, name: str) -> Floats:
-        # A part that counts nothing is placed only when somebody wants to see it.
+        # A part that counts nothing is placed only when it is read.
         if name not in self._placed:
             self._placed[name] = _place(self.figures[name], name)
         return self._placed[name]

@@ -28,7 +28,7 @@ def take_in(
 ) -> Situation:
     """Return the situation at `now` (grid clock) for one run, or for none in particular.
 
-    `weights` say how much each part of a score counts, as `score_weights` returns them.
+    `weights` are those of the parts of a score, as `score_weights` returns them.
     """
     clients = [client for client in state.clients.values() if not client.retired]
     zones = {client.zone for client in clients}
@@ -59,8 +59,8 @@ def _hours_ahead(run: Run) -> int:
     """Return how many hours of forecast the run's policy looks at, the running one included."""
     policy = find_policy(run.spec.policy)
     options = policy_options(run.spec.policy, run.spec.policy_options)
-    asked = math.ceil(options.get("horizon_h", policy.horizon_h)) + 1
-    return min(policy.horizon_h, asked)
+    wanted = math.ceil(options.get("horizon_h", policy.horizon_h)) + 1
+    return min(policy.horizon_h, wanted)
 
 
 def judge_gates(

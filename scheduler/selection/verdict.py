@@ -1,4 +1,4 @@
-"""A verdict: why one client is or is not invited. Everybody's are kept as columns."""
+"""A verdict: why one client is or is not invited."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VERDICTS: tuple[VerdictCode, ...] = get_args(VerdictCode)
 class Verdict:
     """Why one client is or is not invited: a code, its gate, its score and the grams expected.
 
-    `code` is one of `VERDICTS`. `note` is what the policy's choice rested on, where it says so.
+    `code` is one of `VERDICTS`. `note` has the figures behind the policy's choice, if any.
     """
 
     client: str
@@ -45,7 +45,7 @@ class Verdict:
 
 @dataclass(frozen=True, eq=False)
 class Verdicts(Lazy[Verdict]):
-    """Everybody's verdict, each made when it is read.
+    """The verdicts on all clients, each made when it is read.
 
     Attributes:
         clients: Their names.
@@ -81,28 +81,28 @@ class Verdicts(Lazy[Verdict]):
         )  # fmt: skip
 
     def __eq__(self, other: object) -> bool:
-        """Return whether the same is said of the same clients."""
+        """Return whether the verdicts on all clients are equal."""
         return isinstance(other, Verdicts) and list(self) == list(other)
 
-    __hash__ = None  # type: ignore[assignment] # nobody keeps them in a set
+    __hash__ = None  # type: ignore[assignment] # they are in no set
 
 
 SENTENCES: Mapping[str, str] = {
-    "silent": "its worker has not been heard of; start it at the site",
-    "busy": "it still works on another assignment; it is asked again afterwards",
+    "silent": "its worker sends no heartbeat; start it at the site",
+    "busy": "it still works on another assignment; it can be invited afterwards",
     "failing": "its last three assignments failed; read the site's log and restart its worker",
     "failed": "its work for this round failed; read the site's log and restart its worker",
-    "declined": "its site declined; it is asked again when this hour of the grid is over",
-    "in_round": "it already has its part in this round",
+    "declined": "its site declined; it can be invited again when this hour of the grid is over",
+    "in_round": "it already takes part in this round",
     "gate_unknown": "the carbon intensity of its zone is unknown, and unknown is not clean",
     "over_budget": "what is left of the run's budget does not cover this round",
-    "too_few": "fewer clients are eligible than the quorum asks for",
-    "policy_waits": "the run's policy would rather wait than ask as many as the quorum",
+    "too_few": "fewer clients are eligible than the quorum",
+    "policy_waits": "the run's policy waits rather than invite as many as the quorum",
 }
 
 
 def why(verdict: Verdict) -> str:
-    """Return one sentence that says why the client was or was not invited."""
+    """Return in one sentence why the client was or was not invited."""
     if verdict.code in SENTENCES:
         return SENTENCES[verdict.code]
     gate = explain(verdict.gate) if verdict.gate else ""
@@ -110,8 +110,8 @@ def why(verdict: Verdict) -> str:
         return gate
     cost = verdict.expected_gco2eq
     grams = f", about {show_mass(cost)} an update" if cost is not None else ""
-    said = explain_note(verdict.note, invited=verdict.invited)
-    if said:
-        return f"{gate}; {said}"
+    note = explain_note(verdict.note, invited=verdict.invited)
+    if note:
+        return f"{gate}; {note}"
     chance = "drawn" if verdict.invited else "not drawn this time"
     return f"{gate}; {chance} with score {verdict.score.value:.2f}{grams}"

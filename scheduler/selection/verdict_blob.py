@@ -36,7 +36,7 @@ class VerdictRow(Record):
         score: From 0 to 1 (best).
         figures: What its score rests on, in the order of the table's `weights`; `None` if unknown.
         expected_gco2eq: What its update is expected to emit, gCO2eq; `None` without experience.
-        note: What the policy's choice rested on, where it says so.
+        note: The figures behind the policy's choice, if any.
     """
 
     client: str
@@ -50,7 +50,7 @@ class VerdictRow(Record):
 
 @dataclass(frozen=True, slots=True)
 class VerdictTable:
-    """Everybody's verdict on one plan.
+    """The verdicts of one plan.
 
     Attributes:
         weights: How much each part of the scores counts.

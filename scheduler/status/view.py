@@ -129,12 +129,12 @@ def _under_way(state: Federation, round_: Round, quorum: int) -> str:
     if not training and len(round_.accepted) < quorum:
         return (
             f"Round {round_.number} has {len(round_.accepted)} of the {quorum} updates it needs, "
-            "and there is nobody to ask now. `fairwind clients` says why."
+            "and no client can be invited now. `fairwind clients` shows why."
         )
     doing = (
         f"Training at {listed(training)}"
         if training
-        else f"Adding up what {listed(sorted(round_.accepted))} learned"
+        else f"Aggregating the updates of {listed(sorted(round_.accepted))}"
     )
     closed = _named(state, "closed")
     if not closed:
@@ -148,9 +148,9 @@ def _waiting(state: Federation, run: Run) -> str:
     if waiting is not None and waiting.text:
         return waiting.text
     if waiting is not None and waiting.reason == "policy_waits":
-        said = explain_reason(waiting.because, best_at=waiting.best_at)
-        if said:
-            return f"The policy {run.spec.policy} {said}."
+        sentence = explain_reason(waiting.because, best_at=waiting.best_at)
+        if sentence:
+            return f"The policy {run.spec.policy} {sentence}."
         return (
             f"The policy {run.spec.policy} waits for a better hour, although {len(opened)} "
             f"{_verb(opened, 'client', 'clients')} could train."
@@ -180,8 +180,8 @@ def _why(run: Run | None) -> str:
     of = f" of {run.spec.rounds}" if run.spec.rounds else ""
     number = len(run.closed) + (1 if run.open_round else 0)
     text = f"Round {number}{of}, {run.spec.workload}, policy {run.spec.policy}."
-    if run.open_round is not None and (said := explain_reason(run.open_round.because)):
-        text = f"{text[:-1]}: {said}."
+    if run.open_round is not None and (sentence := explain_reason(run.open_round.because)):
+        text = f"{text[:-1]}: {sentence}."
     if run.waiting is not None and run.ended_at is None and run.open_round is None:
         codes = run.waiting.codes
         text += " " + "; ".join(

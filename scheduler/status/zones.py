@@ -27,31 +27,31 @@ def reading_now(state: Federation, zone: str) -> dict[str, Any] | None:
 
 def fallback(state: Federation, zone: str) -> dict[str, Any] | None:
     """Return the source in use for a zone in place of the expected one, `None` if that is."""
-    said = state.signals.get(zone)
-    if said is None or said.active_source == said.expected:
+    signal = state.signals.get(zone)
+    if signal is None or signal.active_source == signal.expected:
         return None
     return {
-        "active_source": said.active_source,
-        "expected": said.expected,
-        "why": said.why,
-        "since": said.since.timestamp(),
+        "active_source": signal.active_source,
+        "expected": signal.expected,
+        "why": signal.why,
+        "since": signal.since.timestamp(),
     }
 
 
 def notice(state: Federation) -> str | None:
     """Return in one sentence what is wrong with the carbon signals, `None` if nothing is."""
     zones = sorted({c.zone for c in state.clients.values() if not c.retired})
-    fallen = {zone: said for zone in zones if (said := fallback(state, zone))}
-    silent = [z for z in zones if z in state.grid and state.grid[z].latest is None]
-    if zones and silent == zones:
-        why = next((f" ({fallen[z]['why'].rstrip('.')})" for z in silent if z in fallen), "")
+    fallen = {zone: signal for zone in zones if (signal := fallback(state, zone))}
+    unknown = [z for z in zones if z in state.grid and state.grid[z].latest is None]
+    if zones and unknown == zones:
+        why = next((f" ({fallen[z]['why'].rstrip('.')})" for z in unknown if z in fallen), "")
         return (
             f"Every carbon signal is down: no zone's intensity is known, so gates are unknown{why}."
         )
     parts = []
-    if silent:
-        parts.append(f"the carbon intensity of {listed(silent)} is unknown")
-    standing_in = [z for z in fallen if z not in silent]
+    if unknown:
+        parts.append(f"the carbon intensity of {listed(unknown)} is unknown")
+    standing_in = [z for z in fallen if z not in unknown]
     for name in sorted({fallen[z]["active_source"] or "no source" for z in standing_in}):
         where = [z for z in standing_in if (fallen[z]["active_source"] or "no source") == name]
         expected = fallen[where[0]]["expected"]

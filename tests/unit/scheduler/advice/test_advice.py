@@ -56,14 +56,14 @@ def test_before_any_experience_a_card_says_what_is_known_and_what_is_missing():
     text = card(made)
     assert made.practice is None
     assert made.lines == ()
-    assert "It has not trained for us yet" in text
+    assert "It has not trained yet" in text
     assert "Typical week: best" in text
     assert "no counted update yet" in text
 
 
 def test_what_nobody_knows_of_the_grid_is_said():
     text = card(make_advice(case(work("north"), past=(), ahead=())))
-    assert "nobody says what its grid will do" in text
+    assert "no source forecasts its grid" in text
     assert "not every hour of the week has been read yet" in text
 
 

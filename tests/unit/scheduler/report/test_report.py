@@ -118,9 +118,9 @@ def test_html_prints_the_golden_digits():
     assert ["r", "accuracy", "4", "0.8000", "9.848", "0.4924"] in rows
     assert ["r", "1", "2", "0.6000", "-", "8.354", "-"] in rows
     assert ["r", "2", "2", "0.8000", "20.00", "11.34", "1.134"] in rows
-    assert ["a", "FR", "2", "200.0", "9.00", "9.60", "0.74", "0.01", "not said"] in rows
-    assert ["lost", "1", *["unknown"] * 3, "not said", "unknown", "not said"] in rows
-    assert ["failed", "1", "10.0", "6.00", "6.00", "not said", "0.06", "not said"] in rows
+    assert ["a", "FR", "2", "200.0", "9.00", "9.60", "0.74", "0.01", "not reported"] in rows
+    assert ["lost", "1", *["unknown"] * 3, "not reported", "unknown", "not reported"] in rows
+    assert ["failed", "1", "10.0", "6.00", "6.00", "not reported", "0.06", "not reported"] in rows
 
 
 def test_csv_has_a_line_a_booking_and_sums_that_agree():

@@ -86,7 +86,7 @@ def test_a_round_nobody_is_left_to_answer_in_says_so():
     told.plan("a", "b")
     told.answer("a")
     told.answer("b", outcome="declined")
-    assert said(told).startswith("Round 1 has 1 of the 2 updates it needs, and there is nobody")
+    assert said(told).startswith("Round 1 has 1 of the 2 updates it needs, and no client")
 
 
 def test_an_ended_run_says_why():

@@ -1,4 +1,4 @@
-"""A chronicle: what a report needs of the events beyond what the federation keeps of them."""
+"""An event log: what a report needs of the events beyond the folded federation."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from scheduler.ledger.events import (
 
 
 @dataclass(slots=True)
-class Voice:
-    """A signal that spoke for a zone, with what its readings count, and how often and when."""
+class SourceUse:
+    """The readings of one source for a zone: what they count, how many, from when to when."""
 
     zone: str
     source: str
@@ -35,7 +35,7 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """Since when (grid clock) a zone is without its signal, and the active source instead."""
+    """Since when (grid clock) a fallback is the active source of a zone."""
 
     zone: str
     at: datetime
@@ -45,12 +45,12 @@ class Fallback:
 
 
 @dataclass(slots=True)
-class Chronicle:
-    """Follows the events, and the federation they make. Times are on the grid clock.
+class EventLog:
+    """Folds the events, and keeps what a report needs beside. Times are on the grid clock.
 
     Attributes:
         planned: When each round was planned, by run and number.
-        voices: By zone, source, family and quality.
+        sources: By zone, source, family and quality.
         fallbacks: In order; of a zone that recovered, the active source is the expected one.
         spread: By zone, the forecasts that had quantiles, one an hour, by hour since 1970.
     """
@@ -59,7 +59,7 @@ class Chronicle:
     first: datetime | None = None
     last: datetime | None = None
     planned: dict[tuple[str, int], datetime] = field(default_factory=dict)
-    voices: dict[tuple[str, str, str, str], Voice] = field(default_factory=dict)
+    sources: dict[tuple[str, str, str, str], SourceUse] = field(default_factory=dict)
     fallbacks: list[Fallback] = field(default_factory=list)
     spread: dict[str, dict[int, Reading]] = field(default_factory=dict)
 
@@ -73,11 +73,11 @@ class Chronicle:
             case GridRead(readings=readings):
                 for zone, kept in readings.items():
                     if kept:
-                        self._hear(Reading.from_record(zone, kept))
+                        self._count(Reading.from_record(zone, kept))
             case GridSettled(readings=found) | GridCaughtUp(readings=found):
                 for zone, several in found.items():
                     for kept in several:
-                        self._hear(Reading.from_record(zone, kept))
+                        self._count(Reading.from_record(zone, kept))
             case SignalFellBack() as fell:
                 self.fallbacks.append(
                     Fallback(fell.zone, event.grid_at, fell.expected, fell.active_source, fell.why)
@@ -85,12 +85,12 @@ class Chronicle:
             case SignalRecovered(zone=zone, active_source=source):
                 self.fallbacks.append(Fallback(zone, event.grid_at, source, source, ""))
 
-    def _hear(self, reading: Reading) -> None:
+    def _count(self, reading: Reading) -> None:
         key = (reading.zone, reading.source, str(reading.family), reading.quality)
-        voice = self.voices.setdefault(key, Voice(*key, 0, reading.start, reading.start))
-        voice.readings += 1
-        voice.first = min(voice.first, reading.start)
-        voice.last = max(voice.last, reading.start)
+        use = self.sources.setdefault(key, SourceUse(*key, 0, reading.start, reading.start))
+        use.readings += 1
+        use.first = min(use.first, reading.start)
+        use.last = max(use.last, reading.start)
         if reading.low_gco2eq_per_kwh is not None and reading.high_gco2eq_per_kwh is not None:
             hours = hours_overlapping(reading.start, reading.end)
             self.spread.setdefault(reading.zone, {}).update(dict.fromkeys(hours, reading))
