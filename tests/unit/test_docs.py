@@ -120,3 +120,20 @@ def test_every_decision_has_the_same_parts() -> None:
     parts = ["Context", "Decision", "Consequences", "Alternatives", "Green impact"]
     for page in sorted((PROJECT / "docs" / "adr").glob("*.md")):
         assert re.findall(r"^## (.+)$", page.read_text("utf-8"), re.MULTILINE) == parts
+
+
+def test_the_fields_words_lead_to_modules_that_exist() -> None:
+    text = (PROJECT / "docs" / "architecture.md").read_text("utf-8")
+    section = text.partition("## The field's words\n")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
+    _header, _rule, *words = rows
+    terms = " ".join(term for term, *_ in words)
+    for term in ("strategy", "executor", "aggregator", "sampler", "heartbeat", "provider"):
+        assert term in terms
+    for term in ("rate limit", "circuit breaker", "outcome", "metric"):
+        assert term in terms
+    for term, _tool, ours, modules in words:
+        paths = re.findall(r"`([^`]+)`", modules)
+        assert ours
+        assert paths, term
+        assert [path for path in paths if not (PROJECT / path).exists()] == []
