@@ -1,4 +1,4 @@
-"""A tally: sums over bookings that follow every change of a booking."""
+"""Totals: sums over bookings that follow every change of a booking."""
 
 from __future__ import annotations
 

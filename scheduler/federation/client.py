@@ -36,7 +36,7 @@ class Client:
         asked: Assignments issued to it, each once.
         answered: Those it answered: with an update that counts, or by declining in time.
         unanswered: Those that failed, were refused or were given up.
-        tally: The sums of its bookings.
+        totals: The sums of its bookings.
     """
 
     id: str
@@ -59,17 +59,17 @@ class Client:
     asked: int = 0
     answered: int = 0
     unanswered: int = 0
-    tally: Totals = field(default_factory=Totals)
+    totals: Totals = field(default_factory=Totals)
 
     @property
     def energy_wh(self) -> float:
         """Everything known to have been used for us, counted or not, Wh."""
-        return self.tally.energy_wh
+        return self.totals.energy_wh
 
     @property
     def gco2eq(self) -> float:
         """Everything known to have been emitted for us, as booked, gCO2eq."""
-        return self.tally.gco2eq
+        return self.totals.gco2eq
 
     @property
     def latency_spread_s(self) -> float | None:
@@ -88,8 +88,8 @@ class Client:
     @property
     def idle_share(self) -> float | None:
         """Share of waiting hardware in all its energy, from 0 to 1; `None` if it does not say."""
-        whole = self.tally.idle_wh + self.tally.energy_wh
-        return self.tally.idle_wh / whole if self.tally.idle_known and whole else None
+        whole = self.totals.idle_wh + self.totals.energy_wh
+        return self.totals.idle_wh / whole if self.totals.idle_known and whole else None
 
     def learn(
         self, accepted: Accepted, grid_at: datetime, *, examples: int, share: float = 1.0

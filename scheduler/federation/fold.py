@@ -373,5 +373,5 @@ def _enter(state: Federation, changes: Iterable[Change]) -> None:
     for each in changes:
         booking = each.after or each.before
         if booking is not None:
-            state.runs[booking.run].tally.replace(*each)
-            state.clients[booking.client].tally.replace(*each)
+            state.runs[booking.run].totals.replace(*each)
+            state.clients[booking.client].totals.replace(*each)

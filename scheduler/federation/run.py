@@ -19,7 +19,7 @@ class Run:
     `version` and `server_state` are SHA-256 names of blobs; `version` is `None` until the
     coordinator has made the first one. `scored_here` says that the coordinator has test data.
     `due_at` is when the next round is due, `baseline_at` when the same work would have been there
-    without waiting for clean power; both on the grid clock. `tally` holds the sums of its bookings.
+    without waiting for clean power; both on the grid clock. `totals` sums its bookings.
     `last_value` is the score of the newest version that has one, which round `last_scored` made.
     """
 
@@ -38,7 +38,7 @@ class Run:
     best_value: float | None = None
     last_scored: int = 0
     last_value: float | None = None
-    tally: Totals = field(default_factory=Totals)
+    totals: Totals = field(default_factory=Totals)
     failures: dict[str, int] = field(default_factory=dict)
     last_planned_seq: int = 0
     waiting: RunWaiting | None = None
@@ -65,17 +65,17 @@ class Run:
     @property
     def uncounted_wh(self) -> float:
         """Energy of work that did not count, as far as it was reported, Wh."""
-        return self.tally.uncounted_wh
+        return self.totals.uncounted_wh
 
     @property
     def uncounted_gco2eq(self) -> float:
         """Emissions of work that did not count, as far as they are known, gCO2eq."""
-        return self.tally.uncounted_gco2eq
+        return self.totals.uncounted_gco2eq
 
     @property
     def spent_gco2eq(self) -> float:
         """All emissions that were known when they were booked, counted or not, gCO2eq."""
-        return self.tally.gco2eq
+        return self.totals.gco2eq
 
     @property
     def status(self) -> str:

@@ -119,7 +119,7 @@ def agenda(
 def copied(state: Federation, run: Run) -> tuple[Federation, Run]:
     """Return what an agenda is made from, apart from the federation that goes on meanwhile."""
     clients = {c.id: replace(c) for c in state.clients.values() if not c.retired}
-    ours = replace(run, closed=run.closed.copy(), tally=replace(run.tally))
+    ours = replace(run, closed=run.closed.copy(), totals=replace(run.totals))
     ours.open_round = run.open_round and replace(run.open_round, cohort=dict(run.open_round.cohort))
     return Federation(clients=clients, runs={run.id: ours}), ours
 
@@ -238,7 +238,7 @@ class _Course:
             run_now_gco2eq=run_now, running=plan is None,
         )  # fmt: skip
         self._run_now_at = self._run.spec.due(self._run_now_at + (end - start))
-        self._run.tally.counted_gco2eq += sum(known)
+        self._run.totals.counted_gco2eq += sum(known)
         self._run.closed.append(_closed(made, clients, grams, self._run))
         for client in clients:
             client.updates += 1

@@ -109,11 +109,11 @@ class ClientTable:
     @cached_property
     def idle_share(self) -> Floats:
         """Share of waiting hardware in all its energy, from 0 to 1."""
-        tallies = [client.tally for client in self.clients]
-        if not any(tally.idle_known for tally in tallies):
-            return np.full(len(tallies), np.nan)
-        idle_wh = _floats([tally.idle_wh if tally.idle_known else None for tally in tallies])
-        return _share(idle_wh, idle_wh + _floats([tally.energy_wh for tally in tallies]))
+        all_totals = [client.totals for client in self.clients]
+        if not any(totals.idle_known for totals in all_totals):
+            return np.full(len(all_totals), np.nan)
+        idle_wh = _floats([totals.idle_wh if totals.idle_known else None for totals in all_totals])
+        return _share(idle_wh, idle_wh + _floats([totals.energy_wh for totals in all_totals]))
 
 
 def _floats(figures: Sequence[float | None]) -> Floats:

@@ -244,7 +244,7 @@ class Course:
         seen = self.seen[round_.number]
         seen.spent_gco2eq, seen.counted_gco2eq = (
             self.run.spent_gco2eq,
-            self.run.tally.counted_gco2eq,
+            self.run.totals.counted_gco2eq,
         )
         self._score()
 

@@ -70,8 +70,8 @@ class LedgerCollector(Collector):
             state = self._state()
         except FairwindError:
             return
-        yield from _totals("client", {c.id: c.tally for c in state.clients.values()})
-        yield from _totals("run", {run.id: run.tally for run in state.runs.values()})
+        yield from _totals("client", {c.id: c.totals for c in state.clients.values()})
+        yield from _totals("run", {run.id: run.totals for run in state.runs.values()})
         yield from _runs(state)
         yield from _clients(state)
         yield _zones(state)

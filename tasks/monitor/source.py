@@ -68,9 +68,9 @@ class LedgerSource:
             ceiling=settings.ceiling_gco2eq_per_kwh,
         )
         for row in seen["clients"]:
-            row.update(client_totals(state.clients[row["client"]].tally))
+            row.update(client_totals(state.clients[row["client"]].totals))
         if seen["run"]:
-            totals = state.runs[seen["run"]["id"]].tally
+            totals = state.runs[seen["run"]["id"]].totals
             seen["run"].update(run_totals(totals, settles=is_live(settings)))
         self._add_forecasts(seen)
         seen["agenda"] = self._agenda(state, seen, settings)

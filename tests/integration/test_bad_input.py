@@ -189,7 +189,7 @@ def test_a_ledger_of_a_newer_fairwind_is_left_alone(program, host):
 def test_a_ledger_that_is_none_is_left_alone(host):
     (host.folder / "home").mkdir()
     (host.folder / "home" / "ledger.sqlite").write_text("my diary, dear reader, begins " * 99)
-    assert "cannot be opened" in refusal(host.run(*CLI, "status"))
+    assert "cannot be read" in refusal(host.run(*CLI, "status"))
 
 
 # --- a second worker --------------------------------------------------------------------------

@@ -178,8 +178,8 @@ def test_a_fallback_of_another_family_is_booked_and_gates_as_unknown(tmp_path):
             assert work.gco2eq is None
             assert work.gco2eq_apart is not None
             assert work.gco2eq_apart > 0
-            assert fleet.run("apart").tally.gco2eq == 0
-            assert fleet.run("apart").tally.apart_gco2eq > 0
+            assert fleet.run("apart").totals.gco2eq == 0
+            assert fleet.run("apart").totals.apart_gco2eq > 0
 
 
 def test_the_hours_to_come_are_drawn_from_the_forecast(fleet: Fleet):

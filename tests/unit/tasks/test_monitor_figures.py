@@ -91,45 +91,45 @@ def work(wh: float | None = 10.0, *, settled: float | None = None, **more: Any) 
     return Booking(**(fields | more))
 
 
-def tally_of(*bookings: Booking) -> Totals:
-    tally = Totals()
+def totals_of(*bookings: Booking) -> Totals:
+    totals = Totals()
     for booking in bookings:
-        tally.replace(None, booking)
-    return tally
+        totals.replace(None, booking)
+    return totals
 
 
 def test_what_is_settled_is_told_as_a_share_of_the_energy() -> None:
-    told = run_totals(tally_of(work(30.0, settled=100.0), work(10.0)), settles=True)
+    told = run_totals(totals_of(work(30.0, settled=100.0), work(10.0)), settles=True)
     assert told["settled_share"] == pytest.approx(0.75)
 
 
 def test_what_is_settled_later_raises_the_share() -> None:
     before, after = work(), work(settled=150.0)
-    tally = tally_of(before)
-    tally.replace(before, after)
-    assert run_totals(tally, settles=True)["settled_share"] == pytest.approx(1.0)
+    totals = totals_of(before)
+    totals.replace(before, after)
+    assert run_totals(totals, settles=True)["settled_share"] == pytest.approx(1.0)
 
 
 def test_a_local_signal_never_settles() -> None:
-    assert run_totals(tally_of(work()), settles=False)["settled_share"] is None
+    assert run_totals(totals_of(work()), settles=False)["settled_share"] is None
 
 
 def test_idle_and_network_energy_stand_beside() -> None:
     waited = Energy(energy_wh=10.0, method="cpu", quality="modelled", pue=1.0, idle_wh=5.0)
-    told = run_totals(tally_of(work(), work(energy=waited, network_wh=0.5)), settles=True)
+    told = run_totals(totals_of(work(), work(energy=waited, network_wh=0.5)), settles=True)
     # At 200 gCO2eq/kWh: 5 Wh are 1 g, 0.5 Wh are 0.1 g.
     assert (told["idle_wh"], told["idle_gco2eq"]) == (5.0, pytest.approx(1.0))
     assert (told["network_wh"], told["network_gco2eq"]) == (0.5, pytest.approx(0.1))
 
 
 def test_idle_energy_is_unknown_where_no_site_says_it() -> None:
-    told = run_totals(tally_of(work()), settles=True)
+    told = run_totals(totals_of(work()), settles=True)
     assert told["idle_wh"] is told["idle_gco2eq"] is None
 
 
 def test_a_clients_unknown_energy_is_told_apart_from_its_grams() -> None:
-    tally = tally_of(work(settled=150.0), work(4.0, booked=None, comparable=False), work(None))
-    assert client_totals(tally) == {
+    totals = totals_of(work(settled=150.0), work(4.0, booked=None, comparable=False), work(None))
+    assert client_totals(totals) == {
         "settled_gco2eq": pytest.approx(1.5),  # 10 Wh at 150 gCO2eq/kWh
         "unknown_wh": 4.0,
         "apart_gco2eq": 0.0,

@@ -53,7 +53,7 @@ def test_work_that_was_given_up_is_lost_and_of_unknown_energy():
         None,
         None,
     )
-    assert told.state.runs["r"].tally.unreported == 1
+    assert told.state.runs["r"].totals.unreported == 1
 
 
 def test_lost_work_that_is_answered_after_all_is_replaced_not_doubled():
@@ -66,7 +66,7 @@ def test_lost_work_that_is_answered_after_all_is_replaced_not_doubled():
     for _ in range(2):
         told.book(UpdateLate, receipt)
     assert outcomes(told)["a"] == ["late"]
-    assert told.state.runs["r"].tally.unreported == 0
+    assert told.state.runs["r"].totals.unreported == 0
     assert told.state.runs["r"].uncounted_wh == 2.0
 
 
@@ -99,7 +99,7 @@ def test_work_booked_as_refused_that_counts_after_all_is_counted_once():
     told.book(UpdateAccepted, receipt)
     assert only(told).outcome == "counted"
     assert told.state.runs["r"].uncounted_wh == 0.0
-    assert told.state.runs["r"].tally.counted_wh == 2.0
+    assert told.state.runs["r"].totals.counted_wh == 2.0
 
 
 def test_a_booking_is_settled_when_the_whole_of_it_has_been_measured():
@@ -111,7 +111,7 @@ def test_a_booking_is_settled_when_the_whole_of_it_has_been_measured():
     told.settle("FR", (NOON + HOUR, 120.0))
     assert only(told).settled_gco2eq == pytest.approx(0.2)  # 2 Wh at (80 + 120) / 2
     assert only(told).gco2eq == pytest.approx(0.1)
-    assert told.state.runs["r"].tally.settled_gco2eq == pytest.approx(0.2)
+    assert told.state.runs["r"].totals.settled_gco2eq == pytest.approx(0.2)
 
 
 def test_work_that_is_told_of_after_its_hour_was_measured_is_settled_at_once():
@@ -127,7 +127,7 @@ def test_a_revised_measurement_replaces_the_one_before():
     for value in (80.0, 90.0):
         told.settle("FR", (NOON - HOUR, value))
     assert only(told).settled_gco2eq == pytest.approx(0.18)
-    assert told.state.runs["r"].tally.settled_gco2eq == pytest.approx(0.18)
+    assert told.state.runs["r"].totals.settled_gco2eq == pytest.approx(0.18)
 
 
 def test_readings_of_another_zone_hour_or_family_settle_nothing():
@@ -142,23 +142,23 @@ def test_readings_of_another_zone_hour_or_family_settle_nothing():
 def test_work_of_unknown_intensity_is_unknown_until_it_is_measured():
     told = under_way()
     told.book(UpdateAccepted, told.receipt("a"), None)
-    tally = told.state.runs["r"].tally
-    assert (tally.unknown_wh, tally.gco2eq, tally.settled_gco2eq) == (2.0, 0.0, 0.0)
+    totals = told.state.runs["r"].totals
+    assert (totals.unknown_wh, totals.gco2eq, totals.settled_gco2eq) == (2.0, 0.0, 0.0)
     told.settle("FR", (NOON - HOUR, 80.0))
-    assert (tally.unknown_wh, tally.gco2eq) == (0.0, 0.0)
-    assert tally.settled_gco2eq == pytest.approx(0.16)
+    assert (totals.unknown_wh, totals.gco2eq) == (0.0, 0.0)
+    assert totals.settled_gco2eq == pytest.approx(0.16)
 
 
 def test_grams_of_another_family_are_added_to_none_of_ours():
     told = under_way()
     told.answer("b")
     told.book(UpdateAccepted, told.receipt("a"), 900.0, family=MARGINAL)
-    tally = told.state.runs["r"].tally
-    assert (tally.gco2eq, tally.settled_gco2eq) == pytest.approx((0.1, 0.1))
-    assert (tally.apart_gco2eq, tally.unknown_wh) == pytest.approx((1.8, 2.0))
+    totals = told.state.runs["r"].totals
+    assert (totals.gco2eq, totals.settled_gco2eq) == pytest.approx((0.1, 0.1))
+    assert (totals.apart_gco2eq, totals.unknown_wh) == pytest.approx((1.8, 2.0))
     told.settle("FR", (NOON - HOUR, 60.0))  # of our family: now it is known in it
-    assert tally.settled_gco2eq == pytest.approx(0.12 + 0.12)
-    assert (tally.apart_gco2eq, tally.unknown_wh) == (0.0, 0.0)
+    assert totals.settled_gco2eq == pytest.approx(0.12 + 0.12)
+    assert (totals.apart_gco2eq, totals.unknown_wh) == (0.0, 0.0)
 
 
 def test_hours_of_the_work_and_of_its_baseline_are_wanted_until_they_are_measured():
@@ -200,8 +200,8 @@ def test_the_sums_of_the_book_are_the_figures_of_run_and_clients(steps):
     assert run.uncounted_wh == close_to(*(b.energy_wh for b in others))
     assert run.uncounted_gco2eq == close_to(*(b.gco2eq for b in others))
     assert run.spent_gco2eq == close_to(*(b.gco2eq for b in book))
-    assert run.tally.settled_gco2eq == close_to(*(b.settled_gco2eq for b in book))
-    assert run.tally.unreported == sum(b.energy is None for b in book)
+    assert run.totals.settled_gco2eq == close_to(*(b.settled_gco2eq for b in book))
+    assert run.totals.unreported == sum(b.energy is None for b in book)
     in_closed = [b for b in counted if b.round <= len(run.closed)]
     assert run.counted_gco2eq == close_to(*(b.gco2eq for b in in_closed))
     for client in told.state.clients.values():

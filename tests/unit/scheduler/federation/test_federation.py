@@ -219,7 +219,7 @@ def test_work_that_was_never_measured_books_nothing():
     told = under_way()
     told.answer("a", outcome="declined", energy=None)
     assert told.state.runs["r"].uncounted_wh == 0.0
-    assert told.state.runs["r"].tally.unreported == 1
+    assert told.state.runs["r"].totals.unreported == 1
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ clients = st.lists(
         utility=st.none() | positive,
         answered=st.integers(0, 3),
         unanswered=st.integers(0, 3),
-        tally=st.builds(
+        totals=st.builds(
             Totals, counted_wh=st.just(0.0) | positive, idle_wh=st.just(0.0) | positive,
             idle_known=st.integers(0, 1),
         ),

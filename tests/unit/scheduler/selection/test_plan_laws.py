@@ -103,7 +103,7 @@ def situation(case: dict[str, Any], policy: str, people: list[Client]):
     asked: RunSpec = spec(policy=policy, **case["asked"])
     run, other = (Run(s, NOON - HOUR, NOON - HOUR) for s in (asked, spec(id="other")))
     run.failures = dict.fromkeys(case["failing"], MAX_FAILURES)
-    run.tally.counted_gco2eq = case["spent"]
+    run.totals.counted_gco2eq = case["spent"]
     for number, cohort in enumerate(case["past"], start=1):
         run.closed.append(closed_round(number, cohort))
     other.open_round = open_round(case["busy"])
