@@ -85,6 +85,11 @@ def _fault(values: Mapping[str, Any], known: set[str]) -> str | None:
     for name, value in values.items():
         if name not in known:
             return _unknown(name, known)
+        if isinstance(value, bool):  # pydantic would take it for 1 or 0
+            return (
+                f"sets {name} to {str(value).lower()}, but no setting is true or false. Nothing "
+                "was started. Give it a value that `fairwind settings` describes."
+            )
         if isinstance(value, Mapping) and (swallowed := known & set(value)):
             inside = min(swallowed)
             return (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_json
 
 from common.errors import SettingError
 from common.messages import Hyperparameters
@@ -75,7 +75,8 @@ def make_spec(
         msg = "A run must know when to end: give --rounds, --hours or --grams."
         raise SettingError(msg)
     try:
-        spec = RunSpec.model_validate(dict(entries))
+        # As JSON, strictly: else true would be 1 round, and "3" three of them.
+        spec = RunSpec.model_validate_json(to_json(entries), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(step) for step in first["loc"])

@@ -126,6 +126,13 @@ def test_a_table_in_the_environment_replaces_that_of_the_file_whole(write, monke
         ("FAIRWIND_PUE = 1.3", f"{NO_SETTING.format('FAIRWIND_PUE')} Did you mean pue?"),
         ("xyzzy = 1", f"{NO_SETTING.format('xyzzy')} `fairwind settings` lists all names."),
         (
+            "threads = true",
+            (
+                "sets threads to true, but no setting is true or false. Nothing was started. "
+                "Give it a value that `fairwind settings` describes."
+            ),
+        ),
+        (
             "client = 'lyon'",
             (
                 "sets client, which only the environment can. Nothing was started. Remove the line "

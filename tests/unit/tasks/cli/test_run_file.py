@@ -130,6 +130,9 @@ def test_options_of_a_choice_add_up_but_those_of_another_choice_are_dropped(writ
     ("text", "said"),
     [
         ("rounds = 0", "rounds does not fit: Input should be greater than or equal to 1"),
+        ("rounds = true", "rounds does not fit: Input should be a valid integer"),
+        ("rounds = '3'", "rounds does not fit: Input should be a valid integer"),
+        ("grams = inf", "grams does not fit: Input should be a finite number"),
         ("rounds = 1\nquorums = 2", ("quorums does not fit: there is no such entry; did you mean "
                                     "quorum?")),
         ("rounds = 1\n[hyperparameters]\nepoch = 2",
