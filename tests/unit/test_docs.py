@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 import click
@@ -114,6 +115,15 @@ def test_every_field_of_an_event_is_documented() -> None:
     for made in PAYLOADS.values():
         documented = set(re.findall(r"^ {4,}(\w+): ", inspect.getdoc(made) or "", re.MULTILINE))
         assert documented == set(made.__annotations__) - {"kind"}, made
+
+
+def test_architecture_draws_the_rooms_as_they_are_enforced() -> None:
+    text = (PROJECT / "docs" / "architecture.md").read_text("utf-8")
+    contracts = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))
+    for contract in contracts["tool"]["importlinter"]["contracts"]:
+        if contract["type"] == "layers":
+            (name,) = contract.get("containers", ["rooms"])
+            assert f"{name:<13}{' > '.join(contract['layers'])}\n" in text
 
 
 def test_every_decision_has_the_same_parts() -> None:
