@@ -6,40 +6,34 @@ import gc
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
 from common.clock import wall_now
-from common.messages import Heartbeat
+from common.messages import Heartbeat, Receipt
 from common.settings import Settings
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.signal import Signal
+from scheduler.federation.federation import Federation, Run
 from scheduler.federation.opening import open_ledger
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.event import Draft, canonical
 from scheduler.ledger.events import ClientEnrolled, RoundPlanned, RunStarted
 from scheduler.ledger.run_spec import RunSpec
+from scheduler.rounds.opening import open_run
+from scheduler.rounds.planning import plan
+from scheduler.rounds.world import Work
 from scheduler.selection.plan import plan_round
-from scheduler.selection.score import WEIGHTS
 from scheduler.selection.situation import take_in
 from scheduler.selection.verdict_blob import keep_verdicts
 from tasks.app import app
 from tasks.coordinator.coordinator import Coordinator
-from tasks.coordinator.lifecycle import open_new_runs
-from tasks.coordinator.planning import (
-    dispatch,
-    make_assignment,
-    offer_model,
-    plan_run,
-    reissue_lost,
-)
-from tasks.coordinator.watch import watch
 from tasks.coordinator.workbench import Workbench
 from tasks.local.processes import Processes
 from tasks.local.redis_server import RedisServer
 from tasks.messaging.broker import connect
 from tasks.messaging.heartbeats import heartbeat_key
-from tasks.messaging.queues import client_queue, send
 from tasks.messaging.transport import make_transport
 
 _CLIENTS = 10_000
@@ -61,11 +55,11 @@ def measure_tick(signal: Signal) -> None:
         )  # fmt: skip
         c = _coordinator(settings, signal)
         _enrol(c, signal.zones())
-        watch(c)  # everybody joins, and every gate is judged for the first time
+        c.engine.observe()  # everybody joins, and every gate is judged for the first time
         spec = RunSpec(id="r", workload="digits", policy="all", rounds=2)
         with c.ledger.transaction() as tx:
             tx.append(Draft(RunStarted(spec=spec), run="r"))
-        open_new_runs(c)
+        open_run(c.engine.world, "r")
         _measure(c)
 
 
@@ -74,13 +68,12 @@ def _measure(c: Coordinator) -> None:
     gc.freeze()
     c.grid.forget()  # as on the hour, when every zone has news
     begun_s = time.perf_counter()
-    beats = watch(c)
-    reissue_lost(c, beats)
+    c.engine.observe()
     watched_s = time.perf_counter()
-    invited = plan_run(c, "r")
-    planned_s = time.perf_counter()
-    dispatch(c, "r", invited)
-    sent_s = time.perf_counter() - planned_s
+    world, sent = c.engine.world, _Timed(c.engine.world.work)
+    plan(replace(world, work=sent), "r")
+    planned_s = time.perf_counter() - sent.took_s
+    sent_s, invited = sent.took_s, sent.clients
     planned = c.ledger.newest(RoundPlanned.kind, limit=1)[0].payload
     name = planned.verdicts if isinstance(planned, RoundPlanned) else None
     kept = (name and c.blobs.read(name)) or b""
@@ -100,7 +93,9 @@ def _measure(c: Coordinator) -> None:
 def _plan_dry(c: Coordinator) -> None:
     state = c.ledger.state()
     run, now = state.runs["r"], c.clock.now()
-    situation = take_in(state, run, c.grid, c.gate_rule, now, weights=c.score_weights)
+    situation = take_in(
+        state, run, c.grid, c.engine.world.rules.gate, now, weights=c.engine.world.rules.weights
+    )
     keep_verdicts(c.blobs, plan_round(run.spec, situation, number=1, so_far=None).verdicts)
 
 
@@ -108,13 +103,34 @@ def _aimed(value_s: float, target_s: float) -> str:
     return f"aimed at {target_s:g} s: {'met' if value_s <= target_s else 'missed'}"
 
 
+class _Timed:
+    """The coordinator's own work, with a watch on what it sends."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self.took_s = 0.0
+        self.clients: Sequence[str] = ()
+
+    def observe(self, state: Federation) -> Sequence[Draft]:
+        return self._work.observe(state)
+
+    def send(self, run: Run, clients: Sequence[str]) -> None:
+        begun_s = time.perf_counter()
+        self._work.send(run, clients)
+        self.took_s, self.clients = time.perf_counter() - begun_s, clients
+
+    def lost(self, run: Run) -> Sequence[str]:
+        return self._work.lost(run)
+
+    def settled(self, receipt: Receipt) -> None:
+        self._work.settled(receipt)
+
+
 def _send_alone(c: Coordinator, clients: Sequence[str]) -> float:
-    state = c.ledger.state()
-    run, model = state.runs["r"], offer_model(c, state.runs["r"].version or "")
+    run, work = c.ledger.state().runs["r"], c.engine.world.work
     begun_s = time.perf_counter()
     for client in clients:
-        asked = make_assignment(c, run, client, zone=state.clients[client].zone, model=model)
-        send("train", client_queue(client), asked, shown="r/1")
+        work.send(run, [client])
     return time.perf_counter() - begun_s
 
 
@@ -125,12 +141,11 @@ def _coordinator(settings: Settings, signal: Signal) -> Coordinator:
         ledger=open_ledger(settings.ledger, settings.clock),
         blobs=Blobs(settings.folder / "blobs"),
         grid=Grid(signal),
-        almanacs=None,
+        histories=None,
         sources=None,
         broker=connect(settings),
         transport=make_transport(settings),
         workbench=Workbench(["digits"]),
-        score_weights=WEIGHTS,
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -49,6 +51,68 @@ class GridClock(BaseModel):
         """Return what the grid clock shows now."""
         return self.at(wall_now())
 
+    def wall_at(self, grid: datetime) -> datetime:
+        """Return what the wall clock shows when the grid clock shows `grid`, in UTC."""
+        passed = grid.astimezone(UTC) - self.grid_start.astimezone(UTC)
+        return self.wall_start.astimezone(UTC) + passed / self.speed
+
     def wall_seconds(self, grid: timedelta) -> float:
         """Return how many wall seconds a span of grid time takes."""
         return grid.total_seconds() / self.speed
+
+
+class Clock(Protocol):
+    """Both clocks as the engine reads them: those of the machine, or virtual ones."""
+
+    def wall(self) -> datetime:
+        """Return the time on the wall clock."""
+
+    def grid(self) -> datetime:
+        """Return the time on the grid clock."""
+
+    def grid_at(self, wall: datetime) -> datetime:
+        """Return what the grid clock shows when the wall clock shows `wall`."""
+
+
+@dataclass(frozen=True)
+class SystemClock:
+    """The clocks of this machine."""
+
+    grid_clock: GridClock
+
+    def wall(self) -> datetime:
+        """Return the time on the wall clock."""
+        return wall_now()
+
+    def grid(self) -> datetime:
+        """Return the time on the grid clock."""
+        return self.grid_clock.now()
+
+    def grid_at(self, wall: datetime) -> datetime:
+        """Return what the grid clock shows when the wall clock shows `wall`."""
+        return self.grid_clock.at(wall)
+
+
+@dataclass
+class VirtualClock:
+    """Clocks that stand still until a simulation or a forecast moves them.
+
+    Attributes:
+        now: What the grid clock shows.
+        grid_clock: How the wall clock follows from it; with the default both agree.
+    """
+
+    now: datetime
+    grid_clock: GridClock = GridClock()
+
+    def wall(self) -> datetime:
+        """Return the time on the wall clock."""
+        return self.grid_clock.wall_at(self.now)
+
+    def grid(self) -> datetime:
+        """Return the time on the grid clock."""
+        return self.now
+
+    def grid_at(self, wall: datetime) -> datetime:
+        """Return what the grid clock shows when the wall clock shows `wall`."""
+        return self.grid_clock.at(wall)

@@ -11,7 +11,7 @@ from common.clock import GridClock
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """A client id or run id: letters, digits, dot, dash and underscore."""
 
-Outcome = Literal["trained", "declined", "failed"]
+Outcome = Literal["trained", "evaluated", "declined", "failed"]
 
 
 class Message(BaseModel):
@@ -42,7 +42,8 @@ class Hyperparameters(Message):
 class Assignment(Message):
     """One round's work for one client.
 
-    `valid_until` is on the grid clock, `issued_at` on the wall clock. The intensity is what the
+    With `evaluates`, it trains nothing and scores the pulled model on its held-out data.
+    `valid_until` is on the grid clock, `issued_at` and `sent_at` on the wall clock. The intensity is what the
     gate saw for the site's zone; `None` if unknown.
     """
 
@@ -57,6 +58,8 @@ class Assignment(Message):
     clock: GridClock
     issued_at: AwareDatetime
     valid_until: AwareDatetime
+    sent_at: AwareDatetime
+    evaluates: bool = False
     intensity_gco2eq_per_kwh: float | None
 
 
@@ -101,8 +104,9 @@ class Energy(Message):
 
 
 class Timings(Message):
-    """Where a task's wall seconds went at the site."""
+    """Where a task's wall seconds went; `dispatch_s` passed before the assignment was sent."""
 
+    dispatch_s: float = 0.0
     queue_s: float = 0.0
     pull_s: float = 0.0
     train_s: float = 0.0
@@ -111,6 +115,8 @@ class Timings(Message):
 
 class Receipt(Message):
     """A site's answer to one assignment. `update` is set if and only if it trained.
+
+    `metrics` are of the pulled model on `num_held_out` held-out examples.
 
     `started_at` and `ended_at` are on the wall clock and bound the time in which the energy was
     used. `energy` is `None` where nothing was measured. `sent_at` is when the receipt left.

@@ -18,6 +18,8 @@ _MASS: Scale = (
 _ENERGY: Scale = ((1e-6, "uWh"), (1e-3, "mWh"), (1.0, "Wh"), (1e3, "kWh"), (1e6, "MWh"))
 _BYTES: Scale = ((1.0, "B"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB"), (1e12, "TB"))
 
+J_PER_WH = 3600.0
+
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 
 _TWO_DIGITS_BELOW = 10

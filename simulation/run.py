@@ -12,23 +12,24 @@ from typing import cast
 import numpy as np
 import torch
 
+from common.clock import VirtualClock
 from models.workload import Data, Workload, load_workload
 from scheduler.carbon.reading import FLOW_TRACED, Family
 from scheduler.gate.gate import GateRule
 from simulation.feasible import looks_ahead_h, refuse_infeasible
 from simulation.grids.error_model import LEADS
 from simulation.grids.foresight import make_foresight
-from simulation.grids.grid import KnownNow, VirtualClock, VirtualGrid
+from simulation.grids.grid import KnownNow, VirtualGrid
 from simulation.grids.recorded import FAMILY
 from simulation.grids.signals import make_truth
 from simulation.grids.truth import Truth, hour_of
 from simulation.outcome import Outcome, RoundOutcome
-from simulation.ports.course import Course
 from simulation.ports.journal import Journal, Memory
-from simulation.ports.learning import Learner, Learning, NoLearning
+from simulation.ports.learning import InMemoryLearning, Learner, NoLearning
 from simulation.ports.site import VirtualSite, make_sites
 from simulation.scenario.data import site_tests, split_data
 from simulation.scenario.scenario import Scenario
+from simulation.simulated_run import SimulatedRun
 from simulation.telling import tell, tell_round
 
 OnRound = Callable[[RoundOutcome], None]
@@ -85,16 +86,16 @@ def play(
             most_h=max(LEADS, math.ceil(looks_ahead_h(scenario.run))),
         )  # fmt: skip
         data, learner = _learning(scenario, sites, truth)
-        course = Course(
+        simulated = SimulatedRun(
             scenario, sites, _examples(sites, data),
             grid=VirtualGrid(KnownNow(truth, foresight, clock), family), clock=clock,
             learner=learner, journal=journal or Memory(), rule=GateRule.of(scenario.gate, family),
         )  # fmt: skip
-        for closed in course.follow():
+        for closed in simulated.follow():
             if on_round is not None:
-                on_round(tell_round(course, closed))
+                on_round(tell_round(simulated, closed))
         return tell(
-            scenario, course, learner, data=data, clients=sites, wall_s=time.perf_counter() - begun
+            scenario, simulated, data=data, clients=sites, wall_s=time.perf_counter() - begun
         )
 
 
@@ -123,7 +124,7 @@ def _learning(
     )  # fmt: skip
     if not scenario.learns:
         return data, NoLearning(scenario.seed)
-    learner = Learning(
+    learner = InMemoryLearning(
         workload, data, held_out=_held_out(workload, sites),
         site_tests=site_tests(workload, split, list(sites)), spec=scenario.run,
         batched=scenario.workload.batched,

@@ -1,4 +1,4 @@
-"""Telling: the outcome of a course, from the run as the events told it."""
+"""The outcome of a simulated run."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from scheduler.carbon.signal import HOUR
 from scheduler.federation.federation import Run
 from scheduler.federation.round import ClosedRound
 from simulation.outcome import Outcome, RoundOutcome
-from simulation.ports.course import Course
-from simulation.ports.learning import Learner
 from simulation.scenario.data import label_shares
 from simulation.scenario.scenario import Scenario
+from simulation.simulated_run import SimulatedRun
 
 
-def tell_round(course: Course, closed: ClosedRound) -> RoundOutcome:
-    """Return one closed round of a course."""
-    run, seen = course.run, course.seen[closed.number]
+def tell_round(simulated: SimulatedRun, closed: ClosedRound) -> RoundOutcome:
+    """Return one closed round of a simulated."""
+    run, seen = simulated.run, simulated.seen[closed.number]
+    score = simulated.learner.scores.get(closed.number)
     return RoundOutcome(
         number=closed.number,
         started_h=(closed.started - run.grid_started_at) / HOUR,
@@ -31,39 +31,38 @@ def tell_round(course: Course, closed: ClosedRound) -> RoundOutcome:
         spent_gco2eq=seen.spent_gco2eq,
         counted_gco2eq=seen.counted_gco2eq,
         metrics=closed.metrics or {},
-        by_label=seen.by_label,
-        by_site=seen.by_site,
+        by_label=score.by_label if score else (),
+        by_site=score.by_site if score else {},
     )
 
 
 def tell(
     scenario: Scenario,
-    course: Course,
-    learner: Learner,
+    simulated: SimulatedRun,
     *,
     data: Mapping[str, Data],
     clients: Mapping[str, object],
     wall_s: float,
 ) -> Outcome:
-    """Return what a course came to.
+    """Return what a simulated run came to.
 
     Args:
         scenario: What was simulated.
-        course: It has ended.
-        learner: That of the course.
+        simulated: The run; it has ended.
         data: What each client trained on; empty if nothing was learned.
         clients: Everybody, by id.
         wall_s: How long it took.
     """
-    run: Run = course.run
+    run: Run = simulated.run
     ended = run.grid_ended_at or run.grid_started_at
     counted = Counter(client for closed in run.closed for client in closed.cohort)
+    learner = simulated.learner
     labels = tuple(learner.labels)
     return Outcome(
         scenario=scenario.name,
         policy=scenario.run.policy,
         seed=scenario.seed,
-        rounds=tuple(tell_round(course, closed) for closed in run.closed),
+        rounds=tuple(tell_round(simulated, closed) for closed in run.closed),
         end_reason=run.end_reason or "",
         hours=(ended - run.grid_started_at) / HOUR,
         energy_wh=run.totals.energy_wh,
@@ -74,7 +73,7 @@ def tell(
         participations={client: counted[client] for client in clients},
         labels=labels,
         label_shares=label_shares(data, labels) if labels else {},
-        decisions=course.decisions.hexdigest(),
+        decisions=simulated.decisions.hexdigest(),
         version=learner.version,
         batched=learner.batched,
         reason=learner.reason,

@@ -16,13 +16,15 @@ Outcome = Literal[
     "refused",
     "conflicting",
     "duplicate",
+    "evaluated",
     "declined",
     "failed",
     "lost",
     "cut_off",
 ]
 """What became of the work: ``lost`` was never answered, ``cut_off`` fell into a round that made no
-version, ``duplicate`` made the same bytes a second time. Only ``counted`` work is in a model."""
+version, ``duplicate`` made the same bytes a second time, ``evaluated`` scored a run's last version
+without training. Only ``counted`` work is in a model."""
 
 
 @dataclass(frozen=True, slots=True)

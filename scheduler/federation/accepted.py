@@ -63,3 +63,11 @@ class Accepted:
             metrics=work.metrics,
             num_held_out=work.num_held_out,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A site's score of the version it pulled, and on how many held-out examples."""
+
+    metrics: dict[str, float]
+    num_held_out: int

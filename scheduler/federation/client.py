@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from common.units import J_PER_WH
 from scheduler.accounting.totals import Totals
 from scheduler.federation.accepted import Accepted
 from scheduler.gate.gate import Gate
@@ -13,9 +14,7 @@ from scheduler.gate.gate import Gate
 _SMOOTHING = 0.3
 """Weight of the newest observation in the moving averages."""
 
-_J_PER_WH = 3600.0
-
-_ANSWERS = ("accepted", "declined")
+_ANSWERS = ("accepted", "declined", "evaluated")
 _NO_ANSWERS = ("failed", "refused", "given_up")
 
 
@@ -107,7 +106,7 @@ class Client:
         whole_wh = None if accepted.energy_wh is None else accepted.energy_wh / share
         self.energy_per_update_wh = _smooth(self.energy_per_update_wh, whole_wh)
         if accepted.energy_wh is not None and examples:
-            per_example_j = accepted.energy_wh * _J_PER_WH / examples
+            per_example_j = accepted.energy_wh * J_PER_WH / examples
             self.energy_per_example_j = _smooth(self.energy_per_example_j, per_example_j)
         self._learn_latency(accepted.latency_s)
         self.train_s = _smooth(self.train_s, accepted.timings.train_s)

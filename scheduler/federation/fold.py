@@ -9,16 +9,18 @@ from typing import Literal
 from scheduler.accounting.book import Change
 from scheduler.accounting.booking import Outcome
 from scheduler.carbon.reading import Reading
-from scheduler.federation.accepted import Accepted
+from scheduler.federation.accepted import Accepted, Evaluated
 from scheduler.federation.client import Client
 from scheduler.federation.closed_rounds import ClosedRounds
 from scheduler.federation.federation import Federation, Run, SignalState
 from scheduler.federation.round import AssignmentState, ClosedRound, Round
+from scheduler.federation.run import Blocked
 from scheduler.federation.zone_readings import ZoneReadings
 from scheduler.gate.gate import Gate
 from scheduler.ledger.event import Event
 from scheduler.ledger.events import (
     AssignmentDeclined,
+    AssignmentEvaluated,
     AssignmentFailed,
     AssignmentGivenUp,
     AssignmentReissued,
@@ -35,10 +37,12 @@ from scheduler.ledger.events import (
     RoundCommitted,
     RoundEvaluated,
     RoundPlanned,
+    RunBlocked,
     RunEnded,
     RunOpened,
     RunStarted,
     RunStopRequested,
+    RunUnblocked,
     RunWaiting,
     SignalFellBack,
     SignalRecovered,
@@ -171,6 +175,18 @@ def _run_waiting(waiting: RunWaiting, event: Event, state: Federation) -> None:
 
 
 @change.register
+def _run_blocked(blocked: RunBlocked, event: Event, state: Federation) -> None:
+    run = state.runs[event.run]
+    since = run.blocked.since if run.blocked else event.at
+    run.blocked = Blocked(blocked.step, blocked.text, since)
+
+
+@change.register
+def _run_unblocked(_: RunUnblocked, event: Event, state: Federation) -> None:
+    state.runs[event.run].blocked = None
+
+
+@change.register
 def _run_stop_requested(_: RunStopRequested, event: Event, state: Federation) -> None:
     state.runs[event.run].stop_requested = True
 
@@ -180,7 +196,7 @@ def _run_ended(ended: RunEnded, event: Event, state: Federation) -> None:
     run = state.runs[event.run]
     run.ended_at, run.grid_ended_at = event.at, event.grid_at
     run.end_reason = ended.reason
-    run.waiting = None
+    run.waiting = run.blocked = None
     if run.open_round is not None:
         # A round cut off makes no version: its work was spent, but does not count.
         _enter(state, state.book.cut_off(run.id, run.open_round.number))
@@ -234,6 +250,9 @@ def _round_closed(made: RoundClosed, event: Event, state: Federation) -> None:
 @change.register
 def _round_evaluated(evaluated: RoundEvaluated, event: Event, state: Federation) -> None:
     run = state.runs[event.run]
+    if run.open_round is not None and run.open_round.evaluates:
+        _lose_open(state, run, run.open_round)
+        run.open_round = None
     closed = run.closed.evaluate(event.round, evaluated.metrics)
     value = evaluated.metrics.get(run.spec.metric)
     if closed is not None and value is not None:
@@ -262,6 +281,14 @@ def _assignment_given_up(given_up: AssignmentGivenUp, event: Event, state: Feder
         _count_failure(state, event)
     zone = state.clients[event.client].zone
     _enter(state, state.book.lost(event.run, event.round, event.client, zone))
+
+
+@change.register
+def _assignment_evaluated(evaluated: AssignmentEvaluated, event: Event, state: Federation) -> None:
+    if round_ := _open_round(state, event):
+        work = evaluated.work
+        round_.evaluated[event.client] = Evaluated(work.metrics, work.num_held_out)
+    _settle(state, event, evaluated.work, "evaluated")
 
 
 @change.register
@@ -337,7 +364,10 @@ def _set_status(state: Federation, part: AssignmentState, status: str) -> None:
 
 
 def _settle(
-    state: Federation, event: Event, work: Work, status: Literal["declined", "failed", "refused"]
+    state: Federation,
+    event: Event,
+    work: Work,
+    status: Literal["evaluated", "declined", "failed", "refused"],
 ) -> AssignmentState | None:
     """Book work that made no update, and return its assignment if it was still open."""
     part = _still_open(state, event)

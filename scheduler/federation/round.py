@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from common.messages import Heartbeat, Reason
-from scheduler.federation.accepted import Accepted
+from scheduler.federation.accepted import Accepted, Evaluated
 from scheduler.federation.client import Client
 from scheduler.ledger.event import Event
 from scheduler.ledger.events import Because, ManifestLine, RoundClosed, RoundPlanned
@@ -22,8 +22,9 @@ class AssignmentState:
     """One client's part in the round.
 
     `status` is ``open`` until it is ``accepted``, ``declined`` (by the site), ``failed`` (there),
-    ``refused`` (here) or ``given_up``. `issued_at` is on the wall clock; `incarnation` is the
-    worker that was alive then. `epochs` is set where it is to do fewer than the run asks for,
+    ``refused`` (here), ``evaluated`` (it scored the pulled model) or ``given_up``. `issued_at` is
+    on the wall clock; `incarnation` is the worker that was alive then, `zone` its client's.
+    `epochs` is set where it is to do fewer than the run asks for,
     `weight_permille` where the policy weighs its examples.
     """
 
@@ -31,6 +32,7 @@ class AssignmentState:
     attempt: int
     issued_at: datetime
     incarnation: str | None
+    zone: str
     status: str = "open"
     reason: Reason | None = None
     epochs: int | None = None
@@ -45,6 +47,7 @@ class AssignmentState:
 class Round:
     """The open round of a run. `deadline` is on the wall clock, `valid_until` on the grid clock.
 
+    `evaluates` says that its cohort trains nothing and only scores the run's last version.
     `because` is why the run's policy invited those it invited last, where it said so.
     `manifest` is set once the round is committed: from then on nothing more is counted.
     """
@@ -59,6 +62,8 @@ class Round:
     valid_until: datetime
     cohort: dict[str, AssignmentState] = field(default_factory=dict)
     accepted: dict[str, Accepted] = field(default_factory=dict)
+    evaluates: bool = False
+    evaluated: dict[str, Evaluated] = field(default_factory=dict)
     manifest: tuple[ManifestLine, ...] | None = None
     because: Because = field(default_factory=dict)
 
@@ -85,7 +90,7 @@ class Round:
             before = self.cohort.get(name)
             attempt = before.attempt + 1 if before else 0
             self.cohort[name] = AssignmentState(
-                name, attempt, event.at, clients[name].incarnation,
+                name, attempt, event.at, clients[name].incarnation, clients[name].zone,
                 epochs=planned.epochs.get(name), weight_permille=planned.weights_permille.get(name),
             )  # fmt: skip
 
@@ -106,7 +111,7 @@ class Round:
         """
         if len(self.accepted) >= self.target:
             return True
-        if len(self.accepted) < quorum:
+        if len(self.accepted) < quorum and not self.evaluates:
             return False
         waiting_for = [s for s in self.open_assignments() if clients[s.client].alive]
         return not waiting_for or now >= self.deadline

@@ -8,8 +8,17 @@ from datetime import datetime
 from scheduler.accounting.totals import Totals
 from scheduler.federation.closed_rounds import ClosedRounds
 from scheduler.federation.round import ClosedRound, Round
-from scheduler.ledger.events import RunWaiting
+from scheduler.ledger.events import RunWaiting, Step
 from scheduler.ledger.run_spec import RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The step that fails, why and what to do, and since when, on the wall clock."""
+
+    step: Step
+    text: str
+    since: datetime
 
 
 @dataclass(slots=True)
@@ -42,6 +51,7 @@ class Run:
     failures: dict[str, int] = field(default_factory=dict)
     last_planned_seq: int = 0
     waiting: RunWaiting | None = None
+    blocked: Blocked | None = None
     stop_requested: bool = False
     ended_at: datetime | None = None
     grid_ended_at: datetime | None = None
@@ -79,9 +89,11 @@ class Run:
 
     @property
     def status(self) -> str:
-        """``starting``, ``waiting``, ``running`` or ``ended``."""
+        """``starting``, ``waiting``, ``running``, ``blocked`` or ``ended``."""
         if self.ended_at is not None:
             return "ended"
+        if self.blocked is not None:
+            return "blocked"
         if self.version is None:
             return "starting"
         return "running" if self.open_round is not None else "waiting"

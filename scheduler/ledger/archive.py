@@ -40,6 +40,12 @@ class Archive:
         self._pending: dict[str, bytes] = {}
         self._read: OrderedDict[str, list[Any]] = OrderedDict()
 
+    def apart(self) -> Archive:
+        """Return an archive of the same texts; what is put into either is not in the other."""
+        apart = Archive(self._folder)
+        apart._pending = dict(self._pending)
+        return apart
+
     def put(self, text: bytes) -> str:
         """Keep a text and return its name."""
         name = hashlib.sha256(text).hexdigest()

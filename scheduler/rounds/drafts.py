@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from common.clock import GridClock
+from common.clock import Clock
 from common.messages import Receipt
 from common.units import emitted_gco2eq
 from scheduler.accounting.baseline import account
 from scheduler.carbon.grid import Grid
+from scheduler.federation.accepted import Accepted, Evaluated
 from scheduler.federation.federation import Federation, Run
 from scheduler.federation.round import AssignmentState, Round
 from scheduler.ledger.events import ManifestLine, RoundClosed, RoundCommitted, RoundPlanned, Work
@@ -26,7 +27,13 @@ def heaviest_weight(state: Federation, run: Run, plan: Plan) -> int:
 
 
 def planned_body(
-    run: Run, plan: Plan, *, valid_until: datetime, exponent: int, verdicts: str | None = None
+    run: Run,
+    plan: Plan,
+    *,
+    valid_until: datetime,
+    exponent: int,
+    evaluates: bool,
+    verdicts: str | None,
 ) -> RoundPlanned:
     """Return the payload of ``round.planned``.
 
@@ -35,6 +42,7 @@ def planned_body(
         plan: Its plan.
         valid_until: Until when sites may begin, on the grid clock.
         exponent: Of the grid on which the round's updates are summed.
+        evaluates: Whether the cohort only scores the last version.
         verdicts: The blob that says of every client why it is invited or not; `None` for none.
     """
     assert run.version is not None  # noqa: S101 - a run without a version is never due
@@ -49,6 +57,7 @@ def planned_body(
         epochs=dict(plan.epochs),
         weights_permille=dict(plan.weights_permille),
         because=dict(plan.because),
+        evaluates=evaluates,
         verdicts=verdicts,
     )
 
@@ -62,7 +71,7 @@ def part_of(state: Federation, receipt: Receipt) -> AssignmentState | None:
 def answered_body(
     state: Federation,
     grid: Grid,
-    clock: GridClock,
+    clock: Clock,
     receipt: Receipt,
     *,
     pulled_nbytes: int,
@@ -73,12 +82,12 @@ def answered_body(
     Args:
         state: Before the event.
         grid: Tells the intensities.
-        clock: The grid clock; a receipt's times are on the wall clock.
+        clock: Both clocks; a receipt's times are on the wall clock.
         receipt: The site's answer.
         pulled_nbytes: Size of the model pulled for the work, 0 if none was.
         network_kwh_per_gb: What moving bytes takes.
     """
-    grid_start, grid_end = clock.at(receipt.started_at), clock.at(receipt.ended_at)
+    grid_start, grid_end = clock.grid_at(receipt.started_at), clock.grid_at(receipt.ended_at)
     zone = state.clients[receipt.client].zone
     intensity = grid.mean(zone, grid_start, max(grid_start, grid_end))
     energy = receipt.energy
@@ -162,17 +171,17 @@ def closed_body(
         baseline_started=baseline_at,
         baseline_ended=figures.baseline_ended,
         fleet_gco2eq=figures.fleet_gco2eq,
-        held_out=_held_out(round_),
+        held_out=held_out_mean(round_.accepted.values()),
         phases=dict(phases or {}),
     )
 
 
-def _held_out(round_: Round) -> dict[str, float]:
-    """Return the clients' scores of the base version, weighted by their held-out examples."""
-    scored = [update for update in round_.accepted.values() if update.num_held_out]
-    total = sum(update.num_held_out for update in scored)
-    names = {name for update in scored for name in update.metrics}
+def held_out_mean(scored: Iterable[Accepted | Evaluated]) -> dict[str, float]:
+    """Return the sites' scores of one version, weighted by their held-out examples."""
+    scores = [each for each in scored if each.num_held_out]
+    total = sum(each.num_held_out for each in scores)
+    names = {name for each in scores for name in each.metrics}
     return {
-        name: sum(u.metrics.get(name, 0.0) * u.num_held_out for u in scored) / total
+        name: sum(each.metrics.get(name, 0.0) * each.num_held_out for each in scores) / total
         for name in sorted(names)
     }

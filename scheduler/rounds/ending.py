@@ -1,22 +1,70 @@
-"""When a run is over. Pure."""
+"""Ending a run: when it is over, why, and what its user is given."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from scheduler.federation.federation import Run
+from scheduler.federation.federation import Federation, Run
+from scheduler.ledger.event import Draft
 from scheduler.ledger.events import EndReason, RunEnded
+from scheduler.rounds.progress import wants_last_score
+from scheduler.rounds.scoring import score
+from scheduler.rounds.world import World
+
+
+def end(world: World, run_id: str) -> None:
+    """End a run whose budget is spent: export its versions, and record it."""
+    reason = end_reason(world.run(run_id), world.clock.grid())
+    if reason is not None:
+        world.learning.export(world.run(run_id))
+        _record(world, run_id, reason, "")
+
+
+def stop(world: World, run_id: str) -> None:
+    """End a run that was asked to stop. What fails on the way is said and stops nothing."""
+    run = world.run(run_id)
+    if not run.stop_requested:
+        return
+    faults = []
+    steps = [world.learning.export] if run.version is not None else []
+    if run.scored_here and run.blocked is None:
+        steps.insert(0, lambda run: score(world, run.id))
+    for step in steps:
+        try:
+            step(world.run(run_id))
+        except Exception as error:  # noqa: BLE001 - a stop is obeyed, whatever else fails
+            faults.append(str(error))
+    _record(world, run_id, "stopped", " ".join(faults))
+
+
+def _record(world: World, run_id: str, reason: EndReason, text: str) -> None:
+    def ended(state: Federation) -> list[Draft]:
+        run = state.runs[run_id]
+        if run.ended_at is not None:
+            return []
+        return [Draft(end_body(run, reason, text), run=run_id)]
+
+    world.record(ended)
 
 
 def end_reason(run: Run, grid_now: datetime) -> EndReason | None:
-    """Return why a run ends now: ``stopped``, ``rounds``, ``hours`` or ``grams``; `None` if not.
+    """Return why a run ends now, as `spent_budget` names it; `None` if it does not.
 
-    A run that reached its rounds waits for the score of its last version. A gram budget is spent
-    when nothing is left of it, or when what is left does not cover the round that was planned.
+    No run ends before the coordinator has scored its last version.
+    """
+    if run.scored_here and run.closed and run.closed[-1].metrics is None:
+        return None
+    return spent_budget(run, grid_now)
+
+
+def spent_budget(run: Run, grid_now: datetime) -> EndReason | None:
+    """Return which budget of a run is spent: ``rounds``, ``hours`` or ``grams``; `None` if none.
+
+    A run that reached its rounds waits for its sites' score of the last version, where they can
+    give one. A gram budget is spent when nothing is left of it, or when what is left does not
+    cover the round that was planned.
     """
     spec = run.spec
-    if run.stop_requested:
-        return "stopped"
     if spec.hours is not None and grid_now >= run.grid_started_at + timedelta(hours=spec.hours):
         return "hours"
     if run.waiting is not None and run.waiting.reason == "over_budget":
@@ -24,7 +72,7 @@ def end_reason(run: Run, grid_now: datetime) -> EndReason | None:
     if run.open_round is not None:
         return None
     if run.complete:
-        return "rounds" if run.closed[-1].metrics is not None or not run.scored_here else None
+        return None if wants_last_score(run, grid_now) else "rounds"
     return "grams" if spec.grams is not None and run.spent_gco2eq >= spec.grams else None
 
 

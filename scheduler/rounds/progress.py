@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from common.messages import Reason
 from scheduler.carbon.signal import HOUR, slot_start
@@ -26,6 +26,22 @@ def is_due(run: Run, clients: Mapping[str, Client], grid_now: datetime) -> bool:
             and not run.open_round.hopeful({name for name, c in clients.items() if c.alive})
         )
     return run.due_at is not None and grid_now >= run.due_at
+
+
+def wants_last_score(run: Run, grid_now: datetime) -> bool:
+    """Return whether a run's sites are still to score its last version, which nobody else pulls.
+
+    They do where they scored the versions before it, within a grid day: by then every zone has had
+    its cleanest hours. What a spent gram budget does not cover is left out.
+    """
+    if not run.complete or run.scored_here or run.closed[-1].metrics is not None:
+        return False
+    last, grams = run.closed[-1], run.spec.grams
+    affordable = grams is None or run.spent_gco2eq < grams
+    return bool(last.held_out) and affordable and grid_now < last.ended + _SCORED_WITHIN
+
+
+_SCORED_WITHIN = timedelta(days=1)
 
 
 def waiting_news(run: Run, body: RunWaiting) -> list[Draft]:
@@ -66,7 +82,7 @@ def overdue(run: Run, wall_now: datetime) -> list[Draft]:
 
 
 def is_complete(state: Federation, run: Run, wall_now: datetime) -> bool:
-    """Return whether a run's open round can be committed."""
+    """Return whether a run's open round has all it waits for."""
     if run.open_round is None or run.ended_at is not None:
         return False
     return run.open_round.complete(run.spec.quorum, wall_now, state.clients)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from common.messages import Receipt
+from common.messages import Outcome, Receipt
 from scheduler.federation.federation import Federation
+from scheduler.federation.round import Round
 from scheduler.ledger.events import (
     AssignmentDeclined,
+    AssignmentEvaluated,
     AssignmentFailed,
     UpdateConflicting,
     UpdateDuplicate,
@@ -16,7 +18,7 @@ from scheduler.ledger.events import (
 )
 
 Worth = Literal["count", "settle", "late", "duplicate", "conflicting", "unknown"]
-"""``count``: an update to admit. ``settle``: a decline or a failure to record. ``unknown``: of a
+"""``count``: an update to admit. ``settle``: a decline, a failure or a score to record. ``unknown``: of a
 run, round or client that was never asked; nothing is recorded but a line in the log."""
 
 
@@ -41,15 +43,29 @@ def worth(state: Federation, receipt: Receipt) -> Worth:  # noqa: PLR0911 - a re
     part = open_round.cohort.get(receipt.client)
     if part is None:
         return "unknown"
-    if open_round.manifest is not None or part.status in ("refused", "failed", "declined"):
+    done = part.status in ("refused", "failed", "declined", "evaluated")
+    if open_round.manifest is not None or done or not _fits(open_round, receipt):
         return "late"
     if receipt.outcome != "trained":
         return "settle" if part.status == "open" else "late"
     return "count"
 
 
-Uncounted = AssignmentDeclined | AssignmentFailed | UpdateLate | UpdateDuplicate | UpdateConflicting
+Uncounted = (
+    AssignmentEvaluated
+    | AssignmentDeclined
+    | AssignmentFailed
+    | UpdateLate
+    | UpdateDuplicate
+    | UpdateConflicting
+)
 """The payload that a receipt makes if it brings no update to count."""
+
+_SETTLED: Mapping[Outcome, type[Uncounted]] = {
+    "evaluated": AssignmentEvaluated,
+    "declined": AssignmentDeclined,
+    "failed": AssignmentFailed,
+}
 
 _UNCOUNTED: Mapping[Worth, type[Uncounted]] = {
     "late": UpdateLate,
@@ -60,9 +76,13 @@ _UNCOUNTED: Mapping[Worth, type[Uncounted]] = {
 
 def event_kind(value: Worth, receipt: Receipt) -> type[Uncounted]:
     """Return the payload that a receipt of this worth makes, if it is not to be counted."""
-    if value == "settle":
-        return AssignmentDeclined if receipt.outcome == "declined" else AssignmentFailed
-    return _UNCOUNTED[value]
+    return _SETTLED[receipt.outcome] if value == "settle" else _UNCOUNTED[value]
+
+
+def _fits(round_: Round, receipt: Receipt) -> bool:
+    """Return whether a site did what its round wants: train, or score the pulled model."""
+    wanted = "evaluated" if round_.evaluates else "trained"
+    return receipt.outcome in (wanted, "declined", "failed")
 
 
 def _counted(state: Federation, receipt: Receipt) -> str | None:

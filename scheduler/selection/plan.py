@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
@@ -153,6 +153,25 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
     remaining = None if spec.grams is None else spec.grams - situation.spent_gco2eq
     weighs = bool(answer.weights) if so_far is None else so_far.weighs
     return _within_budget(target, verdicts, waiting, remaining, answer, weighs=weighs)
+
+
+def plan_scoring(situation: Situation, cohort: Collection[str]) -> Plan:
+    """Plan who scores a run's last version: those of its last cohort that may work now.
+
+    Args:
+        situation: The federation at this instant.
+        cohort: The clients whose updates made the version.
+    """
+    table = ClientTable(situation.clients)
+    codes = _codes(table, situation, None)
+    asked = [place for place in table.find(cohort) if codes[place] == _FREE]
+    codes[asked] = _INVITED
+    unknown = np.full(len(table), np.nan)
+    scores = score_fleet(table, situation.readings, situation.weights)
+    verdicts = Verdicts(table.ids, codes, situation.gates, scores, unknown, notes={})
+    invited = tuple(table.ids[place] for place in asked)
+    waiting: WaitReason | None = None if invited else "too_few"
+    return Plan(invited, len(invited), verdicts, waiting, expected_gco2eq=0.0)
 
 
 def _past(closed: ClosedRound) -> PastRound:

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
+from common.clock import VirtualClock
 from scheduler.carbon.grid import Grid, ZoneNow
 from scheduler.carbon.reading import FLOW_TRACED, Family, Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping
 from scheduler.carbon.week import DAY, UNKNOWN, WEEK, quantiles
 from simulation.grids.foresight import Foresight
 from simulation.grids.truth import Floats, Truth, hour_of
-
-
-@dataclass
-class VirtualClock:
-    """The time in a simulation, on both clocks; moved by its course alone."""
-
-    now: datetime
 
 
 class KnownNow:

@@ -6,20 +6,31 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 import safetensors.torch
 import torch
 
+from common.messages import Receipt
+from models.aggregation import grid_exponent
 from models.batched import ClientWork, Cohort, Updates
 from models.evaluation import evaluate, judge, predict
 from models.server_optimizers import make_server_optimizer
-from models.update import State, delta_nbytes, delta_signature, trainable_parameters
+from models.update import (
+    State,
+    check_norm,
+    delta_nbytes,
+    delta_signature,
+    trainable_parameters,
+)
 from models.version import initial_version, next_state
-from models.workload import Data, Workload, blamed
-from scheduler.ledger.events import ManifestLine, RunOpened
+from models.workload import Data, Workload, blamed, num_examples
+from scheduler.federation.round import ClosedRound, Round
+from scheduler.federation.run import Run
 from scheduler.ledger.run_spec import RunSpec
+from scheduler.rounds.world import Admitted, FirstVersion, Learning, NextVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +59,8 @@ class VersionScore:
     by_site: Mapping[str, float]
 
 
-class Learner(Protocol):
-    """What a course asks of learning."""
+class Learner(Learning, Protocol):
+    """The engine's learning, and what virtual sites need beside it."""
 
     @property
     def batched(self) -> bool | None:
@@ -64,47 +75,69 @@ class Learner(Protocol):
         """The SHA-256 that names the newest version."""
 
     @property
-    def pulled_nbytes(self) -> int:
+    def version_nbytes(self) -> int:
         """Size of a version."""
 
     @property
-    def pushed_nbytes(self) -> int:
+    def update_nbytes(self) -> int:
         """Size of an update."""
 
     @property
     def labels(self) -> Sequence[float]:
         """The labels of the test data; empty if it is no classification."""
 
-    def opened(self) -> RunOpened:
-        """Return the payload of ``run.opened``, having made the first version."""
+    @property
+    def scores(self) -> Mapping[int, VersionScore]:
+        """What the version of each scored round is worth in detail, by the round's number."""
 
     def train(self, works: Sequence[ClientWork]) -> None:
         """Train these clients from the newest version."""
 
     def figures(self, client: str) -> TrainingFigures | None:
-        """Return what training told of a client's update; `None` if it has not trained."""
+        """Return what training gave for a client's update; `None` if it has not trained."""
 
-    def close(self, manifest: Sequence[ManifestLine], *, exponent: int) -> None:
-        """Make the next version of a manifest."""
+    def num_held_out(self, client: str) -> int:
+        """Return on how many held-out examples a client scores what it pulls."""
 
-    def score(self) -> VersionScore | None:
-        """Return what the newest version is worth; `None` if there is no test data."""
+    def held_out_metrics(self, client: str) -> Mapping[str, float]:
+        """Return the newest version's metrics on a client's held-out examples."""
 
 
-class NoLearning:
+class _InMemory:
+    """What both learners share: nothing is stored, so there is nothing to forget or to export."""
+
+    version_nbytes = 0
+
+    def exponent(self, norm_bound: float, heaviest: int) -> int:
+        """Return the exponent of the fixed-point scale, as in production."""
+        return grid_exponent(norm_bound, heaviest)
+
+    def pulled_nbytes(self, run: Run) -> int:  # noqa: ARG002 - the port's
+        """Return the size of a version."""
+        return self.version_nbytes
+
+    def published(self, round_: Round) -> None:
+        """Do nothing: no version is in flight."""
+
+    def export(self, run: Run) -> None:
+        """Do nothing: the outcome is all there is."""
+
+
+class NoLearning(_InMemory):
     """Stands in where only the scheduling is of interest: versions are names, updates empty."""
 
     batched = None
     reason = "nothing is learned"
-    pulled_nbytes = pushed_nbytes = 0
+    update_nbytes = 0
     labels: Sequence[float] = ()
+    scores: Mapping[int, VersionScore] = MappingProxyType({})
 
     def __init__(self, seed: int) -> None:
         self.version = hashlib.sha256(f"{seed}".encode()).hexdigest()
 
-    def opened(self) -> RunOpened:
-        """Return the payload of ``run.opened``."""
-        return RunOpened(version=self.version, num_params=0, scored_here=False)
+    def open(self, run: Run) -> FirstVersion:  # noqa: ARG002 - the port's
+        """Name the first version."""
+        return FirstVersion(self.version, num_params=0, scored_here=False)
 
     def train(self, works: Sequence[ClientWork]) -> None:
         """Do nothing."""
@@ -113,20 +146,39 @@ class NoLearning:
         """Return figures that say nothing."""
         return _NOTHING
 
-    def close(self, manifest: Sequence[ManifestLine], *, exponent: int) -> None:
-        """Name the next version."""
-        names = ",".join(line.sha256 for line in manifest)
-        self.version = hashlib.sha256(f"{self.version}{exponent}{names}".encode()).hexdigest()
+    def num_held_out(self, client: str) -> int:  # noqa: ARG002 - the protocol's
+        """Return 0: nobody tests."""
+        return 0
 
-    def score(self) -> VersionScore | None:
-        """Return `None`: nobody tests."""
-        return None
+    def held_out_metrics(self, client: str) -> Mapping[str, float]:  # noqa: ARG002 - the protocol's
+        """Return nothing: nobody tests."""
+        return {}
+
+    def admit(self, run: Run, receipt: Receipt) -> Admitted:  # noqa: ARG002 - the port's
+        """Admit every update."""
+        return _admitted(receipt, norm=0.0)
+
+    def make(self, run: Run, round_: Round) -> NextVersion:  # noqa: ARG002 - the port's
+        """Name the next version."""
+        names = ",".join(line.sha256 for line in round_.manifest or ())
+        named = f"{self.version}{round_.exponent}{names}"
+        self.version = hashlib.sha256(named.encode()).hexdigest()
+        return NextVersion(self.version, None)
+
+    def score(self, run: Run, closed: ClosedRound) -> dict[str, float]:  # noqa: ARG002 - the port's
+        """Return nothing: nobody tests."""
+        return {}
 
 
 _NOTHING = TrainingFigures(loss=None, utility=None, norm=0.0, metrics={}, num_held_out=0)
 
 
-class Learning:
+def _admitted(receipt: Receipt, *, norm: float) -> Admitted:
+    assert receipt.update is not None  # noqa: S101 - it trained, for the type checker
+    return Admitted(receipt.update.sha256, receipt.update.nbytes, norm)
+
+
+class InMemoryLearning(_InMemory):
     """Holds the newest version and the updates of the open round, all in memory.
 
     Args:
@@ -162,18 +214,39 @@ class Learning:
         self._state = initial_version(workload, spec.seed)
         self._server_state: State = {}
         self.version = self._named()
-        self.pulled_nbytes = len(safetensors.torch.save(self._state))
-        self.pushed_nbytes = delta_nbytes(delta_signature(self._model))
+        self.version_nbytes = len(safetensors.torch.save(self._state))
+        self.update_nbytes = delta_nbytes(delta_signature(self._model))
         self._trained: dict[str, tuple[Updates, int, float]] = {}
+        self._held_out = held_out or {}
+        self.scores: dict[int, VersionScore] = {}
         self.labels = self._known_labels()
 
-    def opened(self) -> RunOpened:
-        """Return the payload of ``run.opened``."""
-        return RunOpened(
+    def open(self, run: Run) -> FirstVersion:  # noqa: ARG002 - the port's
+        """Return the first version, which is there already."""
+        return FirstVersion(
             version=self.version,
             num_params=sum(tensor.numel() for tensor in self._state.values()),
             scored_here=self._test_data is not None,
         )
+
+    def admit(self, run: Run, receipt: Receipt) -> Admitted:
+        """Check an update of a client that has trained.
+
+        Raises:
+            UpdateError: If its norm is beyond the run's bound, or not finite.
+        """
+        norm = self._trained[receipt.client][2]
+        check_norm(f"of {receipt.client}", norm, norm_bound=run.spec.norm_bound)
+        return _admitted(receipt, norm=norm)
+
+    def num_held_out(self, client: str) -> int:
+        """Return on how many held-out examples a client scores what it pulls."""
+        return num_examples(self.workload, self._held_out[client]) if self._held_out else 0
+
+    def held_out_metrics(self, client: str) -> Mapping[str, float]:
+        """Return the newest version's metrics on a client's held-out examples."""
+        data = self._held_out[client]
+        return _finite_ones(evaluate(self.workload, self._model, self._state, data))
 
     def train(self, works: Sequence[ClientWork]) -> None:
         """Train these clients from the newest version."""
@@ -194,28 +267,31 @@ class Learning:
             metrics=updates.metrics[row], num_held_out=int(updates.num_held_out[row]),
         )  # fmt: skip
 
-    def close(self, manifest: Sequence[ManifestLine], *, exponent: int) -> None:
-        """Make the next version of a manifest."""
+    def make(self, run: Run, round_: Round) -> NextVersion:  # noqa: ARG002 - the port's
+        """Make the version of a committed round."""
+        manifest = round_.manifest or ()
         self._state = next_state(
             self._state, self._server_state, self._deltas([line.client for line in manifest]),
             [line.weight for line in manifest], parameters=self._parameters,
-            exponent=exponent, optimizer=self._optimizer,
+            exponent=round_.exponent, optimizer=self._optimizer,
         )  # fmt: skip
         self._trained.clear()
         self.version = self._named()
+        return NextVersion(self.version, None)
 
-    def score(self) -> VersionScore | None:
-        """Return what the newest version is worth; `None` if there is no test data."""
-        if self._test_data is None:
-            return None
+    def score(self, run: Run, closed: ClosedRound) -> dict[str, float]:  # noqa: ARG002 - the port's
+        """Return the newest version's metrics on the test data; `scores` keeps the details."""
+        assert self._test_data is not None  # noqa: S101 - else it is not scored here
         outputs, targets = predict(self.workload, self._model, self._state, self._test_data)
-        return VersionScore(
+        score = VersionScore(
             metrics=_finite_ones(judge(self.workload, outputs, targets)),
             by_label=self._by_label(outputs, targets),
             by_site=_finite_ones(
                 {client: self._at_site(data) for client, data in self._site_tests.items()}
             ),
         )
+        self.scores[closed.number] = score
+        return score.metrics
 
     def _by_label(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[float, ...]:
         right = _guess(outputs) == targets.long() if self.labels else targets

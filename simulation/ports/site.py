@@ -51,8 +51,8 @@ class VirtualSite:
             return timedelta()
         return timedelta(seconds=nbytes * _BIT_PER_B * _PER_MEGA / self.part.bandwidth_mbps)
 
-    def training_s(self, examples: int, rng: Random) -> float:
-        """Return how long it trains on so many examples, epochs included."""
+    def training_s(self, examples: float, rng: Random) -> float:
+        """Return how long it trains on so many examples, each as often as it counts."""
         sigma = self.part.speed_jitter
         return examples / self.examples_per_s * (rng.lognormvariate(0, sigma) if sigma else 1)
 

@@ -1,18 +1,31 @@
-"""A piece of work at a simulated site: when it begins and ends, what it uses, what comes back."""
+"""The engine's work in a simulation: virtual sites that take time and energy, and answer."""
 
 from __future__ import annotations
 
 import hashlib
 import heapq
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
+from common.clock import VirtualClock
 from common.messages import BlobRef, Reason, Receipt, Timings
+from models.batched import ClientWork
+from scheduler.federation.federation import Federation, Run
 from scheduler.federation.round import AssignmentState, Round
+from scheduler.ledger.event import Draft
 from scheduler.ledger.run_spec import RunSpec
+from scheduler.rounds.receipt import worth
 from scheduler.selection.plan import derive_seed
+from simulation.ports.availability import Availability
+from simulation.ports.journal import Journal
+from simulation.ports.learning import Learner
 from simulation.ports.site import VirtualSite
+
+FORWARD = 1 / 3
+"""A backward pass computes about twice what a forward pass does: Kaplan et al., "Scaling Laws for
+Neural Language Models", 2020, section 2.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +33,8 @@ class Job:
     """What a site is asked to do.
 
     Attributes:
-        examples: On how many it trains, each once.
-        epochs: How often.
+        examples: On how many it works, each once.
+        passes: How often; a forward pass alone counts `FORWARD`.
         pulled_nbytes: Size of the model.
         pushed_nbytes: Size of the update.
     """
@@ -30,7 +43,7 @@ class Job:
     round: Round
     part: AssignmentState
     examples: int
-    epochs: int
+    passes: float
     pulled_nbytes: int
     pushed_nbytes: int
 
@@ -59,12 +72,12 @@ def work(site: VirtualSite, job: Job) -> Arrival | None:
         return _declined(site, job, begun)
     rng = Random(_seed(site, job))  # noqa: S311 - a draw, not a secret
     pull = site.moving(job.pulled_nbytes)
-    train_s = site.training_s(job.examples * job.epochs, rng)
+    train_s = site.training_s(job.examples * job.passes, rng)
     fails = site.part.failure_rate > 0 and rng.random() < site.part.failure_rate
     if fails:
         train_s *= rng.random()
     ended = begun + pull + timedelta(seconds=train_s)
-    push = timedelta() if fails else site.moving(job.pushed_nbytes)
+    push = timedelta() if fails or job.round.evaluates else site.moving(job.pushed_nbytes)
     site.free_at = ended + push
     timings = Timings(
         queue_s=(begun - job.part.issued_at).total_seconds(), pull_s=pull.total_seconds(),
@@ -74,6 +87,8 @@ def work(site: VirtualSite, job: Job) -> Arrival | None:
     if fails:
         reason = Reason(code="site_failed", text="The simulated machine failed on the way.")
         return _answer(site, job, "failed", begun, ended, **more, reason=reason)
+    if job.round.evaluates:
+        return _answer(site, job, "evaluated", begun, ended, **more)
     more |= {"update": _update(job), "num_examples": job.examples}
     return _answer(site, job, "trained", begun, ended, **more)
 
@@ -109,26 +124,123 @@ def _seed(site: VirtualSite, job: Job) -> int:
     return derive_seed(job.spec.seed, job.spec.id, job.round.number, subject)
 
 
-class OnTheWay:
-    """The answers that have not arrived yet."""
+class VirtualWork:
+    """Lets sites work, and holds their answers until these arrive.
 
-    def __init__(self) -> None:
+    Args:
+        sites: By client id.
+        examples: How many examples each client trains on.
+        availability: Which sites come and go.
+        learner: Knows sizes, and what training gives.
+        clock: What time it is.
+        journal: Holds the state.
+        readings: What changed in the grids; `None` where nobody reads it again.
+    """
+
+    def __init__(
+        self,
+        sites: Mapping[str, VirtualSite],
+        examples: Mapping[str, int],
+        *,
+        availability: Availability,
+        learner: Learner,
+        clock: VirtualClock,
+        journal: Journal,
+        readings: Callable[[Federation], list[Draft]] | None,
+    ) -> None:
+        self._sites = sites
+        self._examples = examples
+        self._availability = availability
+        self._learner = learner
+        self._clock = clock
+        self._journal = journal
+        self._readings = readings
         self._heap: list[Arrival] = []
 
-    def add(self, answer: Arrival) -> None:
-        """Send an answer off."""
-        heapq.heappush(self._heap, answer)
+    def observe(self, state: Federation) -> list[Draft]:
+        """Return which sites came and went, and what changed in the grids."""
+        drafts = self._availability.news(state.clients, self._clock.now)
+        return [*drafts, *self._readings(state)] if self._readings else drafts
+
+    def send(self, run: Run, clients: Sequence[str]) -> None:
+        """Let these clients work on their part of the run's open round."""
+        round_ = run.open_round
+        for client in clients if round_ else ():
+            assert round_ is not None  # noqa: S101 - for the type checker
+            arrival = work(self._sites[client], self._job(run, round_, client))
+            if arrival is not None:
+                heapq.heappush(self._heap, arrival)
+
+    def _job(self, run: Run, round_: Round, client: str) -> Job:
+        part = round_.cohort[client]
+        examples, passes = self._examples[client], part.epochs or run.spec.hyperparameters.epochs
+        if round_.evaluates:
+            return Job(
+                run.spec, round_, part, examples=self._learner.num_held_out(client),
+                passes=FORWARD, pulled_nbytes=self._learner.version_nbytes, pushed_nbytes=0,
+            )  # fmt: skip
+        return Job(
+            run.spec, round_, part, examples=examples, passes=passes,
+            pulled_nbytes=self._learner.version_nbytes,
+            pushed_nbytes=self._learner.update_nbytes,
+        )  # fmt: skip
+
+    def lost(self, run: Run) -> list[str]:  # noqa: ARG002 - the port's
+        """Return nobody: nothing is lost on its way here."""
+        return []
+
+    def settled(self, receipt: Receipt) -> None:
+        """Do nothing: no bytes travel here."""
 
     @property
-    def next_at(self) -> datetime | None:
-        """When the next one arrives; `None` if none is on its way."""
+    def next_arrival(self) -> datetime | None:
+        """When the next receipt arrives; `None` if none is on its way."""
         return self._heap[0].at if self._heap else None
 
-    def take(self) -> Arrival:
-        """Return the one that arrives first."""
-        return heapq.heappop(self._heap)
+    @property
+    def next_change(self) -> datetime | None:
+        """When a site comes or goes next; `None` if none ever does."""
+        return self._availability.next_at
 
-    def first(self, run_round: int, count: int, *, until: datetime) -> list[str]:
+    def arrive(self) -> Receipt:
+        """Return the receipt that arrives next, with what only learning could tell."""
+        receipt = heapq.heappop(self._heap).receipt
+        if receipt.outcome == "evaluated":
+            held_out = {
+                "metrics": dict(self._learner.held_out_metrics(receipt.client)),
+                "num_held_out": self._learner.num_held_out(receipt.client),
+            }
+            return receipt.model_copy(update=held_out)
+        counts = worth(self._journal.state, receipt) == "count"
+        return receipt.model_copy(update=self._trained(receipt)) if counts else receipt
+
+    def _trained(self, receipt: Receipt) -> dict[str, object]:
+        """Return what training gave, with all at once whose updates are likely to count."""
+        client, run = receipt.client, self._journal.state.runs[receipt.run]
+        round_ = run.open_round
+        assert round_ is not None  # noqa: S101 - an update counts in an open round alone
+        if self._learner.figures(client) is None:
+            places = round_.target - len(round_.accepted) - 1
+            others = self._first(round_.number, places, until=self._clock.grid_at(round_.deadline))
+            epochs = run.spec.hyperparameters.epochs
+            self._learner.train(
+                [
+                    ClientWork(
+                        name, derive_seed(run.spec.seed, run.id, round_.number, name),
+                        round_.cohort[name].epochs or epochs,
+                    )
+                    for name in sorted({client, *others})
+                    if self._learner.figures(name) is None
+                ]
+            )  # fmt: skip
+        figures = self._learner.figures(client)
+        assert figures is not None  # noqa: S101 - it trained, for the type checker
+        return {
+            "loss": figures.loss, "utility": figures.utility, "metrics": dict(figures.metrics),
+            "num_held_out": figures.num_held_out,
+        }  # fmt: skip
+
+    def _first(self, run_round: int, count: int, *, until: datetime) -> list[str]:
         """Return the clients whose updates of a round will arrive first, `count` at most."""
         due = sorted(
             answer

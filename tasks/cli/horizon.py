@@ -16,11 +16,11 @@ from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, Signal, slot_start
 from scheduler.carbon.week import WEEK
 from scheduler.federation.federation import Federation, Run
-from scheduler.gate.gate import Gate, gate_rule
+from scheduler.gate.gate import Gate
 from scheduler.gate.sentence import explain
 from scheduler.ledger.events.gate import State
-from scheduler.rounds.forecast import ExpectedRound, agenda, describe
-from scheduler.selection.score import score_weights
+from scheduler.rounds.forecast import ExpectedRound, describe, forecast_rounds
+from scheduler.rounds.world import Rules
 from scheduler.selection.situation import patience_allowed
 from scheduler.status.outlook import gates_ahead
 from tasks.cli.base import print_json
@@ -58,20 +58,19 @@ def show_horizon(
     """Print which rounds of a run are expected, and when gates are expected to be open."""
     now = ours.clock.now()
     signal = open_signal(ours)
-    rule = gate_rule(ours)
+    rules = Rules.of(ours)
     allowed = patience_allowed(state)
     ahead = {
         client.id: gates_ahead(
-            client, _readings(signal, client.zone, now, hours), rule=rule, now=now, hours=hours,
+            client, _readings(signal, client.zone, now, hours), rule=rules.gate, now=now, hours=hours,
             patience_allowed=allowed,
         )
         for client in state.clients.values()
         if not client.retired
     }  # fmt: skip
-    planned = run and agenda(
-        state, run, Grid(signal, rule.family), rule, now, hours=hours,
-        weights=score_weights(ours.score_weights),
-    )  # fmt: skip
+    planned = run and forecast_rounds(
+        state, run, Grid(signal, rules.gate.family), rules, now, hours=hours, grid_clock=ours.clock
+    )
     if as_json:
         gates = {client: _gate_rows(now, gates) for client, gates in ahead.items()}
         rounds = [describe(each, run) for each in planned or () if run]

@@ -51,7 +51,7 @@ def _advise(c: Coordinator) -> None:
     planned = c.ledger.newest(RoundPlanned.kind, limit=SEEN_ROUNDS)
     record = Record.of(state, planned, c.blobs, c.clock.now())
     for client in due:
-        made = make_advice(gather(state, record, c.grid, c.gate_rule, client.id))
+        made = make_advice(gather(state, record, c.grid, c.engine.world.rules.gate, client.id))
         send("advise", client_queue(client.id), _note(made), shown=f"advice for {client.id}")
         day_ms = max(1, round(c.clock.wall_seconds(DAY) * 1000))
         c.broker.set(_sent_key(client.id), made.at.isoformat(), px=day_ms)

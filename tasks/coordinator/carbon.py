@@ -33,7 +33,7 @@ def refresh(c: Coordinator) -> None:
 
     What holds now is shared before anything else is asked, so that gates need not wait for it.
     """
-    if c.almanacs is None or c.sources is None:
+    if c.histories is None or c.sources is None:
         return
     begun = time.perf_counter()
     clients = c.ledger.state().clients.values()
@@ -46,11 +46,11 @@ def refresh(c: Coordinator) -> None:
     async def more(known: ZoneHistory) -> ZoneHistory:
         return await refresh_around(known, sources.chain(known.zone), now=now())
 
-    with c.almanacs.flight(client.zone for client in clients if not client.retired) as zones:
-        known = {zone: _remembered(c, almanac) for zone, almanac in c.almanacs.load(zones).items()}
+    with c.histories.flight(client.zone for client in clients if not client.retired) as zones:
+        known = {zone: _remembered(c, almanac) for zone, almanac in c.histories.load(zones).items()}
         for ask in (present, more):
             news = sources.run(for_each_zone(known.values(), ask))
-            c.almanacs.save(news)
+            c.histories.save(news)
             known = {**known, **news}
             if news:
                 seconds = round(time.perf_counter() - begun, 3)

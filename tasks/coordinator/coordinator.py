@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import redis
 
 from common import settings as settings_
-from common.clock import GridClock
+from common.clock import GridClock, SystemClock
 from common.settings import Settings
 from scheduler.carbon import federation_family, is_live, make_signal
 from scheduler.carbon.grid import Grid
 from scheduler.federation.opening import FederationLedger, open_ledger
-from scheduler.gate.gate import GateRule
 from scheduler.ledger.blobs import Blobs
-from scheduler.selection.score import score_weights
+from scheduler.rounds.engine import Engine
+from scheduler.rounds.world import Rules, World
+from tasks.coordinator.history import LedgerHistory
+from tasks.coordinator.learning import BlobLearning
 from tasks.coordinator.sources import Sources
+from tasks.coordinator.watch import Watch
+from tasks.coordinator.work import CeleryWork
 from tasks.coordinator.workbench import Workbench
 from tasks.coordinator.zone_histories import ZoneHistories
 from tasks.messaging.broker import connect
@@ -28,7 +31,7 @@ from tasks.messaging.transport import Transport, make_transport
 class Coordinator:
     """The tools of the tasks that decide and add up. All state is in the ledger and the blobs.
 
-    `almanacs` and `sources` are `None` where the grid is known without asking anybody.
+    `histories` and `sources` are `None` where the grid is known without asking anybody.
     """
 
     settings: Settings
@@ -36,17 +39,38 @@ class Coordinator:
     ledger: FederationLedger
     blobs: Blobs
     grid: Grid
-    almanacs: ZoneHistories | None
+    histories: ZoneHistories | None
     sources: Sources | None
     broker: redis.Redis
     transport: Transport
     workbench: Workbench
-    score_weights: Mapping[str, float]
 
-    @property
-    def gate_rule(self) -> GateRule:
-        """When gates open and close."""
-        return GateRule.of(self.settings, self.grid.family)
+    @cached_property
+    def engine(self) -> Engine:
+        """What drives the runs, over this process's ports."""
+        return Engine(
+            World(
+                history=LedgerHistory(self.ledger, self.blobs),
+                work=self._work(),
+                learning=BlobLearning(
+                    self.blobs, self.transport, self.workbench,
+                    runs=self.settings.folder / "runs",
+                    max_update_nbytes=self.settings.max_update_bytes,
+                ),
+                grid=self.grid,
+                clock=SystemClock(self.clock),
+                rules=Rules.of(self.settings),
+            )
+        )  # fmt: skip
+
+    def _work(self) -> CeleryWork:
+        watch = Watch(
+            self.settings, self.broker, clock=self.clock, grid=self.grid, histories=self.histories
+        )
+        return CeleryWork(
+            self.broker, self.transport, blobs=self.blobs, grid=self.grid, clock=self.clock,
+            watch=watch,
+        )  # fmt: skip
 
 
 @cache
@@ -58,17 +82,16 @@ def coordinator() -> Coordinator:
     """
     settings = settings_.load()
     broker = connect(settings)
-    almanacs = ZoneHistories(broker) if is_live(settings) else None
+    histories = ZoneHistories(broker) if is_live(settings) else None
     return Coordinator(
         settings=settings,
         clock=settings.clock,
         ledger=open_ledger(settings.ledger, settings.clock),
         blobs=Blobs(settings.folder / "blobs"),
-        grid=Grid(almanacs or make_signal(settings), federation_family(settings)),
-        almanacs=almanacs,
-        sources=Sources(settings) if almanacs else None,
+        grid=Grid(histories or make_signal(settings), federation_family(settings)),
+        histories=histories,
+        sources=Sources(settings) if histories else None,
         broker=broker,
         transport=make_transport(settings),
         workbench=Workbench(settings.workloads),
-        score_weights=score_weights(settings.score_weights),
     )

@@ -9,7 +9,7 @@ from common.errors import FairwindError
 from common.settings import Settings
 from scheduler.federation.federation import Run
 from scheduler.ledger.blobs import Blobs
-from tasks.coordinator.closing import next_version
+from tasks.coordinator.learning import next_version
 from tasks.coordinator.workbench import Workbench
 
 
@@ -31,10 +31,9 @@ def replay_run(run: Run, settings: Settings) -> Iterator[Replayed]:
     server_state: str | None = None
     for closed in run.closed:
         try:
-            version, server_state = next_version(
-                blobs, workbench, run.spec, closed, server_state=server_state
-            )
-            fault = "" if version == closed.version else f"became {version[:16]}"
+            made = next_version(blobs, workbench, run.spec, closed, server_state=server_state)
+            server_state = made.server_state
+            fault = "" if made.version == closed.version else f"became {made.version[:16]}"
         except (FairwindError, OSError) as error:
             fault, server_state = str(error), closed.server_state
         yield Replayed(run.id, closed.number, closed.version, not fault, fault)

@@ -1,78 +1,61 @@
-"""The coordinator's tasks: `tick` looks at everything, `close` ends a round, `hello` greets."""
+"""The tasks that drive the engine: `tick`, `accept` a receipt, and `hello` to a worker."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import ValidationError
 
+from common.clock import wall_now
 from common.log import get_logger
-from common.messages import NAME_PATTERN, Heartbeat, Message
+from common.messages import Heartbeat, Receipt
 from scheduler.rounds.news import presence_news
+from scheduler.rounds.progress import stands_still
 from tasks.app import app
-from tasks.coordinator.closing import close_round, settle_open_rounds
 from tasks.coordinator.coordinator import Coordinator, coordinator
-from tasks.coordinator.lifecycle import end_finished_runs, open_new_runs
-from tasks.coordinator.planning import plan_due_rounds, reissue, reissue_lost
-from tasks.coordinator.scoring import score_versions
-from tasks.coordinator.watch import watch
+from tasks.messaging.heartbeats import read_heartbeats
+from tasks.messaging.queues import queue, send
 from tasks.roles import SITE_PREFIX
 
 _log = get_logger(__name__)
 
 
-class RoundName(Message):
-    """Which round a task is about."""
-
-    run: str = Field(pattern=NAME_PATTERN)
-    round: int = Field(ge=1)
-
-
 @app.task(name="tick")
 def tick() -> None:
-    """Look at everything once: who lives, what the grid says, what is lost, due or over."""
+    """Take every run as far as it can go now."""
+    coordinator().engine.advance()
+
+
+@app.task(name="accept", pydantic=True, pydantic_strict=False, throws=(ValidationError,))
+def accept(receipt: Receipt) -> None:
+    """Take one receipt; where its round waits for nobody any more, go on at once."""
     c = coordinator()
-    beats = watch(c)
-    open_new_runs(c)
-    reissue_lost(c, beats)
-    settle_open_rounds(c)
-    _carry_on(c)
-
-
-@app.task(name="close", pydantic=True, pydantic_strict=False)
-def close(name: RoundName) -> None:
-    """Close a round that has all it waited for, and plan what comes next at once.
-
-    Where the round is short of its quorum and nobody is left to answer, what comes next is to
-    invite others.
-    """
-    c = coordinator()
-    close_round(c, name.run)
-    watch(c)
-    _carry_on(c)
+    if c.engine.receive(receipt) is None:
+        return
+    state = c.ledger.state()
+    run = state.runs[receipt.run]
+    if run.open_round is not None and stands_still(state, run, wall_now()):
+        send("tick", queue("coordinator"), shown=f"{run.id}, round {run.open_round.number}")
 
 
 @app.task(name="hello", pydantic=True, pydantic_strict=False)
 def hello(heartbeat: Heartbeat) -> None:
     """Greet a worker that has just started, and issue again what its predecessor may have lost."""
-    c = coordinator()
-    if heartbeat.client not in c.ledger.state().clients:
+    c, client = coordinator(), heartbeat.client
+    if client not in c.ledger.state().clients:
         _log.warning(
-            "client.not_enrolled", client=heartbeat.client, host=heartbeat.host,
-            remedy=f"fairwind enroll {heartbeat.client} --zone ZONE",
+            "client.not_enrolled", client=client, host=heartbeat.host,
+            remedy=f"fairwind enroll {client} --zone ZONE",
         )  # fmt: skip
         return
-    with c.ledger.transaction() as tx:
-        greeted = {heartbeat.client: tx.state.clients[heartbeat.client]}
-        tx.append(*presence_news(greeted, {heartbeat.client: heartbeat}))
-    now = watch(c).get(heartbeat.client)
-    run = c.ledger.state().working_for(heartbeat.client)
-    if run and not (now and now.busy) and not c.broker.llen(SITE_PREFIX + heartbeat.client):
-        reissue(c, run.id, [heartbeat.client], "worker_restarted")
-    _carry_on(c)
+    c.engine.world.record(
+        lambda state: presence_news({client: state.clients[client]}, {client: heartbeat})
+    )
+    run = c.ledger.state().working_for(client)
+    if run is not None and _has_nothing(c, client):
+        c.engine.reissue(run.id, [client], "worker_restarted")
+    c.engine.advance()
 
 
-def _carry_on(c: Coordinator) -> None:
-    """Plan what is due before scoring what is done: sites train while the coordinator scores."""
-    end_finished_runs(c)
-    plan_due_rounds(c)
-    score_versions(c)
-    end_finished_runs(c)
+def _has_nothing(c: Coordinator, client: str) -> bool:
+    """Return whether a client neither works nor has an assignment waiting in its queue."""
+    now = read_heartbeats(c.broker, [client]).get(client)
+    return not (now and now.busy) and not c.broker.llen(SITE_PREFIX + client)

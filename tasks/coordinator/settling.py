@@ -29,11 +29,11 @@ def settle(c: Coordinator) -> None:
 
     The refresh has most of them already; what it lacks is asked for.
     """
-    if c.almanacs is None or c.sources is None:
+    if c.histories is None or c.sources is None:
         return
     now = c.clock.now()
     wanted = c.ledger.state().book.unsettled(since=now - _GIVEN_UP, until=now)
-    known = c.almanacs.load(wanted)
+    known = c.histories.load(wanted)
     late = {
         zone: almanac
         for zone, almanac in known.items()
@@ -55,7 +55,7 @@ def _asked(
     c: Coordinator, late: dict[str, ZoneHistory], wanted: dict[str, list[Interval]], now: datetime
 ) -> dict[str, ZoneHistory]:
     """Return the almanacs after asking their first source for the hours they lack."""
-    assert c.almanacs is not None  # noqa: S101 - checked by the caller, for the type checker
+    assert c.histories is not None  # noqa: S101 - checked by the caller, for the type checker
     assert c.sources is not None  # noqa: S101 - (the same)
     sources = c.sources
 
@@ -64,9 +64,9 @@ def _asked(
         chain = sources.chain(known.zone)
         return await refresh_past(known, chain, spans[0][0], spans[-1][1], now=now)
 
-    with c.almanacs.flight(late) as zones:
+    with c.histories.flight(late) as zones:
         news = sources.run(for_each_zone([late[zone] for zone in zones], ask))
-        c.almanacs.save(news)
+        c.histories.save(news)
     return dict(news)
 
 

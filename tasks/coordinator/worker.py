@@ -23,13 +23,12 @@ def prepare(instance: Any, conf: Any, queues: list[str]) -> None:
     here = coordinator()
     if conf.worker_concurrency is None:
         # Where grids are asked over the network, a second child keeps the rounds going meanwhile.
-        conf.worker_concurrency = 2 if here.almanacs else 1
+        conf.worker_concurrency = 2 if here.histories else 1
     if instance.hostname.startswith("celery@"):
         instance.hostname = instance.hostname.replace("celery@", "coordinator@", 1)
     check_reachable(here.broker)
     here.ledger.close()
     import tasks.coordinator.advice  # noqa: PLC0415 - the coordinator alone loads these, torch included
-    import tasks.coordinator.aggregation  # noqa: PLC0415
     import tasks.coordinator.carbon  # noqa: PLC0415
     import tasks.coordinator.rounds  # noqa: F401, PLC0415
 

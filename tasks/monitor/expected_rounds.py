@@ -18,9 +18,8 @@ from common.settings import Settings
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.signal import slot_start
 from scheduler.federation.federation import Federation, Run
-from scheduler.gate.gate import gate_rule
-from scheduler.rounds.forecast import agenda, copied, describe
-from scheduler.selection.score import score_weights
+from scheduler.rounds.forecast import copied, describe, forecast_rounds
+from scheduler.rounds.world import Rules
 from tasks.monitor.zone_forecasts import AHEAD, ZoneForecasts
 
 _log = structlog.get_logger(__name__)
@@ -88,10 +87,10 @@ class ExpectedRounds:
         self, state: Federation, run: Run, settings: Settings, now: datetime
     ) -> dict[str, Any]:
         self._forecasts = self._forecasts or ZoneForecasts(settings)
-        rule = gate_rule(settings)
-        planned = agenda(
-            state, run, Grid(self._forecasts.signal(), rule.family), rule, now,
-            hours=_HOURS, weights=score_weights(settings.score_weights),
+        rules = Rules.of(settings)
+        planned = forecast_rounds(
+            state, run, Grid(self._forecasts.signal(), rules.gate.family), rules, now,
+            hours=_HOURS, grid_clock=settings.clock,
         )  # fmt: skip
         return {
             "rounds": [

@@ -8,23 +8,27 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from common.clock import wall_now
 from common.errors import FairwindError, TransportError
 from common.failpoints import failpoint
 from common.files import file_sha256
 from common.log import get_logger
-from common.messages import Assignment, BlobRef, Energy, Reason, Receipt, Timings, update_key
+from common.messages import Assignment, BlobRef, Reason, Receipt, Timings, update_key
 from common.settings import Settings
 from models.energy import make_meter
 from models.serialization import parse_state, write_state
-from models.training import LocalResult, Trainer
+from models.training import Trainer
+from models.update import State
 from models.workload import load_workload
 from tasks.messaging.transport import Transport, fetch
 from tasks.site.outbox import Outbox
 from tasks.site.site_policy import declined
 
 _log = get_logger(__name__)
+
+Result = TypeVar("Result")
 
 Progress = Callable[[int, int, float], None]
 """Called after every epoch with epochs done, epochs in all and mean loss."""
@@ -75,37 +79,63 @@ class Executor:
 
     def _work(self, assignment: Assignment, progress: Progress) -> Receipt:
         started = wall_now()
-        queue_s = max(0.0, (started - assignment.issued_at).total_seconds())
+        waited = _waited(assignment, started)
         receipts = _ReceiptMaker(assignment, self._incarnation, started)
         reason = declined(self._settings, assignment, assignment.clock.at(started))
         if reason is not None:
             return receipts.of("declined", reason=reason)
+        work = self._evaluate if assignment.evaluates else self._train
         try:
             with self._meter:
-                result, timings = self._train(assignment, queue_s, progress)
-                self._outbox.keep_update(lambda path: write_state(result.delta, path))
-                update = self._describe(assignment)
+                done = work(assignment, waited, progress)
         except Exception as error:  # noqa: BLE001 - any failure must reach the coordinator
             reason = _why_failed(error)
             _log.error("assignment.failed", round=_name(assignment), reason=reason.text)
             return receipts.of("failed", reason=reason, energy=self._meter.energy)
-        receipt = receipts.trained(result, update, timings, self._meter.energy)
-        self._outbox.keep(assignment, receipt)
+        receipt = receipts.of(energy=self._meter.energy, **done)
+        if receipt.outcome == "trained":
+            self._outbox.keep(assignment, receipt)
         return receipt
 
     def _train(
-        self, assignment: Assignment, queue_s: float, progress: Progress
-    ) -> tuple[LocalResult, Timings]:
+        self, assignment: Assignment, waited: Timings, progress: Progress
+    ) -> dict[str, object]:
+        """Train, keep the update in the outbox, and return what the receipt says of it."""
+        result, timings = self._on_pulled(
+            assignment, waited,
+            lambda trainer, base: trainer.train(
+                base, hyperparameters=assignment.hyperparameters, seed=assignment.seed,
+                on_epoch=progress,
+            ),
+        )  # fmt: skip
+        self._outbox.keep_update(lambda path: write_state(result.delta, path))
+        return {
+            "outcome": "trained", "update": self._describe(assignment), "timings": timings,
+            "num_examples": result.num_examples, "loss": _finite(result.loss),
+            "utility": _finite(result.utility), "metrics": _finite_ones(result.metrics),
+            "num_held_out": result.num_held_out,
+        }  # fmt: skip
+
+    def _evaluate(self, assignment: Assignment, waited: Timings, _: Progress) -> dict[str, object]:
+        """Score the pulled model on held-out data, and return what the receipt says of it."""
+        (metrics, num_held_out), timings = self._on_pulled(
+            assignment, waited, lambda trainer, base: trainer.score(base)
+        )
+        return {
+            "outcome": "evaluated", "timings": timings, "metrics": _finite_ones(metrics),
+            "num_held_out": num_held_out,
+        }  # fmt: skip
+
+    def _on_pulled(
+        self, assignment: Assignment, waited: Timings, work: Callable[[Trainer, State], Result]
+    ) -> tuple[Result, Timings]:
+        """Pull the model, let the workload's trainer work on it, and time both."""
         begun = time.perf_counter()
         base = parse_state(fetch(self._transport, assignment.model))
         pulled = time.perf_counter()
-        trainer = self._trainer(assignment.workload)
-        result = trainer.train(
-            base, hyperparameters=assignment.hyperparameters, seed=assignment.seed,
-            on_epoch=progress,
-        )  # fmt: skip
-        train_s = time.perf_counter() - pulled
-        return result, Timings(queue_s=queue_s, pull_s=pulled - begun, train_s=train_s)
+        result = work(self._trainer(assignment.workload), base)
+        took = {"pull_s": pulled - begun, "train_s": time.perf_counter() - pulled}
+        return result, waited.model_copy(update=took)
 
     def _trainer(self, workload: str) -> Trainer:
         if workload not in self._trainers:
@@ -130,7 +160,7 @@ class _ReceiptMaker:
         self._incarnation = incarnation
         self._started = started
 
-    def of(self, outcome: str, **more: object) -> Receipt:
+    def of(self, outcome: object, **more: object) -> Receipt:
         a, now = self._assignment, wall_now()
         fields: dict[str, object] = {
             "run": a.run, "round": a.round, "client": a.client, "attempt": a.attempt,
@@ -139,15 +169,12 @@ class _ReceiptMaker:
         }  # fmt: skip
         return Receipt.model_validate(fields)
 
-    def trained(
-        self, result: LocalResult, update: BlobRef, timings: Timings, energy: Energy | None
-    ) -> Receipt:
-        return self.of(
-            "trained", update=update, timings=timings, energy=energy,
-            num_examples=result.num_examples, loss=_finite(result.loss),
-            utility=_finite(result.utility), metrics=_finite_ones(result.metrics),
-            num_held_out=result.num_held_out,
-        )  # fmt: skip
+
+def _waited(assignment: Assignment, started: datetime) -> Timings:
+    """Return what passed between issue and start: before the assignment was sent, and after."""
+    dispatch_s = (assignment.sent_at - assignment.issued_at).total_seconds()
+    queue_s = (started - assignment.sent_at).total_seconds()
+    return Timings(dispatch_s=max(0.0, dispatch_s), queue_s=max(0.0, queue_s))
 
 
 def _why_failed(error: Exception) -> Reason:

@@ -74,5 +74,12 @@ class _StoredAnswer(Message):
 def _work(assignment: Assignment) -> dict[str, Any]:
     """Return what makes two assignments the same work: all but when and how often it was issued."""
     return assignment.model_dump(
-        exclude={"attempt", "issued_at", "valid_until", "clock", "intensity_gco2eq_per_kwh"}
+        exclude={
+            "attempt",
+            "issued_at",
+            "sent_at",
+            "valid_until",
+            "clock",
+            "intensity_gco2eq_per_kwh",
+        }
     )

@@ -9,6 +9,8 @@ from pydantic import Field
 from common.messages import Reason
 from scheduler.ledger.events.base import Payload
 
+ReissueCode = Literal["lost", "worker_restarted", "model_missing", "bytes_missing"]
+
 
 class AssignmentReissued(Payload):
     """An assignment was lost and is issued again.
@@ -22,7 +24,7 @@ class AssignmentReissued(Payload):
     kind: ClassVar[str] = "assignment.reissued"
 
     attempt: int = Field(ge=0)
-    code: Literal["lost", "worker_restarted", "model_missing", "bytes_missing"]
+    code: ReissueCode
 
 
 class AssignmentGivenUp(Payload):

@@ -140,6 +140,12 @@ class UpdateRefused(ReceiptPayload):
     refusal: Reason
 
 
+class AssignmentEvaluated(ReceiptPayload):
+    """A site scored a run's last version on its held-out data; its work is booked."""
+
+    kind: ClassVar[str] = "assignment.evaluated"
+
+
 class AssignmentDeclined(ReceiptPayload):
     """A site would not do an assignment; `work.reason` says why."""
 

@@ -39,6 +39,7 @@ class RoundPlanned(Payload):
         epochs: Local epochs of those who are to do fewer than the run asks for.
         weights_permille: What the examples of each count; empty if all count alike.
         because: Why the policy invites them, where it gives a reason.
+        evaluates: Whether they train nothing and only score the run's last version.
         verdicts: The blob that holds everybody's verdict; `None` if they were not kept.
     """
 
@@ -54,6 +55,7 @@ class RoundPlanned(Payload):
     epochs: dict[str, int] = Field(default_factory=dict)
     weights_permille: dict[str, int] = Field(default_factory=dict)
     because: Because = Field(default_factory=dict)
+    evaluates: bool = False
     verdicts: Sha256 | None = None
 
 

@@ -79,6 +79,30 @@ class RunWaiting(Payload):
     text: str = ""
 
 
+Step = Literal["open", "collect", "close", "plan", "score", "end", "receive"]
+"""A step of the engine, as it names them."""
+
+
+class RunBlocked(Payload):
+    """A step of a run failed, and the run takes no other; once per change of the text.
+
+    Attributes:
+        step: Which one; it is tried again, with growing pauses.
+        text: What failed, and what to do.
+    """
+
+    kind: ClassVar[str] = "run.blocked"
+
+    step: Step
+    text: str
+
+
+class RunUnblocked(Payload):
+    """The step that failed has succeeded, and the run goes on."""
+
+    kind: ClassVar[str] = "run.unblocked"
+
+
 class RunStopRequested(Payload):
     """A user asks for the end of a run."""
 

@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from common.clock import VirtualClock
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.signal import HOUR, hour_start
 from scheduler.carbon.signals.trace import Trace
 from scheduler.carbon.signals.typical_day import TypicalDay
 from simulation.grids.error_model import LEADS, ErrorModel, sigma
 from simulation.grids.foresight import make_foresight
-from simulation.grids.grid import KnownNow, VirtualClock, VirtualGrid
+from simulation.grids.grid import KnownNow, VirtualGrid
 from simulation.grids.truth import Truth, hour_of
 from simulation.scenario.scenario import ForecastPart
 from tests.unit.simulation.worlds import trace

@@ -121,7 +121,7 @@ def test_issuing_again_opens_an_assignment_for_the_worker_of_now():
 def test_an_assignment_is_lost_if_its_client_says_well_later_that_it_does_something_else(
     busy, after_s, is_lost
 ):
-    part = AssignmentState("a", 0, NOON, "i1")
+    part = AssignmentState("a", 0, NOON, "i1", "FR")
     at = NOON + timedelta(seconds=after_s)
     beat = Heartbeat(client="a", incarnation="i1", host="h", pid=1, at=at, busy=busy)
     assert lost(part, beat, "r/1") is is_lost

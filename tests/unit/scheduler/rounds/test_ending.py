@@ -2,7 +2,7 @@
 
 import pytest
 
-from scheduler.ledger.events import RoundEvaluated, RunStopRequested, RunWaiting
+from scheduler.ledger.events import RoundEvaluated, RunWaiting
 from scheduler.rounds.ending import end_reason
 from tests.unit.scheduler.story import HOUR, Story, spec
 
@@ -70,6 +70,8 @@ def test_grams_end_a_run_between_rounds_once_nothing_is_left():
     assert reason(told) is None  # what was begun is finished
     told.answer("b")
     told.close()
+    assert reason(told) is None  # no run ends before its last version is scored
+    told.tell(RoundEvaluated(metrics={"accuracy": 0.9}), run="r", number=2)
     assert reason(told) == "grams"
 
 
@@ -97,10 +99,3 @@ def test_a_plan_ends_the_wait_for_the_budget():
     told.tell(RunWaiting(reason="over_budget"), run="r", number=1)
     told.plan("a", "b")
     assert reason(told) is None
-
-
-def test_whoever_asks_to_stop_is_not_kept_waiting():
-    told = begun()
-    told.plan("a", "b")
-    told.tell(RunStopRequested(), run="r")
-    assert reason(told) == "stopped"

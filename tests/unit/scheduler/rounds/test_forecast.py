@@ -1,4 +1,4 @@
-"""The agenda: what is expected of a run, hour by hour, as the scheduler will decide it."""
+"""The forecast: what is expected of a run, hour by hour, as the scheduler will decide it."""
 
 from copy import deepcopy
 from datetime import datetime, timedelta
@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from common.clock import GridClock
 from common.errors import SignalError
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.gate.gate import GateRule
 from scheduler.ledger.events import RunEnded
-from scheduler.rounds.forecast import ExpectedRound, agenda, why
+from scheduler.rounds.forecast import ExpectedRound, forecast_rounds, why
+from scheduler.rounds.world import Rules
 from scheduler.selection.score import WEIGHTS
 from tests.unit.scheduler.story import HOUR, MINUTE, NOON, Story, spec
 
@@ -49,20 +51,23 @@ class Told:
 def began(*, done: int = 1, **changes: Any) -> Story:
     """Return a run in which a and b have closed rounds of half an hour, with 2 Wh each."""
     told = Story("a", "b")
-    told.start(spec(**({"rounds": 4, "policy": "all"} | changes)))
+    told.start(spec(**({"rounds": 4, "policy": "all", "deadline_s": 7200} | changes)))
     for _ in range(done):
         told.plan("a", "b")
         told.later(30 * MINUTE)
         told.answer("a")
         told.answer("b")
         told.close()
+        for client in told.state.clients.values():
+            client.latency_s = 1800.0
     return told
 
 
 def look(told: Story, *hours: float, ahead: int = 12) -> list[ExpectedRound]:
-    return agenda(
-        told.state, told.state.runs["r"], Grid(Told(FR=list(hours))), RULE, told.now,
-        hours=ahead, weights=WEIGHTS,
+    rules = Rules(gate=RULE, weights=WEIGHTS, valid=HOUR, max_attempts=3, network_kwh_per_gb=0.0)
+    return forecast_rounds(
+        told.state, told.state.runs["r"], Grid(Told(FR=list(hours))), rules, told.now,
+        hours=ahead, grid_clock=GridClock(),
     )  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def codes(made) -> dict[str, str]:
 def open_round(*, accepted: int = 0, **statuses: str) -> Round:
     """Return an open round in which each client has that part."""
     update = Accepted(sha("x"), 1, 1, None, None, NOON, NOON, 0.0, None, Timings(), 0.0, {}, 0)
-    cohort = {n: AssignmentState(n, 0, NOON, "i1", status) for n, status in statuses.items()}
+    cohort = {n: AssignmentState(n, 0, NOON, "i1", "FR", status) for n, status in statuses.items()}
     return Round(
         1, sha("v0"), NOON, NOON, 20, len(cohort), NOON + HOUR, NOON + HOUR, cohort,
         accepted={f"x{i}": update for i in range(accepted)},

@@ -94,7 +94,7 @@ def closed_round(number: int, cohort: set[str]) -> ClosedRound:
 
 
 def open_round(busy: set[str]) -> Round:
-    parts = {name: AssignmentState(name, 0, NOON, "i1") for name in busy}
+    parts = {name: AssignmentState(name, 0, NOON, "i1", "FR") for name in busy}
     return Round(1, sha("v"), NOON, NOON, 20, 1, NOON, NOON + HOUR, parts)
 
 

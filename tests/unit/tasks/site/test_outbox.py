@@ -20,7 +20,7 @@ def assignment(**changes: Any) -> Assignment:
     fields: dict[str, Any] = {
         "run": "r", "round": 1, "client": "a", "attempt": 0, "workload": "digits",
         "hyperparameters": Hyperparameters(), "model": REF, "seed": 7, "clock": GridClock(),
-        "issued_at": NOON, "valid_until": NOON, "intensity_gco2eq_per_kwh": 50.0,
+        "issued_at": NOON, "sent_at": NOON, "valid_until": NOON, "intensity_gco2eq_per_kwh": 50.0,
     }  # fmt: skip
     return Assignment(**(fields | changes))
 

@@ -1,4 +1,4 @@
-"""Presence in a simulation: which sites come and go, told as heartbeats tell it."""
+"""Which simulated sites come and go, reported as heartbeats report it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,153 @@
+"""The engine: what a run does next, written once for production, simulations and forecasts.
+
+A run goes round by round: plan a cohort, send assignments, receive updates, close the round into
+the next version, score it. `Engine.advance` takes every run as far as it can go at this instant;
+`Engine.receive` takes one answer in between. Both may run twice, at any time, in any process: what
+was done is read from the history, and nothing else is remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from common.errors import FairwindError
+from common.log import get_logger
+from common.messages import Receipt
+from scheduler.federation.federation import Federation
+from scheduler.ledger.event import Draft
+from scheduler.ledger.events import Payload, RunBlocked, RunUnblocked, Step
+from scheduler.ledger.events.assignment import ReissueCode
+from scheduler.rounds import closing, collection, ending, opening, planning, receiving, scoring
+from scheduler.rounds.news import gate_news
+from scheduler.rounds.world import World
+from scheduler.selection.situation import judge_gates
+
+_log = get_logger(__name__)
+
+STEPS: dict[Step, Callable[[World, str], None]] = {
+    # The first version is made.
+    "open": opening.open_run,
+    # What was lost is issued again, what is overdue is given up.
+    "collect": collection.collect,
+    # A round that has all it waits for becomes the next version.
+    "close": closing.close,
+    # The next round is planned and sent before anything is scored: sites train meanwhile.
+    "plan": planning.plan,
+    "score": scoring.score,
+    # A run whose budget is spent ends, once its last version is scored.
+    "end": ending.end,
+}
+"""The round loop, in order: each takes one run one step further, or does nothing."""
+
+_RETRIES: dict[Step, Step] = {"receive": "collect"}
+"""The step that is tried again in place of one that only a receipt can take: it sends again."""
+
+_SHORTEST_PAUSE = timedelta(seconds=1)
+_LONGEST_PAUSE = timedelta(minutes=5)
+
+
+class Engine:
+    """Drives all runs of one world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._tried: dict[str, datetime] = {}
+
+    def advance(self) -> None:
+        """Take every run as far as it can go now, those that waited longest for a plan first."""
+        # A stop is obeyed first, whatever else fails.
+        for run in self.world.history.state.active_runs():
+            ending.stop(self.world, run.id)
+        self.observe()
+        for step in STEPS:
+            self._each_run(step)
+
+    def observe(self) -> None:
+        """Record what has changed outside: clients that came or went, readings, gates."""
+        world = self.world
+
+        def seen(state: Federation) -> list[Draft]:
+            now, clients = world.clock.grid(), state.clients
+            gates = judge_gates(state, clients.values(), world.grid, world.rules.gate, now)
+            return [*world.work.observe(state), *gate_news(clients, gates, now)]
+
+        world.record(seen)
+
+    def receive(self, receipt: Receipt) -> Payload | None:
+        """Take one receipt: count its update, or record why not.
+
+        Returns:
+            What it made known, `None` if nothing: it is of no assignment, or is to be sent again.
+        """
+        run_id = receipt.run
+        try:
+            made = receiving.receive(self.world, receipt)
+        except Exception as error:  # noqa: BLE001 - one run's trouble is never another's
+            self._block(run_id, "receive", error)
+            return None
+        run = self.world.history.state.runs.get(run_id)
+        if run is not None and run.blocked is not None and run.blocked.step == "receive":
+            self._unblock(run_id)
+        return made
+
+    def reissue(self, run_id: str, clients: Sequence[str], code: ReissueCode) -> None:
+        """Issue the open assignments of these clients again, or give them up."""
+        collection.reissue(self.world, run_id, clients, code)
+
+    def _each_run(self, step: Step) -> None:
+        """Let every run that is not over take one step; a run that raises is blocked, alone."""
+        for run in self.world.history.state.active_runs():
+            blocked = run.blocked
+            if blocked is not None:
+                # A blocked run takes no step but the one that failed.
+                if _RETRIES.get(blocked.step, blocked.step) != step:
+                    continue
+                if not self._may_retry(run.id, blocked.since):
+                    continue
+                self._tried[run.id] = self.world.clock.wall()
+            try:
+                STEPS[step](self.world, run.id)
+            except Exception as error:  # noqa: BLE001 - one run's trouble is never another's
+                self._block(run.id, step, error)
+            else:
+                if blocked is not None and step == blocked.step:
+                    self._unblock(run.id)
+
+    def _may_retry(self, run_id: str, since: datetime) -> bool:
+        """Return whether a blocked run is tried again: each pause is as long as all before it."""
+        tried = self._tried.get(run_id)
+        if tried is None:
+            return True
+        pause = min(max(tried - since, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+        return self.world.clock.wall() - tried >= pause
+
+    def _block(self, run_id: str, step: Step, error: Exception) -> None:
+        text = str(error) if isinstance(error, FairwindError) else _unexpected(error)
+        self._tried[run_id] = self.world.clock.wall()
+
+        def blocked(state: Federation) -> list[Draft]:
+            run = state.runs[run_id]
+            known = run.blocked is not None and (run.blocked.step, run.blocked.text) == (step, text)
+            if run.ended_at is not None or known:
+                return []
+            return [Draft(RunBlocked(step=step, text=text), run=run_id)]
+
+        if self.world.record(blocked) and not isinstance(error, FairwindError):
+            _log.error("run.blocked", run=run_id, step=step, exc_info=error)
+
+    def _unblock(self, run_id: str) -> None:
+        def unblocked(state: Federation) -> list[Draft]:
+            run = state.runs[run_id]
+            going_on = run.ended_at is not None or run.blocked is None
+            return [] if going_on else [Draft(RunUnblocked(), run=run_id)]
+
+        self._tried.pop(run_id, None)
+        self.world.record(unblocked)
+
+
+def _unexpected(error: Exception) -> str:
+    return (
+        f"{type(error).__name__}: {error}. The run waits and tries again; the coordinator's log "
+        "has the traceback."
+    )

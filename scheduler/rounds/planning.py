@@ -1,0 +1,83 @@
+"""Planning: a run's next round, more clients for its open one, or the score of its last version."""
+
+from __future__ import annotations
+
+from common.failpoints import failpoint
+from scheduler.federation.federation import Federation, Run
+from scheduler.ledger.event import Draft
+from scheduler.ledger.events import RoundPlanned
+from scheduler.rounds.drafts import heaviest_weight, planned_body
+from scheduler.rounds.ending import spent_budget
+from scheduler.rounds.progress import is_due, waiting_body, waiting_news, wants_last_score
+from scheduler.rounds.world import World
+from scheduler.selection.plan import Plan, plan_round, plan_scoring
+from scheduler.selection.situation import take_in
+
+
+def plan(world: World, run_id: str) -> None:
+    """Plan what is due for a run and send its assignments, or record why it waits.
+
+    The policy runs while nothing is locked. Where something was appended meanwhile, the plan is
+    made again, unless it still fits: so that a slow policy in a busy federation ends, too.
+    """
+    while (drafts := _planned(world, run_id)) is None:
+        pass
+    for draft in drafts:
+        if isinstance(draft.payload, RoundPlanned):
+            failpoint("round.planned")
+            world.work.send(world.run(run_id), draft.payload.cohort)
+
+
+def _planned(world: World, run_id: str) -> list[Draft] | None:
+    """Plan once and record it.
+
+    Returns:
+        What was recorded; nothing if nothing is due; `None` if it is to be planned again.
+    """
+    state = world.history.state
+    run, now = state.runs[run_id], world.clock.grid()
+    last_score = run.open_round is None and wants_last_score(run, now)
+    due = last_score or is_due(run, state.clients, now)
+    if not due or spent_budget(run, now) is not None:
+        return []
+    seq, so_far = state.seq, run.open_round
+    situation = take_in(state, run, world.grid, world.rules.gate, now, weights=world.rules.weights)
+    number = so_far.number if so_far else len(run.closed) + 1
+    if last_score:
+        made = plan_scoring(situation, run.closed[-1].cohort)
+    else:
+        made = plan_round(run.spec, situation, number=number, so_far=so_far)
+    drafts = _drafts(world, run, made, number=number, scores=last_score)
+    while not world.history.append(*drafts, after=seq):
+        state = world.history.state
+        if not (made.cohort and _fits(state, run_id, made, number)):
+            return None
+        seq = state.seq
+    return drafts
+
+
+def _drafts(world: World, run: Run, made: Plan, *, number: int, scores: bool) -> list[Draft]:
+    if not made.cohort:
+        return waiting_news(run, waiting_body(made, world.clock.grid()))
+    heaviest = heaviest_weight(world.history.state, run, made)
+    payload = planned_body(
+        run, made, valid_until=world.clock.grid() + world.rules.valid,
+        exponent=world.learning.exponent(run.spec.norm_bound, heaviest), evaluates=scores,
+        verdicts=world.history.keep_verdicts(made.verdicts),
+    )  # fmt: skip
+    return [Draft(payload, run=run.id, round=number)]
+
+
+def _fits(state: Federation, run_id: str, made: Plan, number: int) -> bool:
+    """Return whether a plan made a moment ago still holds: its clients are there and free."""
+    run = state.runs[run_id]
+    if run.ended_at is not None or run.stop_requested or run.blocked is not None:
+        return False
+    if number != (run.open_round.number if run.open_round else len(run.closed) + 1):
+        return False
+    busy = {part.client for part in state.open_assignments()}
+    clients = [state.clients[name] for name in made.cohort]
+    return all(
+        c.alive and not c.retired and c.id not in busy and c.gate is not None and c.gate.is_open
+        for c in clients
+    )

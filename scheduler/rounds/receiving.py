@@ -1,0 +1,92 @@
+"""Receiving: what a site's answer counts for, recorded before its bytes are forgotten."""
+
+from __future__ import annotations
+
+import time
+
+from common.errors import TransportError, UpdateError
+from common.failpoints import failpoint
+from common.log import get_logger
+from common.messages import Reason, Receipt
+from scheduler.federation.federation import Federation
+from scheduler.ledger.event import Draft
+from scheduler.ledger.events import (
+    Admission,
+    Payload,
+    ReceiptPayload,
+    UpdateAccepted,
+    UpdateRefused,
+    Work,
+)
+from scheduler.rounds.admission import admitted_body, counted_examples
+from scheduler.rounds.collection import reissue
+from scheduler.rounds.drafts import answered_body
+from scheduler.rounds.receipt import event_kind, worth
+from scheduler.rounds.world import Admitted, World
+
+_log = get_logger(__name__)
+
+
+def receive(world: World, receipt: Receipt) -> Payload | None:
+    """Take one receipt: count its update, or record why not.
+
+    Returns:
+        What it made known; `None` if nothing.
+    """
+    begun = time.perf_counter()
+    value = worth(world.history.state, receipt)
+    if value == "unknown":
+        _log.warning("receipt.ignored", run=receipt.run, client=receipt.client)
+        return None
+    if value == "settle" and receipt.reason and receipt.reason.code == "model_missing":
+        reissue(world, receipt.run, [receipt.client], "model_missing")
+        return None
+    admitted, refused = None, ""
+    if value == "count":
+        try:
+            counted_examples(world.history.state, receipt)
+            admitted = world.learning.admit(world.run(receipt.run), receipt)
+        except TransportError:
+            reissue(world, receipt.run, [receipt.client], "bytes_missing")
+            return None
+        except UpdateError as error:
+            refused = str(error)
+    done = _work(world, receipt)
+
+    def received(state: Federation) -> list[Draft]:
+        # Another process may have recorded the same answer, or closed the round, meanwhile.
+        now = worth(state, receipt)
+        payload: ReceiptPayload
+        if now == "count" and admitted is not None:
+            admission = _admission(world, state, receipt, admitted, begun=begun)
+            payload = UpdateAccepted(work=done, admission=admission)
+        elif now == "count" and refused:
+            payload = UpdateRefused(work=done, refusal=Reason(code="admission", text=refused))
+        else:
+            payload = event_kind("late" if now == "count" else now, receipt)(work=done)
+        return [Draft(payload, receipt.run, receipt.round, receipt.client)]
+
+    (draft,) = world.record(received)
+    failpoint("update.recorded")
+    world.work.settled(receipt)
+    return draft.payload
+
+
+def _work(world: World, receipt: Receipt) -> Work:
+    """Return what a receipt reports: what was used, when, and what that emitted."""
+    pulled = receipt.outcome != "declined"
+    return answered_body(
+        world.history.state, world.grid, world.clock, receipt,
+        pulled_nbytes=world.learning.pulled_nbytes(world.run(receipt.run)) if pulled else 0,
+        network_kwh_per_gb=world.rules.network_kwh_per_gb,
+    )  # fmt: skip
+
+
+def _admission(
+    world: World, state: Federation, receipt: Receipt, admitted: Admitted, *, begun: float
+) -> Admission:
+    """Return what an update that was admitted counts for."""
+    return admitted_body(
+        state, receipt, sha256=admitted.sha256, nbytes=admitted.nbytes, norm=admitted.norm,
+        num_examples=counted_examples(state, receipt), wall_now=world.clock.wall(),
+    ).model_copy(update={"accept_s": time.perf_counter() - begun})  # fmt: skip
