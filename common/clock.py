@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -103,7 +103,7 @@ class VirtualClock:
     """
 
     now: datetime
-    grid_clock: GridClock = GridClock()
+    grid_clock: GridClock = field(default_factory=GridClock)
 
     def wall(self) -> datetime:
         """Return the time on the wall clock."""

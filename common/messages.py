@@ -43,8 +43,8 @@ class Assignment(Message):
     """One round's work for one client.
 
     With `evaluates`, it trains nothing and scores the pulled model on its held-out data.
-    `valid_until` is on the grid clock, `issued_at` and `sent_at` on the wall clock. The intensity is what the
-    gate saw for the site's zone; `None` if unknown.
+    `valid_until` is on the grid clock, `issued_at` and `sent_at` on the wall clock. The intensity
+    is what the gate saw for the site's zone; `None` if unknown.
     """
 
     run: str = Field(pattern=NAME_PATTERN)

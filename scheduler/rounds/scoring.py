@@ -1,4 +1,4 @@
-"""Scoring: the loss and metrics of each version, on our test data or by the sites that pulled it."""
+"""Scoring: loss and metrics of each version, on our test data or by the sites that pulled it."""
 
 from __future__ import annotations
 

@@ -62,8 +62,8 @@ def show_horizon(
     allowed = patience_allowed(state)
     ahead = {
         client.id: gates_ahead(
-            client, _readings(signal, client.zone, now, hours), rule=rules.gate, now=now, hours=hours,
-            patience_allowed=allowed,
+            client, _readings(signal, client.zone, now, hours), rule=rules.gate, now=now,
+            hours=hours, patience_allowed=allowed,
         )
         for client in state.clients.values()
         if not client.retired

@@ -28,7 +28,8 @@ MIDNIGHT = datetime(2026, 7, 8, tzinfo=UTC)
 def assignment(**changes: Any) -> Assignment:
     fields: dict[str, Any] = {
         "run": "r", "round": 1, "client": "a", "attempt": 0, "workload": "digits",
-        "hyperparameters": Hyperparameters(), "seed": 7, "clock": GridClock(), "issued_at": NOON, "sent_at": NOON,
+        "hyperparameters": Hyperparameters(), "seed": 7, "clock": GridClock(), "issued_at": NOON,
+        "sent_at": NOON,
         "model": BlobRef(key="model", sha256="0" * 64, nbytes=5),
         "valid_until": NOON + timedelta(days=1), "intensity_gco2eq_per_kwh": 150.0,
     }  # fmt: skip
