@@ -18,8 +18,8 @@ from scheduler.ledger.events import (
 )
 
 Worth = Literal["count", "settle", "late", "duplicate", "conflicting", "unknown"]
-"""``count``: an update to admit. ``settle``: a decline, a failure or a score to record. ``unknown``: of a
-run, round or client that was never asked; nothing is recorded but a line in the log."""
+"""``count``: an update to admit. ``settle``: a decline, a failure or a score to record.
+``unknown``: of a run, round or client without an assignment; only a line in the log says so."""
 
 
 def worth(state: Federation, receipt: Receipt) -> Worth:  # noqa: PLR0911 - a return for each worth
