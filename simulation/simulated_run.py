@@ -145,7 +145,7 @@ class SimulatedRun:
             seen.invited += len(cohort)
         elif isinstance(draft.payload, RoundClosed):
             seen.spent_gco2eq = self.run.spent_gco2eq
-            seen.counted_gco2eq = self.run.tally.counted_gco2eq
+            seen.counted_gco2eq = self.run.totals.counted_gco2eq
 
     def _refuse_standstill(self) -> None:
         """Stop where production would wait for ever.

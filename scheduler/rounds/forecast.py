@@ -114,14 +114,14 @@ def forecast_rounds(
 def copied(state: Federation, run: Run) -> tuple[Federation, Run]:
     """Return what a forecast is made from, apart from the federation that goes on meanwhile."""
     clients = {
-        c.id: replace(c, tally=replace(c.tally)) for c in state.clients.values() if not c.retired
+        c.id: replace(c, totals=replace(c.totals)) for c in state.clients.values() if not c.retired
     }
     closed = run.closed.copy()
     archive = closed.archive = closed.archive.apart()
     # The last rounds may get their scores, and only the copies of them.
     closed.recent[-_SCORED_LATE:] = map(replace, closed.recent[-_SCORED_LATE:])
     ours = replace(
-        run, closed=closed, tally=replace(run.tally), failures=dict(run.failures),
+        run, closed=closed, totals=replace(run.totals), failures=dict(run.failures),
         scored_here=True, waiting=None, blocked=None,
     )  # fmt: skip
     if run.open_round is not None:
