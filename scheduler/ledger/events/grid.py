@@ -51,7 +51,10 @@ class ReadingRecord(Record):
     def _without_unknown(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what is unknown: a ledger holds many readings, and few say everything."""
         whole: Mapping[str, Any] = handler(self)
-        return {name: value for name, value in whole.items() if value not in (None, "")}
+        known = {name: value for name, value in whole.items() if value is not None}
+        if not self.method:
+            del known["method"]
+        return known
 
 
 class MeanRecord(Record):
