@@ -52,8 +52,8 @@ class Demo:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.said += line
+        while said := self.process.stdout.read(1):  # a line ends only once its step has
+            self.said += said
 
     def wait_until_said(self, pattern: str, timeout_s: float = 120.0) -> None:
         """Wait until its output holds a match of the pattern."""
@@ -104,6 +104,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.mark.long
 def test_demo_trains_twelve_rounds_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with demo(tmp_path / "demo") as running:
         running.wait_until_said(r"Round +1/12")
@@ -136,7 +137,7 @@ def _look_at_the_page(running: Demo, folder: Path) -> None:
 
 def test_demo_stopped_by_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     with demo(tmp_path / "demo") as running:
-        running.wait_until_said("Starting")
+        running.wait_until_said("Starting  coordinator")
         running.process.send_signal(signal.SIGINT)
         assert running.wait() == 130
         assert "No process is left." in running.said

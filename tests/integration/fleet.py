@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -29,6 +30,11 @@ QUICK = {
     "FAIRWIND_SILENT_AFTER_S": "3",
     "FAIRWIND_SIGNAL": "static",
 }
+
+CLI = ("-m", "tasks.cli")
+CELERY = ("-m", "celery", "-A", "tasks")
+COORDINATOR_WORKER = (*CELERY, "worker", "-Q", "coordinator,aggregation")
+SITE_WORKER = (*CELERY, "worker", "-Q", "client.north")
 
 Env = Mapping[str, str]
 
@@ -176,6 +182,15 @@ def running_fleet(
             local.start_site(client, **(sites or {}).get(client, {}))
         fleet.wait_alive(*zones)
         yield fleet
+
+
+def refusal(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the one line by which a process has refused its work."""
+    assert done.returncode in (1, 2), done
+    assert "Traceback" not in done.stderr, done.stderr
+    begins = ("fairwind: ", "Error: ")
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith(begins)]
+    return line.partition(": ")[2]
 
 
 def assert_accounted_for(fleet: Fleet, run: str) -> None:

@@ -17,11 +17,11 @@ from tasks.messaging.queues import batch, client_queue, send
 
 told = []
 def listen(connection):
-    receiver = EventReceiver(connection, handlers={"task-sent": told.append}, app=app)
-    try:
-        receiver.capture(limit=None, timeout=3)
-    except TimeoutError:
-        pass
+    def tell(event):
+        told.append(event)
+        receiver.should_stop = len({event["queue"] for event in told}) == 2501
+    receiver = EventReceiver(connection, handlers={"task-sent": tell}, app=app)
+    receiver.capture(limit=None, timeout=60)
 
 def message(client):
     return Heartbeat(client=client, incarnation="i", host="h", pid=1, at=wall_now())

@@ -91,21 +91,20 @@ def test_a_refused_worker_leaves_the_other_in_its_place(redis_client):
 
 
 def test_a_predecessor_that_died_on_this_host_is_replaced_at_once(redis_client):
-    redis_client.set(heartbeat_key("a"), beat(pid=ended_process()), ex=20)
-    worker = sender(redis_client)
-    begun = time.monotonic()
+    redis_client.set(heartbeat_key("a"), beat(pid=ended_process()))
+    # Were it waited for, this would take two days, and then fail.
+    worker = sender(redis_client, silent_after_s=86_400)
     worker.claim()
     worker.renew(None)
-    assert time.monotonic() - begun < 1
     assert read_heartbeats(redis_client, ["a"])["a"].incarnation == worker.incarnation
 
 
 def test_a_predecessor_that_died_elsewhere_is_replaced_when_it_expires(redis_client):
-    redis_client.set(heartbeat_key("a"), beat(host="elsewhere"), px=600)
     worker = sender(redis_client)
     begun = time.monotonic()
+    redis_client.set(heartbeat_key("a"), beat(host="elsewhere"), px=600)
     worker.claim()
-    assert 0.4 < time.monotonic() - begun < 5
+    assert time.monotonic() - begun > 0.4
     worker.renew(None)
     assert read_heartbeats(redis_client, ["a"])["a"].incarnation == worker.incarnation
 
@@ -116,7 +115,7 @@ def test_a_holder_that_neither_speaks_nor_expires_is_not_displaced(redis_client)
     begun = time.monotonic()
     with pytest.raises(FederationError):
         worker.claim()
-    assert 1.5 < time.monotonic() - begun < 10
+    assert time.monotonic() - begun > 1.5
 
 
 def test_a_place_taken_by_nonsense_is_free(redis_client):
@@ -125,14 +124,20 @@ def test_a_place_taken_by_nonsense_is_free(redis_client):
     assert Heartbeat.model_validate_json(redis_client.get(heartbeat_key("a"))).pid == os.getpid()
 
 
+def test_a_heartbeat_lasts_if_it_is_renewed(redis_client):
+    worker = sender(redis_client, silent_after_s=60.0)
+    worker.claim()
+    assert 0 < redis_client.pttl(heartbeat_key("a")) <= 60_000
+    redis_client.pexpire(heartbeat_key("a"), 30_000)  # as if half of its time was over
+    worker.renew(None)
+    assert redis_client.pttl(heartbeat_key("a")) > 30_000
+    assert read_heartbeats(redis_client, ["a"])
+
+
 def test_a_heartbeat_expires_unless_it_is_renewed(redis_client):
     worker = sender(redis_client, silent_after_s=1.0)
-    worker.claim()
-    assert 0 < redis_client.pttl(heartbeat_key("a")) <= 1000
-    for _ in range(4):
-        time.sleep(0.4)
-        worker.renew(None)
-    assert read_heartbeats(redis_client, ["a"])
+    worker.renew(None)
+    assert redis_client.pttl(heartbeat_key("a")) <= 1000
     until = time.monotonic() + 10
     while read_heartbeats(redis_client, ["a"]) and time.monotonic() < until:
         time.sleep(0.05)

@@ -125,7 +125,7 @@ def test_a_run_ends_when_it_is_stopped(fleet):
 
 
 def test_a_run_ends_when_its_hours_are_spent(fleet):
-    hours = 2 / 3600
+    hours = 5 / 3600
     fleet.start_run("hours", hours=hours)
     ended = fleet.wait_ended("hours")
     assert ended.end_reason == "hours"
@@ -179,6 +179,8 @@ def test_a_worker_may_be_named_by_its_client(fleet):
 
 
 def test_fairwind_is_a_celery_command_too(fleet):
+    fleet.start_run("listed", rounds=1)
+    fleet.wait_ended("listed")
     done = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "tasks", "fairwind", "run", "list", "--json"],
         env=fleet.local.env, cwd=fleet.local.folder, capture_output=True, text=True, timeout=60,

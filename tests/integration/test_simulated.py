@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from common.clock import wall_now
 from simulation.run import simulate
 from simulation.scenario.scenario import Scenario
@@ -42,6 +44,7 @@ def trace() -> str:
     return "\n".join(lines) + "\n"
 
 
+@pytest.mark.long
 def test_a_simulation_decides_and_learns_what_a_real_federation_does(tmp_path):
     path = tmp_path / "trace.csv"
     path.write_text(trace())
