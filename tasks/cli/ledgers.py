@@ -46,7 +46,7 @@ def show(run: str | None, last: int | None, *, as_json: bool) -> None:
 @ledger.command()
 @as_json
 def verify(*, as_json: bool) -> None:
-    """Recompute the chain of hashes and the state in the snapshot: was anything altered?"""
+    """Check the chain of hashes and the snapshot: nothing may have been altered."""
     opened = ledger_to_read()
     found = opened.verify()
     snapshot = opened.check_snapshot() if found.broken_at is None else None
@@ -59,8 +59,8 @@ def verify(*, as_json: bool) -> None:
         )  # fmt: skip
     if found.broken_at is not None:
         msg = (
-            f"Event {found.broken_at} of the ledger is not what was written, so nothing from it on "
-            "can be trusted. Restore a back-up."
+            f"Event {found.broken_at} of the ledger is not what was written, so the state after it "
+            "cannot be reconstructed. Restore a back-up."
         )
         raise LedgerError(msg)
     if snapshot is not None and snapshot.fault is not None:
@@ -80,7 +80,7 @@ def verify(*, as_json: bool) -> None:
 @click.option("--run", help="Only this run.")
 @as_json
 def replay(run: str | None, *, as_json: bool) -> None:
-    """Recompute every version from its manifest: same bytes?"""
+    """Recompute every version from its manifest, and compare the bytes."""
     from tasks.coordinator.replay import replay_run  # noqa: PLC0415 - loads torch, this command alone needs it
 
     ours = settings_.load()

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from common.errors import FairwindError
-from common.settings.names import PREFIX
+from common.settings.names import CONFIG, PREFIX
 from tasks.local.processes import Processes
 from tasks.local.redis_server import NAME as REDIS
 from tasks.local.redis_server import RedisServer
@@ -179,6 +179,7 @@ class LocalFederation:
             "PYTHONPATH": os.pathsep.join(paths),
             "PYTHONUNBUFFERED": "1",
             "OMP_NUM_THREADS": "1",
+            CONFIG: os.devnull,
             f"{PREFIX}REDIS_URL": self.redis_url,
             f"{PREFIX}HOME": str(self.folder / "home"),
             f"{PREFIX}PARTITION": ",".join(self.zones),

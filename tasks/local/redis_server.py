@@ -76,16 +76,12 @@ class RedisServer:
         self.redis_url = f"redis://{_HOST}:{self.port}/0"
         self._start()
 
-    def stop(self) -> None:
-        """End the server in order."""
-        self._processes.stop(NAME)
-
     def kill(self) -> None:
         """Kill the server. All it held is lost."""
         self._processes.kill(NAME)
 
     def restart(self) -> None:
-        """Start the server anew, empty and on the same port, after `stop` or `kill`."""
+        """Start the server anew, empty and on the same port, after `kill`."""
         self._start()
 
     def _start(self) -> None:

@@ -194,6 +194,7 @@ def test_settings_of_the_caller_do_not_reach_the_federation(
     federation_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAIRWIND_PUE", "1.5")
+    monkeypatch.setenv("FAIRWIND_CONFIG", "/etc/fairwind.toml")
     monkeypatch.setenv("FAIRWIND_DATA", "/traces")
     settings = {"FAIRWIND_TICK_S": "0.5"}
     with LocalFederation(
