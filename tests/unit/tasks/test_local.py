@@ -202,6 +202,7 @@ def test_settings_of_the_caller_do_not_reach_the_federation(
     ) as federation:
         ours = {k: v for k, v in federation.env.items() if k.startswith("FAIRWIND_")}
     assert ours == {
+        "FAIRWIND_CONFIG": "/dev/null",
         "FAIRWIND_DATA": "/traces",
         "FAIRWIND_HOME": str(federation_folder / "home"),
         "FAIRWIND_PARTITION": "a,b",
