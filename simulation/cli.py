@@ -75,15 +75,15 @@ def simulate(
     if scenario is None:
         msg = "Nothing was simulated: name a scenario, such as demo, or give --from-ledger."
         raise SettingError(msg)
+    from simulation.outcome_table import print_outcomes  # noqa: PLC0415
     from simulation.scenario.loading import load_scenario  # noqa: PLC0415 - loads torch
-    from simulation.table import print_outcomes  # noqa: PLC0415
 
     chosen = load_scenario(scenario)
     if forecast is not None:
         chosen = chosen.altered(forecast={"mode": forecast, "path": None})
     wanted = _variants(chosen, policies, seeds, learn=not no_learning)
     if ledger is not None and len(wanted) > 1:
-        msg = "A ledger tells of one run, so none was written. Give one policy and one seed."
+        msg = "A ledger holds one run, so none was written. Give one policy and one seed."
         raise SettingError(msg)
     outcomes = [_one(wanted[0], ledger)] if len(wanted) == 1 else _several(wanted, jobs)
     if as_json:
@@ -105,26 +105,26 @@ def _look_back(
     run: str | None, policies: Sequence[str], forecast: str | None, *, as_json: bool
 ) -> None:
     """Print what a run of the ledger came to, and would have under other policies."""
-    from simulation.counterfactual.from_ledger import read_past  # noqa: PLC0415 - loads torch
-    from simulation.counterfactual.replay import look_back  # noqa: PLC0415
-    from simulation.counterfactual.table import print_hindsight, to_json  # noqa: PLC0415
+    from simulation.counterfactual.from_ledger import read_recorded_run  # noqa: PLC0415 - loads torch
+    from simulation.counterfactual.replay import replay_under  # noqa: PLC0415
+    from simulation.counterfactual.replay_table import print_counterfactual, to_json  # noqa: PLC0415
     from simulation.scenario.scenario import ForecastPart, GatePart  # noqa: PLC0415
 
     ours = settings_.load()
     gate = GatePart(**{name: getattr(ours, name) for name in GatePart.model_fields})
-    past = read_past(ledger_to_read().events(), run, gate=gate)
+    past = read_recorded_run(ledger_to_read().events(), run, gate=gate)
     believed = ForecastPart.model_validate({"mode": forecast} if forecast else {})
-    seen = look_back(past, policies or _COMPARED, believed)
+    seen = replay_under(past, policies or _COMPARED, believed)
     if as_json:
         print_json(to_json(seen))
     else:
-        print_hindsight(seen)
+        print_counterfactual(seen)
 
 
 def _variants(
     scenario: Scenario, policies: Sequence[str], seeds: int, *, learn: bool
 ) -> list[Scenario]:
-    """Return the scenario under every policy and seed asked for."""
+    """Return the scenario under every given policy and seed."""
     if not learn:
         scenario = scenario.altered(workload={"learn": False})
     wanted = []

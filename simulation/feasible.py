@@ -25,7 +25,7 @@ def refuse_infeasible(scenario: Scenario, sites: Mapping[str, VirtualSite], trut
     """Refuse a scenario that could not be carried out.
 
     Raises:
-        SettingError: With one line that says what is wrong and what is nearest to it.
+        SettingError: With one line: what is wrong, and the nearest valid value.
     """
     _refuse_quorum(scenario, sites)
     _refuse_examples(scenario, sites)
@@ -55,7 +55,7 @@ def _refuse_examples(scenario: Scenario, sites: Mapping[str, VirtualSite]) -> No
     if lacking and not scenario.has_workload:
         raise _refused(
             scenario,
-            f"there is no workload, and {lacking[0]} is not told how many examples it has",
+            f"there is no workload, and {lacking[0]} has no number of examples",
             "Give its group num_examples, or the scenario a workload.",
         )
 
@@ -111,12 +111,12 @@ def _refuse_horizon(scenario: Scenario) -> None:
     if scenario.forecast.mode == "perfect":
         return  # the truth reaches as far as a policy looks
     most = LEADS - _ISSUED_EVERY_H if scenario.forecast.mode == "recorded" else LEADS
-    asked = looks_ahead_h(scenario.run)
-    if asked > most:
+    horizon_h = looks_ahead_h(scenario.run)
+    if horizon_h > most:
         raise _refused(
             scenario,
-            f"the policy {scenario.run.policy} looks {asked:g} hours ahead, and the forecast is "
-            f"sure to reach {most}",
+            f"the policy {scenario.run.policy} looks {horizon_h:g} hours ahead, and the forecast "
+            f"surely reaches {most}",
             f"Set run.policy_options.horizon_h to {most} or less.",
         )
 

@@ -27,7 +27,7 @@ VERSION = 2
 that no kept outcome of an older one is taken for it."""
 
 OnDone = Callable[[int, Outcome], None]
-"""Told of every outcome as it is there, with its place among the scenarios."""
+"""Receives every outcome as it is ready, with its place among the scenarios."""
 
 
 def simulate_all(
@@ -44,7 +44,7 @@ def simulate_all(
         jobs: In how many processes; with one, in this.
         cache: Folder of the outcomes so far, which are not simulated again. What is interrupted
             goes on from there.
-        on_done: Told of every outcome as it is there.
+        on_done: Receives every outcome as it is ready.
 
     Raises:
         FairwindError: If a scenario cannot be simulated; the others' outcomes are kept.

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 
 def jain_index(counts: Sequence[int]) -> float:
-    """Return Jain's index of participations: 1 if all took part alike, 0 if nobody did.
+    """Return Jain's index of participations: 1 if all took part equally often, 0 if none did.
 
     Jain, Chiu and Hawe, DEC-TR-301, 1984.
     """
@@ -26,7 +26,7 @@ class RoundOutcome:
         number: From 1.
         started_h: When it was planned, hours since the start of the run.
         ended_h: When it was closed, hours since the start of the run.
-        invited: How many were invited, those who joined later included.
+        invited: Number of invited clients, those that joined later included.
         cohort: Whose updates count.
         gco2eq: Emissions of the updates that count.
         energy_wh: Their energy.
@@ -59,7 +59,7 @@ class Outcome:
 
     Attributes:
         scenario: Its name.
-        policy: Who chose.
+        policy: The selection policy.
         seed: What everything was drawn from.
         rounds: The closed rounds.
         end_reason: As in production: ``rounds``, ``hours`` or ``grams``.
@@ -68,11 +68,11 @@ class Outcome:
         gco2eq: All emissions, counted or not, late work after the end included.
         uncounted_wh: The part of the energy that is in no model.
         uncounted_gco2eq: The part of the emissions that is in no model.
-        unreported: Pieces of work of which nobody knows what they used.
+        unreported: Pieces of work of unknown energy.
         participations: How many updates of each client count.
         labels: The labels of the test data; empty if it is no classification.
         label_shares: By client, the share of each label in its examples.
-        decisions: SHA-256 over who was invited when: equal for equal decisions.
+        decisions: SHA-256 of all cohorts and their times: equal for equal decisions.
         version: SHA-256 of the last model, the name production gives the same model.
         batched: Whether all clients of a round trained at once; `None` if nothing was learned.
         reason: Why.

@@ -24,13 +24,13 @@ from simulation.grids.recorded import FAMILY
 from simulation.grids.signals import make_truth
 from simulation.grids.truth import Truth, hour_of
 from simulation.outcome import Outcome, RoundOutcome
+from simulation.outcome_of_run import outcome_of, round_outcome
 from simulation.ports.journal import Journal, Memory
 from simulation.ports.learning import InMemoryLearning, Learner, NoLearning
 from simulation.ports.site import VirtualSite, make_sites
 from simulation.scenario.data import site_tests, split_data
 from simulation.scenario.scenario import Scenario
 from simulation.simulated_run import SimulatedRun
-from simulation.telling import tell, tell_round
 
 OnRound = Callable[[RoundOutcome], None]
 
@@ -44,7 +44,7 @@ def simulate(
 
     Args:
         scenario: What is simulated.
-        on_round: Told of every closed round.
+        on_round: Receives every closed round.
         journal: Takes what happens; in memory if left out.
 
     Raises:
@@ -64,14 +64,14 @@ def play(
     on_round: OnRound | None = None,
     journal: Journal | None = None,
 ) -> Outcome:
-    """Simulate a run of these sites in these grids, whatever its scenario says of both.
+    """Simulate a run of these sites in these grids, in place of those of its scenario.
 
     Args:
         scenario: All the rest.
         sites: By client id; they are changed.
         truth: What the grids do.
         family: What its intensities count.
-        on_round: Told of every closed round.
+        on_round: Receives every closed round.
         journal: Takes what happens; in memory if left out.
 
     Raises:
@@ -93,8 +93,8 @@ def play(
         )  # fmt: skip
         for closed in simulated.follow():
             if on_round is not None:
-                on_round(tell_round(simulated, closed))
-        return tell(
+                on_round(round_outcome(simulated, closed))
+        return outcome_of(
             scenario, simulated, data=data, clients=sites, wall_s=time.perf_counter() - begun
         )
 
@@ -113,7 +113,7 @@ def _one_thread() -> Iterator[None]:
 def _learning(
     scenario: Scenario, sites: Mapping[str, VirtualSite], truth: Truth
 ) -> tuple[Mapping[str, Data], Learner]:
-    """Return what each client holds, and who learns from it."""
+    """Return the data of each client, and the learner."""
     if not scenario.has_workload:
         return {}, NoLearning(scenario.seed)
     name, split = scenario.workload.name, scenario.workload.split
@@ -140,7 +140,7 @@ def _held_out(workload: Workload, sites: Mapping[str, VirtualSite]) -> dict[str,
 
 
 def _examples(sites: Mapping[str, VirtualSite], data: Mapping[str, Data]) -> dict[str, int]:
-    """Return how many examples each client has: those it holds, or is said to."""
+    """Return how many examples each client has: those it holds, or those of the scenario."""
     return {
         name: len(cast("Sized", data[name])) if data else site.part.num_examples or 0
         for name, site in sites.items()

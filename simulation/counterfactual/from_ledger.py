@@ -1,7 +1,8 @@
-"""A past: what a ledger tells of one run, made ready to be simulated under another policy.
+"""A recorded run, read from a ledger, made ready to be simulated under another policy.
 
-The ledger tells when clients were there, what their work used and took, and what the grids did. It
-does not keep the gates' settings, and nobody's data: what a model would have learned is not known.
+The ledger holds when clients were available, what their work used and took, and the intensities of
+the grids. It holds neither the gates' settings nor data: what a model would have learned is
+unknown.
 """
 
 from __future__ import annotations
@@ -31,28 +32,28 @@ from scheduler.ledger.events import (
     UpdateLate,
 )
 from scheduler.status.view import find_run, newest_run
-from simulation.counterfactual.experience import Experience
-from simulation.counterfactual.remembered import WEEK_H, Remembered, Stretch, hourly
+from simulation.counterfactual.client_measurements import ClientMeasurements
+from simulation.counterfactual.ledger_signal import WEEK_H, LedgerSignal, Stretch, hourly
 from simulation.grids.truth import hour_of
 from simulation.ports.site import VirtualSite
 from simulation.scenario.hours import Hours
 from simulation.scenario.scenario import ClientPart, GatePart, Scenario
 
 MOST_ASSUMED = 0.1
-"""Share of a run's hours that may lack a figure; a replay with more would tell of our guesses."""
+"""Share of a run's hours that may lack a figure; a replay with more would rest on guesses."""
 
 _LONGEST_DEADLINE_S = 366 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A client of the past.
+    """A client of a recorded run.
 
     Attributes:
         id: As it enrolled.
         part: Where it is, and what an update of its own used and took: medians of its bookings.
-        was_there: Whether it was there when the run started.
-        switches: When it came or went while the run lasted, on the grid clock.
+        was_there: Whether it was available when the run started.
+        switches: When its availability changed during the run, on the grid clock.
         is_guessed: Whether it has no booking, so that the others' medians stand for its own.
     """
 
@@ -64,22 +65,22 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """One run as a ledger tells it.
+class RecordedRun:
+    """One run as a ledger holds it.
 
     Attributes:
         run: Its events folded.
         scenario: The same run, to be simulated; times of the wall clock stretched to the grid's.
-        members: All who were ever there before its last round was closed.
+        members: All clients that were ever available before its last round was closed.
         signal: The intensities.
-        family: What they count.
+        family: Of the intensities.
         bookings: All work for its closed rounds.
     """
 
     run: Run
     scenario: Scenario
     members: tuple[Member, ...]
-    signal: Remembered
+    signal: LedgerSignal
     family: Family
     bookings: tuple[Booking, ...]
 
@@ -114,8 +115,10 @@ class Past:
         return self.signal.missing(first, last), len(self.signal.zones()) * (last - first + 1)
 
 
-def read_past(events: Iterable[Event], run_id: str | None, *, gate: GatePart) -> Past:
-    """Return the past of a run, or of the newest one.
+def read_recorded_run(
+    events: Iterable[Event], run_id: str | None, *, gate: GatePart
+) -> RecordedRun:
+    """Return a recorded run, the newest one by default.
 
     Args:
         events: All events of a ledger.
@@ -123,37 +126,37 @@ def read_past(events: Iterable[Event], run_id: str | None, *, gate: GatePart) ->
         gate: The gates' settings.
 
     Raises:
-        FederationError: If there is no such run, nothing of it can be told, or more than a tenth
+        FederationError: If there is no such run, it closed no round, or more than a tenth
             of its hours lack a figure.
     """
-    heard = _Heard()
+    recorded = _RecordedEvents()
     for event in events:
-        heard.take(event)
-    state = heard.state
+        recorded.take(event)
+    state = recorded.state
     run = _find_run(state, run_id)
     bookings = tuple(
         booking for closed in run.closed for booking in state.book.of_round(run.id, closed.number)
     )
     start, ended = run.grid_started_at, run.closed[-1].ended
-    members = _members(heard, run, bookings, ended)
-    past = Past(
-        run, _scenario(run, heard.speed(run), [m.part for m in members], gate), members,
+    members = _members(recorded, run, bookings, ended)
+    past = RecordedRun(
+        run, _scenario(run, recorded.speed(run), [m.part for m in members], gate), members,
         family=(family := state.book.family or FLOW_TRACED), bookings=bookings,
-        signal=_signal(heard, run, [str(m.part.zone) for m in members], family),
+        signal=_signal(recorded, run, [str(m.part.zone) for m in members], family),
     )  # fmt: skip
     _refuse_gaps(past, (ended - start) / HOUR)
     return past
 
 
 @dataclass(slots=True)
-class _Heard:
-    """What the federation forgets of its events, by client and by zone."""
+class _RecordedEvents:
+    """What the folded federation drops of its events, by client and by zone."""
 
     state: Federation = field(default_factory=Federation)
     switches: dict[str, list[tuple[datetime, bool]]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    told: dict[str, dict[datetime, Reading]] = field(default_factory=lambda: defaultdict(dict))
+    read: dict[str, dict[datetime, Reading]] = field(default_factory=lambda: defaultdict(dict))
     settled: dict[str, dict[datetime, Reading]] = field(default_factory=lambda: defaultdict(dict))
     updates: dict[str, list[Event]] = field(default_factory=lambda: defaultdict(list))
     last: dict[str, Event] = field(default_factory=dict)
@@ -169,10 +172,10 @@ class _Heard:
                 self.updates[event.run].append(event)
             case GridRead(readings=readings):
                 for zone, kept in readings.items():
-                    _note(self.told, zone, [kept] if kept else [])
+                    _note(self.read, zone, [kept] if kept else [])
             case GridCaughtUp(readings=found):
                 for zone, several in found.items():
-                    _note(self.told, zone, several)
+                    _note(self.read, zone, several)
             case GridSettled(readings=found):
                 for zone, several in found.items():
                     _note(self.settled, zone, several)
@@ -218,13 +221,15 @@ def _scenario(run: Run, speed: float, clients: Sequence[ClientPart], gate: GateP
 
 
 def _members(
-    heard: _Heard, run: Run, bookings: Sequence[Booking], ended: datetime
+    recorded: _RecordedEvents, run: Run, bookings: Sequence[Booking], ended: datetime
 ) -> tuple[Member, ...]:
-    """Return the clients that were ever there before the last round was closed."""
-    told = Experience(run, bookings, heard.updates[run.id], speed=heard.speed(run))
+    """Return the clients that were ever available before the last round was closed."""
+    measured = ClientMeasurements(
+        run, bookings, recorded.updates[run.id], speed=recorded.speed(run)
+    )
     members = []
-    for client in heard.state.clients.values():
-        course = [(at, there) for at, there in heard.switches[client.id] if at <= ended]
+    for client in recorded.state.clients.values():
+        course = [(at, there) for at, there in recorded.switches[client.id] if at <= ended]
         start = run.grid_started_at
         was_there = next((there for at, there in reversed(course) if at <= start), False)
         switches, is_there = [], was_there
@@ -234,15 +239,17 @@ def _members(
                 is_there = there
         if not was_there and not switches:
             continue
-        part, is_guessed = told.part(client.id, client.zone), not told.knows(client.id)
+        part, is_guessed = measured.part(client.id, client.zone), not measured.knows(client.id)
         members.append(Member(client.id, part, was_there, tuple(switches), is_guessed))
     return tuple(members)
 
 
-def _signal(heard: _Heard, run: Run, zones: Sequence[str], family: Family) -> Remembered:
+def _signal(
+    recorded: _RecordedEvents, run: Run, zones: Sequence[str], family: Family
+) -> LedgerSignal:
     known = {}
     booked = defaultdict(list)
-    for b in heard.state.book:
+    for b in recorded.state.book:
         if b.booked and b.booked.family == family and b.started_at and b.ended_at:
             end = max(b.ended_at, b.started_at + datetime.resolution)
             booked[b.zone].append(Stretch(b.started_at, end, b.booked.gco2eq_per_kwh))
@@ -252,17 +259,17 @@ def _signal(heard: _Heard, run: Run, zones: Sequence[str], family: Family) -> Re
         return hourly(Stretch(r.start, r.end, r.gco2eq_per_kwh) for r in readings)
 
     for zone in sorted(set(zones)):
-        known[zone] = hourly(booked[zone]) | of(heard.told, zone) | of(heard.settled, zone)
+        known[zone] = hourly(booked[zone]) | of(recorded.read, zone) | of(recorded.settled, zone)
         if not known[zone]:
             msg = (
                 f"The ledger holds no carbon intensity of {zone} ({family}), so {run.id} cannot "
-                "be replayed. Replay a run from a time in which the signal knew it."
+                "be replayed. Replay a run from a time in which the signal covered it."
             )
             raise FederationError(msg)
-    return Remembered(known, family, start=hour_of(run.grid_started_at))
+    return LedgerSignal(known, family, start=hour_of(run.grid_started_at))
 
 
-def _refuse_gaps(past: Past, hours: float) -> None:
+def _refuse_gaps(past: RecordedRun, hours: float) -> None:
     missing, all_ = past.assumed(hours)
     if missing > MOST_ASSUMED * all_:
         msg = (

@@ -1,4 +1,4 @@
-"""Hindsight: what a run came to, and what it would have come to under other policies."""
+"""A counterfactual: a run, and the same run replayed under other policies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from common.errors import FairwindError, SettingError
 from scheduler.carbon.signal import HOUR
 from scheduler.policies import policy_options
-from simulation.counterfactual.from_ledger import MOST_ASSUMED, Past
+from simulation.counterfactual.from_ledger import MOST_ASSUMED, RecordedRun
 from simulation.grids.truth import Truth
 from simulation.outcome import jain_index
 from simulation.run import play
@@ -18,7 +18,7 @@ from simulation.scenario.scenario import ForecastPart, Scenario
 
 @dataclass(frozen=True, slots=True)
 class ReplayedFigures:
-    """What a policy came to.
+    """The figures of a run or of a replay.
 
     Attributes:
         rounds: Closed ones.
@@ -51,7 +51,7 @@ class ReplayedFigures:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """One policy in hindsight; `figures` is `None` where it cannot be told, and `why` says why."""
+    """The replay of one policy; `figures` is `None` where unknown, and `why` the reason."""
 
     policy: str
     figures: ReplayedFigures | None
@@ -59,19 +59,19 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
-class Hindsight:
+class Counterfactual:
     """A run, its replay under its own policy, and under others.
 
     Attributes:
         past: The run.
-        happened: What it came to.
-        unknown_works: Pieces of its work whose emissions are not known, and are left out.
-        own: Its own policy replayed: how far it is from `happened` says what replays are worth.
-        others: In the order asked for.
-        forecast: What policies believed of the hours to come.
+        happened: Its figures.
+        unknown_works: Pieces of its work whose emissions are unknown, and are left out.
+        own: Its own policy replayed: the difference to `happened` is the error of a replay.
+        others: In the given order.
+        forecast: The forecast that policies read.
     """
 
-    past: Past
+    past: RecordedRun
     happened: ReplayedFigures
     unknown_works: int
     own: Replay
@@ -80,18 +80,20 @@ class Hindsight:
 
     @property
     def error(self) -> float | None:
-        """By which share of what happened the replay of the run's own policy emits more."""
+        """By which share of the run's emissions the replay of the run's own policy emits more."""
         return self.against(self.own)
 
     def against(self, replay: Replay) -> float | None:
-        """Return by which share of what happened a replay emits more; `None` if unknown."""
+        """Return by which share of the run's emissions a replay emits more; `None` if unknown."""
         if replay.figures is None or not self.happened.gco2eq:
             return None
         return replay.figures.gco2eq / self.happened.gco2eq - 1
 
 
-def look_back(past: Past, policies: Sequence[str], forecast: ForecastPart) -> Hindsight:
-    """Replay a past under its own policy and under others, with the same seed.
+def replay_under(
+    past: RecordedRun, policies: Sequence[str], forecast: ForecastPart
+) -> Counterfactual:
+    """Replay a recorded run under its own policy and under others, with the same seed.
 
     Raises:
         SettingError: If there is no such policy.
@@ -100,7 +102,7 @@ def look_back(past: Past, policies: Sequence[str], forecast: ForecastPart) -> Hi
     others = [policy for policy in dict.fromkeys(policies) if policy != own]
     variants = [_under(base, policy) for policy in others]
     unknown = sum(booking.settled_gco2eq is None for booking in past.bookings)
-    return Hindsight(
+    return Counterfactual(
         past, _happened(past), unknown, _replay(past, base),
         tuple(_replay(past, variant) for variant in variants), forecast.mode,
     )  # fmt: skip
@@ -111,7 +113,7 @@ def _under(base: Scenario, policy: str) -> Scenario:
     return base.altered(run={"policy": policy, "policy_options": {}})
 
 
-def _happened(past: Past) -> ReplayedFigures:
+def _happened(past: RecordedRun) -> ReplayedFigures:
     run = past.run
     hours = (run.closed[-1].ended - run.grid_started_at) / HOUR
     counted = Counter(client for closed in run.closed for client in closed.cohort)
@@ -124,7 +126,7 @@ def _happened(past: Past) -> ReplayedFigures:
     )  # fmt: skip
 
 
-def _replay(past: Past, scenario: Scenario) -> Replay:
+def _replay(past: RecordedRun, scenario: Scenario) -> Replay:
     truth, policy = Truth(past.signal, past.signal.zones()), scenario.run.policy
     try:
         outcome = play(scenario, past.sites(), truth, family=past.family)

@@ -30,10 +30,10 @@ def make_foresight(
     """Return the foresight of a scenario.
 
     Args:
-        part: What it asks for; a path is where the file is.
+        part: Its settings; a path leads to the file.
         truth: What will happen.
         seed: Draws the errors of the forecasts that have drawn ones.
-        most_h: Hours that the truth is told ahead where it is the forecast.
+        most_h: Hours of the truth that a perfect forecast holds.
     """
     if part.mode == "perfect":
         return lambda hour: truth.hours(hour + 1, most_h)
@@ -68,8 +68,8 @@ def _recorded(truth: Truth, path: Path) -> Foresight:
         for row, zone in zip(ahead, truth.zones, strict=True):
             newest = max((issue for issue in issued.get(zone, ()) if issue <= hour), default=None)
             if newest is not None:
-                said = issued[zone][newest]
-                row[:] = [said.get(hour + lead, np.nan) for lead in range(1, LEADS + 1)]
+                forecast = issued[zone][newest]
+                row[:] = [forecast.get(hour + lead, np.nan) for lead in range(1, LEADS + 1)]
         return ahead
 
     return foresee

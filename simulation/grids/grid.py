@@ -18,12 +18,12 @@ from simulation.grids.truth import Floats, Truth, hour_of
 
 
 class KnownNow:
-    """The signal of a simulation: no reading of it tells what only later hours will show.
+    """The signal of a simulation: no reading of it reveals later hours.
 
     Args:
         truth: What the grids do.
         foresight: What is believed of the hours to come.
-        clock: Tells where the future begins.
+        clock: The future begins at its time.
     """
 
     name = "simulated"
@@ -130,7 +130,7 @@ class VirtualGrid(Grid):
 
 
 def _weeks(past: Floats) -> list[Mapping[str, float]]:
-    """Return what `week_of` says of each row of `(num_zones, hours)`."""
+    """Return the result of `week_of` for each row of `(num_zones, hours)`."""
     counts = (~np.isnan(past)).sum(axis=1).tolist()
     ordered = np.sort(past, axis=1).tolist()  # NaN last
     return [

@@ -26,7 +26,7 @@ FAMILY = Family("average", "lifecycle", "production")
 
 @dataclass(frozen=True)
 class Records:
-    """What a file says; hours are UTC hours, counted from 1970.
+    """The values of a file; hours are UTC hours, counted from 1970.
 
     Attributes:
         actual: By zone and hour, gCO2eq/kWh.

@@ -30,7 +30,7 @@ class Truth:
 
     Args:
         signal: Knows all hours, past and future; its readings are an hour long.
-        zones: Those that are asked for, in the order of the matrix' rows.
+        zones: In the order of the matrix' rows.
     """
 
     def __init__(self, signal: Signal, zones: Sequence[str]) -> None:

@@ -81,7 +81,7 @@ def _find_shipped(name: str) -> Path:
 
 
 def _explained(error: ValidationError) -> str:
-    """Return one sentence about the first fault; a misspelt key says more than a missing one."""
+    """Return one sentence about the first fault; a misspelt key comes before a missing one."""
     faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
     first = faults[0]
     where = ".".join(str(step) for step in first["loc"]) or "the scenario"

@@ -1,4 +1,4 @@
-"""A scenario: everything a simulation is told. What TOML files hold, checked and frozen."""
+"""A scenario: all inputs of a simulation. What TOML files hold, checked and frozen."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class SignalPart(ScenarioPart):
             msg = "kinds trace and recorded, and they alone, read a file: give its path"
             raise ValueError(msg)
         if (self.gco2eq_per_kwh is None) == (self.kind == "flat"):
-            msg = "kind flat, and it alone, is told an intensity: give gco2eq_per_kwh"
+            msg = "kind flat, and it alone, takes an intensity: give gco2eq_per_kwh"
             raise ValueError(msg)
         return self
 
@@ -57,10 +57,10 @@ class ForecastPart(ScenarioPart):
     """What is believed of the hours to come.
 
     Attributes:
-        mode: ``perfect``: the truth. ``recorded``: what a provider said at the time, issued daily.
-            ``ar1``: the truth with an error like a provider's; see `simulation.grids.error_model`.
-            ``persistence``: the same hour yesterday. ``own``: what Fairwind forecasts itself from
-            the past.
+        mode: ``perfect``: the truth. ``recorded``: a provider's forecasts of the time, issued
+            daily. ``ar1``: the truth with an error like a provider's; see
+            `simulation.grids.error_model`. ``persistence``: the same hour yesterday. ``own``: what
+            Fairwind forecasts itself from the past.
         path: Of ``recorded``: beside the scenario's file, or in FAIRWIND_DATA.
         error_factor: Of ``ar1``: how far off, 1 being as far as a real provider; 0 is perfect.
     """
@@ -81,7 +81,7 @@ class SplitPart(ScenarioPart):
     """Which examples each client holds; see `models.workloads.partition`.
 
     Attributes:
-        kind: ``own`` asks the workload for each client's data, as a site does. ``natural``: one
+        kind: ``own`` takes each client's data from the workload, as a site does. ``natural``: one
             place of the workload's for each client.
         alpha: Of ``dirichlet`` and ``resampled``: the smaller, the more the clients differ.
         labels: Of ``label``: about how many labels a client knows.
@@ -106,8 +106,8 @@ class WorkloadPart(ScenarioPart):
     Attributes:
         name: As in production: a shipped name, or an import path. ``none`` schedules without
             learning.
-        split: Who holds which examples.
-        learn: Whether it is trained; if not, the split only says how many examples clients have.
+        split: Which client holds which examples.
+        learn: Whether it is trained; if not, the split only sets how many examples clients have.
         batched: Whether all clients of a round train at once; `None` where it is possible and pays.
     """
 
@@ -141,7 +141,7 @@ class ClientPart(ScenarioPart):
     Attributes:
         count: How many.
         zone: Electricity Maps zone id, or several that are dealt one after the other.
-        machine: Says power and speed: one of `simulation.scenario.machines`.
+        machine: Sets power and speed: one of `simulation.scenario.machines`.
         power_w: While it works, without facility overhead.
         examples_per_s: Examples it trains on each second.
         pue: What the facility adds: energy at the wall over energy of the machine.
@@ -188,7 +188,7 @@ class ClientPart(ScenarioPart):
             msg = f"there is no machine {self.machine!r}; choose {', '.join(MACHINES)}"
             raise ValueError(msg)
         if self.machine is None and None in (self.power_w, self.examples_per_s):
-            msg = "give power_w and examples_per_s, or a machine that says both"
+            msg = "give power_w and examples_per_s, or a machine that has both"
             raise ValueError(msg)
         if (self.on_h is None) != (self.off_h is None) or (self.on_h and self.windows):
             msg = "give both on_h and off_h, or windows, or none of them"
@@ -225,7 +225,7 @@ class Scenario(ScenarioPart):
     @model_validator(mode="before")
     @classmethod
     def _joined(cls, data: Any) -> Any:
-        """Give the run what the scenario says for it, and let ``gate = "off"`` be a gate."""
+        """Give the run the scenario's values, and let ``gate = "off"`` be a gate."""
         if not isinstance(data, dict):
             return data
         data = dict(data)
@@ -260,7 +260,7 @@ class Scenario(ScenarioPart):
 
     @property
     def has_workload(self) -> bool:
-        """Whether a workload says what each client holds."""
+        """Whether the workload defines what each client holds."""
         return self.workload.name != "none"
 
     @property

@@ -45,7 +45,7 @@ BUDGETS = (0.057, 0.077, 0.097, 0.20, 0.82)
 
 _SHORT: dict[str, Any] = {"rounds": 60, "hours": 168}
 _BOUNDED = ("spatial", "temporal")
-"""Scenarios beside the first two in which the oracle tells how much there is to gain."""
+"""Scenarios beside the first two in which the oracle shows how much there is to gain."""
 
 _SKEW = {"kind": "correlated", "strength": 0.9}
 

@@ -10,19 +10,20 @@ from simulation.study.sections import forecasts, parameters, published, targets
 _MEASURES = (
     "**How to read it.** All policies run on the same grids, clients, data and seeds; gates "
     "are open, so that policies are compared and not the gate. The *target* is 98 % of the "
-    "final metric of the unconstrained run (`all`: everybody in every round); *final* is the "
+    "final metric of the unconstrained run (`all`: all clients in every round); *final* is the "
     "mean of a run's last five versions, and the target is reached when three versions in a "
-    "row reach it in the mean. *g to target* counts all emissions until then, work that was "
-    "lost included. A policy that misses the target with some seeds is shown as `3 of 5`, and "
-    "has no mean. *at 10 %* and *at 30 %*: the metric when so much is spent of what `random` "
-    "emits in all. *worst site*: the accuracy at the client that is served worst, by the "
+    "row reach it in the mean. *g to target* counts all emissions until then, lost work "
+    "included. A policy that misses the target with some seeds is shown as `3 of 5`, and "
+    "has no mean. *at 10 %* and *at 30 %*: the metric when a run has spent so much of what "
+    "`random` emits in all. *worst site*: the accuracy at the client that is served worst, by the "
     "labels it holds. *least*: the fewest participations of a client. *longest wait*: the "
     "most hours any client took no part. ± is the 95 % confidence interval over seeds "
     "(Student's t); *p* is of a paired t-test against `fairwind` on the logarithm of g to "
     "target, corrected by Holm's method. `carbon_oort`, `cafe` and `alpha_fair` need a gram "
-    "budget and are given half of what `random` emits. `oracle` knows the whole future of the "
-    "grids and plans the fewest grams for all rounds; it does not know what is learned in which, "
-    "so it may be beaten to the target. Published policies are as published and not tuned; ours "
+    "budget and get half of what `random` emits. `oracle` knows the whole future of the "
+    "grids and plans the fewest grams for all rounds; it does not know what a round learns, "
+    "so another policy may reach the target with less. Published policies are as published and "
+    "not tuned; ours "
     "has its defaults."
 )
 
@@ -33,7 +34,7 @@ _QUICK = (
 )
 
 
-def tell(results: StudyResults, made: str) -> str:
+def page_of(results: StudyResults, made: str) -> str:
     """Return the page of the full study."""
     parts = [
         "# The study", made, "## In short", opening(results), targets(results), _MEASURES,
@@ -44,7 +45,7 @@ def tell(results: StudyResults, made: str) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def tell_quick(results: StudyResults, made: str) -> str:
+def quick_page_of(results: StudyResults, made: str) -> str:
     """Return the page of the quick study."""
     parts = [
         "# The quick study",

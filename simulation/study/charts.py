@@ -191,14 +191,14 @@ def skill(results: StudyResults, chapter: Chapter) -> str:
     parts, y = [text(10, 20, f"{chapter.name}: gCO2eq to target by forecast")], 32.0
     for name in names:
         parts.append(text(10, y + 12, name))
-        for mode in [mode for who, mode in runs if who == name]:
+        for mode in [mode for contender, mode in runs if contender == name]:
             parts.append(text(_NAMES + 84, y + 12, mode, anchor="end", faint=True))
             if (name, mode) in costs:
                 found = costs[name, mode]
                 parts += _bar(scale, y, found.mean, found.half or 0, _colour(chapter, name))
             else:
-                told = f"{len(grams[name, mode])} of {len(runs[name, mode])}"
-                parts.append(text(_NAMES + 90, y + 12, told, faint=True))
+                reached = f"{len(grams[name, mode])} of {len(runs[name, mode])}"
+                parts.append(text(_NAMES + 90, y + 12, reached, faint=True))
             y += _BAR + 4
         y += 10
     return svg(f"{chapter.name}: what forecasts are worth", _WIDTH, y + 4, parts)

@@ -51,8 +51,8 @@ def study(*, quick: bool, jobs: int | None, out: Path | None, only: tuple[str, .
     begun = time.perf_counter()
     jobs = jobs or os.cpu_count() or 1
     count = len(cases(chapters))
-    told = f"{count} runs in {jobs} processes, about {show_duration(count * _RUN_S / jobs)} if none"
-    click.echo(f"{told} was kept from before", err=True)
+    plan = f"{count} runs in {jobs} processes, about {show_duration(count * _RUN_S / jobs)} if none"
+    click.echo(f"{plan} was kept from before", err=True)
     with _progress(count) as on_done:
         results = conduct(chapters, jobs=jobs, cache=_CACHE, on_done=on_done)
     making = Making(

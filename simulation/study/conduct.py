@@ -18,7 +18,7 @@ from simulation.study.measures import Row, Yardstick, measure, yardstick
 _PROJECT = Path(__file__).resolve().parents[2]
 
 Case = tuple[Chapter, Contender, int]
-"""One run: where, who, and with which seed."""
+"""One run: chapter, contender and seed."""
 
 Found = dict[tuple[str, tuple[str, str, str | None], int], Outcome]
 """Outcomes by chapter, contender and seed."""
@@ -44,7 +44,9 @@ class StudyResults:
 
 def cases(chapters: Sequence[Chapter]) -> list[Case]:
     """Return all runs of some chapters, those that others' budgets depend on first."""
-    every = [(c, who, seed) for c in chapters for who in c.contenders for seed in c.seeds]
+    every = [
+        (c, contender, seed) for c in chapters for contender in c.contenders for seed in c.seeds
+    ]
     return sorted(every, key=lambda case: case[1].grams_share is not None)
 
 
@@ -57,7 +59,7 @@ def conduct(
         chapters: Which.
         jobs: In how many processes.
         cache: Folder of outcomes so far; those of other code are not taken for ours.
-        on_done: Told of every run that is over.
+        on_done: Called when a run is over.
 
     Raises:
         FairwindError: If one cannot be simulated; the others are kept.
@@ -70,17 +72,23 @@ def conduct(
         outcomes = simulate_all(
             scenarios, jobs=jobs, cache=kept, on_done=lambda _place, _outcome: on_done()
         )
-        for (chapter, who, seed), outcome in zip(some, outcomes, strict=True):
-            found[chapter.name, who.key, seed] = outcome
+        for (chapter, contender, seed), outcome in zip(some, outcomes, strict=True):
+            found[chapter.name, contender.key, seed] = outcome
 
     every = cases(chapters)
     take([case for case in every if case[1].grams_share is None])
     take([case for case in every if case[1].grams_share is not None])
     by = {chapter.name: _yardstick(chapter, found) for chapter in chapters}
     rows = [
-        measure(chapter, who, seed, outcome=found[chapter.name, who.key, seed], by=by[chapter.name])
+        measure(
+            chapter,
+            contender,
+            seed,
+            outcome=found[chapter.name, contender.key, seed],
+            by=by[chapter.name],
+        )
         for chapter in chapters
-        for who in chapter.contenders
+        for contender in chapter.contenders
         for seed in chapter.seeds
     ]
     return StudyResults(tuple(chapters), by, tuple(rows))
@@ -128,10 +136,13 @@ def only(chapters: Sequence[Chapter], names: Sequence[str]) -> tuple[Chapter, ..
 
 
 def _grams(case: Case, found: Found) -> float | None:
-    chapter, who, seed = case
-    if who.grams_share is None:
+    chapter, contender, seed = case
+    if contender.grams_share is None:
         return None
-    return who.grams_share * found[chapter.name, chapter.find(chapter.reference).key, seed].gco2eq
+    return (
+        contender.grams_share
+        * found[chapter.name, chapter.find(chapter.reference).key, seed].gco2eq
+    )
 
 
 def _yardstick(chapter: Chapter, found: Found) -> Yardstick:

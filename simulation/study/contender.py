@@ -9,22 +9,22 @@ from typing import Literal
 from simulation.scenario.scenario import Scenario
 
 Group = Literal["policy", "forecast", "parameter"]
-"""What a contender is compared for: itself, the forecast it believes, or one of its parameters."""
+"""What a contender is compared for: itself, its forecast, or one of its parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A policy, and what it is told otherwise than the others of its chapter.
+    """A policy, and where its settings differ from the others of its chapter.
 
     Attributes:
         name: Of its line in the tables.
         options: The policy's parameters, where they are not its defaults.
         over_selection: Instead of the scenario's.
         grams_share: Its gram budget, as a share of what the chapter's reference emits in all with
-            the same seed; `None` is told of no budget.
-        forecast: What it believes of the future, instead of the scenario's.
-        everyone: Whether rounds have no cohort: they aim at all who are there.
-        published: Whether others have published it, so that it counts as what is to be beaten.
+            the same seed; `None` for no budget.
+        forecast: The forecast it reads, instead of the scenario's.
+        everyone: Whether rounds have no cohort: they aim at all available clients.
+        published: Whether others have published it.
         group: What it is compared for.
     """
 
@@ -40,14 +40,14 @@ class Contender:
 
     @property
     def key(self) -> tuple[str, str, str | None]:
-        """What tells it from all others of its chapter."""
+        """Its identity within its chapter."""
         return self.group, self.name, self.forecast
 
-    def believing(self, mode: str) -> Contender:
+    def with_forecast(self, mode: str) -> Contender:
         """Return it with another forecast, to be compared for that alone."""
         return replace(self, forecast=mode, group="forecast")
 
-    def told(self, **options: float) -> Contender:
+    def with_options(self, **options: float) -> Contender:
         """Return it with other parameters, to be compared for these alone."""
         name = ", ".join(f"{word} {value:g}" for word, value in options.items())
         return replace(self, name=name, options=options, group="parameter")
@@ -76,7 +76,7 @@ class Chapter:
         """Return what is simulated for a contender and a seed.
 
         Args:
-            contender: Who decides.
+            contender: The policy.
             seed: Of everything that is drawn.
             grams: Its gram budget, gCO2eq.
         """

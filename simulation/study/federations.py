@@ -1,4 +1,4 @@
-"""The federations of the study: who is where, on which machines, and what is learned."""
+"""The federations of the study: which clients are where, on which machines, and what they learn."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def clients(
         zones: Where they are.
         count: How many in all.
         machines: W and examples per second of each kind.
-        more: What else is said of all of them; see `ClientPart`.
+        more: Further values of all of them; see `ClientPart`.
     """
     groups = []
     for kind, (power_w, examples_per_s) in enumerate(machines):
@@ -108,8 +108,8 @@ def federation(
         grids: Start, signal and forecast.
         sites: As `clients` returns them.
         workload: What is learned.
-        split: Who holds what; Dirichlet 0.5 if left out.
-        run: What its runs are told otherwise than `_RUN`.
+        split: How examples are divided; Dirichlet 0.5 if left out.
+        run: Where its runs differ from `_RUN`.
     """
     return Scenario.model_validate(
         {

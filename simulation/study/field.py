@@ -1,4 +1,4 @@
-"""The field: who takes part in the study."""
+"""The field: the contenders of the study."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from simulation.study.contender import Contender
 
 ALL = Contender("all", "all", everyone=True)
-"""The unconstrained run: everybody in every round. Its accuracy sets the targets."""
+"""The unconstrained run: all clients in every round. Its accuracy sets the targets."""
 
 _HALF = 0.5
 """Policies that spend a gram budget are given half of what `random` emits."""
@@ -50,7 +50,7 @@ def contenders(names: Iterable[str]) -> tuple[Contender, ...]:
 def believers(names: Iterable[str], modes: Iterable[str]) -> tuple[Contender, ...]:
     """Return these contenders under every one of these forecasts."""
     modes = tuple(modes)
-    return tuple(FIELD[name].believing(mode) for name in names for mode in modes)
+    return tuple(FIELD[name].with_forecast(mode) for name in names for mode in modes)
 
 
 def tuned() -> tuple[Contender, ...]:
@@ -59,4 +59,6 @@ def tuned() -> tuple[Contender, ...]:
         "fairness": (0.6, 0.95), "full_share": (1.0, 0.5, 0.1), "closing": (0, 2),
         "horizon_h": (12, 24, 96),
     }  # fmt: skip
-    return tuple(ours.told(**{word: value}) for word, some in values.items() for value in some)
+    return tuple(
+        ours.with_options(**{word: value}) for word, some in values.items() for value in some
+    )

@@ -44,7 +44,7 @@ class Row:
         energy_wh: All energy.
         forgetting: See `Outcome.forgetting`.
         rounds, hours, end: How far it came, and why no further.
-        decisions, version: Digests of who was invited when, and of the last model.
+        decisions, version: Digests of all cohorts, and of the last model.
         curve: Some points of gCO2eq and metric; empty where they are not drawn.
     """
 
@@ -106,7 +106,7 @@ def yardstick(metric: str, free: Sequence[Outcome], reference: Sequence[Outcome]
 def measure(
     chapter: Chapter, contender: Contender, seed: int, *, outcome: Outcome, by: Yardstick
 ) -> Row:
-    """Return what is told of a run."""
+    """Return the measures of a run."""
     course = smoothed(outcome.rounds, by.metric)
     reached = next((r for r, value in course if value >= by.target), None)
     return Row(

@@ -132,12 +132,12 @@ def forecasts(results: StudyResults, chapter: Chapter) -> str:
             regret = f" ({cost / best - 1:+.0%})" if best and cost and mode != "perfect" else ""
             cells.append(reached(rows) + regret)
         lines.append([name, *cells])
-    told = (
+    text = (
         "**What forecasts are worth**: g to target, and in brackets the regret: how much more that "
         "is than with the true forecast."
     )
     picture = f"![What forecasts are worth](forecast-{chapter.name}.svg)"
-    return f"{told}\n\n{picture}\n\n{markdown(['policy', *modes], lines)}"
+    return f"{text}\n\n{picture}\n\n{markdown(['policy', *modes], lines)}"
 
 
 def parameters(results: StudyResults, chapter: Chapter) -> str:
@@ -176,7 +176,7 @@ def published(results: StudyResults, chapter: Chapter) -> str:
         "budget", "published: spend-all", "published: best", "here: all", "here: alpha_fair",
         "here: fairwind",
     ]  # fmt: skip
-    told = (
+    text = (
         "Accuracy in %. The setting of Richards Arputharaj et al., arXiv 2509.08980: BE, GB, IE, "
         "FI, SE, DE and FR in 2022, Dirichlet 0.5, five local steps of 128, all clients every hour "
         "until the budget is spent, against plans with 100 hours of slack. Budgets are shares of "
@@ -186,7 +186,7 @@ def published(results: StudyResults, chapter: Chapter) -> str:
         "anew every hour and has no closing round. "
         f"Without any budget, all clients reach {free} here."
     )
-    return f"{told}\n\n{markdown(header, lines)}"
+    return f"{text}\n\n{markdown(header, lines)}"
 
 
 def _of(results: StudyResults, name: str, share: float) -> float:

@@ -28,7 +28,7 @@ _COLUMNS: dict[str, tuple[Callable[[Row], float | None], int | None]] = {
     "g in all": (lambda row: row.gco2eq, None),
     "Wh in all": (lambda row: row.energy_wh, 0),
 }
-"""What is told of each policy, and with how many digits behind the point."""
+"""The columns of each policy, with the digits behind the point."""
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from common.units import show_duration
-from simulation.study.chapters import opening, tell, tell_quick
+from simulation.study.chapters import opening, page_of, quick_page_of
 from simulation.study.charts import draw
 from simulation.study.conduct import StudyResults
 
@@ -36,7 +36,7 @@ class Making:
     took_s: float
     quick: bool
 
-    def told(self, results: StudyResults) -> str:
+    def description(self, results: StudyResults) -> str:
         """Return how to make the same again, in two or three sentences."""
         seeds = max((chapter.seeds for chapter in results.chapters), key=len)
         versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scipy"))
@@ -54,13 +54,13 @@ def write(results: StudyResults, making: Making, folder: Path) -> list[Path]:
     folder is the project's.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    made = making.told(results)
+    made = making.description(results)
     if making.quick:
         page, raw = folder / "quick.md", folder / "quick.json"
-        page.write_text(tell_quick(results, made), "utf-8")
+        page.write_text(quick_page_of(results, made), "utf-8")
     else:
         page, raw = folder / "README.md", folder / "results.json"
-        page.write_text(tell(results, made), "utf-8")
+        page.write_text(page_of(results, made), "utf-8")
     raw.write_text(to_json(results, made), "utf-8")
     written = [page, raw]
     for name, picture in draw(results, quick=making.quick).items():
@@ -85,13 +85,13 @@ def to_json(results: StudyResults, made: str) -> str:
 def commit() -> str:
     """Return the commit of the code, marked if files differ from it."""
     try:
-        told = subprocess.run(
+        done = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"],  # noqa: S607
             cwd=_PROJECT, capture_output=True, text=True, check=True,
         )  # fmt: skip
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return told.stdout.strip()
+    return done.stdout.strip()
 
 
 def _without_blanks(row: dict[str, object]) -> dict[str, object]:

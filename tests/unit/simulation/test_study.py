@@ -18,7 +18,7 @@ from simulation.outcome import Outcome, RoundOutcome
 from simulation.run import simulate
 from simulation.study import tables
 from simulation.study.catalogue import full_study, quick_study
-from simulation.study.chapters import tell
+from simulation.study.chapters import page_of
 from simulation.study.charts import bars, curves, draw
 from simulation.study.cli import study
 from simulation.study.comparison import compare, holm_p
@@ -155,7 +155,7 @@ def test_the_page_of_the_full_study_tells_every_chapter_and_draws_what_it_shows(
     chapters = full_study()
     rows = [measure(c, who, seed, outcome=made, by=by) for c, who, seed in cases(chapters)]
     found = StudyResults(chapters, {chapter.name: by for chapter in chapters}, tuple(rows))
-    page = tell(found, "Made by hand.")
+    page = page_of(found, "Made by hand.")
     assert re.findall(r"^## (.+)$", page, re.MULTILINE) == [
         "In short", *(chapter.name for chapter in chapters)
     ]  # fmt: skip

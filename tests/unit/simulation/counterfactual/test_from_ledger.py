@@ -19,10 +19,10 @@ from scheduler.federation.opening import FederationLedger, open_ledger
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.event import Draft, Event
 from scheduler.ledger.events import ClientEnrolled, ClientSilent, GridSettled
-from simulation.counterfactual.from_ledger import read_past
-from simulation.counterfactual.remembered import Remembered, Stretch, hourly
-from simulation.counterfactual.replay import Hindsight, ReplayedFigures, look_back
-from simulation.counterfactual.table import headline, notes
+from simulation.counterfactual.from_ledger import read_recorded_run
+from simulation.counterfactual.ledger_signal import LedgerSignal, Stretch, hourly
+from simulation.counterfactual.replay import Counterfactual, ReplayedFigures, replay_under
+from simulation.counterfactual.replay_table import headline, notes
 from simulation.grids.truth import Truth, hour_of
 from simulation.outcome import Outcome
 from simulation.ports.journal import OnDisk
@@ -74,9 +74,9 @@ def two_grids(folder: Path) -> FederationLedger:
     return kept(folder, scenario)
 
 
-def seen(events: list[Event], *policies: str) -> Hindsight:
-    past = read_past(events, None, gate=GatePart.off())
-    return look_back(past, policies, PERFECT)
+def seen(events: list[Event], *policies: str) -> Counterfactual:
+    past = read_recorded_run(events, None, gate=GatePart.off())
+    return replay_under(past, policies, PERFECT)
 
 
 def figures(replay: Any) -> ReplayedFigures:
@@ -88,44 +88,44 @@ def figures(replay: Any) -> ReplayedFigures:
 def test_the_same_policy_replayed_comes_to_what_happened(tmp_path, policy):
     scenario = three_grids(tmp_path, policy=policy)
     ledger, before = played(tmp_path, scenario)
-    past = read_past(ledger.events(), None, gate=scenario.gate)
+    past = read_recorded_run(ledger.events(), None, gate=scenario.gate)
     replayed = play(
         past.scenario.altered(forecast={"mode": "perfect"}), past.sites(),
         Truth(past.signal, past.signal.zones()), family=past.family,
     )  # fmt: skip
     assert [r.cohort for r in replayed.rounds] == [r.cohort for r in before.rounds]
     assert [r.started_h for r in replayed.rounds] == [r.started_h for r in before.rounds]
-    hindsight = look_back(past, [], PERFECT)
-    assert figures(hindsight.own).rounds == len(before.rounds) == 12
-    assert hindsight.happened.gco2eq == pytest.approx(before.gco2eq)
-    assert hindsight.error == pytest.approx(0, abs=0.02)
-    assert figures(hindsight.own).jain == pytest.approx(before.jain())
+    counterfactual = replay_under(past, [], PERFECT)
+    assert figures(counterfactual.own).rounds == len(before.rounds) == 12
+    assert counterfactual.happened.gco2eq == pytest.approx(before.gco2eq)
+    assert counterfactual.error == pytest.approx(0, abs=0.02)
+    assert figures(counterfactual.own).jain == pytest.approx(before.jain())
 
 
 def test_another_policy_emits_what_its_cohorts_would_have(tmp_path):
-    hindsight = seen(list(two_grids(tmp_path).events()), "threshold")
+    counterfactual = seen(list(two_grids(tmp_path).events()), "threshold")
     # An update: 100 examples at 100 a second and 360 W, 0.1 Wh; 10 mg in FR and 60 mg in PL.
-    assert hindsight.happened.gco2eq == pytest.approx(3 * (0.01 + 0.06))
-    assert figures(hindsight.own).gco2eq == pytest.approx(3 * (0.01 + 0.06))
-    (threshold,) = hindsight.others
+    assert counterfactual.happened.gco2eq == pytest.approx(3 * (0.01 + 0.06))
+    assert figures(counterfactual.own).gco2eq == pytest.approx(3 * (0.01 + 0.06))
+    (threshold,) = counterfactual.others
     # The policy's own threshold of 200 leaves PL out.
     assert figures(threshold).gco2eq == pytest.approx(3 * 0.01)
     assert figures(threshold).participations == {"FR-01": 3, "PL-01": 0}
     assert figures(threshold).jain == pytest.approx(0.5)
     assert figures(threshold).least_updates == 0
-    assert headline(hindsight) == (
+    assert headline(counterfactual) == (
         "With threshold instead of all these 3 rounds would have emitted 86 % less "
         "(30 mgCO2eq instead of 210 mgCO2eq), and taken as long."
     )
-    assert any("data stay at the sites" in line for line in notes(hindsight))
+    assert any("data stay at the sites" in line for line in notes(counterfactual))
 
 
 def test_more_is_called_more_and_the_same_the_same(tmp_path):
-    hindsight = seen(list(two_grids(tmp_path).events()), "random")
+    counterfactual = seen(list(two_grids(tmp_path).events()), "random")
     # Without a cohort, random invites all who are open, as all does.
-    assert "about as much (210 mgCO2eq instead of 210 mgCO2eq)" in headline(hindsight)
-    half = replace(hindsight.happened, gco2eq=0.105)
-    less = replace(hindsight, happened=half, own=replace(hindsight.own, figures=half))
+    assert "about as much (210 mgCO2eq instead of 210 mgCO2eq)" in headline(counterfactual)
+    half = replace(counterfactual.happened, gco2eq=0.105)
+    less = replace(counterfactual, happened=half, own=replace(counterfactual.own, figures=half))
     assert "100 % more (210 mgCO2eq instead of 105 mgCO2eq)" in headline(less)
 
 
@@ -138,24 +138,24 @@ def test_settled_intensities_go_before_those_told_at_the_time(tmp_path):
     ]
     with ledger.transaction() as tx:
         tx.append(Draft(GridSettled(readings={"FR": tuple(r.to_record() for r in settled)})))
-    hindsight = seen(list(ledger.events()), "threshold")
-    assert hindsight.happened.gco2eq == pytest.approx(3 * (0.015 + 0.06))
-    assert figures(hindsight.others[0]).gco2eq == pytest.approx(3 * 0.015)
+    counterfactual = seen(list(ledger.events()), "threshold")
+    assert counterfactual.happened.gco2eq == pytest.approx(3 * (0.015 + 0.06))
+    assert figures(counterfactual.others[0]).gco2eq == pytest.approx(3 * 0.015)
 
 
 def test_a_run_that_goes_on_is_replayed_up_to_its_last_closed_round(tmp_path):
     events = list(two_grids(tmp_path).events())
     second = next(e.seq for e in events if e.kind == "round.closed" and e.round == 2)
-    hindsight = seen(events[:second], "threshold")
-    assert (hindsight.happened.rounds, figures(hindsight.own).rounds) == (2, 2)
-    assert hindsight.happened.gco2eq == pytest.approx(2 * 0.07)
+    counterfactual = seen(events[:second], "threshold")
+    assert (counterfactual.happened.rounds, figures(counterfactual.own).rounds) == (2, 2)
+    assert counterfactual.happened.gco2eq == pytest.approx(2 * 0.07)
 
 
 def test_wall_seconds_are_stretched_to_the_grid_clocks(tmp_path):
     events = list(two_grids(tmp_path).events())
     start = events[0].at
     fast = [replace(e, at=start + (e.grid_at - start) / 10) for e in events]
-    past = read_past(fast, None, gate=GatePart.off())
+    past = read_recorded_run(fast, None, gate=GatePart.off())
     assert past.scenario.run.deadline_s == pytest.approx(600)
 
 
@@ -164,16 +164,16 @@ def test_who_was_away_is_not_invited(tmp_path):
     first = next(e for e in events if e.kind == "round.closed")
     gone = replace(first, payload=ClientSilent(), run="", round=0, client="FR-01")
     at = events.index(first) + 1
-    hindsight = seen([*events[:at], gone, *events[at:]], "random")
-    assert figures(hindsight.others[0]).participations == {"FR-01": 1, "PL-01": 3}
+    counterfactual = seen([*events[:at], gone, *events[at:]], "random")
+    assert figures(counterfactual.others[0]).participations == {"FR-01": 1, "PL-01": 3}
 
 
 def test_who_was_never_there_is_left_out(tmp_path):
     events = list(two_grids(tmp_path).events())
     absent = replace(events[0], client="ES-01", payload=ClientEnrolled(zone="ES", num_examples=100))
-    hindsight = seen([absent, *events], "random")
-    assert hindsight.happened.participations == {"FR-01": 3, "PL-01": 3}
-    assert figures(hindsight.own).participations == {"FR-01": 3, "PL-01": 3}
+    counterfactual = seen([absent, *events], "random")
+    assert counterfactual.happened.participations == {"FR-01": 3, "PL-01": 3}
+    assert figures(counterfactual.own).participations == {"FR-01": 3, "PL-01": 3}
 
 
 def without_readings(events: list[Event], *hours: int) -> list[Event]:
@@ -188,31 +188,33 @@ def without_readings(events: list[Event], *hours: int) -> list[Event]:
 def test_a_gap_is_filled_counted_and_told(tmp_path):
     scenario = three_grids(tmp_path, policy="all")
     events = without_readings(list(kept(tmp_path, scenario).events()), 3)
-    past = read_past(events, None, gate=scenario.gate)
-    hindsight = look_back(past, [], PERFECT)
+    past = read_recorded_run(events, None, gate=scenario.gate)
+    counterfactual = replay_under(past, [], PERFECT)
     # An odd hour, so no work is booked in it, of 25 in three zones: round 12 is due after a day.
-    assert figures(hindsight.own).assumed_hours == 3
-    assert any("3 of 75 (all)" in line for line in notes(hindsight))
+    assert figures(counterfactual.own).assumed_hours == 3
+    assert any("3 of 75 (all)" in line for line in notes(counterfactual))
 
 
 def test_a_run_with_too_many_gaps_is_refused(tmp_path):
     scenario = three_grids(tmp_path, policy="all")
     events = without_readings(list(kept(tmp_path, scenario).events()))
     with pytest.raises(FederationError, match="more than a tenth"):
-        read_past(events, None, gate=scenario.gate)
+        read_recorded_run(events, None, gate=scenario.gate)
 
 
 def test_a_policy_that_goes_on_where_nothing_is_known_is_not_told(tmp_path):
     scenario = three_grids(tmp_path, policy="all", rounds=4)
-    past = read_past(kept(tmp_path, scenario).events(), None, gate=scenario.gate)
-    (waits,) = look_back(past, ["tests.unit.simulation.policies:every_other_day"], PERFECT).others
+    past = read_recorded_run(kept(tmp_path, scenario).events(), None, gate=scenario.gate)
+    (waits,) = replay_under(
+        past, ["tests.unit.simulation.policies:every_other_day"], PERFECT
+    ).others
     assert waits.figures is None
     assert "holds no carbon intensity for" in waits.why
 
 
 def test_an_hour_that_lacks_is_as_the_day_before_else_as_the_hour_before():
     known = {"FR": {100: 50.0, 101: 60.0, 103: 70.0}}
-    signal = Remembered(known, FLOW_TRACED, start=99)
+    signal = LedgerSignal(known, FLOW_TRACED, start=99)
     told = {hour_of(r.start): r.gco2eq_per_kwh for r in
             signal.readings("FR", hour_start(98), hour_start(130))}  # fmt: skip
     assert 98 not in told
@@ -222,7 +224,7 @@ def test_an_hour_that_lacks_is_as_the_day_before_else_as_the_hour_before():
 
 def test_the_week_before_the_ledger_begins_is_as_its_first_day():
     hours = dict(enumerate(map(float, range(30)), start=1000))
-    signal = Remembered({"FR": hours}, FLOW_TRACED, start=1000)
+    signal = LedgerSignal({"FR": hours}, FLOW_TRACED, start=1000)
     week = signal.readings("FR", hour_start(1000 - 200), hour_start(1000))
     assert len(week) == 168
     assert [r.gco2eq_per_kwh for r in week[-24:]] == list(range(24))
@@ -237,23 +239,23 @@ def test_an_hours_intensity_is_weighted_by_time():
 
 
 def test_an_unknown_policy_is_told_at_once(tmp_path):
-    past = read_past(two_grids(tmp_path).events(), None, gate=GatePart.off())
+    past = read_recorded_run(two_grids(tmp_path).events(), None, gate=GatePart.off())
     with pytest.raises(SettingError, match="Did you mean greedy"):
-        look_back(past, ["gready"], PERFECT)
+        replay_under(past, ["gready"], PERFECT)
 
 
 def call(*words: str):
     return CliRunner().invoke(fairwind, ["simulate", *words])
 
 
-def test_the_command_tells_what_happened_and_what_would_have(tmp_path, monkeypatch):
+def test_the_command_shows_the_run_and_its_replays(tmp_path, monkeypatch):
     two_grids(tmp_path)
     monkeypatch.setenv("FAIRWIND_HOME", str(tmp_path))
     done = call("--from-ledger")
     assert done.exit_code == 0, done.output
     first, _, happened, same, *others = done.stdout.splitlines()
     assert first.startswith("With fairwind instead of all these 3 rounds would have emitted")
-    assert happened.split()[:4] == ["what", "happened", "all", "3"]
+    assert happened.split()[:4] == ["the", "run", "all", "3"]
     assert same.startswith("the same, replayed")
     assert [line.split()[1] for line in others[:3]] == ["random", "threshold", "fairwind"]
     done = call("--from-ledger", "world", "--policy", "threshold", "--json")

@@ -167,6 +167,6 @@ def test_the_machines_have_the_published_figures():
 
 def test_a_true_forecast_reaches_as_far_as_the_policy_looks():
     run = {"rounds": 1, "hours": 201, "policy": "oracle", "policy_options": {"horizon_h": 200}}
-    with pytest.raises(FairwindError, match="is sure to reach 96"):
+    with pytest.raises(FairwindError, match="surely reaches 96"):
         simulate(world(forecast={"mode": "ar1"}, run=run))
     assert simulate(world(forecast={"mode": "perfect"}, run=run)).end_reason == "rounds"

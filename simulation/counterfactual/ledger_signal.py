@@ -1,4 +1,4 @@
-"""The signal of a past: the carbon intensities that a ledger holds, hour by hour."""
+"""The signal of a recorded run: the carbon intensities that a ledger holds, hour by hour."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def hourly(stretches: Iterable[Stretch]) -> dict[int, float]:
     return {hour: sums[hour] / spans_s[hour] for hour in sums}
 
 
-class Remembered:
-    """Tells what is known. From `start` on it fills gaps and goes on for ever.
+class LedgerSignal:
+    """Recorded intensities. From `start` on, gaps are filled without end.
 
     An hour without a figure is taken as the same hour of the last day before that has one, else of
     the first day after, else as the known hour before it, else as the first that is known. Before
@@ -46,7 +46,7 @@ class Remembered:
 
     Args:
         known: Intensities in gCO2eq/kWh by zone and UTC hour counted from 1970; none is empty.
-        family: What they count.
+        family: Of the intensities.
         start: The hour from which on gaps are filled, and a week before it.
     """
 
@@ -70,19 +70,19 @@ class Remembered:
         """Return every hour known or assumed that overlaps `[start, end)`."""
         if zone not in self._known:
             raise unknown_zone(self.name, zone, self._known)
-        asked = hours_overlapping(start, end)
-        told = [hour for hour in asked if hour >= self._first[zone] or hour in self._known[zone]]
-        if asked and not told:
+        wanted = hours_overlapping(start, end)
+        found = [hour for hour in wanted if hour >= self._first[zone] or hour in self._known[zone]]
+        if wanted and not found:
             first = hour_start(self._first[zone])
             msg = (
-                f"The ledger tells nothing of {zone} before {first.isoformat()}, so its carbon "
-                "intensity is unknown then. Ask for later hours."
+                f"The ledger holds nothing of {zone} before {first.isoformat()}, so its carbon "
+                "intensity is unknown then. Read later hours."
             )
             raise SignalError(msg)
-        return [self._reading(zone, hour) for hour in told]
+        return [self._reading(zone, hour) for hour in found]
 
     def missing(self, first: int, last: int) -> int:
-        """Return for how many pairs of zone and hour from `first` to `last` nothing is known."""
+        """Return how many pairs of zone and hour from `first` to `last` have no intensity."""
         hours = range(first, last + 1)
         return sum(hour not in known for known in self._known.values() for hour in hours)
 

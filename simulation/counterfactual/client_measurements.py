@@ -1,4 +1,4 @@
-"""Experience: what the work of a run tells of its clients, so that they can be simulated."""
+"""Measurements of the clients of a run, from which they can be simulated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST_WAY_S = 86_400
 _ByClient = dict[str, list[float]]
 
 
-class Experience:
+class ClientMeasurements:
     """What each client's work used and took, one value a piece of work.
 
     Args:
@@ -32,7 +32,7 @@ class Experience:
         speed: Seconds of the grid clock in one of the wall clock.
 
     Raises:
-        FederationError: If no work says what it used.
+        FederationError: If no work has measured energy.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class Experience:
                 self._num_examples[event.client].append(counted)
         if not self._s_per_example:
             msg = (
-                f"No work for {run.id} says what it used, so nothing can be told of other "
-                "policies. Let the sites measure: docs/energy.md."
+                f"No work for {run.id} has measured energy, so other policies cannot be "
+                "replayed. Let the sites measure: docs/energy.md."
             )
             raise FederationError(msg)
 

@@ -1,4 +1,4 @@
-"""Hindsight for people, and as JSON: one sentence, a table, and what to think of it."""
+"""A counterfactual as text and as JSON: one sentence, a table, and its assumptions."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any
 import click
 
 from common.units import show_duration, show_energy, show_intensity, show_mass, show_share
-from simulation.counterfactual.replay import Hindsight, Replay, ReplayedFigures
+from simulation.counterfactual.replay import Counterfactual, Replay, ReplayedFigures
 from tasks.cli.base import print_table
 
 _S_PER_H = 3600
 _ABOUT_H = 0.1
 
 UNKNOWN_MODEL = (
-    "What the model would have been is not known: data stay at the sites. A policy that asks for "
-    "fewer local epochs uses less, and learns less a round."
+    "The model of a replay is unknown: data stay at the sites. A policy with fewer local epochs "
+    "uses less energy, and learns less a round."
 )
 
 
-def print_hindsight(seen: Hindsight) -> None:
-    """Print what happened, the replay of the same policy, and each other policy."""
+def print_counterfactual(seen: Counterfactual) -> None:
+    """Print the run, the replay of the same policy, and each other policy."""
     click.echo(click.style(headline(seen), bold=True))
     own = seen.happened
-    rows = [_row("what happened", seen.past.run.spec.policy, own, "")]
+    rows = [_row("the run", seen.past.run.spec.policy, own, "")]
     for replay in (seen.own, *seen.others):
-        said = "the same, replayed" if replay is seen.own else "instead"
-        rows.append(_row(said, replay.policy, replay.figures, _per_cent(seen.against(replay))))
+        kind = "the same, replayed" if replay is seen.own else "instead"
+        rows.append(_row(kind, replay.policy, replay.figures, _per_cent(seen.against(replay))))
     header = [
         "", "policy", "rounds", "took", "used", "emitted", "against it", "Jain", "least updates",
     ]  # fmt: skip
@@ -37,16 +37,16 @@ def print_hindsight(seen: Hindsight) -> None:
         click.echo(line)
 
 
-def headline(seen: Hindsight) -> str:
-    """Return one sentence: what another policy would have emitted, and how long it had taken.
+def headline(seen: Counterfactual) -> str:
+    """Return in one sentence what another policy would have emitted, and how long it had taken.
 
-    It is about fairwind where that is another one, else about the first other one that is told.
+    That is fairwind if it is another policy, else the first other one that could be replayed.
     """
-    told = [replay for replay in seen.others if replay.figures is not None]
-    best = next((r for r in told if r.policy == "fairwind"), told[0] if told else None)
+    known = [replay for replay in seen.others if replay.figures is not None]
+    best = next((r for r in known if r.policy == "fairwind"), known[0] if known else None)
     own, rounds = seen.past.run.spec.policy, _rounds(seen.happened.rounds)
     if best is None or best.figures is None:
-        return f"No other policy can be told for these {rounds} of {seen.past.run.id}."
+        return f"No other policy could be replayed for these {rounds} of {seen.past.run.id}."
     if best.figures.rounds < seen.happened.rounds:
         return (
             f"With {best.policy} instead of {own} only {best.figures.rounds} of these {rounds} "
@@ -59,13 +59,13 @@ def headline(seen: Hindsight) -> str:
     )
 
 
-def notes(seen: Hindsight) -> list[str]:
-    """Return what a reader must know of the figures."""
+def notes(seen: Counterfactual) -> list[str]:
+    """Return the assumptions behind the figures."""
     lines = [f"{r.policy}: {r.why}" for r in (seen.own, *seen.others) if r.figures is None]
     if seen.error is not None:
         lines.append(
-            f"The replay of the same policy emits {_more(seen.error)} than what happened: smaller "
-            "differences tell nothing."
+            f"The replay of the same policy emits {_more(seen.error)} than the run did: smaller "
+            "differences mean nothing."
         )
     gate = seen.past.scenario.gate
     settings = (
@@ -75,16 +75,16 @@ def notes(seen: Hindsight) -> list[str]:
     lines += [
         UNKNOWN_MODEL,
         f"Gates are as they are set now, because the ledger does not keep that: {settings}.",
-        f"Hours to come were forecast as in the mode {seen.forecast}.",
+        f"Hours to come were forecast in the mode {seen.forecast}.",
     ]
     return lines + _assumptions(seen)
 
 
-def _assumptions(seen: Hindsight) -> list[str]:
+def _assumptions(seen: Counterfactual) -> list[str]:
     lines = []
-    told = [(r.policy, r.figures) for r in (seen.own, *seen.others) if r.figures]
+    known = [(r.policy, r.figures) for r in (seen.own, *seen.others) if r.figures]
     assumed = [
-        f"{f.assumed_hours} of {f.all_hours} ({name})" for name, f in told if f.assumed_hours
+        f"{f.assumed_hours} of {f.all_hours} ({name})" for name, f in known if f.assumed_hours
     ]
     if assumed:
         lines.append(
@@ -100,17 +100,17 @@ def _assumptions(seen: Hindsight) -> list[str]:
     guessed = [member.id for member in seen.past.members if member.is_guessed]
     if guessed:
         lines.append(
-            f"Never measured in this run, so taken as the others are: {', '.join(guessed)}."
+            f"Never measured in this run, so the medians of others stand in: {', '.join(guessed)}."
         )
     if seen.unknown_works:
         lines.append(
             f"Emissions of {seen.unknown_works} of {len(seen.past.bookings)} pieces of work are "
-            "not known, and are left out of what happened."
+            "unknown, and are left out of the run's figures."
         )
     return lines
 
 
-def to_json(seen: Hindsight) -> dict[str, Any]:
+def to_json(seen: Counterfactual) -> dict[str, Any]:
     """Return everything as JSON can hold it."""
     gate = seen.past.scenario.gate
     return {
@@ -128,7 +128,7 @@ def to_json(seen: Hindsight) -> dict[str, Any]:
     }
 
 
-def _replay_body(seen: Hindsight, replay: Replay) -> dict[str, Any]:
+def _replay_body(seen: Counterfactual, replay: Replay) -> dict[str, Any]:
     body = _body(replay.figures) if replay.figures else {"why": replay.why}
     return {"policy": replay.policy, **body, "emits_more_by": seen.against(replay)}
 
@@ -138,17 +138,17 @@ def _body(figures: ReplayedFigures) -> dict[str, Any]:
     return asdict(figures) | more
 
 
-def _row(said: str, policy: str, figures: ReplayedFigures | None, against: str) -> Sequence[str]:
+def _row(kind: str, policy: str, figures: ReplayedFigures | None, against: str) -> Sequence[str]:
     if figures is None:
-        return [said, policy, *["unknown"] * 7]
+        return [kind, policy, *["unknown"] * 7]
     return [
-        said, policy, str(figures.rounds), show_duration(figures.hours * _S_PER_H),
+        kind, policy, str(figures.rounds), show_duration(figures.hours * _S_PER_H),
         show_energy(figures.energy_wh), show_mass(figures.gco2eq), against,
         f"{figures.jain:.2f}", str(figures.least_updates),
     ]  # fmt: skip
 
 
-def _emitted(seen: Hindsight, replay: Replay, figures: ReplayedFigures) -> str:
+def _emitted(seen: Counterfactual, replay: Replay, figures: ReplayedFigures) -> str:
     more, error = seen.against(replay), abs(seen.error or 0.0)
     instead = f"({show_mass(figures.gco2eq)} instead of {show_mass(seen.happened.gco2eq)})"
     if more is None:

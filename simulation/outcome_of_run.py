@@ -1,4 +1,4 @@
-"""The outcome of a simulated run."""
+"""The outcome of a simulated run, from its folded events."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from simulation.scenario.scenario import Scenario
 from simulation.simulated_run import SimulatedRun
 
 
-def tell_round(simulated: SimulatedRun, closed: ClosedRound) -> RoundOutcome:
-    """Return one closed round of a simulated."""
+def round_outcome(simulated: SimulatedRun, closed: ClosedRound) -> RoundOutcome:
+    """Return one closed round of a simulated run."""
     run, seen = simulated.run, simulated.seen[closed.number]
     score = simulated.learner.scores.get(closed.number)
     return RoundOutcome(
@@ -36,7 +36,7 @@ def tell_round(simulated: SimulatedRun, closed: ClosedRound) -> RoundOutcome:
     )
 
 
-def tell(
+def outcome_of(
     scenario: Scenario,
     simulated: SimulatedRun,
     *,
@@ -44,13 +44,13 @@ def tell(
     clients: Mapping[str, object],
     wall_s: float,
 ) -> Outcome:
-    """Return what a simulated run came to.
+    """Return the outcome of a simulated run.
 
     Args:
         scenario: What was simulated.
         simulated: The run; it has ended.
         data: What each client trained on; empty if nothing was learned.
-        clients: Everybody, by id.
+        clients: All, by id.
         wall_s: How long it took.
     """
     run: Run = simulated.run
@@ -62,7 +62,7 @@ def tell(
         scenario=scenario.name,
         policy=scenario.run.policy,
         seed=scenario.seed,
-        rounds=tuple(tell_round(simulated, closed) for closed in run.closed),
+        rounds=tuple(round_outcome(simulated, closed) for closed in run.closed),
         end_reason=run.end_reason or "",
         hours=(ended - run.grid_started_at) / HOUR,
         energy_wh=run.totals.energy_wh,
