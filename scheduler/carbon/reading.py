@@ -204,16 +204,6 @@ class Mean:
     sources: tuple[str, ...]
     issued_at: datetime | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the mean as JSON can hold it."""
-        return {
-            "gco2eq_per_kwh": self.gco2eq_per_kwh,
-            "family": str(self.family),
-            "quality": self.quality,
-            "sources": list(self.sources),
-            "issued_at": self.issued_at.isoformat() if self.issued_at else None,
-        }
-
     def to_record(self) -> MeanRecord:
         """Return the mean as the ledger keeps it."""
         return MeanRecord(

@@ -26,7 +26,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def to_json(value: Any) -> Any:
     """Return a report, or a part of one, as JSON can hold it, with what follows from its fields."""
     if isinstance(value, Mean):
-        return value.to_dict()
+        return value.to_record().model_dump(mode="json")
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if is_dataclass(value) and not isinstance(value, type):
