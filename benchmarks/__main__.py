@@ -10,8 +10,8 @@ from benchmarks.forecast_table import print_forecasts
 from benchmarks.planning import measure_planning
 from benchmarks.refresh import measure_refresh
 from benchmarks.rounds import CASES, measure
+from benchmarks.rounds_table import print_result
 from benchmarks.simulation import measure_simulation
-from benchmarks.table import print_result
 
 _OTHERS = {
     "energy": measure_meter,

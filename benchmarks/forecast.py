@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.forecast_data import LEADS, Dataset, Hours
 from scheduler.carbon.forecast import Forecast, forecast
-from scheduler.carbon.forecast.history import WINDOW
+from scheduler.carbon.forecast.hourly_history import WINDOW
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, hour_start
 from scheduler.carbon.signals.weather import Floats

@@ -22,7 +22,7 @@ from scheduler.federation.federation import Federation, Run
 from scheduler.gate.gate import GateRule
 from scheduler.gate.judge import judge
 from scheduler.ledger.run_spec import RunSpec
-from scheduler.policies.context import Candidate
+from scheduler.policies.selection_context import Candidate
 from scheduler.selection.plan import plan_round
 from scheduler.selection.score import WEIGHTS
 from scheduler.selection.situation import patience_allowed, take_in

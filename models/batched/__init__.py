@@ -7,7 +7,7 @@ clients after twenty epochs). Where the model or the workload does not allow it,
 slower, the plain loop trains, and the choice says why.
 """
 
+from models.batched.client_work import ClientWork, Updates
 from models.batched.cohort import Cohort
-from models.batched.work import ClientWork, Updates
 
 __all__ = ["ClientWork", "Cohort", "Updates"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.batched.batch_schedule import Examples
-from models.batched.work import ClientWork
+from models.batched.client_work import ClientWork
 
 _TURN = 0.25
 """Cost of a step of one client alone, less the cost of one more client in a stack's step, as a

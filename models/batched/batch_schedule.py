@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from models.batched.work import ClientWork, Floats
+from models.batched.client_work import ClientWork, Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from common.errors import WorkloadError
 from common.messages import Hyperparameters
 from models.batched.arrangement import Arrangement, arrange
 from models.batched.batch_schedule import Examples, draw_batches
+from models.batched.client_work import ClientWork, Updates
 from models.batched.results import UpdateRows
 from models.batched.stack import Stacked, train_stack
 from models.batched.trainer_choice import choose
-from models.batched.work import ClientWork, Updates
 from models.training import Trainer
 from models.update import State
 from models.workload import Data, Workload, blamed

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from models.batched.client_work import ClientWork, Updates
 from models.batched.stack import Stacked
-from models.batched.work import ClientWork, Updates
 from models.training import LocalResult
 from models.update import Signature
 

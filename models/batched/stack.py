@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from common.messages import Hyperparameters
 from models.batched.batch_schedule import BatchSchedule, Examples
-from models.batched.work import Floats
+from models.batched.client_work import Floats
 from models.training import named_optimizer
 from models.update import Signature, State
 

@@ -13,8 +13,8 @@ from torch.utils.data import TensorDataset
 from common.messages import Hyperparameters
 from models.batch import forward
 from models.batched.batch_schedule import Examples, draw_batches
+from models.batched.client_work import ClientWork
 from models.batched.stack import train_stack
-from models.batched.work import ClientWork
 from models.training import Trainer
 from models.update import model_state
 from models.workload import Data, Workload

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from common.messages import EnergyPart
-from models.energy.source import SECONDS_PER_HOUR, Span
+from models.energy.energy_source import SECONDS_PER_HOUR, Span
 
 
 class Cpu:

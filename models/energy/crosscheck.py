@@ -16,8 +16,8 @@ import click
 
 from common.settings import load
 from models.energy.cpu import Cpu
+from models.energy.energy_source import Span
 from models.energy.processes import cpu_seconds
-from models.energy.source import Span
 
 _JOULE_PER_WH = 3600.0
 _JOULE_PER_KWH = 3.6e6

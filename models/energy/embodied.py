@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.energy.source import SECONDS_PER_HOUR
+from models.energy.energy_source import SECONDS_PER_HOUR
 
 _G_PER_KG = 1000.0
 

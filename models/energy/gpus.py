@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from models.energy.source import Unreadable
+from models.energy.energy_source import Unreadable
 
 
 def visible_gpus(nvml: Any, environ: Mapping[str, str]) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psutil
 
 from common.messages import EnergyPart
-from models.energy.source import SECONDS_PER_HOUR, Span
+from models.energy.energy_source import SECONDS_PER_HOUR, Span
 
 _BYTES_PER_GB = 1e9
 

@@ -11,9 +11,9 @@ from common.log import get_logger
 from common.messages import Energy, EnergyPart, EnergyQuality
 from common.settings import Settings
 from models.energy.embodied import embodied_gco2eq
+from models.energy.energy_source import SECONDS_PER_HOUR, EnergySource, Span
 from models.energy.nvml import cuda_in_use
 from models.energy.processes import cpu_seconds
-from models.energy.source import SECONDS_PER_HOUR, EnergySource, Span
 
 _log = get_logger(__name__)
 

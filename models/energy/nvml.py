@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from common.messages import EnergyPart
+from models.energy.energy_source import SECONDS_PER_HOUR, Span, Unreadable
 from models.energy.gpus import own_share, users, visible_gpus
 from models.energy.poller import Poller
 from models.energy.processes import pids
-from models.energy.source import SECONDS_PER_HOUR, Span, Unreadable
 
 _MJ_PER_J = 1000.0
 _MW_PER_W = 1000.0

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 
 from common.messages import EnergyPart
+from models.energy.energy_source import SECONDS_PER_HOUR, Span, Unreadable
 from models.energy.poller import Poller
-from models.energy.source import SECONDS_PER_HOUR, Span, Unreadable
 
 _UJ_PER_J = 1e6
 

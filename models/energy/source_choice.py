@@ -10,10 +10,10 @@ from typing import Any
 from common.settings import Settings
 from models.energy.constant import Constant
 from models.energy.cpu import Cpu
+from models.energy.energy_source import EnergySource, Unreadable
 from models.energy.memory import MemoryEnergy
 from models.energy.nvml import Nvml, load_nvml
 from models.energy.rapl import Rapl, find_counters
-from models.energy.source import EnergySource, Unreadable
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from scheduler.accounting.booking import Booking, Outcome
 from scheduler.accounting.measured import Measured, hours_of
 from scheduler.carbon.reading import Family, Mean, Reading
 from scheduler.carbon.signal import HOUR, hour_start
-from scheduler.ledger.events import Work
+from scheduler.ledger.events import WorkRecord
 
 GIVEN_UP = timedelta(days=7)
 """What no source has measured a week later will not be."""
@@ -98,11 +98,11 @@ class Book:
         return list(found.pieces.values()) if found else []
 
     def answered(
-        self, run: str, number: int, client: str, done: Work, *, outcome: Outcome, zone: str
+        self, run: str, number: int, client: str, done: WorkRecord, *, outcome: Outcome, zone: str
     ) -> list[Change]:
         """Book the work that a receipt reports, unless it is booked already.
 
-        Work that was booked as uncounted and counts after all is booked as counted instead.
+        WorkRecord that was booked as uncounted and counts after all is booked as counted instead.
         """
         pieces = self._at_hand(run, number)
         work = WorkKey(_name(run, number), _piece(client, done.started_at))
@@ -269,7 +269,7 @@ def _piece(client: str, began: datetime | None) -> str:
     return f"{client}/{began.isoformat() if began else ''}"
 
 
-def _booking(done: Work, outcome: Outcome, of: Booking) -> Booking:
+def _booking(done: WorkRecord, outcome: Outcome, of: Booking) -> Booking:
     return replace(
         of,
         outcome=outcome,

@@ -9,8 +9,7 @@ from scheduler.accounting.booking import Booking
 from scheduler.advice.card import Advice, CardLine
 from scheduler.advice.chance import Chances, Shift, look_back, would_have
 from scheduler.advice.change import Facts, SiteChange, find_changes
-from scheduler.advice.gather import SEEN_ROUNDS, Case, Record, gather
-from scheduler.advice.hours import (
+from scheduler.advice.clean_hours import (
     DayWindow,
     Outlook,
     Week,
@@ -18,6 +17,7 @@ from scheduler.advice.hours import (
     look_ahead,
     typical_week,
 )
+from scheduler.advice.gather import SEEN_ROUNDS, Case, RecentWork, gather
 from scheduler.advice.place import find_places
 from scheduler.advice.practice import Practice, practices
 
@@ -86,4 +86,4 @@ def _unknown_grid(outlook: Outlook | None, week: Week | None) -> list[str]:
     return missing
 
 
-__all__ = ["SEEN_ROUNDS", "Advice", "Case", "Record", "gather", "make_advice"]
+__all__ = ["SEEN_ROUNDS", "Advice", "Case", "RecentWork", "gather", "make_advice"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from scheduler.advice.chance import Chances
 from scheduler.advice.change import SiteChange
-from scheduler.advice.hours import Outlook, Week
+from scheduler.advice.clean_hours import Outlook, Week
 from scheduler.advice.place import Place
 from scheduler.advice.practice import Practice
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
-from scheduler.advice.hours import DayWindow
+from scheduler.advice.clean_hours import DayWindow
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.week import week_of
 from scheduler.federation.federation import Run

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from common.units import show_energy, show_intensity, show_mass, show_share
-from scheduler.advice.hours import DayWindow
+from scheduler.advice.clean_hours import DayWindow
 from scheduler.advice.practice import Practice
-from scheduler.advice.source import (
+from scheduler.advice.published import (
     BATCH_SIZE,
     EIGHT_BITS,
     MIXED_PRECISION,

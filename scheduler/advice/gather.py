@@ -28,7 +28,7 @@ SEEN_ROUNDS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RecentWork:
     """What a federation did in the last five weeks, at least as far as advice needs it.
 
     Attributes:
@@ -42,7 +42,9 @@ class Record:
     rounds: tuple[PlannedRound, ...]
 
     @classmethod
-    def of(cls, state: Federation, planned: Iterable[Event], blobs: Blobs, now: datetime) -> Record:
+    def of(
+        cls, state: Federation, planned: Iterable[Event], blobs: Blobs, now: datetime
+    ) -> RecentWork:
         """Take in a ledger's state and its newest ``round.planned`` events, in order.
 
         A round whose verdicts are unknown, because their blob is gone, is left out.
@@ -76,13 +78,15 @@ class Case:
     """
 
     client: Client
-    record: Record
+    record: RecentWork
     past: tuple[Reading, ...]
     ahead: tuple[Reading, ...]
     rule: GateRule
 
 
-def gather(state: Federation, record: Record, grid: Grid, rule: GateRule, client_id: str) -> Case:
+def gather(
+    state: Federation, record: RecentWork, grid: Grid, rule: GateRule, client_id: str
+) -> Case:
     """Return the case of one client.
 
     Raises:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from common.units import show_energy, show_intensity, show_mass, show_share
 from scheduler.advice.card import Advice, CardLine
 from scheduler.advice.chance import Chances
-from scheduler.advice.hours import SHOWN_HOURS, HourAhead, Outlook
+from scheduler.advice.clean_hours import SHOWN_HOURS, HourAhead, Outlook
 from scheduler.advice.place import Place
 from scheduler.advice.practice import Practice
 

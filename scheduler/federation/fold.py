@@ -51,7 +51,7 @@ from scheduler.ledger.events import (
     UpdateDuplicate,
     UpdateLate,
     UpdateRefused,
-    Work,
+    WorkRecord,
 )
 
 
@@ -366,7 +366,7 @@ def _set_status(state: Federation, part: AssignmentState, status: str) -> None:
 def _settle(
     state: Federation,
     event: Event,
-    work: Work,
+    work: WorkRecord,
     status: Literal["evaluated", "declined", "failed", "refused"],
 ) -> AssignmentState | None:
     """Book work that made no update, and return its assignment if it was still open."""
@@ -383,7 +383,7 @@ def _count_failure(state: Federation, event: Event) -> None:
     failures[event.client] = failures.get(event.client, 0) + 1
 
 
-def _book(state: Federation, event: Event, work: Work, outcome: Outcome) -> None:
+def _book(state: Federation, event: Event, work: WorkRecord, outcome: Outcome) -> None:
     zone = state.clients[event.client].zone
     booked = state.book.answered(
         event.run, event.round, event.client, work, outcome=outcome, zone=zone

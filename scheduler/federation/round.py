@@ -11,7 +11,7 @@ from scheduler.federation.accepted import Accepted, Evaluated
 from scheduler.federation.client import Client
 from scheduler.ledger.event import Event
 from scheduler.ledger.events import Because, ManifestLine, RoundClosed, RoundPlanned
-from scheduler.policies.context import PastUpdate
+from scheduler.policies.selection_context import PastUpdate
 
 _GRACE = timedelta(seconds=2)
 """How much later than the issue a heartbeat must be before its silence on the assignment counts."""

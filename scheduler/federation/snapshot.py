@@ -19,7 +19,7 @@ _FOLDING = (
     "scheduler/carbon",
     "scheduler/accounting",
     "scheduler/gate",
-    "scheduler/policies/context.py",
+    "scheduler/policies/selection_context.py",
     "scheduler/federation",
     "common/messages.py",
 )

@@ -28,8 +28,8 @@ from scheduler.policies import (
     threshold,
     uniform,
 )
-from scheduler.policies.context import SelectionContext
-from scheduler.policies.result import SelectionResult, fault
+from scheduler.policies.selection_context import SelectionContext
+from scheduler.policies.selection_result import SelectionResult, fault
 
 Select = Callable[[SelectionContext], SelectionResult | list[str]]
 """Returns the ids of the clients to invite, or a `SelectionResult`."""

@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from common.units import emitted_gco2eq
-from scheduler.policies.context import SelectionContext
+from scheduler.policies.selection_context import SelectionContext
 
 _ROUNDING = 1 + 1e-9
 """So that a window's budget covers the very rounds it was added up from."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 
-from scheduler.policies.context import SelectionContext
 from scheduler.policies.draw import draw_weighted
+from scheduler.policies.selection_context import SelectionContext
 
 EXPLORATION = 0.2
 """Share of the places kept for clients that never trained, while there are any."""

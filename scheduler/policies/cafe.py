@@ -34,7 +34,7 @@ import math
 from itertools import pairwise
 from statistics import median
 
-from scheduler.policies.context import SelectionContext, with_median
+from scheduler.policies.selection_context import SelectionContext, with_median
 
 _HOUR_S = 3600
 

@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from scheduler.policies.context import Candidate, SelectionContext, with_median
+from scheduler.policies.selection_context import Candidate, SelectionContext, with_median
 
 _SHORTLIST = 100
 _STEPS = 1000

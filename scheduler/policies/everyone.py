@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scheduler.policies.candidate_table import CandidateTable
-from scheduler.policies.context import SelectionContext
+from scheduler.policies.selection_context import SelectionContext
 
 
 def select(context: SelectionContext) -> list[str]:

@@ -36,14 +36,14 @@ import math
 import numpy as np
 
 from scheduler.policies.candidate_table import CandidateTable, Floats, Ints
-from scheduler.policies.context import SelectionContext
 from scheduler.policies.planning.hourly_emissions import HourlyEmissions, hourly_emissions
 from scheduler.policies.planning.local_work import LocalWork, local_work
 from scheduler.policies.planning.pace import Pace, due_updates, end_h, pace_of
 from scheduler.policies.planning.quotas import quotas, undoing_weights
 from scheduler.policies.planning.reasons import price_notes, why_now, why_wait
 from scheduler.policies.planning.reservation_prices import ReservationPrices, reservation_prices
-from scheduler.policies.result import SelectionResult
+from scheduler.policies.selection_context import SelectionContext
+from scheduler.policies.selection_result import SelectionResult
 
 _SPREAD = 2.0
 """A client's loss counts at most this many times the median, and at least one over it."""

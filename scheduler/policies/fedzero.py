@@ -35,10 +35,10 @@ from datetime import datetime
 import numpy as np
 
 from scheduler.policies.candidate_table import CandidateTable, Floats, Ints
-from scheduler.policies.context import SelectionContext, with_median
 from scheduler.policies.fedzero_blocklist import blocked
 from scheduler.policies.fedzero_mip import BatchLimits, allocate, most_clients, surely
-from scheduler.policies.result import WEIGHT_SPAN, SelectionResult
+from scheduler.policies.selection_context import SelectionContext, with_median
+from scheduler.policies.selection_result import WEIGHT_SPAN, SelectionResult
 
 _DAY_H = 24
 _MIN_PER_H = 60

@@ -29,7 +29,7 @@ from random import Random
 import numpy as np
 
 from scheduler.carbon.signal import HOUR
-from scheduler.policies.context import PastRound, PastUpdate, SelectionContext
+from scheduler.policies.selection_context import PastRound, PastUpdate, SelectionContext
 
 CYCLE = 24 * HOUR
 _TRANSITION = 12 * HOUR

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from scheduler.policies.candidate_table import CandidateTable
-from scheduler.policies.context import SelectionContext
+from scheduler.policies.selection_context import SelectionContext
 
 
 def select(context: SelectionContext) -> list[str]:

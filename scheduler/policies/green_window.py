@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.policies.context import SelectionContext
+from scheduler.policies.selection_context import SelectionContext
 
 _SHORTEST_H = 2
 """With the running hour alone there is nothing to wait for."""

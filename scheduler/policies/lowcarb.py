@@ -27,7 +27,7 @@ from collections import Counter
 
 import numpy as np
 
-from scheduler.policies.context import Candidate, SelectionContext
+from scheduler.policies.selection_context import Candidate, SelectionContext
 
 _BARRED_ABOVE = 0.8
 """Quantile of participation above which a client is invited only if no other is left."""

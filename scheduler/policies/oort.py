@@ -27,9 +27,9 @@ from heapq import nlargest
 from random import Random
 from statistics import median
 
-from scheduler.policies.context import Candidate, PastRound, SelectionContext
 from scheduler.policies.draw import draw_weighted
 from scheduler.policies.oort_pacer import preferred_duration_s
+from scheduler.policies.selection_context import Candidate, PastRound, SelectionContext
 
 DEFAULTS = {
     "epsilon": 0.9,

@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from statistics import fmean
 
-from scheduler.policies.context import SelectionContext
+from scheduler.policies.selection_context import SelectionContext
 
 _FIRST_PERCENTILE = 10.0
 _EVERYBODY = 100.0

@@ -32,13 +32,13 @@ import numpy as np
 from common.units import emitted_gco2eq
 from scheduler.carbon.signal import HOUR, slot_start
 from scheduler.policies.candidate_table import CandidateTable, Floats, Ints
-from scheduler.policies.context import SelectionContext
 from scheduler.policies.fairwind import participation
 from scheduler.policies.planning.hourly_emissions import hourly_emissions
 from scheduler.policies.planning.local_work import local_work
 from scheduler.policies.planning.quotas import capped, quotas, undoing_weights
 from scheduler.policies.planning.round_timetable import RoundTimetable, Task, timetable
-from scheduler.policies.result import SelectionResult
+from scheduler.policies.selection_context import SelectionContext
+from scheduler.policies.selection_result import SelectionResult
 
 _ALIKE = 1.1
 """Clients of one zone whose energies lie within this ratio are planned as if they were equal."""

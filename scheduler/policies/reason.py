@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from common.units import show_intensity, show_mass
-from scheduler.policies.result import Because
+from scheduler.policies.selection_result import Because
 
 _SENTENCES: Mapping[str, str] = {
     # fairwind

@@ -17,7 +17,7 @@ Electricity Maps, 2022).
 from __future__ import annotations
 
 from scheduler.policies.candidate_table import CandidateTable
-from scheduler.policies.context import SelectionContext
+from scheduler.policies.selection_context import SelectionContext
 
 
 def select(context: SelectionContext) -> list[str]:

@@ -10,7 +10,7 @@ from common.errors import FederationError
 from scheduler.accounting.booking import Booking
 from scheduler.carbon import LOCAL
 from scheduler.ledger.event import Event
-from scheduler.report.event_log import EventLog, Fallback, SourceUse
+from scheduler.report.folded_events import Fallback, FoldedEvents, SourceUse
 from scheduler.report.sums import ReportSums, add_up, energy_of
 from scheduler.report.trajectory import RunLine, run_line
 from scheduler.report.uncertainty import Range, range_of
@@ -121,7 +121,7 @@ def make_report(events: Iterable[Event], *, provenance: Provenance, scope: Scope
     Raises:
         FederationError: If the run does not exist, or no work is in the scope.
     """
-    log = EventLog()
+    log = FoldedEvents()
     for event in events:
         log.see(event)
     _refuse_unknown_run(log, scope)
@@ -163,19 +163,19 @@ def make_report(events: Iterable[Event], *, provenance: Provenance, scope: Scope
     )
 
 
-def _refuse_unknown_run(log: EventLog, scope: Scope) -> None:
+def _refuse_unknown_run(log: FoldedEvents, scope: Scope) -> None:
     if scope.run is not None and scope.run not in log.state.runs:
         known = ", ".join(log.state.runs) or "none yet"
         msg = f"There is no run {scope.run!r}, so there is nothing to report. There are: {known}."
         raise FederationError(msg)
 
 
-def _in_scope(log: EventLog, scope: Scope) -> list[Booking]:
+def _in_scope(log: FoldedEvents, scope: Scope) -> list[Booking]:
     inside = [b for b in log.state.book if scope.covers(b.run, _placed(b, log))]
     return sorted(inside, key=lambda b: (_placed(b, log), b.run, b.round, b.client))
 
 
-def _placed(booking: Booking, log: EventLog) -> datetime:
+def _placed(booking: Booking, log: FoldedEvents) -> datetime:
     """Return when the round of some work was planned; if it never was, when the work began."""
     planned = log.planned.get((booking.run, booking.round)) or booking.started_at
     return planned or log.state.runs[booking.run].grid_started_at
@@ -188,7 +188,7 @@ def _settles(booking: Booking) -> bool:
     )
 
 
-def _fallbacks(log: EventLog, since: datetime, until: datetime) -> list[Fallback]:
+def _fallbacks(log: FoldedEvents, since: datetime, until: datetime) -> list[Fallback]:
     """Return the fallbacks of a period, those that were in force at its begin first."""
     before = {fallback.zone: fallback for fallback in log.fallbacks if fallback.at < since}
     in_force = [

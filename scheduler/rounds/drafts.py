@@ -13,7 +13,13 @@ from scheduler.carbon.grid import Grid
 from scheduler.federation.accepted import Accepted, Evaluated
 from scheduler.federation.federation import Federation, Run
 from scheduler.federation.round import AssignmentState, Round
-from scheduler.ledger.events import ManifestLine, RoundClosed, RoundCommitted, RoundPlanned, Work
+from scheduler.ledger.events import (
+    ManifestLine,
+    RoundClosed,
+    RoundCommitted,
+    RoundPlanned,
+    WorkRecord,
+)
 from scheduler.selection.plan import MAX_WEIGHT_PERMILLE, Plan
 
 _WH_PER_B = 1e-6
@@ -76,7 +82,7 @@ def answered_body(
     *,
     pulled_nbytes: int,
     network_kwh_per_gb: float,
-) -> Work:
+) -> WorkRecord:
     """Return what a receipt reports: what was used, when, and what that emitted.
 
     Args:
@@ -99,7 +105,7 @@ def answered_body(
     part = part_of(state, receipt)
     run = state.runs[receipt.run]
     epochs = (part and part.epochs) or run.spec.hyperparameters.epochs
-    return Work(
+    return WorkRecord(
         attempt=receipt.attempt,
         started_at=receipt.started_at,
         ended_at=receipt.ended_at,

@@ -23,7 +23,7 @@ from scheduler.ledger.event import Draft, Event
 from scheduler.ledger.events import RoundClosed, RoundPlanned, RunWaiting
 from scheduler.policies import find_policy
 from scheduler.policies.reason import explain
-from scheduler.policies.result import Because
+from scheduler.policies.selection_result import Because
 from scheduler.rounds.engine import Engine
 from scheduler.rounds.expected_work import ExpectedWork, NothingLearned
 from scheduler.rounds.virtual import follow

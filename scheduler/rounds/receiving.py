@@ -16,7 +16,7 @@ from scheduler.ledger.events import (
     ReceiptPayload,
     UpdateAccepted,
     UpdateRefused,
-    Work,
+    WorkRecord,
 )
 from scheduler.rounds.admission import admitted_body, counted_examples
 from scheduler.rounds.collection import reissue
@@ -72,7 +72,7 @@ def receive(world: World, receipt: Receipt) -> Payload | None:
     return draft.payload
 
 
-def _work(world: World, receipt: Receipt) -> Work:
+def _work(world: World, receipt: Receipt) -> WorkRecord:
     """Return what a receipt reports: what was used, when, and what that emitted."""
     pulled = receipt.outcome != "declined"
     return answered_body(

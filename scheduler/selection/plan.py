@@ -21,8 +21,8 @@ from scheduler.ledger.events.gate import State
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies import apply_policy, policy_options
 from scheduler.policies.candidate_table import Candidates, CandidateTable
-from scheduler.policies.context import PastRound, SelectionContext
-from scheduler.policies.result import WEIGHT_SPAN, Because, SelectionResult
+from scheduler.policies.selection_context import PastRound, SelectionContext
+from scheduler.policies.selection_result import WEIGHT_SPAN, Because, SelectionResult
 from scheduler.selection.client_table import ClientTable, Floats, Ints
 from scheduler.selection.score import intensities, score_fleet
 from scheduler.selection.verdict import SENTENCES, VERDICTS, Verdict, Verdicts, why

@@ -14,7 +14,7 @@ from scheduler.gate.gate import Gate
 from scheduler.gate.sentence import explain
 from scheduler.ledger.events import VerdictCode
 from scheduler.policies.reason import explain_note
-from scheduler.policies.result import Because
+from scheduler.policies.selection_result import Because
 from scheduler.selection.client_table import Floats, Ints
 from scheduler.selection.lazy import Lazy
 from scheduler.selection.score import Score, Scores

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from common.messages import Energy, EnergyPart
-from models.energy.source import SECONDS_PER_HOUR
+from models.energy.energy_source import SECONDS_PER_HOUR
 from scheduler.selection.plan import derive_seed
 from simulation.scenario.hours import Hours, by_chance, daily
 from simulation.scenario.machines import MACHINES

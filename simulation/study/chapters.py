@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulation.study import tables
+from simulation.study import policy_tables
 from simulation.study.conduct import StudyResults
 from simulation.study.contender import Chapter
 from simulation.study.sections import forecasts, parameters, published, targets
@@ -56,13 +56,13 @@ def quick_page_of(results: StudyResults, made: str) -> str:
         "![Grams to target](quick-grams.svg)",
     ]
     for chapter in results.chapters:
-        parts += [_heading(results, chapter), tables.policies(results, chapter)]
+        parts += [_heading(results, chapter), policy_tables.policies(results, chapter)]
     return "\n\n".join(parts) + "\n"
 
 
 def opening(results: StudyResults) -> str:
     """Return the table of all chapters."""
-    return tables.summary(results)
+    return policy_tables.summary(results)
 
 
 def _heading(results: StudyResults, chapter: Chapter) -> str:
@@ -79,6 +79,6 @@ def _chapter(results: StudyResults, chapter: Chapter) -> list[str]:
     return [
         _heading(results, chapter), chapter.about,
         f"![{chapter.name}: the metric against emissions](curve-{chapter.name}.svg)",
-        tables.policies(results, chapter), forecasts(results, chapter),
+        policy_tables.policies(results, chapter), forecasts(results, chapter),
         parameters(results, chapter),
     ]  # fmt: skip

@@ -33,7 +33,7 @@ def study(*, quick: bool, jobs: int | None, out: Path | None, only: tuple[str, .
 
     What was simulated before is not simulated again, so an interrupted study goes on.
     """
-    from simulation.study.catalogue import full_study, quick_study  # noqa: PLC0415 - loads torch
+    from simulation.study.all_chapters import full_study, quick_study  # noqa: PLC0415 - loads torch
     from simulation.study.conduct import cases, conduct, possible  # noqa: PLC0415
     from simulation.study.conduct import only as chosen  # noqa: PLC0415
     from simulation.study.writing import Making, write  # noqa: PLC0415

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from statistics import fmean
 
 from scheduler.policies import policy_options
-from simulation.study.catalogue import BUDGETS
+from simulation.study.all_chapters import BUDGETS
 from simulation.study.comparison import OURS, Comparison, arrived, compare
 from simulation.study.conduct import StudyResults
 from simulation.study.contender import Chapter
 from simulation.study.field import FIELD
 from simulation.study.measures import Row
-from simulation.study.tables import markdown, ratio, reached, spread
+from simulation.study.policy_tables import markdown, ratio, reached, spread
 
 _PUBLISHED = {
     0.057: (93.90, 98.26), 0.077: (95.03, 98.27), 0.097: (95.83, 98.33), 0.20: (97.42, 98.86),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from common import settings as settings_
-from scheduler.advice import SEEN_ROUNDS, Record, gather, make_advice
+from scheduler.advice import SEEN_ROUNDS, RecentWork, gather, make_advice
 from scheduler.advice.render import card
 from scheduler.carbon import federation_family
 from scheduler.carbon.grid import Grid
@@ -25,7 +25,7 @@ def advice(client: str, *, as_json: bool) -> None:
     ledger = ledger_to_read()
     state = ledger.state()
     planned = ledger.newest(RoundPlanned.kind, limit=SEEN_ROUNDS)
-    record = Record.of(state, planned, Blobs(ours.folder / "blobs"), ours.clock.now())
+    record = RecentWork.of(state, planned, Blobs(ours.folder / "blobs"), ours.clock.now())
     grid = Grid(open_signal(ours), federation_family(ours))
     made = make_advice(gather(state, record, grid, gate_rule(ours), client))
     if as_json:

@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 
 from common.log import get_logger
 from common.messages import AdviceNote
-from scheduler.advice import SEEN_ROUNDS, Advice, Record, gather, make_advice
+from scheduler.advice import SEEN_ROUNDS, Advice, RecentWork, gather, make_advice
 from scheduler.advice.render import markdown
 from scheduler.carbon.week import DAY
 from scheduler.federation.client import Client
@@ -49,7 +49,7 @@ def _advise(c: Coordinator) -> None:
     if not due:
         return
     planned = c.ledger.newest(RoundPlanned.kind, limit=SEEN_ROUNDS)
-    record = Record.of(state, planned, c.blobs, c.clock.now())
+    record = RecentWork.of(state, planned, c.blobs, c.clock.now())
     for client in due:
         made = make_advice(gather(state, record, c.grid, c.engine.world.rules.gate, client.id))
         send("advise", client_queue(client.id), _note(made), shown=f"advice for {client.id}")

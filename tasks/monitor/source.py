@@ -7,7 +7,7 @@ from typing import Any
 
 from common.errors import SettingError
 from common.settings import Settings, load
-from scheduler.advice import SEEN_ROUNDS, Record, gather, make_advice
+from scheduler.advice import SEEN_ROUNDS, RecentWork, gather, make_advice
 from scheduler.carbon import is_live
 from scheduler.carbon.grid import Grid
 from scheduler.federation.federation import Federation
@@ -88,7 +88,7 @@ class LedgerSource:
         now = settings.clock.now()
         case = gather(
             state,
-            Record.of(state, planned, Blobs(settings.folder / "blobs"), now),
+            RecentWork.of(state, planned, Blobs(settings.folder / "blobs"), now),
             Grid(self._zone_forecasts(settings).signal(), rule.family),
             rule,
             client,

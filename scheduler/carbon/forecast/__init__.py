@@ -12,10 +12,10 @@ from datetime import datetime
 
 import numpy as np
 
-from scheduler.carbon.forecast.history import History, history_of
+from scheduler.carbon.forecast.hourly_history import HourlyHistory, history_of
 from scheduler.carbon.forecast.method_choice import choose
 from scheduler.carbon.forecast.quantile import quantiles
-from scheduler.carbon.forecast.result import Backtest, Forecast
+from scheduler.carbon.forecast.zone_forecast import Backtest, Forecast
 from scheduler.carbon.reading import MOST_GCO2EQ_PER_KWH, Reading, refuse_naive
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping
 from scheduler.carbon.signals.weather import Floats
@@ -66,7 +66,9 @@ def forecast(
     return Forecast(zone, now, choice.name, readings[lag:], choice.backtest)
 
 
-def _readings(past: History, now: datetime, method: str, values: Floats) -> tuple[Reading, ...]:
+def _readings(
+    past: HourlyHistory, now: datetime, method: str, values: Floats
+) -> tuple[Reading, ...]:
     """Return readings of the median and both quantiles in `values`, shape `(3, leads)`."""
     bounded = np.round(np.clip(values, 0, MOST_GCO2EQ_PER_KWH), _DECIMALS)
     return tuple(

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scheduler.carbon.forecast.history import DAY, History
+from scheduler.carbon.forecast.hourly_history import DAY, HourlyHistory
 from scheduler.carbon.forecast.method_forecast import MethodForecast
 from scheduler.carbon.forecast.persistence import persistence
 from scheduler.carbon.forecast.profile import profile
-from scheduler.carbon.forecast.result import Backtest
+from scheduler.carbon.forecast.zone_forecast import Backtest
 from scheduler.carbon.signals.weather import Floats
 
-METHODS: dict[str, Callable[[History, int], MethodForecast]] = {
+METHODS: dict[str, Callable[[HourlyHistory, int], MethodForecast]] = {
     "persistence": persistence,
     "profile": profile,
 }
@@ -35,7 +35,7 @@ class MethodChoice:
     backtest: Backtest | None
 
 
-def choose(history: History, leads: int) -> MethodChoice:
+def choose(history: HourlyHistory, leads: int) -> MethodChoice:
     """Return the method with the least mean absolute error over all leads.
 
     Methods are compared from the same origins, about four weeks of them if there are.
@@ -49,7 +49,7 @@ def choose(history: History, leads: int) -> MethodChoice:
     return MethodChoice(best, outcomes[best], tests[best])
 
 
-def _test(history: History, outcome: MethodForecast, origins: int) -> Backtest:
+def _test(history: HourlyHistory, outcome: MethodForecast, origins: int) -> Backtest:
     errors = np.abs(outcome.errors[-origins:])
     weights = np.where(np.isnan(errors), 0, outcome.weights(history.nearness)[-origins:])
     errors = np.nan_to_num(errors)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scheduler.carbon.forecast.history import DAY
+from scheduler.carbon.forecast.hourly_history import DAY
 from scheduler.carbon.signals.weather import Floats
 
 TRIED = 28 * DAY

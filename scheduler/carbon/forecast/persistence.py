@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.carbon.forecast.history import DAY, History, days_ahead
+from scheduler.carbon.forecast.hourly_history import DAY, HourlyHistory, days_ahead
 from scheduler.carbon.forecast.method_forecast import TRIED, MethodForecast
 
 
-def persistence(history: History, leads: int) -> MethodForecast:
+def persistence(history: HourlyHistory, leads: int) -> MethodForecast:
     """Return the forecast of `leads` hours; see `MethodForecast`."""
     y = history.values
     n = len(y)

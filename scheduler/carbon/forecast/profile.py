@@ -21,7 +21,7 @@ process does. That pull is all there is on the first days and gives way as the h
 
     b(h) = argmin sum over t of w(t) (truth - forecast)^2 + 50 q |b - (0, phi^h, 0, 0)|^2
 
-The w(t) favour origins at the present time of day; see `History.nearness`.
+The w(t) favour origins at the present time of day; see `HourlyHistory.nearness`.
 
 The constants a, phi and 50 were chosen on 13 zones of CarbonCast, June 2020 to June 2021; a
 neighbouring choice changes the error by about one part in a hundred.
@@ -40,7 +40,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from scheduler.carbon.forecast.history import DAY, History, days_ahead
+from scheduler.carbon.forecast.hourly_history import DAY, HourlyHistory, days_ahead
 from scheduler.carbon.forecast.method_forecast import TRIED, MethodForecast
 from scheduler.carbon.signals.weather import Floats
 
@@ -71,7 +71,7 @@ class _ProfileTerms:
     weekend_shape: Floats
 
 
-def profile(history: History, leads: int) -> MethodForecast:
+def profile(history: HourlyHistory, leads: int) -> MethodForecast:
     """Return the forecast of `leads` hours; see `MethodForecast`.
 
     The history must be longer than two days.
@@ -135,7 +135,7 @@ def _terms(series: _ProfileTerms, lead: int) -> tuple[Floats, Floats]:
     return shape, np.stack(terms)
 
 
-def _series(history: History, leads: int) -> _ProfileTerms:
+def _series(history: HourlyHistory, leads: int) -> _ProfileTerms:
     y = history.values
     shape = _shape(y)
     residual = np.zeros_like(y)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.carbon.forecast.history import DAY
+from scheduler.carbon.forecast.hourly_history import DAY
 from scheduler.carbon.forecast.method_forecast import MethodForecast
 from scheduler.carbon.signals.weather import Floats
 

@@ -37,7 +37,7 @@ from scheduler.ledger.events.receipt import (
     UpdateDuplicate,
     UpdateLate,
     UpdateRefused,
-    Work,
+    WorkRecord,
 )
 from scheduler.ledger.events.round import (
     ManifestLine,
@@ -104,7 +104,7 @@ __all__ = [
     "UpdateRefused",
     "VerdictCode",
     "WaitReason",
-    "Work",
+    "WorkRecord",
 ]
 
 PAYLOADS: Mapping[str, type[Payload]] = {

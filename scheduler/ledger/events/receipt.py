@@ -11,7 +11,7 @@ from scheduler.ledger.events.base import Payload, Record, Sha256, Utc
 from scheduler.ledger.events.grid import MeanRecord
 
 
-class Work(Record):
+class WorkRecord(Record):
     """One piece of work as its receipt reports it, and what it emitted.
 
     Attributes:
@@ -95,7 +95,7 @@ class ReceiptPayload(Payload):
         work: What was done.
     """
 
-    work: Work
+    work: WorkRecord
 
 
 class UpdateAccepted(ReceiptPayload):

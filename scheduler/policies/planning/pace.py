@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 
 from scheduler.policies.candidate_table import CandidateTable, Floats
-from scheduler.policies.context import SelectionContext
+from scheduler.policies.selection_context import SelectionContext
 
 _RECENT = 10
 """The length of a round is the median of so many past ones."""

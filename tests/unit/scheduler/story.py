@@ -41,7 +41,7 @@ from scheduler.ledger.events import (
     SignalRecovered,
     UpdateAccepted,
     UpdateRefused,
-    Work,
+    WorkRecord,
 )
 from scheduler.ledger.events.gate import State
 from scheduler.ledger.events.grid import Quality
@@ -214,7 +214,7 @@ class Story:
         mean = Mean(intensity, family, quality, (source,), None) if intensity is not None else None
         grams = None if used is None or intensity is None else used * intensity / 1000
         comparable = mean is not None and family == FLOW_TRACED
-        work = Work(
+        work = WorkRecord(
             attempt=receipt.attempt,
             started_at=receipt.started_at,
             ended_at=receipt.ended_at,

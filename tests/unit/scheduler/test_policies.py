@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from common.errors import SettingError
 from scheduler.policies import POLICIES, apply_policy, find_policy, policy_options, uniform
-from scheduler.policies.context import Candidate, SelectionContext
-from scheduler.policies.result import SelectionResult
+from scheduler.policies.selection_context import Candidate, SelectionContext
+from scheduler.policies.selection_result import SelectionResult
 
 
 def known(client: str, score: float, *, explored: bool) -> Candidate:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scheduler.policies.context import SelectionContext
-from scheduler.policies.result import SelectionResult
+from scheduler.policies.selection_context import SelectionContext
+from scheduler.policies.selection_result import SelectionResult
 
 
 def half_the_work(question: SelectionContext) -> SelectionResult:

@@ -16,8 +16,8 @@ from common.errors import SettingError
 from scheduler.report.canvas import Scale
 from simulation.outcome import Outcome, RoundOutcome
 from simulation.run import simulate
-from simulation.study import tables
-from simulation.study.catalogue import full_study, quick_study
+from simulation.study import policy_tables
+from simulation.study.all_chapters import full_study, quick_study
 from simulation.study.chapters import page_of
 from simulation.study.charts import bars, curves, draw
 from simulation.study.cli import study
@@ -129,15 +129,15 @@ def test_who_misses_the_target_with_a_seed_has_no_mean_and_is_not_the_best():
     assert standing.best == "oort"
     assert standing.ratio("oort") == pytest.approx(0.5)
     assert standing.ratio("greedy") is None
-    told = tables.policies(found, found.chapters[0])
+    told = policy_tables.policies(found, found.chapters[0])
     assert "| greedy | 1 of 2 | - |" in told
     assert "greedy" not in holm_p(found, found.chapters[0])
-    assert "| mixed | 30.5 ± 6.4 | 61.0 ± 12.7 (oort) | 105 ± 64 |" in tables.summary(found)
+    assert "| mixed | 30.5 ± 6.4 | 61.0 ± 12.7 (oort) | 105 ± 64 |" in policy_tables.summary(found)
 
 
 def test_a_loss_is_told_as_a_loss():
     found = results(random=(100.0, 110.0), oort=(30.0, 31.0), fairwind=(60.0, 62.0))
-    assert "| 2.00 | 0.58 | - |" in tables.summary(found)
+    assert "| 2.00 | 0.58 | - |" in policy_tables.summary(found)
     told = targets(found)
     assert "at most 0.5 of random | 0.58 | **no** |" in told
     assert "at most 0.85 of oort | 2.00 | **no** |" in told

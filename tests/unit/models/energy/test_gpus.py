@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.energy.energy_source import Unreadable
 from models.energy.gpus import own_share, visible_gpus
-from models.energy.source import Unreadable
 from tests.unit.models.energy.recorded_nvml import Gpu, RecordedNvml
 
 GPUS = [Gpu(uuid=f"GPU-{letter * 4}-0000") for letter in "abc"]

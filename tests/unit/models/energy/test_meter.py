@@ -10,11 +10,11 @@ from common.messages import Energy
 from common.settings import Settings
 from models.energy.constant import Constant
 from models.energy.cpu import Cpu
+from models.energy.energy_source import EnergySource
 from models.energy.memory import MemoryEnergy
 from models.energy.meter import Meter
 from models.energy.nvml import Nvml
 from models.energy.rapl import Rapl, find_counters
-from models.energy.source import EnergySource
 from tests.unit.models.energy.recorded_nvml import Gpu, RecordedNvml
 from tests.unit.models.energy.recorded_rapl import tick, write_zone
 from tests.unit.models.energy.test_processes import burn

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from common.messages import EnergyPart
+from models.energy.energy_source import Span, Unreadable
 from models.energy.nvml import Nvml, cuda_in_use
-from models.energy.source import Span, Unreadable
 from tests.unit.models.energy.recorded_nvml import Gpu, NVMLError, RecordedNvml
 
 US, OTHER = 4711, 815

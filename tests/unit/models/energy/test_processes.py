@@ -9,8 +9,8 @@ import pytest
 from torch.utils.data import DataLoader, Dataset
 
 from models.energy.cpu import Cpu
+from models.energy.energy_source import Span
 from models.energy.processes import cpu_seconds, pids
-from models.energy.source import Span
 
 CHILD = """
 import sys, time

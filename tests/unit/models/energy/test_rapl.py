@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.energy.energy_source import Span, Unreadable
 from models.energy.rapl import Counter, Rapl, find_counters, host_busy_s
-from models.energy.source import Span, Unreadable
 from tests.unit.models.energy.recorded_rapl import RANGE_UJ, tick, write_zone
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from common.messages import Energy, EnergyPart
 from scheduler.accounting.booking import Booking
-from scheduler.advice import Case, Record
+from scheduler.advice import Case, RecentWork
 from scheduler.advice.chance import PastVerdict, PlannedRound
 from scheduler.carbon.reading import FLOW_TRACED, Mean, Reading
 from scheduler.federation.client import Client
@@ -94,7 +94,7 @@ def case(*bookings: Booking, client: str = "north", **more: Any) -> Case:
     now = more.pop("now", NOON)
     fields: dict[str, Any] = {
         "client": Client(client, "DE", alive=True),
-        "record": Record(now, bookings, tuple(more.pop("rounds", ()))),
+        "record": RecentWork(now, bookings, tuple(more.pop("rounds", ()))),
         "past": grid(MONDAY - 28 * DAY, 28 * 24 + 60, noon_is_clean),
         "ahead": grid(now, 25, noon_is_clean),
         "rule": RULE,

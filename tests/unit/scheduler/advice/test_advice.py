@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import FederationError, SignalError
 from common.messages import AdviceNote
-from scheduler.advice import Case, Record, gather, make_advice
+from scheduler.advice import Case, RecentWork, gather, make_advice
 from scheduler.advice.render import card, markdown
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import Reading
@@ -99,7 +99,7 @@ class Fails(TypicalDay):
 def gathered(signal: TypicalDay, client: str = "north") -> Case:
     told = Story()
     told.enrol("north", "DE")
-    record = Record.of(told.state, [], Blobs(Path("none")), NOON)
+    record = RecentWork.of(told.state, [], Blobs(Path("none")), NOON)
     return gather(told.state, record, Grid(signal), RULE, client)
 
 
@@ -131,6 +131,6 @@ def test_only_the_first_plan_of_a_round_is_judged_again_and_only_if_its_verdicts
     name = keep_verdicts(blobs, made.verdicts)
     for _ in range(2):
         told.plan("c0", verdicts=name)
-    assert len(Record.of(told.state, told.events[-2:], blobs, NOON).rounds) == 1
+    assert len(RecentWork.of(told.state, told.events[-2:], blobs, NOON).rounds) == 1
     blobs.remove(name)
-    assert Record.of(told.state, told.events[-2:], blobs, NOON).rounds == ()
+    assert RecentWork.of(told.state, told.events[-2:], blobs, NOON).rounds == ()

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.advice.chance import Chances, PlannedRound, Shift, look_back, would_have
-from scheduler.advice.hours import cleanest_window
+from scheduler.advice.clean_hours import cleanest_window
 from scheduler.carbon.reading import Reading
 from scheduler.ledger.blobs import Blobs
 from scheduler.selection.plan import plan_round

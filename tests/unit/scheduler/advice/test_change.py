@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scheduler.accounting.booking import Booking
 from scheduler.advice.change import Facts, SiteChange, find_changes
-from scheduler.advice.hours import DayWindow, cleanest_window
+from scheduler.advice.clean_hours import DayWindow, cleanest_window
 from scheduler.advice.practice import practices
 from tests.unit.scheduler.advice.cases import DAY, MONDAY, energy, grid, noon_is_clean, work
 from tests.unit.scheduler.story import NOON

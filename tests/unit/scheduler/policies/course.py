@@ -11,9 +11,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from scheduler.policies.context import Candidate, PastRound, PastUpdate, SelectionContext
 from scheduler.policies.fairwind import select
-from scheduler.policies.result import SelectionResult
+from scheduler.policies.selection_context import Candidate, PastRound, PastUpdate, SelectionContext
+from scheduler.policies.selection_result import SelectionResult
 from tests.unit.scheduler.policies.laws import NOW
 
 OPTIONS = {

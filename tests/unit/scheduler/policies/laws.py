@@ -7,7 +7,7 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from scheduler.policies.context import Candidate, PastRound, PastUpdate, SelectionContext
+from scheduler.policies.selection_context import Candidate, PastRound, PastUpdate, SelectionContext
 
 NOW = datetime(2022, 6, 1, 12, tzinfo=UTC)
 

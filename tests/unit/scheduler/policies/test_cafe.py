@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.policies.cafe import select
-from scheduler.policies.context import Candidate, PastRound, PastUpdate, SelectionContext
+from scheduler.policies.selection_context import Candidate, PastRound, PastUpdate, SelectionContext
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.policies import carbon_oort
-from scheduler.policies.context import Candidate, PastRound, PastUpdate, SelectionContext
+from scheduler.policies.selection_context import Candidate, PastRound, PastUpdate, SelectionContext
 from tests.unit.scheduler.policies.laws import assert_lawful
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)

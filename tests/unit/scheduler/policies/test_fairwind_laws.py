@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scheduler.policies.candidate_table import Candidates, CandidateTable
 from scheduler.policies.fairwind import select
 from scheduler.policies.planning.hourly_emissions import hourly_emissions
-from scheduler.policies.result import fault
+from scheduler.policies.selection_result import fault
 from tests.unit.scheduler.policies.course import (
     again,
     drive,

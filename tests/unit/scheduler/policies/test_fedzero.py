@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from scheduler.policies import POLICIES, policy_options
-from scheduler.policies.context import Candidate, SelectionContext
 from scheduler.policies.fedzero import select
 from scheduler.policies.fedzero_mip import BatchLimits, allocate, most_clients, surely
-from scheduler.policies.result import SelectionResult
+from scheduler.policies.selection_context import Candidate, SelectionContext
+from scheduler.policies.selection_result import SelectionResult
 from tests.unit.scheduler.policies import laws
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from scheduler.policies.context import Candidate, PastRound, PastUpdate, SelectionContext
 from scheduler.policies.fedzero_blocklist import blocked, omega, release
+from scheduler.policies.selection_context import Candidate, PastRound, PastUpdate, SelectionContext
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 

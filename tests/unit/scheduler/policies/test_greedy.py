@@ -2,8 +2,8 @@
 
 from hypothesis import given, settings
 
-from scheduler.policies.context import Candidate
 from scheduler.policies.greedy import select
+from scheduler.policies.selection_context import Candidate
 from tests.unit.scheduler.policies.laws import ask, assert_lawful, questions
 
 

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, settings
 
-from scheduler.policies.context import Candidate
 from scheduler.policies.green_window import select
+from scheduler.policies.selection_context import Candidate
 from tests.unit.scheduler.policies.laws import ask, assert_lawful, questions
 
 OPTIONS = {"quantile": 0.3, "horizon_h": 24.0}

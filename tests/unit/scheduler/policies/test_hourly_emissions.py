@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from scheduler.policies.candidate_table import CandidateTable
-from scheduler.policies.context import Candidate
 from scheduler.policies.planning.hourly_emissions import HourlyEmissions, hourly_emissions
+from scheduler.policies.selection_context import Candidate
 from tests.unit.scheduler.policies.course import site
 
 

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, settings
 
-from scheduler.policies.context import Candidate, SelectionContext
 from scheduler.policies.lowcarb import select
+from scheduler.policies.selection_context import Candidate, SelectionContext
 from tests.unit.scheduler.policies.laws import ask, assert_lawful, questions, rounds
 
 OPTIONS = {"horizon_h": 4.0}

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.policies import oort
-from scheduler.policies.context import Candidate, PastRound, PastUpdate, SelectionContext
 from scheduler.policies.oort_pacer import preferred_duration_s
+from scheduler.policies.selection_context import Candidate, PastRound, PastUpdate, SelectionContext
 from tests.unit.scheduler.policies.laws import assert_lawful
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)

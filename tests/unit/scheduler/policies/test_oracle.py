@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.policies import policy_options
-from scheduler.policies.context import Candidate, PastRound, PastUpdate, SelectionContext
 from scheduler.policies.oracle import select
-from scheduler.policies.result import SelectionResult
+from scheduler.policies.selection_context import Candidate, PastRound, PastUpdate, SelectionContext
+from scheduler.policies.selection_result import SelectionResult
 from tests.unit.scheduler.policies import laws
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.policies.candidate_table import CandidateTable
-from scheduler.policies.context import PastRound
 from scheduler.policies.planning.pace import Pace, due_updates, end_h, pace_of
+from scheduler.policies.selection_context import PastRound
 from tests.unit.scheduler.policies.course import question, site
 from tests.unit.scheduler.policies.laws import NOW, rounds
 

@@ -2,7 +2,7 @@
 
 from hypothesis import given, settings
 
-from scheduler.policies.context import Candidate
+from scheduler.policies.selection_context import Candidate
 from scheduler.policies.threshold import select
 from tests.unit.scheduler.policies.laws import ask, assert_lawful, questions
 

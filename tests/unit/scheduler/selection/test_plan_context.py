@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from scheduler.policies.context import SelectionContext
-from scheduler.policies.result import SelectionResult
+from scheduler.policies.selection_context import SelectionContext
+from scheduler.policies.selection_result import SelectionResult
 from tests.unit.scheduler.selection.test_plan import plan, situation, some
 from tests.unit.scheduler.story import MINUTE, Story
 

@@ -20,7 +20,7 @@ from scheduler.gate.gate import Gate, GateRule
 from scheduler.ledger.events.gate import State
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies import POLICIES
-from scheduler.policies.context import PastUpdate
+from scheduler.policies.selection_context import PastUpdate
 from scheduler.selection.plan import MAX_FAILURES, Plan, plan_round
 from scheduler.selection.score import WEIGHTS
 from scheduler.selection.situation import take_in

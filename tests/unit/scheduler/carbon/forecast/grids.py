@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from scheduler.carbon.forecast import Forecast, forecast
-from scheduler.carbon.forecast.history import History
+from scheduler.carbon.forecast.hourly_history import HourlyHistory
 from scheduler.carbon.reading import FLOW_TRACED, Reading
 from scheduler.carbon.signal import hour_number
 from scheduler.carbon.signals.weather import Floats
@@ -43,9 +43,9 @@ def readings(
     ]
 
 
-def history(values: Floats) -> History:
+def history(values: Floats) -> HourlyHistory:
     """Return hourly values, the last of which ends at `NOW`."""
-    return History("DE", "grid", FLOW_TRACED, hour_number(NOW), values)
+    return HourlyHistory("DE", "grid", FLOW_TRACED, hour_number(NOW), values)
 
 
 def forecast_of(known: Sequence[Reading], *, now: datetime = NOW, hours: int = 48) -> Forecast:

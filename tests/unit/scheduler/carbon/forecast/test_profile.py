@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from scheduler.carbon.forecast.history import History
+from scheduler.carbon.forecast.hourly_history import HourlyHistory
 from scheduler.carbon.forecast.method_forecast import MethodForecast
 from scheduler.carbon.forecast.persistence import persistence
 from scheduler.carbon.forecast.profile import _shape, profile
@@ -16,7 +16,11 @@ WEEKS = 24 * 7
 
 
 def mean_error(
-    method: Callable[[History, int], MethodForecast], y: Floats, *, origins: range, leads: int = 24
+    method: Callable[[HourlyHistory, int], MethodForecast],
+    y: Floats,
+    *,
+    origins: range,
+    leads: int = 24,
 ) -> float:
     """Return the mean absolute error of forecasts from several origins."""
     errors = [

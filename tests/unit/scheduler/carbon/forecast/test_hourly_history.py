@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from scheduler.carbon.forecast.history import History, history_of
+from scheduler.carbon.forecast.hourly_history import HourlyHistory, history_of
 from scheduler.carbon.reading import Reading
 from tests.unit.scheduler.carbon.forecast.grids import HOUR, NOW, history, reading, readings
 
 MINUTES = timedelta(minutes=1)
 
 
-def of(known: list[Reading], *, now: datetime = NOW) -> History:
+def of(known: list[Reading], *, now: datetime = NOW) -> HourlyHistory:
     found = history_of("DE", known, now=now)
     assert found is not None
     return found

@@ -1,4 +1,4 @@
-"""An event log: what a report needs of the events beyond the folded federation."""
+"""Folded events: what a report needs of the events, the federation and more."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Fallback:
 
 
 @dataclass(slots=True)
-class EventLog:
+class FoldedEvents:
     """Folds the events, and keeps what a report needs beside. Times are on the grid clock.
 
     Attributes:

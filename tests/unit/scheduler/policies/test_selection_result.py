@@ -6,8 +6,8 @@ import pytest
 
 from common.errors import SettingError
 from scheduler import policies
-from scheduler.policies.context import Candidate
-from scheduler.policies.result import SelectionResult
+from scheduler.policies.selection_context import Candidate
+from scheduler.policies.selection_result import SelectionResult
 from tests.unit.scheduler.policies.laws import ask as question_of
 
 QUESTION = replace(question_of([Candidate("a"), Candidate("b")], 2, {}), epochs=5)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from scheduler.advice.hours import cleanest_window, look_ahead, typical_week
+from scheduler.advice.clean_hours import cleanest_window, look_ahead, typical_week
 from tests.unit.scheduler.advice.cases import DAY, MONDAY, grid, noon_is_clean
 from tests.unit.scheduler.story import HOUR, NOON
 

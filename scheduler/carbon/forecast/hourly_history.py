@@ -35,7 +35,7 @@ _HOUR_S = HOUR.total_seconds()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class History:
+class HourlyHistory:
     """A zone's last days, hourly.
 
     Attributes:
@@ -78,7 +78,7 @@ def days_ahead(lead: int) -> int:
     return -(-lead // DAY)
 
 
-def history_of(zone: str, readings: Sequence[Reading], *, now: datetime) -> History | None:
+def history_of(zone: str, readings: Sequence[Reading], *, now: datetime) -> HourlyHistory | None:
     """Return what is known of a zone up to `now`; `None` if that is less than a day.
 
     Args:
@@ -103,7 +103,7 @@ def history_of(zone: str, readings: Sequence[Reading], *, now: datetime) -> Hist
     values, end_hour = _trailing_days(values, present)
     if not values.size:
         return None
-    return History(zone, source, family, end_hour, _without_outliers(_filled(values)))
+    return HourlyHistory(zone, source, family, end_hour, _without_outliers(_filled(values)))
 
 
 def _least_sure_first(reading: Reading) -> int:

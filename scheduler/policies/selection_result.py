@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scheduler.policies.candidate_table import CandidateTable
-from scheduler.policies.context import SelectionContext
+from scheduler.policies.selection_context import SelectionContext
 
 Because = Mapping[str, float | str | None]
 """A code, and the numbers of its sentence; each name with its unit."""
