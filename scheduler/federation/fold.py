@@ -250,7 +250,8 @@ def _round_closed(made: RoundClosed, event: Event, state: Federation) -> None:
 @change.register
 def _round_evaluated(evaluated: RoundEvaluated, event: Event, state: Federation) -> None:
     run = state.runs[event.run]
-    if run.open_round is not None and run.open_round.evaluates:
+    last = event.round == len(run.closed)
+    if run.open_round is not None and run.open_round.evaluates and last:
         _lose_open(state, run, run.open_round)
         run.open_round = None
     closed = run.closed.evaluate(event.round, evaluated.metrics)

@@ -79,6 +79,7 @@ class Round:
             target=planned.target,
             deadline=event.at,
             valid_until=event.grid_at,
+            evaluates=planned.evaluates,
         )
 
     def invite(self, planned: RoundPlanned, event: Event, clients: dict[str, Client]) -> None:

@@ -56,7 +56,7 @@ def waiting_news(run: Run, body: RunWaiting) -> list[Draft]:
 
 def _gist(waiting: RunWaiting) -> tuple[object, ...]:
     code = waiting.because.get("code")
-    return waiting.reason, waiting.codes, code, waiting.best_at, waiting.text
+    return waiting.reason, waiting.codes, code, waiting.best_at
 
 
 def waiting_body(plan: Plan, grid_now: datetime) -> RunWaiting:

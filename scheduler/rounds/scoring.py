@@ -32,7 +32,7 @@ def _metrics(world: World, run: Run, closed: ClosedRound) -> dict[str, float] | 
         found = world.learning.score(run, closed)
         return {name: value for name, value in found.items() if math.isfinite(value)}
     last = run.open_round
-    if last is not None and last.evaluates:
+    if last is not None and last.evaluates and closed.number == len(run.closed):
         complete = is_complete(world.history.state, run, world.clock.wall())
         return held_out_mean(last.evaluated.values()) if complete else None
     return run.scored_by_clients(closed.number)

@@ -16,6 +16,7 @@ from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation, Run
 from scheduler.federation.round import ClosedRound, Round
 from scheduler.gate.sentence import explain
+from scheduler.ledger.events import Step
 from scheduler.policies.reason import explain as explain_reason
 from scheduler.selection.plan import SENTENCES
 from scheduler.status.zones import fallback, listed, notice, reading_now, zones_seen
@@ -42,7 +43,7 @@ def view(
         "clock_speed": clock.speed,
         "verdict": verdict(state, run),
         "why": _why(run),
-        "notice": notice(state),
+        "notice": " ".join([*_blocked_beside(state, run), *filter(None, [notice(state)])]) or None,
         "runs": [
             {"id": r.id, "workload": r.spec.workload, "status": r.status}
             for r in state.runs.values()
@@ -82,6 +83,13 @@ def summary(run: Run) -> dict[str, Any]:
         "policy": run.spec.policy,
         "status": run.status,
         "reason": run.end_reason,
+        "blocked": None
+        if run.blocked is None
+        else {
+            "step": run.blocked.step,
+            "text": run.blocked.text,
+            "since": run.blocked.since.timestamp(),
+        },
         "rounds_done": len(run.closed),
         "rounds_total": run.spec.rounds,
         "metric": metric,
@@ -115,6 +123,11 @@ def verdict(state: Federation, run: Run | None) -> str:
         return "No run yet. Start one with: fairwind run start digits --rounds 12"
     if run.ended_at is not None:
         return f"{run.id} has ended: {_END[run.end_reason or 'rounds']}."
+    if run.blocked is not None:
+        return (
+            f"{_blocked(run)} It is tried again by itself; to end the run: fairwind run stop "
+            f"{run.id}"
+        )
     if run.open_round is not None:
         return _under_way(state, run.open_round, run.spec.quorum)
     if run.version is None:
@@ -124,8 +137,32 @@ def verdict(state: Federation, run: Run | None) -> str:
     return _waiting(state, run)
 
 
+def _blocked(run: Run) -> str:
+    assert run.blocked is not None  # noqa: S101 - the caller looked
+    return f"{run.id} is blocked, as {_STEPS[run.blocked.step]} fails: {run.blocked.text}"
+
+
+def _blocked_beside(state: Federation, shown: Run | None) -> list[str]:
+    """Return a sentence for every blocked run but the one that is shown."""
+    others = [run for run in state.active_runs() if run is not shown and run.blocked is not None]
+    return [_blocked(run) for run in others]
+
+
+_STEPS: Mapping[Step, str] = {
+    "open": "making its first version",
+    "collect": "issuing its assignments again",
+    "receive": "receiving its updates",
+    "close": "closing its round",
+    "plan": "planning its next round",
+    "score": "scoring its newest version",
+    "end": "exporting its models",
+}
+
+
 def _under_way(state: Federation, round_: Round, quorum: int) -> str:
     training = [part.client for part in round_.open_assignments()]
+    if round_.evaluates:
+        return f"The last version is being scored at {listed(training or sorted(round_.cohort))}."
     if not training and len(round_.accepted) < quorum:
         return (
             f"Round {round_.number} has {len(round_.accepted)} of the {quorum} updates it needs, "
@@ -145,8 +182,6 @@ def _under_way(state: Federation, round_: Round, quorum: int) -> str:
 def _waiting(state: Federation, run: Run) -> str:
     opened = [c.id for c in state.clients.values() if c.alive and c.gate and c.gate.is_open]
     waiting = run.waiting
-    if waiting is not None and waiting.text:
-        return waiting.text
     if waiting is not None and waiting.reason == "policy_waits":
         sentence = explain_reason(waiting.because, best_at=waiting.best_at)
         if sentence:
@@ -170,7 +205,6 @@ _END: Mapping[str, str] = {
     "hours": "its time is spent",
     "grams": "its gram budget is spent",
     "stopped": "it was stopped",
-    "failed": "its workload could not be used",
 }
 
 
@@ -178,11 +212,12 @@ def _why(run: Run | None) -> str:
     if run is None:
         return ""
     of = f" of {run.spec.rounds}" if run.spec.rounds else ""
-    number = len(run.closed) + (1 if run.open_round else 0)
+    under_way = run.open_round is not None and not run.open_round.evaluates
+    number = len(run.closed) + (1 if under_way else 0)
     text = f"Round {number}{of}, {run.spec.workload}, policy {run.spec.policy}."
     if run.open_round is not None and (sentence := explain_reason(run.open_round.because)):
         text = f"{text[:-1]}: {sentence}."
-    if run.waiting is not None and run.ended_at is None and run.open_round is None:
+    if run.waiting is not None and run.open_round is None:
         codes = run.waiting.codes
         text += " " + "; ".join(
             f"{client}: {code.replace('_', ' ')}" for client, code in sorted(codes.items())
@@ -255,7 +290,7 @@ def _rounds(run: Run) -> list[dict[str, Any]]:
         emitted += closed.gco2eq
         baseline = _plus(baseline, closed.baseline_gco2eq)
         rows.append(_round(closed, run.spec.metric, emitted, baseline))
-    if run.open_round is not None and run.ended_at is None:
+    if run.open_round is not None and not run.open_round.evaluates:
         rows.append(_open(run.open_round))
     return rows
 

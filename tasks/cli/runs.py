@@ -15,7 +15,7 @@ from common.errors import FederationError, SettingError
 from common.units import show_duration, show_mass
 from scheduler.federation.opening import FederationLedger
 from scheduler.ledger.event import Draft
-from scheduler.ledger.events import RunEnded, RunStarted, RunStopRequested
+from scheduler.ledger.events import RunStarted, RunStopRequested
 from scheduler.status.view import find_run, summary
 from tasks.cli.base import (
     as_json,
@@ -82,14 +82,16 @@ def _named(entries: Mapping[str, Any], taken: Collection[str]) -> dict[str, Any]
 
 
 def _report_start(ledger: FederationLedger, run_id: str, *, woken: bool) -> None:
-    """Print whether a new run has begun, has failed, or waits for a coordinator."""
+    """Print whether a new run has begun, is blocked, or waits for a coordinator."""
     deadline = time.monotonic() + (_OPENS_WITHIN_S if woken else 0)
     while time.monotonic() < deadline:
         current = ledger.state().runs[run_id]
-        if current.ended_at is not None and current.end_reason == "failed":
-            ends = [e.payload for e in ledger.events(run=run_id)]
-            texts = [end.text for end in ends if isinstance(end, RunEnded)]
-            raise SettingError(texts[0])
+        if current.blocked is not None:
+            msg = (
+                f"{run_id} is blocked: {current.blocked.text} It begins by itself once that is "
+                f"mended; to end it: fairwind run stop {run_id}"
+            )
+            raise SettingError(msg)
         if current.version is not None:
             click.echo(
                 f"{run_id} has begun: {current.num_params} parameters. Watch: fairwind status"

@@ -52,7 +52,9 @@ def test_a_workload_that_cannot_be_loaded_is_told_where_the_run_is_started(workl
         "run", "start", workload, "--rounds", "1", "--id", f"bad-{workload}"
     )
     assert says in refusal(done)
-    assert fleet.run(f"bad-{workload}").end_reason == "failed"
+    assert fleet.run(f"bad-{workload}").status == "blocked"
+    assert fleet.local.fairwind("run", "stop", f"bad-{workload}").returncode == 0
+    assert fleet.wait_ended(f"bad-{workload}").end_reason == "stopped"
 
 
 @pytest.mark.parametrize(

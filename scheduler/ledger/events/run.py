@@ -24,11 +24,11 @@ VerdictCode = Literal[
 ]
 """Why one client is or is not invited. The ledger keeps these: add to them, never rename one."""
 
-WaitReason = Literal["too_few", "policy_waits", "over_budget", "policy_failed"]
+WaitReason = Literal["too_few", "policy_waits", "over_budget"]
 """Why no client is invited, although a round is due."""
 
-EndReason = Literal["rounds", "hours", "grams", "stopped", "failed"]
-"""Which budget was spent first, or that the run was stopped, or that its workload failed."""
+EndReason = Literal["rounds", "hours", "grams", "stopped"]
+"""Which budget was spent first, or that the run was stopped."""
 
 
 class RunStarted(Payload):
@@ -67,7 +67,6 @@ class RunWaiting(Payload):
         codes: By client, why it is or is not eligible.
         because: Why the policy waits, where it gives a reason.
         best_at: When the hour begins that the policy waits for, grid clock; `None` if it has none.
-        text: What failed, and what to do; empty unless something failed.
     """
 
     kind: ClassVar[str] = "run.waiting"
@@ -76,7 +75,6 @@ class RunWaiting(Payload):
     codes: dict[str, VerdictCode] = Field(default_factory=dict)
     because: Because = Field(default_factory=dict)
     best_at: Utc | None = None
-    text: str = ""
 
 
 Step = Literal["open", "collect", "close", "plan", "score", "end", "receive"]
@@ -114,7 +112,7 @@ class RunEnded(Payload):
 
     Attributes:
         reason: Why.
-        text: What failed, and what to do; empty unless something failed.
+        text: What failed as the run was stopped, and what to do; empty unless something did.
         last_version: The blob of its last version; `None` if it never had one.
         best_version: The blob of the version with the best score, else of the last.
     """

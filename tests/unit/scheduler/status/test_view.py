@@ -9,7 +9,9 @@ from common.clock import GridClock
 from common.errors import FederationError
 from scheduler.ledger.events import (
     Because,
+    RunBlocked,
     RunEnded,
+    RunUnblocked,
     RunWaiting,
     SignalFellBack,
     SignalRecovered,
@@ -66,8 +68,47 @@ def test_a_round_that_waits_for_its_policy_or_because_of_it_says_so():
         "The policy fairwind waits: 21 of the next 48 hours are cleaner for the clients that are "
         "due, and 17 are needed; the best begins at Mon 09:00 UTC and saves at least 1.2 gCO2eq."
     )
-    told.tell(RunWaiting(reason="policy_failed", text="It broke."), run="r", number=1)
-    assert said(told) == "It broke."
+
+
+def test_a_blocked_run_says_what_fails_and_what_to_do():
+    told = Story("a", "b")
+    told.start()
+    told.tell(RunBlocked(step="score", text="It broke. Mend it."), run="r")
+    assert said(told) == (
+        "r is blocked, as scoring its newest version fails: It broke. Mend it. It is tried again "
+        "by itself; to end the run: fairwind run stop r"
+    )
+    run = seen(told)["run"]
+    assert run["status"] == "blocked"
+    assert run["blocked"] == {
+        "step": "score", "text": "It broke. Mend it.", "since": NOON.timestamp(),
+    }  # fmt: skip
+    told.tell(RunUnblocked(), run="r")
+    assert seen(told)["run"]["blocked"] is None
+
+
+def test_a_blocked_run_is_noticed_beside_another_that_is_shown():
+    told = Story("a", "b")
+    told.start()
+    told.tell(RunBlocked(step="plan", text="It broke."), run="r")
+    told.start(spec(id="other"))
+    view = seen(told)
+    assert view["run"]["id"] == "other"
+    assert view["notice"] == "r is blocked, as planning its next round fails: It broke."
+
+
+def test_the_score_of_the_last_version_is_no_round_of_its_own():
+    told = Story("a", "b")
+    told.start(spec(rounds=1))
+    told.plan("a", "b")
+    told.answer("a")
+    told.answer("b")
+    told.close()
+    told.plan("a", evaluates=True)
+    view = seen(told)
+    assert view["verdict"] == "The last version is being scored at a."
+    assert [row["round"] for row in view["rounds"]] == [1]
+    assert view["why"].startswith("Round 1 of 1,")
 
 
 def test_a_round_under_way_says_why_its_policy_held_it_now():

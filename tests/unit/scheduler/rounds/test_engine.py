@@ -1,0 +1,305 @@
+"""The engine, through its ports alone: no Redis, no Celery, no torch."""
+
+from datetime import timedelta
+from typing import TypeVar
+
+import pytest
+
+from common.errors import WorkloadError
+from scheduler.ledger.events import (
+    AssignmentEvaluated,
+    AssignmentGivenUp,
+    ClientEnrolled,
+    ClientSilent,
+    GateChanged,
+    Payload,
+    RoundEvaluated,
+    RoundPlanned,
+    RunBlocked,
+    RunEnded,
+)
+from scheduler.policies.context import SelectionContext
+from scheduler.rounds.opening import open_run
+from scheduler.rounds.planning import plan
+from tests.unit.scheduler.rounds.memory_world import HOUR, MemoryWorld
+
+P = TypeVar("P", bound=Payload)
+
+MINUTE = timedelta(minutes=1)
+BROKEN = WorkloadError("It broke. Mend it.")
+
+
+def payloads(world: MemoryWorld, kind: type[P], run: str = "r") -> list[P]:
+    return [e.payload for e in world.history.events if e.run == run and isinstance(e.payload, kind)]
+
+
+# --- the course of a run ----------------------------------------------------------------------
+
+
+def test_a_run_goes_from_its_start_to_its_end():
+    world = MemoryWorld("a", "b")
+    world.start(rounds=1)
+    world.play()
+    assert world.kinds() == [
+        "run.started", "run.opened", "round.planned", "update.accepted", "update.accepted",
+        "round.committed", "round.closed", "round.evaluated", "run.ended",
+    ]  # fmt: skip
+    assert payloads(world, RunEnded)[0].reason == "rounds"
+    assert world.learning.calls[-2:] == ["score", "export"]
+
+
+def test_the_next_round_is_sent_before_the_last_one_is_scored():
+    world = MemoryWorld("a", "b")
+    world.start(rounds=2)
+    world.play()
+    kinds = world.kinds()
+    second = kinds.index("round.planned", kinds.index("round.closed"))
+    assert second < kinds.index("round.evaluated")
+
+
+@pytest.mark.parametrize("scored_here", [True, False])
+def test_two_rounds_give_two_scores_whoever_scores(scored_here):
+    world = MemoryWorld("a", "b", scored_here=scored_here, held_out=5)
+    world.start(rounds=2)
+    world.play()
+    assert world.run().end_reason == "rounds"
+    assert [closed.metrics is not None for closed in world.run().closed] == [True, True]
+    assert len(payloads(world, RoundEvaluated)) == 2
+    assert world.run().best_version == world.run().closed[1].version
+
+
+@pytest.mark.parametrize("asked", [{"hours": 0.5, "rounds": None}, {"grams": 0.7, "rounds": None}])
+def test_no_run_ends_before_its_last_version_is_scored(asked):
+    world = MemoryWorld("a", "b")
+    world.start(**asked)
+    world.play()
+    assert world.run().end_reason in asked
+    assert world.run().closed[-1].metrics is not None
+
+
+def test_the_last_version_is_scored_before_a_run_is_stopped():
+    world = MemoryWorld("a", "b")
+    world.start(rounds=9)
+    world.play(2 * MINUTE)
+    world.learning.calls.clear()
+    assert world.run().closed
+    world.stop()
+    world.engine.advance()
+    assert world.run().end_reason == "stopped"
+    assert world.run().closed[-1].metrics is not None
+    assert world.learning.calls[-1] == "export"
+
+
+# --- the score of the last version ------------------------------------------------------------
+
+
+def scoring(**changes) -> MemoryWorld:
+    """Return a world whose sites are to score the version of its only round."""
+    world = MemoryWorld("a", "b", "c", scored_here=False, held_out=5, **changes)
+    world.start(rounds=1, cohort=2, quorum=2, policy="greedy")
+    return world
+
+
+def test_the_last_cohort_scores_the_last_version_without_training():
+    world = scoring()
+    world.play()
+    first, last = payloads(world, RoundPlanned)
+    assert (first.evaluates, last.evaluates) == (False, True)
+    assert set(last.cohort) == set(world.run().closed[0].cohort)
+    assert last.base_version == world.run().version
+    assert len(payloads(world, AssignmentEvaluated)) == 2
+    outcomes = [booking.outcome for booking in world.history.state.book]
+    assert sorted(outcomes) == ["counted", "counted", "evaluated", "evaluated"]
+    assert world.run().closed[0].metrics == pytest.approx({"accuracy": 0.51})
+
+
+def test_who_scores_the_last_version_is_gated_like_any_other():
+    world = scoring(hours=[100.0, 900.0, 900.0, 900.0, 100.0])
+    world.clock.now += HOUR - MINUTE
+    world.play(2 * MINUTE)
+    assert world.run().complete
+    assert world.run().ended_at is None
+    world.play(2 * HOUR)
+    assert [p.evaluates for p in payloads(world, RoundPlanned)] == [False]
+    assert world.run().waiting is not None
+    world.play(HOUR + 5 * MINUTE)
+    assert world.run().end_reason == "rounds"
+    assert world.run().closed[0].metrics
+
+
+def test_a_last_version_that_no_site_can_score_within_a_day_stays_without_a_score():
+    world = scoring()
+    world.play(MINUTE)
+    for client in ("a", "b", "c"):
+        world.happen(ClientSilent(), client=client)
+    world.play(23 * HOUR)
+    assert world.run().ended_at is None
+    world.play(2 * HOUR)
+    assert world.run().end_reason == "rounds"
+    assert world.run().closed[0].metrics is None
+
+
+def test_a_site_that_never_answers_does_not_keep_the_others_score():
+    world = scoring()
+    world.engine.advance()
+    for _ in range(2):
+        world.clock.now = world.work.next_arrival or world.clock.now
+        world.engine.receive(world.work.arrive())
+    world.work.lose = {min(world.open_round().cohort)}
+    world.play(3 * HOUR)
+    assert payloads(world, AssignmentGivenUp)
+    assert world.run().end_reason == "rounds"
+    assert world.run().closed[0].metrics == pytest.approx({"accuracy": 0.51})
+
+
+# --- blocked ----------------------------------------------------------------------------------
+
+
+def refuse(context: SelectionContext) -> list[str]:
+    if context.rounds_left == 1:
+        raise ZeroDivisionError
+    return [candidate.client for candidate in context.candidates]
+
+
+@pytest.mark.parametrize(
+    ("step", "broken"),
+    [("open", "open"), ("close", "make"), ("score", "score"), ("end", "export")],
+)
+def test_a_run_whose_step_fails_is_blocked_alone_and_goes_on_when_it_succeeds(step, broken):
+    world = MemoryWorld("a", "b")
+    world.learning.broken[f"bad.{broken}"] = BROKEN
+    world.start("bad", rounds=1)
+    world.start("good", rounds=2)
+    world.play(HOUR)
+    bad = world.run("bad")
+    assert bad.status == "blocked"
+    assert bad.blocked is not None
+    assert (bad.blocked.step, bad.blocked.text) == (step, "It broke. Mend it.")
+    assert len(payloads(world, RunBlocked, "bad")) == 1
+    assert world.run("good").end_reason == "rounds"
+    world.learning.broken.clear()
+    world.play(HOUR)
+    assert world.run("bad").end_reason == "rounds"
+    assert world.run("bad").blocked is None
+    assert ("run.unblocked" in world.kinds("bad")) == (step != "end")
+
+
+def test_a_run_whose_policy_fails_is_blocked_and_a_stop_is_obeyed():
+    world = MemoryWorld("a", "b")
+    world.start("bad", rounds=2, policy="tests.unit.scheduler.rounds.test_engine:refuse")
+    world.start("good", rounds=2)
+    world.play(HOUR)
+    blocked = world.run("bad").blocked
+    assert blocked is not None
+    assert blocked.step == "plan"
+    assert "ZeroDivisionError" in blocked.text
+    assert world.run("good").end_reason == "rounds"
+    world.stop("bad")
+    world.engine.advance()
+    assert world.run("bad").end_reason == "stopped"
+
+
+@pytest.mark.parametrize("broken", ["make", "score", "export"])
+def test_a_stop_is_obeyed_whatever_fails(broken):
+    world = MemoryWorld("a", "b")
+    world.learning.broken[broken] = BROKEN
+    world.start(rounds=1)
+    world.play(10 * MINUTE)
+    world.stop()
+    world.engine.advance()
+    (ended,) = payloads(world, RunEnded)
+    assert ended.reason == "stopped"
+    assert ended.text == ("It broke. Mend it." if broken == "export" else "")
+
+
+def test_a_blocked_step_is_tried_again_with_growing_pauses():
+    world = MemoryWorld("a", "b")
+    world.learning.broken["open"] = BROKEN
+    world.start()
+    world.play(HOUR)
+    tries = world.learning.calls.count("open")
+    # At 0, 1, 2, 4 and 8 minutes, and then every five.
+    assert tries == pytest.approx(4 + 60 / 5, abs=2)
+    assert len(payloads(world, RunBlocked)) == 1
+    world.learning.broken["open"] = WorkloadError("Something else broke.")
+    world.play(6 * MINUTE)
+    assert [p.text for p in payloads(world, RunBlocked)][1:] == ["Something else broke."]
+
+
+def test_an_update_that_cannot_be_received_blocks_its_run_until_it_is():
+    world = MemoryWorld("a", "b", "c")
+    world.learning.broken["bad.admit"] = OSError("no space left")
+    world.start("bad", rounds=1, cohort=2, quorum=2)
+    world.play(2 * MINUTE)
+    blocked = world.run("bad").blocked
+    assert blocked is not None
+    assert blocked.step == "receive"
+    assert blocked.text.startswith("OSError: no space left.")
+    world.learning.broken.clear()
+    world.work.lose = set()
+    cohort = list(world.open_round("bad").cohort)
+    world.engine.reissue("bad", cohort, "lost")
+    world.play(10 * MINUTE)
+    assert world.run("bad").end_reason == "rounds"
+
+
+def test_a_blocked_run_keeps_what_arrives():
+    world = MemoryWorld("a", "b")
+    world.learning.broken["score"] = BROKEN
+    world.start(rounds=3)
+    world.play(10 * MINUTE)
+    assert world.run().blocked is not None
+    assert len(world.open_round().accepted) == 2
+    assert len(world.run().closed) == 1
+
+
+# --- what is lost, and who else appends -------------------------------------------------------
+
+
+def test_what_is_lost_is_issued_again_and_given_up_in_the_end():
+    world = MemoryWorld("a", "b", "c", max_attempts=3)
+    world.work.lose = {"c"}
+    world.start(rounds=1, quorum=2, cohort=3)
+    world.play(10 * MINUTE)
+    attempts = [attempt for run, number, client, attempt in world.work.sent if client == "c"]
+    assert attempts == [0, 1, 2]
+    assert [p.code for p in payloads(world, AssignmentGivenUp)] == ["lost_too_often"]
+    assert world.run().end_reason == "rounds"
+
+
+@pytest.mark.parametrize(
+    ("happens", "plans"),
+    [
+        (ClientSilent(), [["a", "b", "c"], ["a", "b"]]),
+        (ClientEnrolled(zone="FR", num_examples=20), [["a", "b", "c"]]),
+    ],
+)
+def test_a_plan_is_made_again_if_what_was_appended_meanwhile_touches_it(happens, plans):
+    world = MemoryWorld("a", "b", "c")
+    world.start(rounds=1, policy="tests.unit.scheduler.rounds.test_engine:count")
+    world.engine.observe()
+    seen.clear()
+    open_run(world.world, "r")
+    world.history.meanwhile = lambda: world.happen(happens, client="c")
+    plan(world.world, "r")
+    assert seen == plans
+    assert list(world.open_round().cohort) == plans[-1]
+
+
+seen: list[list[str]] = []
+
+
+def count(context: SelectionContext) -> list[str]:
+    clients = sorted(candidate.client for candidate in context.candidates)
+    seen.append(clients)
+    return clients
+
+
+def test_gates_are_recorded_before_anything_is_planned():
+    world = MemoryWorld("a", "b", hours=[900.0])
+    world.start()
+    world.play(5 * MINUTE)
+    changed = payloads(world, GateChanged, run="")
+    assert {gate.state for gate in changed} == {"closed"}
+    assert "round.planned" not in world.kinds()
+    assert world.run().waiting is not None
