@@ -18,7 +18,7 @@ from scheduler.ledger.events import (
     RunBlocked,
     RunEnded,
 )
-from scheduler.policies.context import SelectionContext
+from scheduler.policies.selection_context import SelectionContext
 from scheduler.rounds.opening import open_run
 from scheduler.rounds.planning import plan
 from tests.unit.scheduler.rounds.memory_world import HOUR, MemoryWorld
