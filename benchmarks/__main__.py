@@ -25,7 +25,7 @@ _OTHERS = {
 
 
 def main() -> None:
-    """Measure the cases asked for, one after the other, and print each as it is done."""
+    """Measure the given cases, one after the other, and print each as it is done."""
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument(
         "cases", nargs="*", choices=[*CASES, *_OTHERS, []], help="which; all if left out"

@@ -34,7 +34,7 @@ class Measured:
         mape: Mean absolute error as a share of the truth.
         mae_gco2eq_per_kwh: Mean absolute error.
         covered: Share of true values from our 10 % to our 90 % quantile.
-        profile_share: Share of origins at which `profile` spoke and not `persistence`.
+        profile_share: Share of origins at which `profile` was chosen and not `persistence`.
         origins: How many forecasts.
         ms: Milliseconds that each of our forecasts took, shape `(origins,)`.
     """
@@ -54,13 +54,13 @@ def measure_zone(data: Dataset, zone: str) -> Measured:
     origins = [o for o in data.origins if _complete(hours, o) and (not published or o in published)]
     ours, ms = zip(*(_timed(data, zone, origin) for origin in origins), strict=True)
     truth = _table([_values(hours, o, o + LEADS) for o in origins])
-    said = {
+    tables = {
         PERSISTENCE: _table([_values(hours, o - 24, o) * (LEADS // 24) for o in origins]),
         OURS: _table([[r.gco2eq_per_kwh for r in f.readings] for f in ours]),
     }
     if published:
-        said[PUBLISHED] = _table([published[o] for o in origins])
-    errors = {name: np.abs(values - truth) for name, values in said.items()}
+        tables[PUBLISHED] = _table([published[o] for o in origins])
+    errors = {name: np.abs(values - truth) for name, values in tables.items()}
     counts = truth >= _NEAR_ZERO_GCO2EQ_PER_KWH
     shares = {
         n: np.where(counts, e / np.where(counts, truth, 1), np.nan) for n, e in errors.items()

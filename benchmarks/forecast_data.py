@@ -78,7 +78,7 @@ def _electricity_maps(folder: Path) -> Dataset:
         "Electricity Maps, March to December 2022, every third day at 00:00Z",
         FLOW_TRACED,
         {
-            zone: {h: said.gco2eq_per_kwh for h, said in hours.items()}
+            zone: {h: value.gco2eq_per_kwh for h, value in hours.items()}
             for zone, hours in trace.items()
         },
         range(_hour("2022-03-01T00:00Z"), _hour("2022-12-27T00:00Z"), 3 * _DAY),

@@ -43,12 +43,12 @@ def _summary(zones: list[Measured]) -> list[str]:
     covered = np.mean([zone.covered for zone in zones], axis=0)
     fewest = min(zone.origins for zone in zones)
     held = ", ".join(f"{share:.0%}" for share in covered)
-    spoke = np.mean([zone.profile_share for zone in zones])
+    share = np.mean([zone.profile_share for zone in zones])
     took_ms = np.median(np.concatenate([zone.ms for zone in zones]))
     lines = [
         *(_against(zones, name) for name in zones[0].mape if name != OURS),
         f"Our 80 % interval held {held} of the truth on days 1 to 4.",
-        f"Profile spoke in {spoke:.0%} of our forecasts, persistence in the others.",
+        f"Profile made {share:.0%} of our forecasts, persistence the others.",
         f"At least {fewest} forecasts a zone; one, of 96 hours, took {took_ms:.0f} ms.",
     ]
     return [f"- {line}" for line in lines]

@@ -24,7 +24,7 @@ _ZONES = 300
 _LATENCY_S = 0.1
 _TARGET_S = 3.0
 _ONE_BY_ONE = 20
-"""Zones asked one after the other, for comparison; the rest would take as long each."""
+"""Zones refreshed one after the other, for comparison; the rest would take as long each."""
 
 
 _NAMES = [f"Z{number}" for number in range(_ZONES + _ONE_BY_ONE + 1)]
@@ -53,22 +53,22 @@ def measure_refresh() -> None:
 
 
 def _measure(settings: Settings) -> tuple[float, float]:
-    sources, almanacs = Sources(settings), ZoneHistories(connect(settings))
+    sources, histories = Sources(settings), ZoneHistories(connect(settings))
     now, bridged = settings.clock.now, timedelta(hours=settings.stale_h)
 
-    async def ask(known: ZoneHistory) -> ZoneHistory:
+    async def refresh(known: ZoneHistory) -> ZoneHistory:
         return await refresh_now(known, sources.chain(known.zone), now=now(), bridged=bridged)
 
     *zones, first = _NAMES
-    sources.run(ask(ZoneHistory(first)))  # asks what the plan offers, once a day
+    sources.run(refresh(ZoneHistory(first)))  # reads the plan of the key, once a day
     begun_s = time.perf_counter()
-    with almanacs.flight(zones[:_ZONES]) as mine:
-        known = almanacs.load(mine)
-        almanacs.save(sources.run(for_each_zone(known.values(), ask)))
+    with histories.flight(zones[:_ZONES]) as mine:
+        known = histories.load(mine)
+        histories.save(sources.run(for_each_zone(known.values(), refresh)))
     at_once_s = time.perf_counter() - begun_s
     begun_s = time.perf_counter()
     for zone in zones[_ZONES:]:
-        sources.run(ask(ZoneHistory(zone)))
+        sources.run(refresh(ZoneHistory(zone)))
     one_by_one_s = (time.perf_counter() - begun_s) * _ZONES / _ONE_BY_ONE
     sources.run(_close(sources))
     return at_once_s, one_by_one_s

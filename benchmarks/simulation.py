@@ -13,7 +13,7 @@ from simulation.scenario.scenario import Scenario
 
 _YEAR_H = 8760
 _MEASURED_H = 1440
-"""Two months stand for the year, whose clients and hours cost alike."""
+"""Two months stand for the year, whose clients and hours cost the same."""
 
 _ZONES = ("AT", "BE", "CA-ON", "DE", "DK-DK1", "ES", "FI", "FR", "GB", "IT-NO", "NL", "PL", "PT")
 

@@ -55,7 +55,7 @@ def measure_tick(signal: Signal) -> None:
         )  # fmt: skip
         c = _coordinator(settings, signal)
         _enrol(c, signal.zones())
-        c.engine.observe()  # everybody joins, and every gate is judged for the first time
+        c.engine.observe()  # all clients join, and every gate is judged for the first time
         spec = RunSpec(id="r", workload="digits", policy="all", rounds=2)
         with c.ledger.transaction() as tx:
             tx.append(Draft(RunStarted(spec=spec), run="r"))
@@ -150,7 +150,7 @@ def _coordinator(settings: Settings, signal: Signal) -> Coordinator:
 
 
 def _enrol(c: Coordinator, zones: Sequence[str]) -> None:
-    """Enrol the clients, and let each say that it lives."""
+    """Enrol the clients, and send a heartbeat of each."""
     names = [f"client-{n:05}" for n in range(_CLIENTS)]
     with c.ledger.transaction() as tx:
         tx.append(

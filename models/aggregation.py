@@ -106,7 +106,7 @@ def weighted_mean(
         deltas are, float32 for all other dtypes.
 
     Raises:
-        UpdateError: If there is nothing to sum, a file is not what the signature says, or a value
+        UpdateError: If there is nothing to sum, a file does not match the signature, or a value
             is too large for the grid (or NaN): the bytes have changed since they were admitted.
     """
     _check_weights([contribution.weight for contribution in contributions])
@@ -163,14 +163,14 @@ class _Block(NamedTuple):
     """The same piece of some updates.
 
     Attributes:
-        values: `(rows, count)`, of a floating dtype; valid until the next block is asked for.
+        values: `(rows, count)`, of a floating dtype; valid until the next block is read.
         weights: What each row counts, `(rows,)`.
-        said: Which updates these are, and what to do if they do not fit, for the error.
+        context: Which updates these are, and what to do if they do not fit, for the error.
     """
 
     values: Tensor
     weights: NDArray[np.int64]
-    said: tuple[str, str]
+    context: tuple[str, str]
 
 
 class _Source(Protocol):
@@ -258,7 +258,7 @@ class _PieceSum:
     def _check_bound(self, block: _Block, name: str) -> None:
         low, high = torch.aminmax(block.values)
         if not (-self._largest <= low.item() and high.item() <= self._largest):  # NaN fails, too
-            which, remedy = block.said
+            which, remedy = block.context
             msg = (
                 f"The {which} holds a value in {name} that is too large for the run's grid, so "
                 f"nothing was summed. {remedy}"

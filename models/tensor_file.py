@@ -55,7 +55,7 @@ class TensorFile:
 
     Safetensors (https://github.com/huggingface/safetensors#format) checks the header: its length,
     that every tensor's bytes fit its dtype and shape, and that the tensors lie end to end without
-    gap or overlap up to the end of the file. So the sizes alone say where each tensor lies, and
+    gap or overlap up to the end of the file. So the sizes alone fix where each tensor lies, and
     the header is not parsed a second time, perhaps differently.
 
     Attributes:

@@ -62,7 +62,7 @@ def make_version(
         none.
 
     Raises:
-        UpdateError: If a file is not what the signature says.
+        UpdateError: If a file does not match the signature.
     """
     model = read_state(base_path)
     server_state = {} if server_state_path is None else read_state(server_state_path)

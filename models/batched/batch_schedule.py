@@ -29,7 +29,7 @@ class Examples:
 
     @classmethod
     def of(cls, data: Mapping[str, TensorDataset], device: torch.device) -> Examples:
-        """Copy clients' data to one place; their examples must be alike in shape and dtype."""
+        """Copy clients' data to one place; their examples must have the same shape and dtype."""
         columns = zip(*(one.tensors for one in data.values()), strict=True)
         sizes = {client: len(one) for client, one in data.items()}
         starts = np.cumsum([0, *sizes.values()]).tolist()
@@ -67,7 +67,7 @@ class BatchSchedule:
         return active
 
     def loss_and_utility(self, losses: Tensor) -> tuple[Floats, Floats]:
-        """Return what `LocalResult` says of the losses of all batches.
+        """Return the loss and utility of `LocalResult` from the losses of all batches.
 
         Args:
             losses: `(num_clients, num_steps)`; what lies after a client's last step is ignored.

@@ -1,4 +1,4 @@
-"""What many clients are asked to train, and what it gave."""
+"""The work of many clients, and their updates."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Updates:
     """Many clients' results; row i belongs to the i-th work.
 
     Attributes:
-        clients: Who trained, `(num_clients,)`.
+        clients: Their ids, `(num_clients,)`.
         deltas: What training changed, each tensor `(num_clients, *shape)`.
         num_examples: On how many examples, `(num_clients,)`.
         loss: As in `models.training.LocalResult`, but NaN where not finite, `(num_clients,)`.

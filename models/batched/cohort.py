@@ -76,11 +76,11 @@ class Cohort:
         """Train from a base model. The result depends on the arguments and the data alone.
 
         Permuting the works permutes the result, to the bit. Batched, the last bits of a client's
-        result may depend on who trains beside it, and on torch's number of threads.
+        result may depend on the clients beside it, and on torch's number of threads.
 
         Args:
             base: The state that is pulled; not changed.
-            works: Who trains, with which seed and how long; at least one.
+            works: The clients that train, with seeds and epochs; at least one.
             hyperparameters: The run's; the epochs are those of the works.
 
         Raises:
@@ -90,14 +90,14 @@ class Cohort:
         unknown = sorted({work.client for work in works} - self._trainers.keys())
         if unknown or not works:
             which = f"no data of {', '.join(unknown[:3])}" if unknown else "nothing to do"
-            msg = f"The cohort has {which}, so nobody trained. Ask those whose data it was given."
+            msg = f"The cohort has {which}, so no client trained. Train clients whose data it has."
             raise WorkloadError(msg)
         arrangement = self._arrange(works, hyperparameters.batch_size)
         results = UpdateRows(works, self._lead.signature)
         for place in arrangement.in_turn:
             work, trainer = works[place], self._trainers[works[place].client]
-            asked = hyperparameters.model_copy(update={"epochs": work.epochs})
-            results.put(place, trainer.train(base, hyperparameters=asked, seed=work.seed))
+            own = hyperparameters.model_copy(update={"epochs": work.epochs})
+            results.put(place, trainer.train(base, hyperparameters=own, seed=work.seed))
         for places in arrangement.stacks:
             stack = [works[place] for place in places]
             trainers = [self._trainers[work.client] for work in stack]
@@ -108,7 +108,7 @@ class Cohort:
 
     def _choose(self, data: Mapping[str, Data], *, batched: bool | None) -> tuple[bool, str]:
         if batched is False:
-            return False, "the plain loop was asked for"
+            return False, "the plain loop was chosen"
         choice = choose(self._workload, data, self._lead)
         if not batched:
             return choice.possible and choice.pays, choice.reason
@@ -118,7 +118,7 @@ class Cohort:
                 f"Leave the choice open, and a plain loop trains."
             )
             raise WorkloadError(msg)
-        return True, "batches were asked for"
+        return True, "batches were chosen"
 
     def _arrange(self, works: Sequence[ClientWork], batch_size: int) -> Arrangement:
         if not self.batched:

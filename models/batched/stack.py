@@ -24,7 +24,7 @@ class Stacked(NamedTuple):
 
     Attributes:
         deltas: What it changed, each tensor `(num_clients, *shape)`.
-        loss: As `LocalResult` says, `(num_clients,)`.
+        loss: As in `LocalResult`, `(num_clients,)`.
         utility: Likewise, `(num_clients,)`.
     """
 

@@ -11,7 +11,7 @@ _log = get_logger(__name__)
 
 
 def make_meter(site: Settings) -> Meter:
-    """Return the meter of this process, and tell in the log what it reads.
+    """Return the meter of this process, and log what it reads.
 
     To be called once per process, after it was forked: the driver of a GPU does not follow a fork.
 

@@ -20,7 +20,7 @@ class Constant:
         self._constant_w = constant_w
 
     def start(self) -> None:
-        """Do nothing: the span says it all."""
+        """Do nothing: the span is all it needs."""
 
     def stop(self, span: Span) -> tuple[EnergyPart, ...]:
         """Return energy_wh = W * wall seconds / 3600."""

@@ -20,7 +20,7 @@ class Cpu:
         self._watts_per_core = watts_per_core
 
     def start(self) -> None:
-        """Do nothing: the span says it all."""
+        """Do nothing: the span is all it needs."""
 
     def stop(self, span: Span) -> tuple[EnergyPart, ...]:
         """Return energy_wh = CPU seconds * W per core / 3600."""

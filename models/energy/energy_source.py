@@ -1,4 +1,4 @@
-"""One way to find the energy of a device: what it is told, and what it answers."""
+"""The interface of an energy source: one way to find the energy of a device."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ class EnergySource(Protocol):
         """Return what was used since the start; nothing if the task did not use the device."""
 
 
-class Unreadable(Exception):  # noqa: N818 - a state of the meter, said as one
-    """A meter is there, but cannot be read. Says what, what follows, and the remedy."""
+class Unreadable(Exception):  # noqa: N818 - a state of the meter, named as one
+    """A meter exists, but cannot be read. Its text has what, what follows, and the remedy."""

@@ -20,7 +20,7 @@ def visible_gpus(nvml: Any, environ: Mapping[str, str]) -> list[Any]:
         environ: The process's environment.
 
     Raises:
-        Unreadable: If a part of a GPU (MIG) is meant, whose energy nobody counts.
+        Unreadable: If a part of a GPU (MIG) is meant, whose energy no counter covers.
     """
     every = [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
     wanted = environ.get("CUDA_VISIBLE_DEVICES")
@@ -47,8 +47,8 @@ def own_share(nvml: Any, gpu: Any, pids: frozenset[int], since_us: int) -> tuple
 
     By SM utilisation, of the samples the driver still holds from the task's time (the last seconds
     of it); where there are none, equal parts for all processes on the GPU. In a container the
-    driver may name processes as the host does: then ours cannot be told from others, and the parts
-    are equal.
+    driver may name processes as the host does: then ours cannot be distinguished from others, and
+    the parts are equal.
 
     Args:
         nvml: The module `pynvml`, initialised.

@@ -24,7 +24,7 @@ class Meter:
     """Measures one task after the other, and the waiting between them.
 
     Opened and closed by ``with``. It never raises: a source that fails, at the start or in the
-    middle, is replaced for the whole task by the next one for its device, and the method says so.
+    middle, is replaced for the whole task by the next one for its device, and the method names it.
 
     Attributes:
         energy: What the last task used; set when it ends, by an exception too. `None` before, and
@@ -55,7 +55,7 @@ class Meter:
         self._open = False
         self._running: list[EnergySource] = []
         self._failed: list[str] = []
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
         self._cpu_s = 0.0
         self._idle_s = 0.0
         self._begun_s = self._ended_s = clock()
@@ -148,7 +148,9 @@ class Meter:
 
     def _note(self, source: EnergySource, error: Exception) -> None:
         self._failed.append(source.name)
-        if source.name not in self._told:  # every task's method says it; once is enough for the log
-            self._told.add(source.name)
+        if (
+            source.name not in self._logged
+        ):  # every task has it in its method; the log needs it once
+            self._logged.add(source.name)
             reason = f"{type(error).__name__}: {error}"
             _log.warning("meter.fell_back", source=source.name, reason=reason)

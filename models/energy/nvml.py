@@ -1,7 +1,7 @@
 """The energy of NVIDIA GPUs from NVML, the driver's own interface.
 
-From Volta on a GPU counts its millijoules since the driver was loaded; older ones tell their power,
-which is integrated. Both cover the whole card: https://docs.nvidia.com/deploy/nvml-api/.
+From Volta on a GPU counts its millijoules since the driver was loaded; older ones report their
+power, which is integrated. Both cover the whole card: https://docs.nvidia.com/deploy/nvml-api/.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Nvml:
             clock: Monotonic seconds.
 
         Raises:
-            Unreadable: If no GPU is visible, or one of them tells neither energy nor power.
+            Unreadable: If no GPU is visible, or one of them reports neither energy nor power.
         """
         self._nvml, self._pids, self._in_use, self._clock = nvml, pids, in_use, clock
         try:
@@ -78,7 +78,7 @@ class Nvml:
             self._gpus = [_Gpu(handle, counts=self._counts(handle)) for handle in handles]
         except nvml.NVMLError as error:
             msg = (
-                f"NVIDIA's driver does not tell the energy of its GPUs ({error}), so they are in "
+                f"NVIDIA's driver does not report the energy of its GPUs ({error}), so they are in "
                 "no figure. Try nvidia-smi; if they are metered elsewhere, set "
                 "FAIRWIND_GPU_METER=off."
             )

@@ -53,6 +53,6 @@ class Poller:
         while not done.wait(self._period_s):
             try:
                 self._poll()
-            except Exception as error:  # noqa: BLE001 - told where the measurement ends
+            except Exception as error:  # noqa: BLE001 - raised where the measurement ends
                 self._error = error
                 return

@@ -1,6 +1,6 @@
 """The energy of processors from RAPL, the counters that Intel and AMD processors keep.
 
-The counters cover whole packages, whoever uses them. A task is charged the share of its CPU
+The counters cover whole packages, with all their processes. A task is charged the share of its CPU
 seconds in the busy CPU seconds of the host, and with it that share of what the packages draw while
 idle. Linux shows them as files: https://www.kernel.org/doc/html/latest/power/powercap/powercap.html
 """

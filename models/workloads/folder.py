@@ -22,14 +22,14 @@ def data_file(workload: str, name: str) -> Path:
     if not folder:
         msg = (
             f"FAIRWIND_DATA names no folder, so the workload {workload} has no data. "
-            f"Set it to the folder that holds {name}; docs/data.md says where to get that."
+            f"Set it to the folder that holds {name}; see docs/data.md for where to get it."
         )
         raise WorkloadError(msg)
     path = Path(folder) / name
     if not path.is_file():
         msg = (
             f"There is no file {path}, so the workload {workload} has no data. "
-            f"docs/data.md says where to get it; put it there, or correct FAIRWIND_DATA."
+            f"see docs/data.md for where to get it; put it there, or correct FAIRWIND_DATA."
         )
         raise WorkloadError(msg)
     return path

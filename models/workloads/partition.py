@@ -173,7 +173,7 @@ def resampled_split(
     """Draw every client's examples with replacement: for more clients than the data feeds.
 
     No partition: one example may be at many clients, and more than once at one. Made to measure
-    speed with many clients; what such a federation learns says little.
+    speed with many clients; what such a federation learns means little.
 
     Args:
         labels: The class of every example, `(num_examples,)`.

@@ -13,7 +13,7 @@ from models.workloads.partition import SMALLEST, IntArray, dirichlet_split
 
 
 def skewed_share(workload: str, examples: TensorDataset, client_id: str) -> TensorDataset:
-    """Return a client's share of examples that are split by label, Dir(0.5), always alike.
+    """Return a client's share of examples split by label, Dir(0.5), the same at every call.
 
     Args:
         workload: The workload's name, for the error.

@@ -39,7 +39,7 @@ class Change(NamedTuple):
 
 
 class WorkKey(NamedTuple):
-    """What tells one piece of work from another in a round; `began` is empty without an answer."""
+    """The key of one piece of work in a round; `began` is empty without an answer."""
 
     round: str
     piece: str
@@ -117,7 +117,7 @@ class Book:
         return changes
 
     def lost(self, run: str, number: int, client: str, zone: str) -> list[Change]:
-        """Book work that nobody answered for: what it used is unknown."""
+        """Book unanswered work: its energy is unknown."""
         work = WorkKey(_name(run, number), _piece(client, None))
         if work.piece in self._at_hand(run, number):
             return []

@@ -34,7 +34,7 @@ class Booking:
     Attributes:
         run: The run's name.
         round: Its number in the run.
-        client: Who did it.
+        client: Of the work.
         zone: The client's zone when it was booked.
         outcome: What became of it.
         started_at: When the energy began to be used; `None` where it was never reported.
@@ -65,7 +65,7 @@ class Booking:
 
     @classmethod
     def lost(cls, run: str, number: int, client: str, zone: str) -> Booking:
-        """Return the booking of work that nobody answered for."""
+        """Return the booking of unanswered work."""
         return cls(
             run, number, client, zone, outcome="lost", started_at=None, ended_at=None, energy=None,
             network_wh=None, examples=0, booked=None, settled=None, comparable=False,
@@ -78,7 +78,7 @@ class Booking:
 
     @property
     def idle_wh(self) -> float | None:
-        """Electricity of reserved hardware that waited, Wh; `None` if the site does not say."""
+        """Electricity of reserved hardware that waited, Wh; `None` if not reported."""
         return self.energy.idle_wh if self.energy else None
 
     @property
@@ -113,7 +113,7 @@ class Booking:
 
     @property
     def embodied_gco2eq(self) -> float | None:
-        """The work's share of making its hardware, gCO2eq; `None` if the site does not say."""
+        """The work's share of making its hardware, gCO2eq; `None` if not reported."""
         return self.energy.embodied_gco2eq if self.energy else None
 
 

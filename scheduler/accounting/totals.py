@@ -20,12 +20,12 @@ class Totals:
         settled_gco2eq: Emissions of all of it under the surest intensity there is.
         unknown_wh: Energy whose emissions under the federation's family are unknown, Wh.
         apart_gco2eq: Emissions known in another family alone: never to be added to the others.
-        idle_wh: What reserved hardware used while it waited, where a site says it.
-        idle_known: How many bookings say it.
+        idle_wh: What reserved hardware used while it waited, where a site reports it.
+        idle_known: How many bookings have it.
         idle_gco2eq: Its emissions, where they are known.
         network_wh: What bytes used on their way, Wh, modelled.
         network_gco2eq: Its emissions, where they are known.
-        embodied_gco2eq: The share of making the hardware, where a site says it.
+        embodied_gco2eq: The share of making the hardware, where a site reports it.
         unreported: Pieces of work whose energy was never reported.
     """
 

@@ -16,7 +16,7 @@ from scheduler.ledger.events import ClientJoined, ClientSilent, GridRead
 _TOLD_DAILY = timedelta(days=1)
 
 
-def presence_news(clients: Mapping[str, Client], beats: Mapping[str, Heartbeat]) -> list[Draft]:
+def heartbeat_news(clients: Mapping[str, Client], beats: Mapping[str, Heartbeat]) -> list[Draft]:
     """Return who joined with a new incarnation, and who has fallen silent."""
     drafts = []
     for client in clients.values():

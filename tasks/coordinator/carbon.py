@@ -29,9 +29,9 @@ def settle_carbon() -> None:
 
 
 def refresh(c: Coordinator) -> None:
-    """Bring the almanacs of all zones up to date: first the present, then the past and the future.
+    """Refresh all zone histories: first the present, then the past and the future.
 
-    What holds now is shared before anything else is asked, so that gates need not wait for it.
+    What holds now is shared before any other request, so that gates need not wait for it.
     """
     if c.histories is None or c.sources is None:
         return
@@ -47,7 +47,7 @@ def refresh(c: Coordinator) -> None:
         return await refresh_around(known, sources.chain(known.zone), now=now())
 
     with c.histories.flight(client.zone for client in clients if not client.retired) as zones:
-        known = {zone: _remembered(c, almanac) for zone, almanac in c.histories.load(zones).items()}
+        known = {zone: _remembered(c, history) for zone, history in c.histories.load(zones).items()}
         for ask in (present, more):
             news = sources.run(for_each_zone(known.values(), ask))
             c.histories.save(news)
@@ -58,7 +58,7 @@ def refresh(c: Coordinator) -> None:
 
 
 def _remembered(c: Coordinator, known: ZoneHistory) -> ZoneHistory:
-    """Return an almanac that was lost with Redis, filled with what the ledger was told."""
+    """Return a zone history that was lost with Redis, filled with the readings of the ledger."""
     series = c.ledger.state().grid.get(known.zone)
     if known.readings or series is None:
         return known

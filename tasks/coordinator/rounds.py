@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from common.clock import wall_now
 from common.log import get_logger
 from common.messages import Heartbeat, Receipt
-from scheduler.rounds.news import presence_news
+from scheduler.rounds.news import heartbeat_news
 from scheduler.rounds.progress import stands_still
 from tasks.app import app
 from tasks.coordinator.coordinator import Coordinator, coordinator
@@ -47,7 +47,7 @@ def hello(heartbeat: Heartbeat) -> None:
         )  # fmt: skip
         return
     c.engine.world.record(
-        lambda state: presence_news({client: state.clients[client]}, {client: heartbeat})
+        lambda state: heartbeat_news({client: state.clients[client]}, {client: heartbeat})
     )
     run = c.ledger.state().working_for(client)
     if run is not None and _has_nothing(c, client):

@@ -35,9 +35,9 @@ def settle(c: Coordinator) -> None:
     wanted = c.ledger.state().book.unsettled(since=now - _GIVEN_UP, until=now)
     known = c.histories.load(wanted)
     late = {
-        zone: almanac
-        for zone, almanac in known.items()
-        if not _all_found(almanac, _old(wanted[zone], now), c.grid.family, now)
+        zone: history
+        for zone, history in known.items()
+        if not _all_found(history, _old(wanted[zone], now), c.grid.family, now)
     }
     known |= _asked(c, late, wanted, now)
     readings = {
@@ -54,7 +54,7 @@ def settle(c: Coordinator) -> None:
 def _asked(
     c: Coordinator, late: dict[str, ZoneHistory], wanted: dict[str, list[Interval]], now: datetime
 ) -> dict[str, ZoneHistory]:
-    """Return the almanacs after asking their first source for the hours they lack."""
+    """Return the zone histories after asking their first source for the hours they lack."""
     assert c.histories is not None  # noqa: S101 - checked by the caller, for the type checker
     assert c.sources is not None  # noqa: S101 - (the same)
     sources = c.sources

@@ -101,9 +101,9 @@ def known_zones(settings: Settings) -> tuple[str, ...]:
 
 
 async def for_each_zone(
-    almanacs: Iterable[ZoneHistory], ask: Callable[[ZoneHistory], Awaitable[ZoneHistory]]
+    histories: Iterable[ZoneHistory], ask: Callable[[ZoneHistory], Awaitable[ZoneHistory]]
 ) -> Mapping[str, ZoneHistory]:
-    """Ask about many zones at once, and return the almanacs that changed, by zone.
+    """Ask about many zones at once, and return the zone histories that changed, by zone.
 
     One that fails in a way nobody foresaw is logged and left as it was; the others go on.
     """
@@ -120,6 +120,6 @@ async def for_each_zone(
                 _log.exception("refresh.failed", zone=known.zone)
                 return known
 
-    before = list(almanacs)
+    before = list(histories)
     after = await asyncio.gather(*(one(known) for known in before))
     return {new.zone: new for old, new in zip(before, after, strict=True) if new is not old}

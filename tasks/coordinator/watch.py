@@ -14,7 +14,7 @@ from scheduler.carbon.grid import Grid, ZoneNow
 from scheduler.federation.federation import Federation
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import GridCaughtUp, SignalFellBack, SignalRecovered
-from scheduler.rounds.news import grid_news, presence_news
+from scheduler.rounds.news import grid_news, heartbeat_news
 from tasks.coordinator.zone_histories import ZoneHistories
 from tasks.messaging.heartbeats import read_heartbeats
 from tasks.messaging.queues import queue, send
@@ -56,7 +56,7 @@ class Watch:
     def news(self, state: Federation) -> list[Draft]:
         """Return who came and who fell silent, new readings, and changes of the active source."""
         now, zones = self._clock.now(), _zones(state)
-        drafts = presence_news(state.clients, read_heartbeats(self._broker, state.clients))
+        drafts = heartbeat_news(state.clients, read_heartbeats(self._broker, state.clients))
         if self._histories is None:
             return [*drafts, *grid_news(state, self._known(zones, now))]
         self._look_around(self._histories, zones)

@@ -1,4 +1,4 @@
-"""The fleet's almanacs, shared through Redis: one process asks the network, all of them read."""
+"""Zone histories shared through Redis: one process sends requests, all of them read."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ZoneHistories:
         return news
 
     def zone(self, zone: str) -> ZoneHistory:
-        """Return a zone's almanac, an empty one if nothing is known."""
+        """Return a zone's history, an empty one if nothing is known."""
         self.remember([zone])
         return self._known[zone]
 
@@ -68,7 +68,7 @@ class ZoneHistories:
         self._known |= self.load(zone for zone in zones if zone not in self._known)
 
     def zones(self) -> tuple[str, ...]:
-        """Return the ids of the zones there is an almanac of, sorted."""
+        """Return the ids of the zones there is a zone history of, sorted."""
         keys = self._broker.scan_iter(match=f"{_ZONE}*", count=1000)
         return tuple(sorted(key.decode().removeprefix(_ZONE) for key in keys))
 
@@ -82,7 +82,7 @@ class ZoneHistories:
         return found
 
     def load(self, zones: Iterable[str]) -> dict[str, ZoneHistory]:
-        """Return the almanacs as they are in Redis; an empty one where there is none."""
+        """Return the zone histories as they are in Redis; an empty one where there is none."""
         names = list(zones)
         bodies = self._broker.mget([_ZONE + name for name in names]) if names else []
         return {
@@ -90,14 +90,14 @@ class ZoneHistories:
             for name, body in zip(names, bodies, strict=True)
         }
 
-    def save(self, almanacs: Mapping[str, ZoneHistory]) -> None:
-        """Keep almanacs in Redis, and let every process know that something changed."""
-        if not almanacs:
+    def save(self, histories: Mapping[str, ZoneHistory]) -> None:
+        """Keep zone histories in Redis, and let every process know that something changed."""
+        if not histories:
             return
         self._broker.mset(
             {
                 _ZONE + zone: json.dumps(known.to_dict(), separators=(",", ":"))
-                for zone, known in almanacs.items()
+                for zone, known in histories.items()
             }
         )
         self._broker.incr(_CHANGES)

@@ -371,7 +371,7 @@ def test_choice_is_open_to_the_caller() -> None:
     data = of_sizes(9, 4)
     assert Cohort(workload(), data).batched
     assert "mean" in Cohort(workload(), data).reason
-    assert Cohort(workload(), data, batched=False).reason == "the plain loop was asked for"
+    assert Cohort(workload(), data, batched=False).reason == "the plain loop was chosen"
 
 
 @pytest.mark.parametrize(
