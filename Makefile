@@ -32,8 +32,8 @@ demo: $(STAMP) ## Run a whole federation on this machine: make demo ARGS="--help
 # Compiled modules are kept: tests start hundreds of processes, which would compile them each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-# One worker a core; beyond eight they wait for the longest tests.
-PARALLEL := -n logical --maxprocesses 8
+# One worker a core; beyond four, federations at once would need more memory than laptops have.
+PARALLEL := -n logical --maxprocesses 4
 # Status 5 is pytest's for "no test was selected", as ARGS may have it.
 pytest = $(BIN)/python -m pytest $(1) $(ARGS) || { status=$$?; test $$status -eq 5; }
 
@@ -43,8 +43,8 @@ test-quick: $(STAMP) ## Run the unit tests (within a minute): make test-quick AR
 test: test-quick ## Run unit, integration and end-to-end tests (within five minutes)
 	@$(call pytest,-m "(integration or e2e) and not slow" $(PARALLEL) --dist loadgroup)
 
-test-slow: $(STAMP) ## Run the fault and soak tests
-	@$(call pytest,-m slow $(PARALLEL) --dist loadgroup)
+test-slow: $(STAMP) ## Run the fault and soak tests, one after the other
+	@$(call pytest,-m slow)
 
 check: $(STAMP) ## Check format, lint, types, layers and dependencies
 	$(BIN)/ruff format --check --quiet

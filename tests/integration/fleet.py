@@ -21,7 +21,7 @@ from scheduler.ledger.events import ClientEnrolled, Payload, RoundClosed
 from tasks.coordinator.replay import replay_run
 from tasks.local.federation import COORDINATOR, LocalFederation, site_name
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """How long a test waits for anything: only a broken federation ever takes so long."""
 
 QUICK = {
@@ -141,6 +141,15 @@ class Fleet:
 
     def kill_coordinator(self) -> None:
         self.local.processes.kill(COORDINATOR)
+
+    def restart(self, name: str, env: Env | None = None) -> None:
+        """Kill the coordinator, or the worker of a client, and start it again."""
+        if name == COORDINATOR:
+            self.kill_coordinator()
+            self.local.start_coordinator(**(env or {}))
+        else:
+            self.kill_site(name)
+            self.start_site(name, env)
 
 
 def _clock(env: Env) -> GridClock:

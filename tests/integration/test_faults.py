@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ from scheduler.ledger.events import RoundPlanned, UpdateAccepted
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.selection.plan import derive_seed
 from tasks.coordinator.workbench import Workbench
-from tasks.local.federation import BEAT, COORDINATOR, PROJECT
+from tasks.local.federation import BEAT, COORDINATOR, PROJECT, site_name
+from tasks.local.redis_server import RedisServer
 from tests.integration.fleet import Failpoint, Fleet, assert_accounted_for, running_fleet
 
 pytestmark = pytest.mark.slow
@@ -35,10 +37,11 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     values = {"FAIRWIND_STATIC_GCO2EQ_PER_KWH": INTENSITIES}
     with running_fleet(folder / "federation", ZONES, settings=values) as fleet:
         yield fleet
+        assert_no_error_has_escaped_and_the_ledger_is_whole(fleet)
 
 
 @pytest.fixture
-def fleet(started: Fleet) -> Fleet:
+def fleet(started: Fleet, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     """The federation of all tests here, with whatever the test before killed up again."""
     running = started.local.processes.names
     if COORDINATOR not in running:
@@ -49,7 +52,28 @@ def fleet(started: Fleet) -> Fleet:
         if f"site-{client}" not in running:
             started.start_site(client)
     started.wait_alive(*ZONES)
+    # Undisturbed versions are made of the same parts of the data.
+    monkeypatch.setenv("FAIRWIND_PARTITION", ",".join(ZONES))
+    settings.load.cache_clear()
     return started
+
+
+def assert_no_error_has_escaped_and_the_ledger_is_whole(fleet: Fleet) -> None:
+    for name in fleet.local.processes.names:
+        log = fleet.log(name)
+        for room in ("common", "models", "scheduler", "tasks"):
+            assert f'File "{PROJECT / room}' not in log, name
+        assert "redis.exceptions" not in log, name
+    verified = fleet.local.fairwind("ledger", "verify")
+    assert verified.returncode == 0, verified.stderr
+    replayed = fleet.local.fairwind("ledger", "replay")
+    assert replayed.returncode == 0, replayed.stdout
+    assert replayed.stdout.endswith("all the same.\n")
+
+
+def redis_server(fleet: Fleet) -> RedisServer:
+    assert fleet.local.redis is not None
+    return fleet.local.redis
 
 
 def start(fleet: Fleet, run: str) -> None:
@@ -57,15 +81,11 @@ def start(fleet: Fleet, run: str) -> None:
     fleet.start_run(run, rounds=ROUNDS, quorum=len(ZONES))
 
 
-def assert_as_if_undisturbed(
-    fleet: Fleet, run: str, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def assert_as_if_undisturbed(fleet: Fleet, run: str, folder: Path) -> None:
     ended = fleet.wait_ended(run)
     assert ended.end_reason == "rounds"
     assert_accounted_for(fleet, run)
     assert len(fleet.events("update.accepted", run)) == ROUNDS * len(ZONES)
-    monkeypatch.setenv("FAIRWIND_PARTITION", ",".join(ZONES))
-    settings.load.cache_clear()
     assert ended.version == undisturbed_version(ended.spec, folder)
 
 
@@ -101,125 +121,98 @@ def undisturbed_version(spec: RunSpec, folder: Path) -> str:
     return version
 
 
-def test_an_undisturbed_run_gives_what_plain_function_calls_give(fleet, tmp_path, monkeypatch):
-    start(fleet, "undisturbed")
-    assert_as_if_undisturbed(fleet, "undisturbed", tmp_path, monkeypatch)
+@contextmanager
+def dies(fleet: Fleet, process: str, run: str) -> Iterator[None]:
+    fleet.restart(process)
+    yield
+    if process in ZONES:
+        fleet.wait_ended(run)
+        assert {event.client for event in fleet.events("assignment.reissued", run)} == {process}
 
 
-@pytest.mark.parametrize("place", ["site.training", "site.kept", "site.offered"])
-def test_a_site_is_killed(place, fleet, tmp_path, monkeypatch):
-    run, failpoint = f"site-killed-{place}", Failpoint(place, tmp_path)
-    fleet.kill_site("west")
-    fleet.start_site("west", failpoint.env)
-    start(fleet, run)
-    fleet.wait(failpoint.reached, place)
-    fleet.kill_site("west")
-    fleet.start_site("west")
-    assert_as_if_undisturbed(fleet, run, tmp_path, monkeypatch)
-    assert {event.client for event in fleet.events("assignment.reissued", run)} == {"west"}
-
-
-@pytest.mark.parametrize(
-    "place",
-    [
-        "round.planned",
-        "update.received",
-        "update.stored",
-        "update.recorded",
-        "round.committed",
-        "round.summed",
-    ],
-)
-def test_the_coordinator_is_killed(place, fleet, tmp_path, monkeypatch):
-    run, failpoint = f"coordinator-killed-{place}", Failpoint(place, tmp_path)
-    fleet.kill_coordinator()
-    fleet.local.start_coordinator(**failpoint.env)
-    start(fleet, run)
-    fleet.wait(failpoint.reached, place)
-    fleet.kill_coordinator()
-    fleet.local.start_coordinator()
-    assert_as_if_undisturbed(fleet, run, tmp_path, monkeypatch)
-
-
-def test_beat_is_killed(fleet, tmp_path, monkeypatch):
-    failpoint = Failpoint("site.training", tmp_path)
-    fleet.kill_site("north")
-    fleet.start_site("north", failpoint.env)
-    start(fleet, "beat-killed")
-    fleet.wait(failpoint.reached, "training")
+@contextmanager
+def beat_dies(fleet: Fleet, process: str, run: str) -> Iterator[None]:
     fleet.local.processes.kill(BEAT)
-    failpoint.release()
+    yield
     # Rounds chain on events: the run goes on without beat.
-    fleet.wait_event(RoundPlanned, "beat-killed", round=2)
+    fleet.wait_event(RoundPlanned, run, round=2)
     fleet.local.start_beat()
-    assert_as_if_undisturbed(fleet, "beat-killed", tmp_path, monkeypatch)
 
 
-def test_redis_is_killed_and_comes_back_empty(fleet, tmp_path, monkeypatch):
-    failpoint = Failpoint("site.training", tmp_path)
-    fleet.kill_site("south")
-    fleet.start_site("south", failpoint.env)
-    start(fleet, "redis-killed")
-    fleet.wait(failpoint.reached, "training")
-    fleet.local.redis.kill()
-    fleet.local.redis.restart()
-    failpoint.release()
-    assert_as_if_undisturbed(fleet, "redis-killed", tmp_path, monkeypatch)
+@contextmanager
+def redis_dies(fleet: Fleet, process: str, run: str) -> Iterator[None]:
+    redis_server(fleet).kill()
+    redis_server(fleet).restart()
+    yield
 
 
-def test_redis_is_away_when_a_site_has_trained(fleet, tmp_path, monkeypatch):
-    failpoint = Failpoint("site.training", tmp_path)
-    fleet.kill_site("west")
-    fleet.start_site("west", failpoint.env)
-    start(fleet, "redis-away")
-    fleet.wait(failpoint.reached, "training")
-    fleet.local.redis.kill()
-    failpoint.release()
-    fleet.wait(lambda: "receipt.not_sent" in fleet.log("site-west"), "a receipt that cannot leave")
-    fleet.local.redis.restart()
-    assert_as_if_undisturbed(fleet, "redis-away", tmp_path, monkeypatch)
-    assert fleet.events("assignment.failed", "redis-away") == []
-
-
-def test_redis_is_away_when_the_coordinator_records_an_update(fleet, tmp_path, monkeypatch):
-    failpoint = Failpoint("update.stored", tmp_path)
-    fleet.kill_coordinator()
-    fleet.local.start_coordinator(**failpoint.env)
-    start(fleet, "redis-away-at-accept")
-    fleet.wait(failpoint.reached, "an update")
-    fleet.local.redis.kill()
-    failpoint.release()
-    fleet.wait_event(UpdateAccepted, "redis-away-at-accept")
-    fleet.local.redis.restart()
-    assert_as_if_undisturbed(fleet, "redis-away-at-accept", tmp_path, monkeypatch)
-
-
-def test_redis_is_flushed_during_training(fleet, tmp_path, monkeypatch):
-    failpoint = Failpoint("site.training", tmp_path)
-    fleet.kill_site("south")
-    fleet.start_site("south", failpoint.env)
-    start(fleet, "flushed")
-    fleet.wait(failpoint.reached, "training")
+@contextmanager
+def redis_is_flushed(fleet: Fleet, process: str, run: str) -> Iterator[None]:
     fleet.redis.flushall()
-    failpoint.release()
-    assert_as_if_undisturbed(fleet, "flushed", tmp_path, monkeypatch)
+    yield
 
 
-def test_redis_is_flushed_when_the_bytes_of_an_update_wait_in_it(fleet, tmp_path, monkeypatch):
-    failpoint = Failpoint("site.offered", tmp_path)
-    fleet.kill_site("south")
-    fleet.start_site("south", failpoint.env)
-    start(fleet, "bytes-flushed")
-    fleet.wait(failpoint.reached, "the offer")
-    fleet.redis.flushall()
-    failpoint.release()
-    assert_as_if_undisturbed(fleet, "bytes-flushed", tmp_path, monkeypatch)
+@contextmanager
+def redis_is_away_for_a_receipt(fleet: Fleet, process: str, run: str) -> Iterator[None]:
+    redis_server(fleet).kill()
+    before = len(fleet.log(site_name(process)))
+    yield
+    fleet.wait(
+        lambda: "receipt.not_sent" in fleet.log(site_name(process))[before:],
+        "a receipt that cannot leave",
+    )
+    redis_server(fleet).restart()
+    fleet.wait_ended(run)
+    assert fleet.events("assignment.failed", run) == []
+
+
+@contextmanager
+def redis_is_away_for_an_update(fleet: Fleet, process: str, run: str) -> Iterator[None]:
+    redis_server(fleet).kill()
+    yield
+    fleet.wait_event(UpdateAccepted, run)
+    redis_server(fleet).restart()
+
+
+FAULTS = [
+    # who is stopped there, where, and what happens meanwhile
+    ("west", "site.training", dies),
+    ("west", "site.kept", dies),
+    ("west", "site.offered", dies),
+    (COORDINATOR, "round.planned", dies),
+    (COORDINATOR, "update.received", dies),
+    (COORDINATOR, "update.stored", dies),
+    (COORDINATOR, "update.recorded", dies),
+    (COORDINATOR, "round.committed", dies),
+    (COORDINATOR, "round.summed", dies),
+    ("north", "site.training", beat_dies),
+    ("south", "site.training", redis_dies),
+    ("south", "site.training", redis_is_flushed),
+    ("south", "site.offered", redis_is_flushed),
+    ("west", "site.training", redis_is_away_for_a_receipt),
+    (COORDINATOR, "update.stored", redis_is_away_for_an_update),
+]
+
+
+@pytest.mark.parametrize(("process", "place", "fault"), FAULTS)
+def test_a_fault_leaves_no_trace_in_the_model(process, place, fault, fleet, tmp_path):
+    run, failpoint = f"{process}-{place}-{fault.__name__}", Failpoint(place, tmp_path)
+    fleet.restart(process, failpoint.env)
+    start(fleet, run)
+    fleet.wait(failpoint.reached, place)
+    with fault(fleet, process, run):
+        failpoint.release()
+    assert_as_if_undisturbed(fleet, run, tmp_path)
+
+
+def test_an_undisturbed_run_gives_what_plain_function_calls_give(fleet, tmp_path):
+    start(fleet, "undisturbed")
+    assert_as_if_undisturbed(fleet, "undisturbed", tmp_path)
 
 
 def test_a_run_that_does_not_wait_for_all_survives_the_death_of_a_site(fleet, tmp_path):
     failpoint = Failpoint("site.training", tmp_path)
-    fleet.kill_site("west")
-    fleet.start_site("west", failpoint.env)
+    fleet.restart("west", failpoint.env)
     fleet.start_run("not-all", rounds=4, quorum=2, policy="fairwind")
     fleet.wait(failpoint.reached, "training")
     fleet.kill_site("west")
@@ -227,16 +220,3 @@ def test_a_run_that_does_not_wait_for_all_survives_the_death_of_a_site(fleet, tm
     assert ended.end_reason == "rounds"
     assert len(ended.closed) == 4
     assert_accounted_for(fleet, "not-all")
-
-
-def test_after_all_of_this_no_error_has_escaped_and_the_ledger_is_whole(fleet):
-    for name in fleet.local.processes.names:
-        log = fleet.log(name)
-        for room in ("common", "models", "scheduler", "tasks"):
-            assert f'File "{PROJECT / room}' not in log, name
-        assert "redis.exceptions" not in log, name
-    verified = fleet.local.fairwind("ledger", "verify")
-    assert verified.returncode == 0, verified.stderr
-    replayed = fleet.local.fairwind("ledger", "replay")
-    assert replayed.returncode == 0, replayed.stdout
-    assert replayed.stdout.endswith("all the same.\n")
