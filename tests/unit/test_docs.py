@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import tomllib
@@ -14,6 +15,7 @@ from common.settings import Settings
 from common.settings.names import ENVIRONMENT_ONLY, PREFIX, variable
 from scheduler.ledger.events import PAYLOADS
 from scheduler.ledger.events.catalogue import catalogue
+from scheduler.rounds.engine import STEPS
 from tasks.cli import fairwind
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -147,3 +149,33 @@ def test_the_fields_words_lead_to_modules_that_exist() -> None:
         assert ours
         assert paths, term
         assert [path for path in paths if not (PROJECT / path).exists()] == []
+
+
+@pytest.mark.parametrize("walk", ["One assignment in eight stops", "One update in eight stops"])
+def test_every_stop_of_a_walk_is_a_function_that_exists(walk: str) -> None:
+    text = (PROJECT / "docs" / "architecture.md").read_text("utf-8")
+    section = text.partition(f"## {walk}\n")[2].partition("\n## ")[0]
+    stops = [line for line in section.splitlines() if re.match(r"\d+\. ", line)]
+    assert 0 < len(stops) <= 8
+    for number, stop in enumerate(stops, start=1):
+        found = re.match(rf"{number}\. \[`([\w.]+)`\]\(\.\./([\w/]+\.py)\)", stop)
+        assert found, stop
+        assert found[1] in functions(PROJECT / found[2]), stop
+
+
+def functions(module: Path) -> set[str]:
+    """Return the functions of a module, those of its classes as Class.method."""
+    body = ast.parse(module.read_text("utf-8")).body
+    found = {node.name for node in body if isinstance(node, ast.FunctionDef)}
+    for owner in body:
+        if isinstance(owner, ast.ClassDef):
+            methods = [node for node in owner.body if isinstance(node, ast.FunctionDef)]
+            found |= {f"{owner.name}.{method.name}" for method in methods}
+    return found
+
+
+def test_architecture_shows_the_round_loop_in_its_order() -> None:
+    text = (PROJECT / "docs" / "architecture.md").read_text("utf-8")
+    section = text.partition("## One engine, three worlds\n")[2].partition("\n## ")[0]
+    loop = re.findall(r"^(\w+) {2,}\S", section, re.MULTILINE)
+    assert loop == ["stop", "observe", *STEPS]
