@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from scheduler.carbon.reading import FLOW_TRACED, Family
+from scheduler.carbon.family import FLOW_TRACED, Family
 from scheduler.carbon.signal import hour_number
 from scheduler.carbon.signals.trace_file import read_trace
 from scheduler.carbon.signals.typical_day import TypicalDay

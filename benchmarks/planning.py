@@ -14,8 +14,9 @@ from typing import NamedTuple, TypeVar
 
 from benchmarks.tick import measure_tick
 from common.units import emitted_gco2eq
+from scheduler.carbon.family import FLOW_TRACED
 from scheduler.carbon.grid import Grid
-from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation, Run
@@ -24,7 +25,7 @@ from scheduler.gate.judge import judge
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.selection_context import Candidate
 from scheduler.selection.plan import plan_round
-from scheduler.selection.score import WEIGHTS
+from scheduler.selection.score_weights import WEIGHTS
 from scheduler.selection.situation import patience_allowed, take_in
 
 _ZONES = 300

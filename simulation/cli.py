@@ -105,7 +105,7 @@ def _look_back(
     run: str | None, policies: Sequence[str], forecast: str | None, *, as_json: bool
 ) -> None:
     """Print what a run of the ledger came to, and would have under other policies."""
-    from simulation.counterfactual.from_ledger import read_recorded_run  # noqa: PLC0415 - loads torch
+    from simulation.counterfactual.from_ledger import read_recorded_run  # noqa: PLC0415 - loads torch,
     from simulation.counterfactual.replay import replay_under  # noqa: PLC0415
     from simulation.counterfactual.replay_table import print_counterfactual, to_json  # noqa: PLC0415
     from simulation.scenario.scenario import ForecastPart, GatePart  # noqa: PLC0415

@@ -14,7 +14,7 @@ import torch
 
 from common.clock import VirtualClock
 from models.workload import Data, Workload, load_workload
-from scheduler.carbon.reading import FLOW_TRACED, Family
+from scheduler.carbon.family import FLOW_TRACED, Family
 from scheduler.gate.gate import GateRule
 from simulation.feasible import looks_ahead_h, refuse_infeasible
 from simulation.grids.error_model import LEADS

@@ -20,7 +20,7 @@ from scheduler.rounds.engine import Engine
 from scheduler.rounds.news import grid_news
 from scheduler.rounds.virtual import follow
 from scheduler.rounds.world import Rules, World
-from scheduler.selection.score import score_weights
+from scheduler.selection.score_weights import score_weights
 from simulation.grids.grid import VirtualGrid
 from simulation.ports.availability import Availability
 from simulation.ports.history import SimulatedHistory

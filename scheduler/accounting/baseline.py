@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 
 from common.units import emitted_gco2eq
 from scheduler.accounting.booking import Booking
-from scheduler.carbon import reading
+from scheduler.carbon import mean
 
 Mean = Callable[[str, datetime, datetime], float | None]
 """The mean intensity of a zone between two instants of the grid clock, `None` if unknown."""
 
-Measured = Callable[[str, datetime, datetime], reading.Mean | None]
+Measured = Callable[[str, datetime, datetime], mean.Mean | None]
 """The same with its labels, from measured intensities alone."""
 
 

@@ -17,7 +17,9 @@ from pydantic import Field
 from scheduler.accounting.book_pages import BookPages, RoundBookings, booked_hours
 from scheduler.accounting.booking import Booking, Outcome
 from scheduler.accounting.measured import Measured, hours_of
-from scheduler.carbon.reading import Family, Mean, Reading
+from scheduler.carbon.family import Family
+from scheduler.carbon.mean import Mean
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, hour_start
 from scheduler.ledger.events import WorkRecord
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from common.messages import Energy
 from common.units import emitted_gco2eq
-from scheduler.carbon.reading import Mean
+from scheduler.carbon.mean import Mean
 
 Outcome = Literal[
     "counted",

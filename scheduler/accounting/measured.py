@@ -10,7 +10,9 @@ from functools import cache
 from pydantic import TypeAdapter
 
 from common.errors import SignalError
-from scheduler.carbon.reading import Family, Mean, Reading, mean_over
+from scheduler.carbon.family import Family
+from scheduler.carbon.mean import Mean, mean_over
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping
 from scheduler.ledger.archive import Archive
 

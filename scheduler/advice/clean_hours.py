@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from statistics import fmean
 
 from common.errors import SignalError
-from scheduler.carbon.reading import SUREST_FIRST, Reading, mean_over
+from scheduler.carbon.mean import mean_over
+from scheduler.carbon.reading import SUREST_FIRST, Reading
 from scheduler.carbon.signal import HOUR
 from scheduler.ledger.events.grid import Quality
 

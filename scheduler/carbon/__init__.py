@@ -7,7 +7,7 @@ from collections.abc import Callable
 from common.errors import SettingError
 from common.settings import Settings
 from common.settings.carbon import Source
-from scheduler.carbon.reading import FLOW_TRACED, Family
+from scheduler.carbon.family import FLOW_TRACED, Family
 from scheduler.carbon.signal import Signal
 from scheduler.carbon.signals.static import Static
 from scheduler.carbon.signals.trace import Trace

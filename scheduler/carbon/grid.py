@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from common.errors import SignalError
-from scheduler.carbon.reading import FLOW_TRACED, Family, Mean, Reading, mean_over
+from scheduler.carbon.family import FLOW_TRACED, Family
+from scheduler.carbon.mean import Mean, mean_over
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, Signal, reading_at, slot_start
 from scheduler.carbon.week import UNKNOWN, WEEK, week_of
 

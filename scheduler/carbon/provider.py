@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from scheduler.carbon.reading import Family, Reading
+from scheduler.carbon.family import Family
+from scheduler.carbon.reading import Reading
 
 
 class Provider(Protocol):

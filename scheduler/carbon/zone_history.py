@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, Self
 
-from scheduler.carbon.reading import SUREST_FIRST, Family, Reading, mean_over
+from scheduler.carbon.family import Family
+from scheduler.carbon.mean import mean_over
+from scheduler.carbon.reading import SUREST_FIRST, Reading
 from scheduler.carbon.signal import HOUR, slot_start
 from scheduler.ledger.events.grid import Quality
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from common.settings import Settings
 from scheduler.carbon import federation_family
-from scheduler.carbon.reading import FLOW_TRACED, Family
+from scheduler.carbon.family import FLOW_TRACED, Family
 from scheduler.ledger.events.gate import Code, GateChanged, State
 
 UNFIT: frozenset[Code] = frozenset({"no_reading", "stale_reading", "other_family"})

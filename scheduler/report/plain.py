@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from scheduler.accounting.booking import Booking
-from scheduler.carbon.reading import Mean
+from scheduler.carbon.mean import Mean
 from scheduler.report.report import Report
 from scheduler.report.sums import ReportSums
 

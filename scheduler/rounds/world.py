@@ -19,7 +19,7 @@ from scheduler.federation.federation import Federation, Run
 from scheduler.federation.round import ClosedRound, Round
 from scheduler.gate.gate import GateRule, gate_rule
 from scheduler.ledger.event import Draft
-from scheduler.selection.score import score_weights
+from scheduler.selection.score_weights import score_weights
 from scheduler.selection.verdict import Verdicts
 
 

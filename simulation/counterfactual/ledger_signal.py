@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from common.errors import SignalError
-from scheduler.carbon.reading import Family, Reading
+from scheduler.carbon.family import Family
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping, unknown_zone
 
 _DAY_H = 24

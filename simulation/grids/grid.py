@@ -9,8 +9,9 @@ from datetime import datetime
 import numpy as np
 
 from common.clock import VirtualClock
+from scheduler.carbon.family import FLOW_TRACED, Family
 from scheduler.carbon.grid import Grid, ZoneNow
-from scheduler.carbon.reading import FLOW_TRACED, Family, Reading
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping
 from scheduler.carbon.week import DAY, UNKNOWN, WEEK, quantiles
 from simulation.grids.foresight import Foresight

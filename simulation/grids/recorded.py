@@ -18,7 +18,8 @@ from functools import cache
 from pathlib import Path
 
 from common.errors import SettingError, SignalError
-from scheduler.carbon.reading import Family, Reading
+from scheduler.carbon.family import Family
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, hour_number, hour_start, hours_overlapping, unknown_zone
 
 FAMILY = Family("average", "lifecycle", "production")

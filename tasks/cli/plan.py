@@ -14,7 +14,8 @@ from scheduler.gate.gate import gate_rule
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.reason import explain
 from scheduler.selection.plan import SENTENCES, Plan, Situation, Verdict, plan_round, why
-from scheduler.selection.score import EXPLAINED, score_weights
+from scheduler.selection.score import EXPLAINED
+from scheduler.selection.score_weights import score_weights
 from scheduler.selection.situation import take_in
 from scheduler.status.view import find_run, newest_run
 from tasks.cli.base import as_json, ledger_to_read, print_json, print_table

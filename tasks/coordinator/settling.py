@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from common.log import get_logger
 from scheduler.accounting.book import Interval
-from scheduler.carbon.reading import Family, Reading
+from scheduler.carbon.family import Family
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.refresh import refresh_past
 from scheduler.carbon.zone_history import ZoneHistory
 from scheduler.ledger.event import Draft

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.errors import SignalError
-from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.family import FLOW_TRACED
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.zone_history import ZoneHistory
 from tasks.coordinator.zone_histories import ZoneHistories
 

@@ -11,7 +11,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from scheduler.carbon.reading import SUREST_FIRST, Family, Reading
+from scheduler.carbon.family import Family
+from scheduler.carbon.reading import SUREST_FIRST, Reading
 from scheduler.carbon.signal import HOUR, hours_overlapping
 from scheduler.carbon.signals.weather import Floats
 

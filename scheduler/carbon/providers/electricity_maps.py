@@ -16,6 +16,7 @@ from pydantic import Field
 
 from common.errors import SignalNotOffered
 from common.settings import Settings
+from scheduler.carbon.family import Family
 from scheduler.carbon.http.access import Access, address, required
 from scheduler.carbon.http.fetcher import Fetcher
 from scheduler.carbon.http.limits import ProviderAccount
@@ -31,7 +32,7 @@ from scheduler.carbon.providers.series import (
     readings_of,
     within,
 )
-from scheduler.carbon.reading import Family, Reading
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, slot_start
 
 _RANGE = timedelta(hours=240)

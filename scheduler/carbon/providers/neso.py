@@ -15,6 +15,7 @@ from pydantic import Field
 
 from common.errors import SignalNotOffered
 from common.settings import Settings
+from scheduler.carbon.family import Family
 from scheduler.carbon.http.access import Access, address
 from scheduler.carbon.http.fetcher import Fetcher
 from scheduler.carbon.http.limits import ProviderAccount
@@ -31,7 +32,7 @@ from scheduler.carbon.providers.series import (
     readings_of,
     within,
 )
-from scheduler.carbon.reading import Family, Reading
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import slot_start
 from scheduler.ledger.events.grid import Quality
 

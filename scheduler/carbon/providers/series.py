@@ -12,7 +12,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Stric
 
 from common.errors import SignalError
 from common.log import get_logger
-from scheduler.carbon.reading import SUREST_FIRST, Reading, mean_over
+from scheduler.carbon.mean import mean_over
+from scheduler.carbon.reading import SUREST_FIRST, Reading
 from scheduler.carbon.signal import slot_start
 
 _log = get_logger(__name__)

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from common.log import get_logger
 from common.settings import Settings
+from scheduler.carbon.family import Family
 from scheduler.carbon.http.fetcher import Fetcher
 from scheduler.carbon.http.response import ProviderResponse
 from scheduler.carbon.providers.series import (
@@ -31,7 +32,7 @@ from scheduler.carbon.providers.series import (
     within,
 )
 from scheduler.carbon.providers.watttime_session import SIGNAL, Session
-from scheduler.carbon.reading import Family, Reading
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, slot_start
 
 _log = get_logger(__name__)

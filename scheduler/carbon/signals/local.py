@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from common.errors import SignalError, SignalNotOffered
-from scheduler.carbon.reading import FLOW_TRACED, Family, Reading
+from scheduler.carbon.family import FLOW_TRACED, Family
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import Signal, reading_at
 
 _HORIZON = timedelta(hours=48)

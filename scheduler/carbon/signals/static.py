@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from common.errors import SettingError
-from scheduler.carbon.reading import FLOW_TRACED, Reading, implausible
+from scheduler.carbon.family import FLOW_TRACED
+from scheduler.carbon.reading import Reading, implausible
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping, unknown_zone
 
 

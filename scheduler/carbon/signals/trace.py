@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from common.errors import SignalError
-from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.family import FLOW_TRACED
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping, unknown_zone
 from scheduler.carbon.signals.trace_file import read_trace
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.family import FLOW_TRACED
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping, unknown_zone
 from scheduler.carbon.signals.weather import Floats, weather
 

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from common.messages import BlobRef, Energy, Outcome, Reason, Receipt
 from scheduler.accounting import baseline as accounting
-from scheduler.carbon.reading import FLOW_TRACED, Family, Mean, Reading
+from scheduler.carbon.family import FLOW_TRACED, Family
+from scheduler.carbon.mean import Mean
+from scheduler.carbon.reading import Reading
 from scheduler.federation.federation import Federation, Run
 from scheduler.federation.fold import apply
 from scheduler.federation.round import AssignmentState, Round

@@ -7,7 +7,8 @@ import pytest
 from common.messages import Energy
 from scheduler.accounting.baseline import account
 from scheduler.accounting.booking import Booking
-from scheduler.carbon.reading import FLOW_TRACED, Mean
+from scheduler.carbon.family import FLOW_TRACED
+from scheduler.carbon.mean import Mean
 from tests.unit.scheduler.story import HOUR, NOON
 
 ZONES = {"a": "FR", "b": "DE"}

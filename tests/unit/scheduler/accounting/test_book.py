@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from scheduler.accounting.booking import Booking
-from scheduler.carbon.reading import Family
+from scheduler.carbon.family import Family
 from scheduler.ledger.events import RunEnded, UpdateAccepted, UpdateLate, UpdateRefused
 from tests.unit.scheduler.story import HOUR, MINUTE, NOON, Story, given_up, history, spec, steps
 

@@ -6,7 +6,8 @@ import pytest
 
 from common.messages import Energy
 from scheduler.accounting.booking import Booking
-from scheduler.carbon.reading import FLOW_TRACED, Family, Mean
+from scheduler.carbon.family import FLOW_TRACED, Family
+from scheduler.carbon.mean import Mean
 from tests.unit.scheduler.story import HOUR, NOON
 
 MARGINAL = Family("marginal", "direct", "production")

@@ -10,10 +10,12 @@ from common.messages import Energy, EnergyPart
 from scheduler.accounting.booking import Booking
 from scheduler.advice import Case, RecentWork
 from scheduler.advice.chance import PastVerdict, PlannedRound
-from scheduler.carbon.reading import FLOW_TRACED, Mean, Reading
+from scheduler.carbon.family import FLOW_TRACED
+from scheduler.carbon.mean import Mean
+from scheduler.carbon.reading import Reading
 from scheduler.federation.client import Client
 from scheduler.gate.gate import GateRule
-from scheduler.selection.score import WEIGHTS
+from scheduler.selection.score_weights import WEIGHTS
 from tests.unit.scheduler.story import HOUR, MINUTE, NOON
 
 DAY = timedelta(days=1)

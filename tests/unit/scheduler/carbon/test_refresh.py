@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.errors import SignalNotOffered, SignalUnavailable
-from scheduler.carbon.reading import FLOW_TRACED, Family, Reading
+from scheduler.carbon.family import FLOW_TRACED, Family
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.refresh import refresh_around, refresh_now, refresh_past
 from scheduler.carbon.zone_history import ZoneHistory
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.carbon.reading import FLOW_TRACED, SUREST_FIRST, Reading
+from scheduler.carbon.family import FLOW_TRACED
+from scheduler.carbon.reading import SUREST_FIRST, Reading
 from scheduler.carbon.zone_history import KEPT, ZoneHistory
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import SignalError
-from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.family import FLOW_TRACED
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signals.typical_day import TypicalDay
 from scheduler.carbon.week import week_of
 from scheduler.gate.gate import Gate, GateRule

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 
 from common.errors import FederationError
-from scheduler.carbon.reading import Family
+from scheduler.carbon.family import Family
 from scheduler.ledger.events import SignalFellBack, SignalRecovered, UpdateAccepted, UpdateLate
 from scheduler.report.page import to_html
 from scheduler.report.plain import bookings_csv, months_csv, to_json

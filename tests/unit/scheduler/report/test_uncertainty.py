@@ -7,7 +7,9 @@ import pytest
 
 from common.messages import Energy, EnergyPart
 from scheduler.accounting.booking import Booking
-from scheduler.carbon.reading import FLOW_TRACED, Mean, Reading
+from scheduler.carbon.family import FLOW_TRACED
+from scheduler.carbon.mean import Mean
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import hour_number
 from scheduler.carbon.signals.typical_day import typical_days
 from scheduler.ledger.events.grid import Quality

@@ -9,8 +9,9 @@ from typing import Any
 
 from common.clock import GridClock, VirtualClock
 from common.messages import Receipt
+from scheduler.carbon.family import FLOW_TRACED
 from scheduler.carbon.grid import Grid
-from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.reading import Reading
 from scheduler.federation.federation import Federation
 from scheduler.federation.fold import apply
 from scheduler.federation.round import ClosedRound, Round
@@ -27,7 +28,7 @@ from scheduler.ledger.events import (
 from scheduler.rounds.engine import Engine
 from scheduler.rounds.expected_work import ExpectedWork, NothingLearned
 from scheduler.rounds.world import Admitted, FirstVersion, NextVersion, Rules, World
-from scheduler.selection.score import WEIGHTS
+from scheduler.selection.score_weights import WEIGHTS
 from scheduler.selection.verdict import Verdicts
 from tests.unit.scheduler.story import NOON, sha, spec
 

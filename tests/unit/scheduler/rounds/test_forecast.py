@@ -8,13 +8,14 @@ import pytest
 
 from common.clock import GridClock
 from common.errors import SignalError
+from scheduler.carbon.family import FLOW_TRACED
 from scheduler.carbon.grid import Grid
-from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.reading import Reading
 from scheduler.gate.gate import GateRule
 from scheduler.ledger.events import RunEnded
 from scheduler.rounds.forecast import ExpectedRound, forecast_rounds, why
 from scheduler.rounds.world import Rules
-from scheduler.selection.score import WEIGHTS
+from scheduler.selection.score_weights import WEIGHTS
 from tests.unit.scheduler.story import HOUR, MINUTE, NOON, Story, spec
 
 RULE = GateRule(

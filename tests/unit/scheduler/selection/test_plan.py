@@ -8,14 +8,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from common.messages import Reason, Timings
-from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.family import FLOW_TRACED
+from scheduler.carbon.reading import Reading
 from scheduler.federation.accepted import Accepted
 from scheduler.federation.client import Client
 from scheduler.federation.round import AssignmentState, Round
 from scheduler.ledger.events.gate import State
 from scheduler.policies import POLICIES
 from scheduler.selection.plan import MAX_FAILURES, Situation, derive_seed, plan_round, why
-from scheduler.selection.score import WEIGHTS
+from scheduler.selection.score_weights import WEIGHTS
 from tests.unit.scheduler.story import HOUR, NOON, gate, sha, spec
 
 

@@ -22,7 +22,7 @@ from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies import POLICIES
 from scheduler.policies.selection_context import PastUpdate
 from scheduler.selection.plan import MAX_FAILURES, Plan, plan_round
-from scheduler.selection.score import WEIGHTS
+from scheduler.selection.score_weights import WEIGHTS
 from scheduler.selection.situation import take_in
 from scheduler.selection.verdict import VERDICTS, why
 from tests.unit.scheduler.story import HOUR, NOON, gate, sha, spec

@@ -10,20 +10,20 @@ from hypothesis import strategies as st
 
 from common.errors import SettingError
 from common.units import emitted_gco2eq
-from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.family import FLOW_TRACED
+from scheduler.carbon.reading import Reading
 from scheduler.federation.client import Client
 from scheduler.selection.client_table import ClientTable
 from scheduler.selection.score import (
     EXPLAINED,
     UNITS,
-    WEIGHTS,
     Score,
     _quantile,
     expected_gco2eqs,
     score_figures,
     score_fleet,
-    score_weights,
 )
+from scheduler.selection.score_weights import WEIGHTS, score_weights
 from tests.unit.scheduler.story import HOUR, NOON
 
 

@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.family import FLOW_TRACED
+from scheduler.carbon.reading import Reading
 from scheduler.federation.client import Client
 from scheduler.gate.gate import GateRule
 from scheduler.status.outlook import gates_ahead

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from common.clock import GridClock
 from common.errors import FederationError, SettingError
-from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.family import FLOW_TRACED
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, hour_start
 from scheduler.federation.opening import FederationLedger, open_ledger
 from scheduler.ledger.blobs import Blobs

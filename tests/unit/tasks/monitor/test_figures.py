@@ -15,7 +15,9 @@ from common.messages import Energy
 from common.settings import Settings
 from scheduler.accounting.booking import Booking
 from scheduler.accounting.totals import Totals
-from scheduler.carbon.reading import FLOW_TRACED, Mean, Reading
+from scheduler.carbon.family import FLOW_TRACED
+from scheduler.carbon.mean import Mean
+from scheduler.carbon.reading import Reading
 from scheduler.federation.opening import open_ledger
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import ClientEnrolled, ClientJoined, RunEnded, RunStarted

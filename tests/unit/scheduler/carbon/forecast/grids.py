@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from scheduler.carbon.family import FLOW_TRACED
 from scheduler.carbon.forecast import Forecast, forecast
 from scheduler.carbon.forecast.hourly_history import HourlyHistory
-from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import hour_number
 from scheduler.carbon.signals.weather import Floats
 from scheduler.ledger.events.grid import Quality

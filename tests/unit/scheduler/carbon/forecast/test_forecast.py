@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import SignalError
+from scheduler.carbon.family import FLOW_TRACED
 from scheduler.carbon.forecast import Forecast, forecast
-from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signals.weather import Floats
 from tests.unit.scheduler.carbon.forecast.grids import (
     HOUR,

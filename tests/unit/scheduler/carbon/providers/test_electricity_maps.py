@@ -11,10 +11,11 @@ import httpx
 import pytest
 
 from common.errors import SignalNotOffered, SignalUnavailable
+from scheduler.carbon.family import Family
 from scheduler.carbon.http.fetcher import Fetcher
 from scheduler.carbon.http.limits import NOT_OFFERED_FOR, REFUSED_FOR
 from scheduler.carbon.providers import PROVIDERS
-from scheduler.carbon.reading import Family, Reading
+from scheduler.carbon.reading import Reading
 from tests.fakes.electricity_maps import KEY, FakeElectricityMaps
 from tests.fakes.grid import expected_gco2eq_per_kwh, gco2eq_per_kwh
 from tests.fakes.limits import MemoryLimits

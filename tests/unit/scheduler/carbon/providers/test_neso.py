@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.errors import SignalNotOffered, SignalUnavailable
+from scheduler.carbon.family import Family
 from scheduler.carbon.http.limits import REFUSED_FOR
-from scheduler.carbon.reading import Family, Reading
+from scheduler.carbon.reading import Reading
 from tests.fakes.grid import expected_gco2eq_per_kwh, gco2eq_per_kwh
 from tests.fakes.neso import FakeNeso
 from tests.unit.scheduler.carbon.providers.asking import NOW, Asking

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from structlog.testing import capture_logs
 
+from scheduler.carbon.family import FLOW_TRACED
 from scheduler.carbon.providers.series import (
     Utc,
     chunks,
@@ -19,7 +20,7 @@ from scheduler.carbon.providers.series import (
     in_order,
     readings_of,
 )
-from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import slot_start
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -10,9 +10,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from common.errors import SignalNotOffered, SignalUnavailable
+from scheduler.carbon.family import Family
 from scheduler.carbon.http.limits import REFUSED_FOR
 from scheduler.carbon.providers import watttime
-from scheduler.carbon.reading import Family, Reading
+from scheduler.carbon.reading import Reading
 from tests.fakes.grid import expected_gco2eq_per_kwh, gco2eq_per_kwh
 from tests.fakes.watttime import FakeWattTime
 from tests.unit.scheduler.carbon.providers.asking import NOW, Asking
