@@ -1,7 +1,6 @@
-import json
-
 """A reading refuses what it cannot mean, and a mean refuses what it cannot cover."""
 
+import json
 import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
