@@ -1,4 +1,4 @@
-"""`make bench`: rounds, large updates, energy, grids, forecasts, simulated rounds, plans."""
+"""`make bench`: rounds, updates, energy, grids, forecasts, simulation, plans, ledgers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import argparse
 from benchmarks.batched import measure_batched
 from benchmarks.energy import measure_meter
 from benchmarks.forecast_table import print_forecasts
+from benchmarks.ledger import measure_ledger
 from benchmarks.planning import measure_planning
 from benchmarks.refresh import measure_refresh
 from benchmarks.rounds import CASES, measure
@@ -20,6 +21,7 @@ _OTHERS = {
     "batched": measure_batched,
     "planning": measure_planning,
     "simulation": measure_simulation,
+    "ledger": measure_ledger,
 }
 """Benchmarks that are no rounds."""
 
@@ -31,9 +33,14 @@ def main() -> None:
         "cases", nargs="*", choices=[*CASES, *_OTHERS, []], help="which; all if left out"
     )
     parser.add_argument("--clients", type=int, default=4)
+    parser.add_argument(
+        "--million", action="store_true", help="ledger: also one of 1,000,000 events (ten minutes)"
+    )
     arguments = parser.parse_args()
     for name in arguments.cases or [*CASES, *_OTHERS]:
-        if name in _OTHERS:
+        if name == "ledger":
+            measure_ledger(million=arguments.million)
+        elif name in _OTHERS:
             _OTHERS[name]()
         else:
             print_result(measure(CASES[name], clients=arguments.clients))

@@ -1,0 +1,206 @@
+"""A long ledger: a federation of ten clients that trains day and night, through our own code.
+
+Every ten minutes of grid time a round: eight clients answer, one of twenty work without counting.
+Every hour new readings, a few gates that change, and measured intensities. Each run has 500 rounds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from random import Random
+
+from common.clock import GridClock
+from common.messages import BlobRef, Energy, Receipt, Timings, update_key
+from scheduler.carbon.grid import Grid
+from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping
+from scheduler.federation.federation import Federation
+from scheduler.federation.opening import FederationLedger
+from scheduler.gate.gate import Gate
+from scheduler.ledger.event import Draft
+from scheduler.ledger.events import (
+    ClientEnrolled,
+    ClientJoined,
+    GateChanged,
+    GridSettled,
+    ReadingRecord,
+    RoundEvaluated,
+    RoundPlanned,
+    RunEnded,
+    RunOpened,
+    RunStarted,
+    UpdateAccepted,
+    UpdateLate,
+)
+from scheduler.ledger.run_spec import RunSpec
+from scheduler.rounds.admission import admitted_body
+from scheduler.rounds.drafts import answered_body, closed_body, committed_body
+from scheduler.rounds.news import grid_news
+
+ZONES = ("FR", "SE-SE3", "GB", "DE", "PL", "US-CAL-CISO")
+CLIENTS = tuple(f"site-{n:02}" for n in range(10))
+ROUNDS = 500
+
+_START = datetime(2024, 1, 1, tzinfo=UTC)
+_STEP = timedelta(minutes=10)
+_COHORT = 8
+_NBYTES = 38_440
+_CLOCK = GridClock()
+
+
+class Waves:
+    """A signal whose zones go up and down each day, each at its own level."""
+
+    name = "waves"
+
+    def zones(self) -> tuple[str, ...]:
+        """Return the ids of all zones it knows."""
+        return ZONES
+
+    def readings(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
+        """Return every hour that overlaps `[start, end)`, in order; see `Signal.readings`."""
+        return [_wave(zone, hour) for hour in hours_overlapping(start, end)]
+
+
+@lru_cache(maxsize=4096)
+def _wave(zone: str, hour: int) -> Reading:
+    level = 60.0 + 90.0 * ZONES.index(zone)
+    value = level * (1.0 + 0.3 * math.sin(hour / 24 * math.tau) + 0.1 * math.sin(hour * 0.7))
+    start = hour_start(hour)
+    return Reading(zone, start, start + HOUR, value, Waves.name, FLOW_TRACED, "measured")
+
+
+class LongLedger:
+    """Appends to a ledger what happens in such a federation, hour by hour.
+
+    Args:
+        ledger: An empty one.
+    """
+
+    def __init__(self, ledger: FederationLedger) -> None:
+        self._ledger = ledger
+        self._grid = Grid(Waves())
+        self._rng = Random(0)  # noqa: S311 - figures for a benchmark
+        self._now = _START
+        self._run = ""
+        with ledger.transaction(at=self._now) as tx:
+            for n, client in enumerate(CLIENTS):
+                enrolled = ClientEnrolled(zone=ZONES[n % len(ZONES)], num_examples=500)
+                tx.append(Draft(enrolled, client=client))
+        with ledger.transaction(at=self._now) as tx:
+            for n, client in enumerate(CLIENTS):
+                joined = ClientJoined(incarnation=_sha(client)[:32], host="host", pid=n + 1)
+                tx.append(Draft(joined, client=client))
+
+    def grow(self, events: int) -> None:
+        """Let time pass until there are so many events."""
+        while self._ledger.latest_seq() < events:
+            self._hour()
+            for _ in range(HOUR // _STEP):
+                self._round()
+
+    def _hour(self) -> None:
+        with self._ledger.transaction(at=self._now) as tx:
+            tx.append(*grid_news(tx.state, {z: self._grid.zone(z, self._now) for z in ZONES}))
+            for client in self._rng.sample(CLIENTS, 3):
+                tx.append(Draft(self._gate(tx.state.clients[client].zone), client=client))
+            hour = _hour_of(self._now) - 1
+            found: dict[str, tuple[ReadingRecord, ...]] = {
+                zone: (_wave(zone, hour).to_record(),) for zone in ZONES
+            }
+            tx.append(Draft(GridSettled(readings=found)))
+
+    def _gate(self, zone: str) -> GateChanged:
+        value = _wave(zone, _hour_of(self._now)).gco2eq_per_kwh
+        numbers = {
+            "intensity_gco2eq_per_kwh": value,
+            "threshold_gco2eq_per_kwh": 200.0,
+            "ceiling_gco2eq_per_kwh": 1000.0,
+        }
+        return Gate("open", self._now, "below_threshold", numbers).to_payload()
+
+    def _round(self) -> None:
+        self._open_run()
+        name, cohort = self._run, sorted(self._rng.sample(CLIENTS, _COHORT))
+        with self._ledger.transaction(at=self._now) as tx:
+            number = len(tx.state.runs[name].closed) + 1
+            planned = RoundPlanned(
+                base_version=_sha(f"{name}/{number - 1}"), cohort=tuple(cohort), target=_COHORT - 1,
+                deadline_s=600.0, valid_until=self._now + HOUR, exponent=20,
+                expected_gco2eq=self._rng.random(), verdicts=_sha(f"verdicts/{name}/{number}"),
+            )  # fmt: skip
+            tx.append(Draft(planned, run=name, round=number))
+        self._now += _STEP / 2
+        with self._ledger.transaction(at=self._now) as tx:
+            for client in cohort:
+                tx.append(self._answered(tx.state, self._receipt(number, client)))
+        self._close(name, number)
+        self._now += _STEP / 2
+
+    def _close(self, name: str, number: int) -> None:
+        with self._ledger.transaction(at=self._now) as tx:
+            run = tx.state.runs[name]
+            assert run.open_round is not None  # noqa: S101 - it was just planned
+            closed = closed_body(
+                tx.state, run, run.open_round, self._grid, grid_now=self._now,
+                version=_sha(f"{name}/{number}"), phases={"train_s": self._rng.random()},
+            )  # fmt: skip
+            scored = RoundEvaluated(metrics={"accuracy": self._rng.random()}, evaluate_s=0.1)
+            for payload in (committed_body(run.open_round), closed, scored):
+                tx.append(Draft(payload, run=name, round=number))
+            if number == ROUNDS:
+                ended = RunEnded(reason="rounds", last_version=closed.version)
+                tx.append(Draft(ended, run=name))
+
+    def _open_run(self) -> None:
+        """Start the next run where none is under way."""
+        runs = self._ledger.state().runs
+        if self._run and runs[self._run].ended_at is None:
+            return
+        self._run = f"run-{len(runs) + 1}"
+        spec = RunSpec(id=self._run, workload="digits", rounds=ROUNDS, cohort=_COHORT)
+        opened = RunOpened(version=_sha(f"{self._run}/0"), num_params=9610, scored_here=True)
+        with self._ledger.transaction(at=self._now) as tx:
+            tx.append(Draft(RunStarted(spec=spec), run=self._run))
+            tx.append(Draft(opened, run=self._run))
+
+    def _receipt(self, number: int, client: str) -> Receipt:
+        draw = self._rng.random
+        took = timedelta(seconds=60 + 200 * draw())
+        receipt = Receipt(
+            run=self._run, round=number, client=client, attempt=0, outcome="declined",
+            started_at=self._now - took, ended_at=self._now, sent_at=self._now, incarnation="i",
+            num_examples=400 + int(100 * draw()), loss=draw(), utility=20 * draw(),
+            timings=Timings(queue_s=draw(), pull_s=draw(), train_s=60 * draw(), push_s=draw()),
+            energy=Energy(
+                energy_wh=10 * draw(), method="rapl", quality="measured", pue=1.2, idle_wh=draw(),
+                idle_s=300 * draw(), embodied_gco2eq=draw(),
+            ),
+        )  # fmt: skip
+        sha256 = _sha(f"{self._run}/{number}/{client}")
+        ref = BlobRef(key=update_key(receipt), sha256=sha256, nbytes=_NBYTES)
+        return receipt.model_copy(update={"outcome": "trained", "update": ref})
+
+    def _answered(self, state: Federation, receipt: Receipt) -> Draft:
+        work = answered_body(
+            state, self._grid, _CLOCK, receipt, pulled_nbytes=_NBYTES, network_kwh_per_gb=0.01
+        )
+        if self._rng.random() < 0.05:  # noqa: PLR2004 - one of twenty
+            return Draft(UpdateLate(work=work), receipt.run, receipt.round, receipt.client)
+        admission = admitted_body(
+            state, receipt, sha256=work.sha256 or "", nbytes=_NBYTES, norm=self._rng.random(),
+            num_examples=receipt.num_examples, wall_now=self._now,
+        )  # fmt: skip
+        accepted = UpdateAccepted(work=work, admission=admission)
+        return Draft(accepted, receipt.run, receipt.round, receipt.client)
+
+
+def _hour_of(at: datetime) -> int:
+    return hours_overlapping(at, at + timedelta.resolution)[0]
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
