@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import structlog
 
 from benchmarks.long_ledger import LongLedger
 from common.clock import GridClock
@@ -75,6 +78,7 @@ def measure_ledger(*, million: bool = False) -> None:
     """Print what ledgers of 10,000 and 100,000 events cost, and one of 1,000,000 if wanted."""
     sizes = (*SIZES, MILLION) if million else SIZES
     print(f"\nledger: up to {sizes[-1]:,} events ...", flush=True)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     # In memory where that is possible: making the ledger would wait for the disk at each event.
     memory = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:

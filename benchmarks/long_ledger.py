@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from random import Random
 
-from common.clock import GridClock
+from common.clock import GridClock, SystemClock
 from common.messages import BlobRef, Energy, Receipt, Timings, update_key
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import FLOW_TRACED, Reading
@@ -48,7 +48,7 @@ _START = datetime(2024, 1, 1, tzinfo=UTC)
 _STEP = timedelta(minutes=10)
 _COHORT = 8
 _NBYTES = 38_440
-_CLOCK = GridClock()
+_CLOCK = SystemClock(GridClock())
 
 
 class Waves:

@@ -61,14 +61,12 @@ class Measured:
             end: Its end; the same instant for what holds then.
             family: Readings of others are left out; `None` takes all.
         """
-        if zone not in self.recent:
-            return None
-        readings = {
-            reading.start: reading
-            for hour in hours_of(start, end)
-            for reading in self._at(zone, hour)
-            if family in (None, reading.family)
-        }
+        readings: dict[datetime, Reading] = {}
+        for hour in hours_of(start, end):
+            known = self._at(zone, hour)
+            if not known:
+                return None  # most often so, while work waits for its measured intensities
+            readings |= {r.start: r for r in known if family in (None, r.family)}
         try:
             return mean_over(list(readings.values()), start, end)
         except SignalError:
@@ -77,7 +75,8 @@ class Measured:
     def has(self, zone: str, hour: int, family: Family | None) -> bool:
         """Return whether all of an hour is known."""
         start = hour_start(hour)
-        return self.mean(zone, start, start + HOUR, family) is not None
+        known = bool(self._at(zone, hour))
+        return known and self.mean(zone, start, start + HOUR, family) is not None
 
     def shelve(self) -> None:
         """Move the oldest hours of each zone into the archive if they are too many."""
@@ -100,7 +99,7 @@ class Measured:
                     for reading in self.archive.page(_kind(), page.name)
                     if reading.start < start + HOUR and reading.end > start
                 )
-        return found + self.recent[zone].get(hour, [])
+        return found + self.recent.get(zone, {}).get(hour, [])
 
 
 def hours_of(start: datetime, end: datetime) -> Sequence[int]:

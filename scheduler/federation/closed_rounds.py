@@ -18,6 +18,10 @@ AT_HAND = 2048
 """So many updates of the last rounds stay decoded; a page is made when there are twice as many."""
 
 
+LOOKED_AT = 8
+"""So often, in rounds, it is seen to whether there are too many."""
+
+
 @dataclass(slots=True)
 class ClosedSums:
     """Sums over the closed rounds; `None` where any of them is unknown.
@@ -111,6 +115,8 @@ class ClosedRounds(Sequence[ClosedRound]):
 
     def shelve(self) -> None:
         """Move the oldest of the last rounds into the archive if they have too many updates."""
+        if len(self.recent) % LOOKED_AT:
+            return
         weight = sum(map(_weight, self.recent))
         if weight < 2 * AT_HAND:
             return

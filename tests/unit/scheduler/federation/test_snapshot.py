@@ -27,6 +27,7 @@ def little_at_hand():
     with pytest.MonkeyPatch.context() as patch:
         for module in (book, closed_rounds, measured, zone_readings):
             patch.setattr(module, "AT_HAND", 2)
+        patch.setattr(closed_rounds, "LOOKED_AT", 1)
         yield
 
 
