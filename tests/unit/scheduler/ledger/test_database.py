@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -48,14 +49,14 @@ def read_as_a_stranger(url: str, other: Path) -> str:
 
 
 @pytest.fixture
-def in_the_open(tmp_path):
-    """Return a folder that others may enter."""
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+def in_the_open():
+    """Return a folder that others may enter; pytest's own folders are for one user alone."""
+    with tempfile.TemporaryDirectory() as outer:
+        Path(outer).chmod(0o755)
+        folder = Path(outer) / "open"
+        folder.mkdir()
+        yield folder
         folder.chmod(0o755)
-    folder = tmp_path / "open"
-    folder.mkdir()
-    yield folder
-    folder.chmod(0o755)
 
 
 def test_a_reader_works_while_another_process_holds_the_write_lock(ledger, url, path):
