@@ -14,8 +14,9 @@ from random import Random
 
 from common.clock import GridClock, SystemClock
 from common.messages import BlobRef, Energy, Receipt, Timings, update_key
+from scheduler.carbon.family import FLOW_TRACED
 from scheduler.carbon.grid import Grid
-from scheduler.carbon.reading import FLOW_TRACED, Reading
+from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping
 from scheduler.federation.federation import Federation
 from scheduler.federation.opening import FederationLedger
