@@ -21,7 +21,7 @@ from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation, Run
 from scheduler.gate.gate import GateRule
-from scheduler.gate.judge import judge
+from scheduler.gate.judge import ZoneJudge
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.selection_context import Candidate
 from scheduler.selection.plan import plan_round
@@ -153,10 +153,10 @@ def _loop(state: Federation, grid: Grid, rule: GateRule, now: datetime) -> list[
     """Plan as one would without columns: a gate, a score and a candidate a client."""
     clients, allowed = list(state.clients.values()), patience_allowed(state)
     gates = {
-        c.id: judge(
-            c.gate, grid.zone(c.zone, now).reading, grid.zone(c.zone, now).week, rule=rule, now=now,
-            waiting_since=c.waiting_since or now, patience_allowed=allowed,
-        )
+        c.id: ZoneJudge(
+            grid.zone(c.zone, now).reading, grid.zone(c.zone, now).week, rule=rule, now=now,
+            patience_allowed=allowed,
+        ).gate(c.gate, c.waiting_since or now)
         for c in clients
     }  # fmt: skip
     grams = {c.id: _expected_gco2eq(c, grid.zone(c.zone, now).reading) for c in clients}

@@ -20,7 +20,7 @@ from scheduler.carbon.reading import Reading
 from scheduler.carbon.week import week_of
 from scheduler.federation.federation import Run
 from scheduler.gate.gate import GateRule
-from scheduler.gate.judge import judge
+from scheduler.gate.judge import ZoneJudge
 from scheduler.selection.score import score_figures
 from scheduler.selection.verdict_blob import VerdictRow, VerdictTable
 
@@ -103,10 +103,8 @@ class Shift:
     def _opens(self, reading: Reading) -> bool:
         now = reading.start
         week = week_of(reading, self.past, now)
-        gate = judge(
-            None, reading, week, rule=self.rule, now=now, waiting_since=now, patience_allowed=False
-        )
-        return gate.is_open
+        judge = ZoneJudge(reading, week, rule=self.rule, now=now, patience_allowed=False)
+        return judge.gate(None, waiting_since=now).is_open
 
 
 def look_back(client: str, rounds: Iterable[PlannedRound]) -> Chances | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from scheduler.carbon.reading import Reading, refuse_naive
@@ -11,42 +12,72 @@ from scheduler.gate.gate import PATIENCE, UNFIT, Gate, GateRule
 from scheduler.ledger.events.gate import Code, State
 
 
-def judge(
-    before: Gate | None,
-    now_reading: Reading | None,
-    week: Mapping[str, float],
-    *,
-    rule: GateRule,
-    now: datetime,
-    waiting_since: datetime,
-    patience_allowed: bool,
-) -> Gate:
-    """Return the gate of a client at `now`.
+class ZoneJudge:
+    """Judges the gates of one zone at one instant. What all its clients share is worked out once.
 
     Args:
-        before: The gate as last judged; `None` at first.
-        now_reading: What holds in the client's zone at `now`; `None` if nothing is known.
+        reading: What holds in the zone at `now`; `None` if nothing is known.
         week: What is clean and what is usual in the zone, as `week_of` returns it.
         rule: When gates open and close.
         now: The time on the grid clock, aware.
-        waiting_since: When the client last trained or its gate was last open, whichever is later.
-            A gate that turns unknown for a while, or was closed by the ceiling, starts no new wait.
         patience_allowed: Whether the gram budget allows an exception.
 
     Raises:
         SignalError: If `now` is naive.
     """
-    refuse_naive(now)
-    grid = _judge_grid(now_reading, week, rule, now)
-    waited = now - waiting_since
-    state, reason = _settle(
-        grid, before.state if before else None, dwells=_dwells(before, rule, now),
-        spent=waited >= rule.patience, patience_allowed=patience_allowed,
-        unknown_may_train=rule.unknown_may_train,
-    )  # fmt: skip
-    since = before.since if before is not None and before.state == state else now
-    numbers = _numbers_of(reason, now_reading, week, rule)
-    return Gate(state, since, reason, numbers | _spans(reason, rule, now - since, waited))
+
+    def __init__(
+        self,
+        reading: Reading | None,
+        week: Mapping[str, float],
+        *,
+        rule: GateRule,
+        now: datetime,
+        patience_allowed: bool,
+    ) -> None:
+        refuse_naive(now)
+        self._reading, self._week, self._rule, self._now = reading, week, rule, now
+        self._patience_allowed = patience_allowed
+        self._grid = _judge_grid(reading, week, rule, now)
+        self._gates: dict[tuple[State | None, datetime | None, bool], Gate] = {}
+
+    def gate(self, before: Gate | None, waiting_since: datetime) -> Gate:
+        """Return the gate of a client.
+
+        Args:
+            before: The gate as last judged; `None` at first.
+            waiting_since: When the client last trained or its gate was last open, whichever is
+                later. A gate that turns unknown for a while, or was closed by the ceiling, starts
+                no new wait.
+        """
+        waited = self._now - waiting_since
+        spent = waited >= self._rule.patience
+        facts = (before.state, before.since, spent) if before else (None, None, spent)
+        gate = self._gates.get(facts)
+        if gate is None:
+            gate = self._gates[facts] = self._judge(before, spent=spent)
+        if gate.reason not in PATIENCE:
+            return gate
+        own = {
+            "waited_s": waited.total_seconds(),
+            "patience_s": self._rule.patience.total_seconds(),
+        }
+        return replace(gate, numbers={**gate.numbers, **own})
+
+    def _judge(self, before: Gate | None, *, spent: bool) -> Gate:
+        """Return the gate of all clients with that gate before, but for how long they waited."""
+        rule, now = self._rule, self._now
+        state, reason = _settle(
+            self._grid, before.state if before else None, dwells=_dwells(before, rule, now),
+            spent=spent, patience_allowed=self._patience_allowed,
+            unknown_may_train=rule.unknown_may_train,
+        )  # fmt: skip
+        since = before.since if before is not None and before.state == state else now
+        numbers = _numbers_of(reason, self._reading, self._week, rule)
+        if reason == "dwell":
+            changed_s, dwell_s = (now - since).total_seconds(), rule.dwell.total_seconds()
+            numbers |= {"changed_s": changed_s, "dwell_s": dwell_s}
+        return Gate(state, since, reason, numbers)
 
 
 def _judge_grid(
@@ -126,12 +157,3 @@ def _numbers_of(
         "ceiling_gco2eq_per_kwh": rule.ceiling_gco2eq_per_kwh,
         **week,
     }
-
-
-def _spans(reason: Code, rule: GateRule, changed: timedelta, waited: timedelta) -> dict[str, float]:
-    """Return the numbers that are a client's own: how long it has been so, and how long at most."""
-    if reason == "dwell":
-        return {"changed_s": changed.total_seconds(), "dwell_s": rule.dwell.total_seconds()}
-    if reason in PATIENCE:
-        return {"waited_s": waited.total_seconds(), "patience_s": rule.patience.total_seconds()}
-    return {}

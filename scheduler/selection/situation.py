@@ -12,7 +12,7 @@ from scheduler.carbon.signal import HOUR
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation, Run
 from scheduler.gate.gate import Gate, GateRule
-from scheduler.gate.judge import judge
+from scheduler.gate.judge import ZoneJudge
 from scheduler.policies import find_policy, policy_options
 from scheduler.selection.plan import Situation
 
@@ -69,13 +69,14 @@ def judge_gates(
     """Return every client's gate at `now`, by client id."""
     clients, allowed = list(clients), patience_allowed(state)
     zones = {zone: grid.zone(zone, now) for zone in {client.zone for client in clients}}
+    judges = {
+        name: ZoneJudge(zone.reading, zone.week, rule=rule, now=now, patience_allowed=allowed)
+        for name, zone in zones.items()
+    }
     return {
-        client.id: judge(
-            client.gate, zones[client.zone].reading, zones[client.zone].week, rule=rule, now=now,
-            waiting_since=client.waiting_since or now, patience_allowed=allowed,
-        )
+        client.id: judges[client.zone].gate(client.gate, client.waiting_since or now)
         for client in clients
-    }  # fmt: skip
+    }
 
 
 def patience_allowed(state: Federation) -> bool:

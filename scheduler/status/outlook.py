@@ -11,7 +11,7 @@ from scheduler.carbon.signal import HOUR, slot_start
 from scheduler.carbon.week import UNKNOWN, WEEK, week_of
 from scheduler.federation.client import Client
 from scheduler.gate.gate import Gate, GateRule
-from scheduler.gate.judge import judge
+from scheduler.gate.judge import ZoneJudge
 
 
 def gates_ahead(
@@ -45,10 +45,8 @@ def gates_ahead(
         past = readings[bisect_right(starts, at - WEEK - HOUR) : index + 1]
         week = week_of(reading, past, at) if reading else UNKNOWN
         was_open = gate is not None and gate.state == "open"
-        gate = judge(
-            gate, reading, week, rule=rule, now=at, waiting_since=waiting_since,
-            patience_allowed=patience_allowed,
-        )  # fmt: skip
+        judge = ZoneJudge(reading, week, rule=rule, now=at, patience_allowed=patience_allowed)
+        gate = judge.gate(gate, waiting_since)
         if gate.state == "open_by_patience" or (was_open and not gate.is_open):
             waiting_since = at
         ahead.append(gate)

@@ -16,7 +16,7 @@ from scheduler.carbon.reading import Reading
 from scheduler.carbon.signals.typical_day import TypicalDay
 from scheduler.carbon.week import week_of
 from scheduler.gate.gate import Gate, GateRule
-from scheduler.gate.judge import judge
+from scheduler.gate.judge import ZoneJudge
 from scheduler.gate.sentence import _SENTENCES, explain
 from scheduler.ledger.event import canonical
 from scheduler.ledger.events.gate import Code, GateChanged, State
@@ -63,7 +63,9 @@ def decide(before=None, intensity: float | None = None, history=HISTORY, **chang
     }
     reading = None if intensity is None else at(intensity)
     week = week_of(reading, history, NOW) if reading else {}
-    return judge(before, reading, week, **(arguments | changes))
+    arguments |= changes
+    waiting_since = arguments.pop("waiting_since")
+    return ZoneJudge(reading, week, **arguments).gate(before, waiting_since)
 
 
 @pytest.mark.parametrize(
@@ -320,12 +322,12 @@ def _changes(readings, rule) -> tuple[int, int]:
         arguments: dict[str, Any] = {
             "rule": rule,
             "now": reading.start,
-            "waiting_since": reading.start,
             "patience_allowed": False,
         }
         week = week_of(reading, readings[max(0, i - 168) : i + 1], reading.start)
-        kept.append(judge(kept[-1] if kept else None, reading, week, **arguments))
-        forgetful.append(judge(None, reading, week, **arguments).state)
+        judge = ZoneJudge(reading, week, **arguments)
+        kept.append(judge.gate(kept[-1] if kept else None, reading.start))
+        forgetful.append(judge.gate(None, reading.start).state)
     states = [g.state for g in kept]
     return (
         sum(a != b for a, b in pairwise(states)),
