@@ -17,7 +17,7 @@ from simulation.study.conduct import StudyResults
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _README = _PROJECT / "README.md"
-_MARKER = "<!-- study-quick -->"
+_MARKER = "<!-- study -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ class Making:
 def write(results: StudyResults, making: Making, folder: Path) -> list[Path]:
     """Write everything into a folder and return what was written.
 
-    The quick study also goes between its markers in README.md, if it is the whole of it and the
-    folder is the project's.
+    The summary of the full study also goes between its markers in README.md, if the folder is the
+    project's.
     """
     folder.mkdir(parents=True, exist_ok=True)
     made = making.description(results)
@@ -66,7 +66,7 @@ def write(results: StudyResults, making: Making, folder: Path) -> list[Path]:
     for name, picture in draw(results, quick=making.quick).items():
         (folder / name).write_text(picture, "utf-8")
         written.append(folder / name)
-    if making.quick and folder.resolve() == _PROJECT / "docs" / "study":
+    if not making.quick and folder.resolve() == _PROJECT / "docs" / "study":
         _put_into_readme(opening(results))
         written.append(_README)
     return written

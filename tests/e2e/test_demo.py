@@ -21,6 +21,12 @@ from tests.e2e.browser import chromium, find_chromium
 
 PROJECT = Path(__file__).resolve().parents[2]
 
+ZONES = r"grid time( +[a-z]+){6}\n( +[A-Z][A-Z-]+){6}   gCO2eq/kWh\n"
+GATES = r"[A-Z][a-z]{2} \d\d:\d\d( +\d+ (open|shut)){6}\n"
+ROUND = (
+    r"[A-Z][a-z]{2} \d\d:\d\d  Round +\d+/12  accuracy \d+\.\d %  +\d+(\.\d+)? [um]?gCO2eq  "
+    r"trained at [a-z]+(, [a-z]+)+\n"
+)
 SUMMARY = (
     r"Round 12/12  accuracy \d+\.\d %  \d+(\.\d+)? [um]?gCO2eq  "
     r"\(run now: \d+(\.\d+)? [um]?gCO2eq\)\n"
@@ -111,6 +117,8 @@ def test_demo_trains_twelve_rounds_and_leaves_nothing_behind(tmp_path: Path) -> 
         if find_chromium():
             _look_at_the_page(running, tmp_path)
         assert running.wait() == 0, running.said
+        assert re.search(ZONES + GATES, running.said), running.said
+        assert len(re.findall(ROUND, running.said)) == 12, running.said
         assert re.search(SUMMARY + r"\Z", running.said), running.said
         assert running.processes() == []
     if not find_chromium():
@@ -159,6 +167,17 @@ def test_demo_that_fails_says_why_and_leaves_nothing_behind(tmp_path: Path) -> N
         assert running.processes() == []
 
 
-def test_readme_shows_what_the_demo_prints() -> None:
+def test_readme_shows_eight_lines_of_what_the_demo_prints() -> None:
     readme = (PROJECT / "README.md").read_text()
-    assert re.search(SUMMARY, readme)
+    (shown,) = re.findall(r"^```\n(grid time.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    assert len(shown.splitlines()) == 8
+    assert re.fullmatch(ZONES + GATES + ROUND * 2 + SUMMARY, shown)
+
+
+def test_the_page_of_the_demonstration_shows_all_that_it_prints() -> None:
+    page = (PROJECT / "docs" / "demo.md").read_text()
+    (shown,) = re.findall(r"^```\n(Fairwind .*?)^```$", page, re.MULTILINE | re.DOTALL)
+    rounds = f"((?:{GATES})*{ROUND}){{12}}"
+    assert re.search(ZONES + rounds + r"\n" + SUMMARY + r"\Z", shown)
+    for line in (PROJECT / "README.md").read_text().partition("grid time")[2].splitlines()[1:8]:
+        assert line in shown

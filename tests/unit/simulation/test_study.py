@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -18,7 +18,7 @@ from simulation.outcome import Outcome, RoundOutcome
 from simulation.run import simulate
 from simulation.study import policy_tables
 from simulation.study.all_chapters import full_study, quick_study
-from simulation.study.chapters import page_of
+from simulation.study.chapters import opening, page_of, quick_page_of
 from simulation.study.charts import bars, curves, draw
 from simulation.study.cli import study
 from simulation.study.comparison import compare, holm_p
@@ -28,7 +28,9 @@ from simulation.study.measures import Row, Yardstick, longest_wait_h, measure, y
 from simulation.study.sections import targets
 from simulation.study.statistics import estimate, holm, paired_p
 
-KEPT = Path(__file__).resolve().parents[3] / "docs" / "study" / "quick.json"
+PROJECT = Path(__file__).resolve().parents[3]
+PAGES = PROJECT / "docs" / "study"
+KEPT = PAGES / "quick.json"
 
 
 def closed(number: int, accuracy: float, cohort: tuple[str, ...] = ("a", "b")) -> RoundOutcome:
@@ -206,3 +208,38 @@ def test_kept_results_are_found_again(who):
     assert found.decisions == told["decisions"]
     for name in ("grams_to_target", "final", "gco2eq", "jain"):
         assert getattr(found, name) == pytest.approx(told[name], rel=1e-3), name
+
+
+def results_of(path: Path, chapters: tuple[Chapter, ...]) -> tuple[StudyResults, str]:
+    """Return the results that a study has left, and how they were made."""
+    kept = json.loads(path.read_text("utf-8"))
+    known = {chapter: Yardstick(**by) for chapter, by in kept["chapters"].items()}
+    names = [field.name for field in fields(Row)]
+    rows = tuple(
+        Row(**{name: line.get(name, () if name == "curve" else None) for name in names})
+        for line in kept["rows"]
+    )
+    return StudyResults(chapters, known, rows), kept["made"]
+
+
+def test_the_pages_and_the_readme_show_the_kept_results():
+    quick, made = results_of(KEPT, quick_study())
+    assert (PAGES / "quick.md").read_text("utf-8") == quick_page_of(quick, made)
+    full, made = results_of(PAGES / "results.json", full_study())
+    assert (PAGES / "README.md").read_text("utf-8") == page_of(full, made)
+    marked = re.findall(
+        "<!-- study -->\n(.*?)\n<!-- study -->",
+        (PROJECT / "README.md").read_text("utf-8"),
+        re.DOTALL,
+    )
+    assert marked == [opening(full)]
+
+
+def test_every_figure_of_the_readmes_losses_is_in_the_study():
+    page = (PAGES / "README.md").read_text("utf-8")
+    readme = (PROJECT / "README.md").read_text("utf-8")
+    losses = readme.partition("**Where it loses:**\n")[2].partition("\n## ")[0]
+    figures = re.findall(r"\d+(?:\.\d+)?(?: of \d)?", losses)
+    assert len(figures) >= 8
+    for figure in figures:
+        assert re.search(rf"(?<![\d.]){re.escape(figure)}(?![\d.]*\d)", page), figure
