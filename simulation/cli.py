@@ -179,7 +179,7 @@ def _written(path: Path | None) -> Iterator[Journal | None]:
     if path is None:
         yield None
         return
-    from common.clock import GridClock  # noqa: PLC0415 - only where a ledger is asked for
+    from common.clock import GridClock  # noqa: PLC0415 - only where a ledger is written
     from scheduler.federation.opening import open_ledger  # noqa: PLC0415
     from scheduler.ledger.blobs import Blobs  # noqa: PLC0415
     from simulation.ports.journal import OnDisk  # noqa: PLC0415

@@ -21,14 +21,14 @@ from scheduler.policies.selection_context import SelectionContext
 def select(context: SelectionContext) -> list[str]:
     """Return those with the least expected grams, ties by id.
 
-    Where nobody's grams are known, the intensity of the grid stands in for them. A candidate whose
+    Where all grams are unknown, the intensity of the grid stands in for them. A candidate whose
     figure is unknown counts as the median of the known ones: neither preferred nor left out. If
-    nothing is known of anybody, all tie.
+    all is unknown, all tie.
     """
     pool = CandidateTable.of(context.candidates)
     # g_c, or CI_c if no g_c is known: one unit for all, as only its order matters.
-    nobody = np.isnan(pool.gco2eq).all()
-    costs = pool.intensity_gco2eq_per_kwh if nobody else pool.gco2eq
+    all_unknown = np.isnan(pool.gco2eq).all()
+    costs = pool.intensity_gco2eq_per_kwh if all_unknown else pool.gco2eq
     if not np.isnan(costs).all():
         costs = np.where(np.isnan(costs), np.nanmedian(costs), costs)
     return [pool.clients[place] for place in pool.ranked(costs)[: context.wanted]]

@@ -5,7 +5,7 @@ github.com/birnbaum/flwr-lowcarb. There is no paper; the formulas are those of i
 `CarbonAwareStrategy`. With p_c the rounds client c took part in, H the hours looked ahead and
 CI_c(h) the forecast of its grid in h hours:
 
-    window_c = round(max(0, 2 p_c / p_max - 1) * H); H for everybody while p_max = 0
+    window_c = round(max(0, 2 p_c / p_max - 1) * H); H for all while p_max = 0
     score_c  = MAX - CI_c(0)                                if window_c = 0
                min over 1 <= h <= window_c of CI_c(h) - CI_c(0)    otherwise
                -MAX                                         if p_c > 80th percentile of all p
@@ -13,7 +13,7 @@ CI_c(h) the forecast of its grid in h hours:
 
 So a client with at most about half of the most rounds trains at once, the cleanest of them first;
 the others train when their grid is about to get dirtier, not while it is about to get cleaner; and
-the barred fill only places that nobody else takes.
+the barred fill only places that no other client takes.
 
 Simplified: the three kinds of score are compared as a tuple, kind first, because MAX - CI_c(0)
 loses CI_c(0) to rounding where MAX is the greatest integer. Ties go by id; the original leaves them
@@ -43,7 +43,7 @@ def select(context: SelectionContext) -> list[str]:
     """Return those with the highest scores.
 
     A candidate whose intensity now is unknown is left out, and so is one with a window and no
-    forecast of its next hour: what it would gain by waiting cannot be said.
+    forecast of its next hour: what it would gain by waiting is unknown.
     """
     candidates = context.candidates
     if not candidates:

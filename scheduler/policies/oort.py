@@ -61,7 +61,7 @@ def select(context: SelectionContext) -> list[str]:
     """Return as many candidates as are wanted: the most useful and fast, and some unexplored.
 
     An explored client of unknown utility counts as the median of the others, an unexplored one of
-    unknown sample count or duration likewise; where nothing is known of anyone, all count alike.
+    unknown sample count or duration likewise; where all are unknown, all count the same.
     """
     candidates = sorted(context.candidates, key=lambda candidate: candidate.client)
     places = min(context.wanted, len(candidates))

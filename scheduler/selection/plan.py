@@ -156,7 +156,7 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
 
 
 def plan_scoring(situation: Situation, cohort: Collection[str]) -> Plan:
-    """Plan who scores a run's last version: those of its last cohort that may work now.
+    """Plan which clients score a run's last version: those of its last cohort that may work now.
 
     Args:
         situation: The federation at this instant.

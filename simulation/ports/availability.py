@@ -23,11 +23,11 @@ class Availability:
 
     @property
     def next_at(self) -> datetime | None:
-        """When somebody comes or goes next; `None` if nobody ever does."""
+        """When the availability of a site changes next; `None` if never."""
         return self._switches[0][0] if self._switches else None
 
     def news(self, clients: Mapping[str, Client], now: datetime) -> list[Draft]:
-        """Return who came and who went until `now`."""
+        """Return the sites whose availability changed until `now`."""
         changed: dict[str, Client] = {}
         beats: dict[str, Heartbeat] = {}
         while self._switches and self._switches[0][0] <= now:

@@ -12,7 +12,7 @@ from simulation.ports.journal import Journal
 
 
 class SimulatedHistory:
-    """Appends to a journal, which nobody else does.
+    """Appends to a journal, as the only writer.
 
     Args:
         journal: Takes the events.
@@ -33,7 +33,7 @@ class SimulatedHistory:
         return self._journal.state
 
     def append(self, *drafts: Draft, after: int) -> bool:  # noqa: ARG002 - the port's
-        """Append drafts; nobody appends meanwhile."""
+        """Append drafts; there is no other writer."""
         self._journal.record(self._clock.now, *drafts)
         for draft in drafts:
             self._on_event(draft)

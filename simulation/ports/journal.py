@@ -15,11 +15,11 @@ from scheduler.selection.verdict_blob import keep_verdicts
 
 
 class Journal(Protocol):
-    """Where events go, and the federation as they tell it."""
+    """Where events go, and the federation folded from them."""
 
     @property
     def keeps(self) -> bool:
-        """Whether events can be read again, so that they should say all."""
+        """Whether events can be read again, so that they must be complete."""
 
     @property
     def state(self) -> Federation:

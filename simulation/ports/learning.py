@@ -35,7 +35,7 @@ from scheduler.rounds.world import Admitted, FirstVersion, Learning, NextVersion
 
 @dataclass(frozen=True, slots=True)
 class TrainingFigures:
-    """What training told of one update; `norm` is its L2 norm, NaN if it diverged."""
+    """The figures of training for one update; `norm` is its L2 norm, NaN if it diverged."""
 
     loss: float | None
     utility: float | None
@@ -64,7 +64,7 @@ class Learner(Learning, Protocol):
 
     @property
     def batched(self) -> bool | None:
-        """Whether all clients of a round train at once; `None` if nobody trains."""
+        """Whether all clients of a round train at once; `None` without training."""
 
     @property
     def reason(self) -> str:
@@ -143,15 +143,15 @@ class NoLearning(_InMemory):
         """Do nothing."""
 
     def figures(self, client: str) -> TrainingFigures | None:  # noqa: ARG002 - the protocol's
-        """Return figures that say nothing."""
+        """Return empty figures."""
         return _NOTHING
 
     def num_held_out(self, client: str) -> int:  # noqa: ARG002 - the protocol's
-        """Return 0: nobody tests."""
+        """Return 0: there are no tests."""
         return 0
 
     def held_out_metrics(self, client: str) -> Mapping[str, float]:  # noqa: ARG002 - the protocol's
-        """Return nothing: nobody tests."""
+        """Return nothing: there are no tests."""
         return {}
 
     def admit(self, run: Run, receipt: Receipt) -> Admitted:  # noqa: ARG002 - the port's
@@ -166,7 +166,7 @@ class NoLearning(_InMemory):
         return NextVersion(self.version, None)
 
     def score(self, run: Run, closed: ClosedRound) -> dict[str, float]:  # noqa: ARG002 - the port's
-        """Return nothing: nobody tests."""
+        """Return nothing: there are no tests."""
         return {}
 
 
@@ -258,7 +258,7 @@ class InMemoryLearning(_InMemory):
             self._trained[client] = updates, row, float(norm)
 
     def figures(self, client: str) -> TrainingFigures | None:
-        """Return what training told of a client's update; `None` if it has not trained."""
+        """Return the figures of training for a client's update; `None` if it has not trained."""
         if client not in self._trained:
             return None
         updates, row, norm = self._trained[client]
@@ -332,7 +332,7 @@ class InMemoryLearning(_InMemory):
 
 
 def _guess(outputs: torch.Tensor) -> torch.Tensor:
-    """Return the class that logits speak for: `(n, classes)`, or `(n,)` for yes or no."""
+    """Return the class of logits: `(n, classes)`, or `(n,)` for yes or no."""
     return (outputs > 0).long() if outputs.dim() == 1 else outputs.argmax(dim=1)
 
 

@@ -23,10 +23,10 @@ class VirtualSite:
     """One client's machine, and what it is doing.
 
     Attributes:
-        part: What the scenario says of its group.
+        part: Its group in the scenario.
         power_w: While it works.
         examples_per_s: Examples it trains on each second, but for jitter.
-        free_at: When it has done all that it was asked for so far.
+        free_at: When all its assignments so far are done.
         starts: How often it was started: part of its incarnation's name.
     """
 

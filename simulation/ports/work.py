@@ -30,7 +30,7 @@ Neural Language Models", 2020, section 2.1."""
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a site is asked to do.
+    """The work of one assignment.
 
     Attributes:
         examples: On how many it works, each once.
@@ -50,7 +50,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Arrival:
-    """A receipt on its way, without what only training could tell; ordered by arrival."""
+    """A receipt on its way, without the figures of training; ordered by arrival."""
 
     at: datetime
     client: str
@@ -113,7 +113,7 @@ def _answer(
 
 
 def _update(job: Job) -> BlobRef:
-    """Return the claim check of an update that nobody stores: its name stands for its bytes."""
+    """Return the claim check of an update that is not stored: its name stands for its bytes."""
     key = f"update.{job.part.client}.{job.spec.id}.{job.round.number}"
     digest = hashlib.sha256(f"{key}.{job.part.attempt}".encode()).hexdigest()
     return BlobRef(key=key, sha256=digest, nbytes=job.pushed_nbytes)
@@ -134,7 +134,7 @@ class VirtualWork:
         learner: Knows sizes, and what training gives.
         clock: What time it is.
         journal: Holds the state.
-        readings: What changed in the grids; `None` where nobody reads it again.
+        readings: What changed in the grids; `None` where it is not read again.
     """
 
     def __init__(
@@ -186,7 +186,7 @@ class VirtualWork:
         )  # fmt: skip
 
     def lost(self, run: Run) -> list[str]:  # noqa: ARG002 - the port's
-        """Return nobody: nothing is lost on its way here."""
+        """Return no client: nothing is lost on its way here."""
         return []
 
     def settled(self, receipt: Receipt) -> None:
@@ -203,7 +203,7 @@ class VirtualWork:
         return self._availability.next_at
 
     def arrive(self) -> Receipt:
-        """Return the receipt that arrives next, with what only learning could tell."""
+        """Return the receipt that arrives next, with the figures of training."""
         receipt = heapq.heappop(self._heap).receipt
         if receipt.outcome == "evaluated":
             held_out = {

@@ -21,7 +21,7 @@ def find_file(path: Path, *, beside: Path | None = None) -> Path:
             return candidate.resolve()
     msg = (
         f"There is no file {path}, neither as it stands, nor beside the scenario, nor in "
-        f"FAIRWIND_DATA ({data or 'not set'}), so nothing was simulated. docs/data.md says where "
-        "to get the data; let FAIRWIND_DATA name their folder, or correct the path."
+        f"FAIRWIND_DATA ({data or 'not set'}), so nothing was simulated. "
+        "See docs/data.md for where to get the data; let FAIRWIND_DATA name their folder, or correct the path."
     )
     raise SettingError(msg)

@@ -80,9 +80,9 @@ def _ahead(pool: CandidateTable, most_h: float) -> Floats:
     now = np.full(len(pool.zones), np.nan)
     np.fmin.at(now, pool.zone, pool.intensity_gco2eq_per_kwh)
     ahead[:, 0] = np.where(np.isnan(now), ahead[:, 0], now)
-    silent = np.isnan(ahead).all(axis=1)
-    worst = np.nanmax(ahead) if not silent.all() else 1.0
-    ahead[silent] = worst
+    unknown = np.isnan(ahead).all(axis=1)
+    worst = np.nanmax(ahead) if not unknown.all() else 1.0
+    ahead[unknown] = worst
     gaps = np.isnan(ahead)
     return np.where(gaps, np.nanmean(ahead, axis=1, keepdims=True), ahead)
 
