@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Generic
 
 from common.clock import GridClock
-from scheduler.ledger.event import Draft, Event, canonical, chain_hash, stamp
+from scheduler.ledger.event import Draft, Event, canonical, chain_hash, read_payload, stamp
 from scheduler.ledger.projection import S
 
 
@@ -21,7 +21,7 @@ class Transaction(Generic[S]):
 
     def __init__(self, state: S, clock: GridClock, at: datetime) -> None:
         self.state = state
-        self.at = at
+        self.at = at.astimezone(UTC)
         self.grid_at = clock.at(at)
         self._drafts: list[Draft] = []
 
@@ -46,8 +46,10 @@ class Transaction(Generic[S]):
             prev, seq, stamp(self.at), stamp(self.grid_at), draft.kind, draft.run, draft.round,
             draft.client, body,
         )  # fmt: skip
+        # The payload as every later reader will see it: its dicts come back sorted, for one.
+        payload = read_payload(seq, draft.kind, body)
         event = Event(
-            seq, self.at, self.grid_at, draft.payload, draft.run, draft.round, draft.client,
+            seq, self.at, self.grid_at, payload, draft.run, draft.round, draft.client,
             prev, digest,
         )  # fmt: skip
         return event, body

@@ -16,6 +16,7 @@ from common.errors import LedgerError
 from scheduler.federation.federation import Federation
 from scheduler.federation.fold import apply
 from scheduler.federation.opening import FederationLedger, open_ledger
+from scheduler.federation.snapshot import dump
 from scheduler.ledger.event import GENESIS, Draft, canonical, stamp
 from scheduler.ledger.events import (
     ClientEnrolled,
@@ -107,6 +108,7 @@ def test_the_writer_sees_what_every_later_reader_will_see(url):
     )
     again = open_ledger(url, CLOCK)
     assert again.state() == ledger.state()
+    assert dump(again.state()) == dump(ledger.state())
     due = ledger.state().runs["r"].due_at
     assert due is not None
     assert due.astimezone(UTC).hour == 22
@@ -306,6 +308,8 @@ def test_replaying_the_ledger_gives_the_state(tmp_path_factory, steps, sizes):
             assert follower.state() == writer.state()
     newcomer = open_ledger(url, CLOCK)
     assert newcomer.state() == follower.state() == writer.state()
+    # To the letter: whichever process writes the snapshot, it is the same.
+    assert dump(newcomer.state()) == dump(follower.state()) == dump(writer.state())
     folded = Federation()
     for event in newcomer.events():
         apply(folded, event)

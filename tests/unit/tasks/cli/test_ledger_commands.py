@@ -1,0 +1,98 @@
+"""Reading commands wait for nobody and write nothing; `ledger verify` checks the snapshot, too."""
+
+import json
+import sqlite3
+import zlib
+
+import pytest
+from click.testing import CliRunner, Result
+
+from common import settings
+from common.clock import GridClock
+from scheduler.federation.opening import open_ledger
+from scheduler.federation.snapshot import load
+from scheduler.ledger import ledger as module
+from scheduler.ledger.archive import Archive
+from scheduler.ledger.event import Draft
+from tasks.cli import fairwind
+from tests.unit.scheduler.report.golden import golden
+
+READING = (
+    ("status",), ("clients",), ("run", "list"), ("run", "show", "r"), ("report", "r"),
+    ("ledger", "show"), ("ledger", "verify"),
+)  # fmt: skip
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    """Write the golden run into a ledger file, with a snapshot after its last event."""
+    monkeypatch.setenv("FAIRWIND_HOME", str(tmp_path))
+    settings.load.cache_clear()
+    events = golden().events
+    monkeypatch.setattr(module, "EVERY", len(events))
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", GridClock())
+    for event in events:
+        with ledger.transaction(at=event.at) as tx:
+            tx.append(Draft(event.payload, event.run, event.round, event.client))
+    ledger.close()
+    yield tmp_path / "ledger.sqlite"
+    settings.load.cache_clear()
+
+
+def call(*words: str) -> Result:
+    return CliRunner().invoke(fairwind, list(words))
+
+
+@pytest.mark.parametrize("words", READING, ids=" ".join)
+def test_reading_commands_work_while_another_process_holds_the_lock(path, words):
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("PRAGMA journal_mode=WAL")
+    holder.execute("BEGIN IMMEDIATE")
+    done = call(*words)
+    holder.close()
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("words", READING, ids=" ".join)
+def test_reading_commands_leave_the_ledger_and_its_snapshots_as_they_were(path, words):
+    folder = path.with_name("ledger.sqlite.snapshots")
+    kept = [path, *(file for file in folder.rglob("*") if file.is_file())]
+    before = {file: file.read_bytes() for file in kept}
+    assert call(*words).exit_code == 0
+    assert {file: file.read_bytes() for file in kept} == before
+    assert {file for file in folder.rglob("*") if file.is_file()} == set(kept[1:])
+
+
+@pytest.mark.parametrize("words", READING, ids=" ".join)
+def test_without_a_ledger_one_line_says_so(tmp_path, monkeypatch, words):
+    monkeypatch.setenv("FAIRWIND_HOME", str(tmp_path))
+    settings.load.cache_clear()
+    done = call(*words)
+    settings.load.cache_clear()
+    assert done.exit_code == 1
+    assert done.output.startswith("Error: There is no ledger at ")
+
+
+def test_verify_says_that_the_snapshot_is_what_the_events_add_up_to(path):
+    done = call("ledger", "verify")
+    events = len(golden().events)
+    assert f"{events} events, all as written" in done.output
+    assert f"The snapshot of event {events} is what they add up to." in done.output
+    body = json.loads(call("ledger", "verify", "--json").output)
+    assert body["snapshot"] == {"seq": events, "fault": None}
+
+
+def test_verify_refuses_a_snapshot_with_figures_of_its_own(path):
+    snapshot = next(path.with_name("ledger.sqlite.snapshots").glob("*.snapshot"))
+    _, _, rest = snapshot.read_bytes().partition(b"\n")
+    state = load(zlib.decompress(rest), Archive())
+    state.runs["r"].totals.counted_gco2eq = 0.0
+    snapshot.unlink()
+    ledger = open_ledger(f"sqlite:///{path}", GridClock())
+    ledger._snapshots.write(state)
+    ledger.close()
+    assert "Error" not in call("status").output
+    done = call("ledger", "verify")
+    assert done.exit_code == 1
+    assert "its state is not what the events add up to" in done.output
+    assert "Remove the folder of snapshots" in done.output
