@@ -29,7 +29,7 @@ def data_file(workload: str, name: str) -> Path:
     if not path.is_file():
         msg = (
             f"There is no file {path}, so the workload {workload} has no data. "
-            f"see docs/data.md for where to get it; put it there, or correct FAIRWIND_DATA."
+            f"See docs/data.md for where to get it; put it there, or correct FAIRWIND_DATA."
         )
         raise WorkloadError(msg)
     return path

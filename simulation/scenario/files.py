@@ -22,6 +22,7 @@ def find_file(path: Path, *, beside: Path | None = None) -> Path:
     msg = (
         f"There is no file {path}, neither as it stands, nor beside the scenario, nor in "
         f"FAIRWIND_DATA ({data or 'not set'}), so nothing was simulated. "
-        "See docs/data.md for where to get the data; let FAIRWIND_DATA name their folder, or correct the path."
+        "See docs/data.md for where to get the data; let FAIRWIND_DATA name their folder, or "
+        "correct the path."
     )
     raise SettingError(msg)
