@@ -8,7 +8,8 @@ from hypothesis import given
 
 from common.messages import Timings
 from scheduler.federation.federation import Federation, SignalState
-from scheduler.federation.fold import apply, change
+from scheduler.federation.fold import apply
+from scheduler.federation.fold.change import change
 from scheduler.ledger.events import (
     PAYLOADS,
     AssignmentFailed,

@@ -146,10 +146,10 @@ def test_the_code_of_a_snapshot_changes_with_any_code_that_folds(tmp_path, monke
     known = code()
     assert code.__wrapped__() == known
     sources = dict(snapshot._sources())
-    assert {"scheduler/federation/fold.py", "scheduler/accounting/book.py"} <= sources.keys()
+    assert {"scheduler/federation/fold/rounds.py", "scheduler/accounting/book.py"} <= sources.keys()
     changed = tmp_path / "fold.py"
-    changed.write_text(sources["scheduler/federation/fold.py"].read_text() + "\n")
-    sources["scheduler/federation/fold.py"] = changed
+    changed.write_text(sources["scheduler/federation/fold/rounds.py"].read_text() + "\n")
+    sources["scheduler/federation/fold/rounds.py"] = changed
     monkeypatch.setattr(snapshot, "_sources", lambda: iter(sources.items()))
     assert code.__wrapped__() != known
 

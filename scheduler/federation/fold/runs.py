@@ -1,0 +1,76 @@
+"""What events about runs change."""
+
+from __future__ import annotations
+
+from scheduler.federation.closed_rounds import ClosedRounds
+from scheduler.federation.federation import Federation, Run
+from scheduler.federation.fold.bookings import enter, lose_open
+from scheduler.federation.fold.change import change
+from scheduler.federation.run import Blocked
+from scheduler.ledger.event import Event
+from scheduler.ledger.events import (
+    RunBlocked,
+    RunEnded,
+    RunOpened,
+    RunStarted,
+    RunStopRequested,
+    RunUnblocked,
+    RunWaiting,
+)
+
+
+@change.register
+def _run_started(started: RunStarted, event: Event, state: Federation) -> None:
+    spec = started.spec
+    state.runs[event.run] = Run(
+        spec, event.at, event.grid_at, last_planned_seq=event.seq,
+        due_at=spec.due(event.grid_at), baseline_at=spec.due(event.grid_at),
+        closed=ClosedRounds(state.archive),
+    )  # fmt: skip
+    state.active[event.run] = None
+
+
+@change.register
+def _run_opened(opened: RunOpened, event: Event, state: Federation) -> None:
+    run = state.runs[event.run]
+    run.version = opened.version
+    run.num_params = opened.num_params
+    run.scored_here = opened.scored_here
+
+
+@change.register
+def _run_waiting(waiting: RunWaiting, event: Event, state: Federation) -> None:
+    state.runs[event.run].waiting = waiting
+
+
+@change.register
+def _run_blocked(blocked: RunBlocked, event: Event, state: Federation) -> None:
+    run = state.runs[event.run]
+    since = run.blocked.since if run.blocked else event.at
+    run.blocked = Blocked(blocked.step, blocked.text, since)
+
+
+@change.register
+def _run_unblocked(_: RunUnblocked, event: Event, state: Federation) -> None:
+    state.runs[event.run].blocked = None
+
+
+@change.register
+def _run_stop_requested(_: RunStopRequested, event: Event, state: Federation) -> None:
+    state.runs[event.run].stop_requested = True
+
+
+@change.register
+def _run_ended(ended: RunEnded, event: Event, state: Federation) -> None:
+    run = state.runs[event.run]
+    run.ended_at, run.grid_ended_at = event.at, event.grid_at
+    run.end_reason = ended.reason
+    run.waiting = run.blocked = None
+    if run.open_round is not None:
+        # A round cut off makes no version: its work was spent, but does not count.
+        enter(state, state.book.cut_off(run.id, run.open_round.number))
+        lose_open(state, run, run.open_round)
+        run.open_round = None
+    state.active.pop(run.id, None)
+    run.closed.shelve_all()
+    state.book.shelve(state.open_rounds())
