@@ -88,6 +88,13 @@ class Book:
         for each in self.recent.values():
             yield from each.pieces.values()
 
+    def ended_after(self, since: datetime) -> Iterator[Booking]:
+        """Yield the bookings of work that ended after an instant; older pages are not read."""
+        for each in (*self.pages.not_before(since), *self.recent.values()):
+            for booking in each.pieces.values():
+                if booking.ended_at is not None and booking.ended_at > since:
+                    yield booking
+
     def archived(self) -> Iterator[str]:
         """Yield the names of everything in the archive that this book refers to."""
         yield from (page.name for page in self.pages.pages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 
 from pydantic import TypeAdapter
@@ -62,6 +63,13 @@ class BookPages:
         """Yield the rounds that are in the archive alone."""
         for page in self.pages:
             yield from self._rounds(page)
+
+    def not_before(self, since: datetime) -> Iterator[RoundBookings]:
+        """Yield the rounds of the pages with work in the hour of an instant, or later."""
+        first = hours_of(since, since)[0]
+        for page in self.pages:
+            if page.last_hour is not None and page.last_hour >= first:
+                yield from self._rounds(page)
 
     def add(self, rounds: list[RoundBookings]) -> None:
         """Put rounds into a new page."""

@@ -55,7 +55,7 @@ class RecentWork:
             firsts.setdefault((event.run, event.round), event)
         return cls(
             now,
-            tuple(b for b in state.book if b.ended_at is not None and b.ended_at > since),
+            tuple(state.book.ended_after(since)),
             tuple(
                 PlannedRound.planned(state.runs[event.run], event.grid_at, verdicts)
                 for event in firsts.values()

@@ -61,10 +61,10 @@ class LedgerReader(Generic[S]):
         with reading(self._engine) as connection:
             yield from map(as_event, rows_after(connection, after, run))
 
-    def newest(self, kind: str, *, limit: int) -> list[Event]:
-        """Return the newest events of one kind in order, no more than `limit`."""
+    def newest(self, kind: str | None = None, run: str | None = None, *, limit: int) -> list[Event]:
+        """Return the newest events in order, no more than `limit`, of one kind or run or of all."""
         with reading(self._engine) as connection:
-            rows = newest_rows(connection, kind, limit=limit)
+            rows = newest_rows(connection, kind, run, limit=limit)
         return [as_event(row) for row in reversed(rows)]
 
     def verify(self) -> Verification:

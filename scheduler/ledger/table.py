@@ -94,10 +94,16 @@ def rows_after(connection: Connection, seq: int, run: str | None = None) -> Iter
     yield from connection.execute(query)
 
 
-def newest_rows(connection: Connection, kind: str, *, limit: int) -> list[Row]:
-    """Return the newest rows of one kind, newest first."""
-    query = sa.select(events).where(events.c.kind == kind).order_by(events.c.seq.desc())
-    return list(connection.execute(query.limit(limit)))
+def newest_rows(
+    connection: Connection, kind: str | None, run: str | None, *, limit: int
+) -> list[Row]:
+    """Return the newest rows, newest first, of one kind or run or of all."""
+    query = sa.select(events).order_by(events.c.seq.desc()).limit(limit)
+    if kind is not None:
+        query = query.where(events.c.kind == kind)
+    if run is not None:
+        query = query.where(events.c.run == run)
+    return list(connection.execute(query))
 
 
 def as_event(row: Row) -> Event:

@@ -21,7 +21,8 @@ def ledger() -> None:
 @as_json
 def show(run: str | None, last: int | None, *, as_json: bool) -> None:
     """Print the events, oldest first."""
-    events = list(ledger_to_read().events(run=run))[-(last or 0) :]
+    opened = ledger_to_read()
+    events = opened.newest(run=run, limit=last) if last else opened.events(run=run)
     if as_json:
         print_json(
             [

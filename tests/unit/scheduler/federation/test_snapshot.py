@@ -125,6 +125,20 @@ def test_a_receipt_of_an_old_round_is_booked_once_and_beside_the_others(tmp_path
     assert dump(state) == dump(told.state)
 
 
+def test_recent_work_is_found_without_reading_old_pages(tmp_path):
+    told = long_story()
+    state = through_files(told.state, tmp_path)
+    for hours in (0, 1, 5, 12, 13):
+        since = told.now - hours * HOUR
+        late = [b for b in state.book if b.ended_at is not None and b.ended_at > since]
+        assert list(state.book.ended_after(since)) == late
+    oldest = state.book.pages.pages[0].name
+    for path in tmp_path.rglob(oldest):
+        path.unlink()
+    state.archive._read.clear()
+    assert len(list(state.book.ended_after(told.now - 5 * HOUR))) == 15
+
+
 def test_the_score_of_an_old_round_is_kept(tmp_path):
     told = long_story()
     state = through_files(told.state, tmp_path)

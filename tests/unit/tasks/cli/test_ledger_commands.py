@@ -73,6 +73,15 @@ def test_without_a_ledger_one_line_says_so(tmp_path, monkeypatch, words):
     assert done.output.startswith("Error: There is no ledger at ")
 
 
+def test_the_last_events_are_shown_in_order(path):
+    every = json.loads(call("ledger", "show", "--json").output)
+    assert json.loads(call("ledger", "show", "--last", "3", "--json").output) == every[-3:]
+    of_run = [event for event in every if event["run"] == "r"]
+    shown = json.loads(call("ledger", "show", "--run", "r", "--last", "99", "--json").output)
+    assert shown == of_run
+    assert len(call("ledger", "show", "--last", "2").output.splitlines()) == 2
+
+
 def test_verify_says_that_the_snapshot_is_what_the_events_add_up_to(path):
     done = call("ledger", "verify")
     events = len(golden().events)
