@@ -27,6 +27,7 @@ READING = (
 def path(tmp_path, monkeypatch):
     """Write the golden run into a ledger file, with a snapshot after its last event."""
     monkeypatch.setenv("FAIRWIND_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)  # where a report is written
     settings.load.cache_clear()
     events = golden().events
     monkeypatch.setattr(module, "EVERY", len(events))
