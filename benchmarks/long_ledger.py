@@ -37,9 +37,9 @@ from scheduler.ledger.events import (
     UpdateLate,
 )
 from scheduler.ledger.run_spec import RunSpec
-from scheduler.rounds.admission import admitted_body
-from scheduler.rounds.drafts import answered_body, closed_body, committed_body
-from scheduler.rounds.news import grid_news
+from scheduler.rounds.admission import make_admission
+from scheduler.rounds.observations import grid_events
+from scheduler.rounds.payloads import round_closed, round_committed, work_record
 
 ZONES = ("FR", "SE-SE3", "GB", "DE", "PL", "US-CAL-CISO")
 CLIENTS = tuple(f"site-{n:02}" for n in range(10))
@@ -105,7 +105,7 @@ class LongLedger:
 
     def _hour(self) -> None:
         with self._ledger.transaction(at=self._now) as tx:
-            tx.append(*grid_news(tx.state, {z: self._grid.zone(z, self._now) for z in ZONES}))
+            tx.append(*grid_events(tx.state, {z: self._grid.zone(z, self._now) for z in ZONES}))
             for client in self._rng.sample(CLIENTS, 3):
                 tx.append(Draft(self._gate(tx.state.clients[client].zone), client=client))
             hour = _hour_of(self._now) - 1
@@ -145,12 +145,12 @@ class LongLedger:
         with self._ledger.transaction(at=self._now) as tx:
             run = tx.state.runs[name]
             assert run.open_round is not None  # noqa: S101 - it was just planned
-            closed = closed_body(
+            closed = round_closed(
                 tx.state, run, run.open_round, self._grid, grid_now=self._now,
                 version=_sha(f"{name}/{number}"), phases={"train_s": self._rng.random()},
             )  # fmt: skip
             scored = RoundEvaluated(metrics={"accuracy": self._rng.random()}, evaluate_s=0.1)
-            for payload in (committed_body(run.open_round), closed, scored):
+            for payload in (round_committed(run.open_round), closed, scored):
                 tx.append(Draft(payload, run=name, round=number))
             if number == ROUNDS:
                 ended = RunEnded(reason="rounds", last_version=closed.version)
@@ -186,12 +186,12 @@ class LongLedger:
         return receipt.model_copy(update={"outcome": "trained", "update": ref})
 
     def _answered(self, state: Federation, receipt: Receipt) -> Draft:
-        work = answered_body(
+        work = work_record(
             state, self._grid, _CLOCK, receipt, pulled_nbytes=_NBYTES, network_kwh_per_gb=0.01
         )
         if self._rng.random() < 0.05:  # noqa: PLR2004 - one of twenty
             return Draft(UpdateLate(work=work), receipt.run, receipt.round, receipt.client)
-        admission = admitted_body(
+        admission = make_admission(
             state, receipt, sha256=work.sha256 or "", nbytes=_NBYTES, norm=self._rng.random(),
             num_examples=receipt.num_examples, wall_now=self._now,
         )  # fmt: skip

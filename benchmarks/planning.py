@@ -26,7 +26,7 @@ from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.selection_context import Candidate
 from scheduler.selection.plan import plan_round
 from scheduler.selection.score_weights import WEIGHTS
-from scheduler.selection.situation import patience_allowed, take_in
+from scheduler.selection.situation import make_situation, patience_allowed
 
 _ZONES = 300
 _SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
@@ -111,7 +111,7 @@ def _measure(size: int) -> _Took:
         grid.zone(zone, now)
     repeats = 3 if size <= _REPEATS_UP_TO else 1
     take_in_s, situation = _best(
-        lambda: take_in(state, run, grid, rule, now, weights=WEIGHTS), repeats
+        lambda: make_situation(state, run, grid, rule, now, weights=WEIGHTS), repeats
     )
     plan_s, _ = _best(lambda: plan_round(run.spec, situation, number=1, so_far=None), repeats)
     loop_s = None

@@ -25,7 +25,7 @@ from scheduler.rounds.opening import open_run
 from scheduler.rounds.planning import plan
 from scheduler.rounds.world import Work
 from scheduler.selection.plan import plan_round
-from scheduler.selection.situation import take_in
+from scheduler.selection.situation import make_situation
 from scheduler.selection.verdict_blob import keep_verdicts
 from tasks.app import app
 from tasks.coordinator.coordinator import Coordinator
@@ -93,7 +93,7 @@ def _measure(c: Coordinator) -> None:
 def _plan_dry(c: Coordinator) -> None:
     state = c.ledger.state()
     run, now = state.runs["r"], c.clock.now()
-    situation = take_in(
+    situation = make_situation(
         state, run, c.grid, c.engine.world.rules.gate, now, weights=c.engine.world.rules.weights
     )
     keep_verdicts(c.blobs, plan_round(run.spec, situation, number=1, so_far=None).verdicts)

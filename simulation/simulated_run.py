@@ -17,7 +17,7 @@ from scheduler.gate.gate import GateRule
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import ClientEnrolled, RoundClosed, RoundPlanned, RunStarted
 from scheduler.rounds.engine import Engine
-from scheduler.rounds.news import grid_news
+from scheduler.rounds.observations import grid_events
 from scheduler.rounds.virtual import follow
 from scheduler.rounds.world import Rules, World
 from scheduler.selection.score_weights import score_weights
@@ -132,7 +132,9 @@ class SimulatedRun:
 
     def _readings(self, state: Federation) -> list[Draft]:
         now = self._clock.now
-        return grid_news(state, {zone: self._grid.zone(zone, now) for zone in self._scenario.zones})
+        return grid_events(
+            state, {zone: self._grid.zone(zone, now) for zone in self._scenario.zones}
+        )
 
     def _see(self, draft: Draft) -> None:
         """Keep what the run does not."""

@@ -4,7 +4,7 @@ Past rounds are judged again from what the ledger keeps of them: every client's 
 figures behind every score. This counts how often the client's score was among the best of the
 eligible, as many as the round had places. It is an estimate of how a client stands, and no policy's
 choice: of those that ship only `score` goes by it, with chance; `fairwind` weighs the hours ahead
-and whose turn it is, which no change to one client tells.
+and whose turn it is, which a change to one client does not show.
 """
 
 from __future__ import annotations

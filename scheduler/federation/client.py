@@ -24,7 +24,7 @@ class Client:
 
     Attributes:
         num_examples: At most this many examples count; `None` if it enrolled without a limit.
-        gate_told_at: When its gate was last told of, on the grid clock.
+        gate_recorded_at: When its gate was last recorded, on the grid clock.
         waiting_since: On the grid clock: when its gate closed or it last trained, if later.
         energy_per_update_wh, latency_s, train_s, utility: Moving averages over its accepted
             updates; `None` before the first. The energy is of an update with all of the run's local
@@ -46,7 +46,7 @@ class Client:
     host: str | None = None
     alive: bool = False
     gate: Gate | None = None
-    gate_told_at: datetime | None = None
+    gate_recorded_at: datetime | None = None
     waiting_since: datetime | None = None
     updates: int = 0
     energy_per_update_wh: float | None = None

@@ -1,4 +1,4 @@
-"""The federation as the ledger tells it: clients, runs and rounds, folded event by event."""
+"""The federation as its events left it: clients, runs and rounds, folded one by one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run in progress or ended, as the ledger tells it."""
+"""A run in progress or ended, as its events left it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our own store of bytes: files named by their SHA-256, on disk before anyone is told of them."""
+"""Our own store of bytes: files named by their SHA-256, on disk before any event names them."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from common.errors import UpdateError
 from common.messages import Receipt
 from scheduler.federation.federation import Federation
 from scheduler.ledger.events import Admission
-from scheduler.rounds.drafts import part_of
+from scheduler.rounds.payloads import part_of
 
 
 def counted_examples(state: Federation, receipt: Receipt) -> int:
@@ -27,7 +27,7 @@ def counted_examples(state: Federation, receipt: Receipt) -> int:
     return count
 
 
-def admitted_body(
+def make_admission(
     state: Federation,
     receipt: Receipt,
     *,

@@ -9,7 +9,7 @@ from common.messages import Timings
 from scheduler.federation.federation import Federation
 from scheduler.federation.round import Round
 from scheduler.ledger.event import Draft
-from scheduler.rounds.drafts import closed_body, committed_body
+from scheduler.rounds.payloads import round_closed, round_committed
 from scheduler.rounds.progress import is_complete
 from scheduler.rounds.world import World
 
@@ -29,7 +29,7 @@ def close(world: World, run_id: str) -> None:
     made = world.learning.make(run, round_)
     failpoint("round.summed")
     # What counts is fixed since the manifest was committed, so this is worked out unlocked.
-    payload = closed_body(
+    payload = round_closed(
         state, run, round_, world.grid, grid_now=world.clock.grid(), version=made.version,
         server_state=made.server_state,
         phases=_phases(round_) | {"close_s": time.perf_counter() - begun},
@@ -54,7 +54,7 @@ def _committed(world: World, run_id: str) -> Round | None:
             return []
         if run.open_round.evaluates or not is_complete(state, run, world.clock.wall()):
             return []
-        return [Draft(committed_body(run.open_round), run=run_id, round=run.open_round.number)]
+        return [Draft(round_committed(run.open_round), run=run_id, round=run.open_round.number)]
 
     world.record(committed)
     round_ = world.run(run_id).open_round

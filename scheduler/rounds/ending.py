@@ -42,7 +42,7 @@ def _record(world: World, run_id: str, reason: EndReason, text: str) -> None:
         run = state.runs[run_id]
         if run.ended_at is not None:
             return []
-        return [Draft(end_body(run, reason, text), run=run_id)]
+        return [Draft(run_ended(run, reason, text), run=run_id)]
 
     world.record(ended)
 
@@ -76,7 +76,7 @@ def spent_budget(run: Run, grid_now: datetime) -> EndReason | None:
     return "grams" if spec.grams is not None and run.spent_gco2eq >= spec.grams else None
 
 
-def end_body(run: Run, reason: EndReason, text: str) -> RunEnded:
+def run_ended(run: Run, reason: EndReason, text: str) -> RunEnded:
     """Return the payload of ``run.ended``; `text` says more where the reason is not enough."""
     best = run.best_version or run.version
     return RunEnded(reason=reason, text=text, last_version=run.version, best_version=best)

@@ -19,7 +19,7 @@ from scheduler.ledger.event import Draft
 from scheduler.ledger.events import Payload, RunBlocked, RunUnblocked, Step
 from scheduler.ledger.events.assignment import ReissueCode
 from scheduler.rounds import closing, collection, ending, opening, planning, receiving, scoring
-from scheduler.rounds.news import gate_news
+from scheduler.rounds.observations import gate_events
 from scheduler.rounds.world import World
 from scheduler.selection.situation import judge_gates
 
@@ -70,7 +70,7 @@ class Engine:
         def seen(state: Federation) -> list[Draft]:
             now, clients = world.clock.grid(), state.clients
             gates = judge_gates(state, clients.values(), world.grid, world.rules.gate, now)
-            return [*world.work.observe(state), *gate_news(clients, gates, now)]
+            return [*world.work.observe(state), *gate_events(clients, gates, now)]
 
         world.record(seen)
 

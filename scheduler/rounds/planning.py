@@ -6,12 +6,12 @@ from common.failpoints import failpoint
 from scheduler.federation.federation import Federation, Run
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import RoundPlanned
-from scheduler.rounds.drafts import heaviest_weight, planned_body
 from scheduler.rounds.ending import spent_budget
-from scheduler.rounds.progress import is_due, waiting_body, waiting_news, wants_last_score
+from scheduler.rounds.payloads import heaviest_weight, round_planned
+from scheduler.rounds.progress import is_due, run_waiting, waiting_events, wants_last_score
 from scheduler.rounds.world import World
 from scheduler.selection.plan import Plan, plan_round, plan_scoring
-from scheduler.selection.situation import take_in
+from scheduler.selection.situation import make_situation
 
 
 def plan(world: World, run_id: str) -> None:
@@ -41,7 +41,9 @@ def _planned(world: World, run_id: str) -> list[Draft] | None:
     if not due or spent_budget(run, now) is not None:
         return []
     seq, so_far = state.seq, run.open_round
-    situation = take_in(state, run, world.grid, world.rules.gate, now, weights=world.rules.weights)
+    situation = make_situation(
+        state, run, world.grid, world.rules.gate, now, weights=world.rules.weights
+    )
     number = so_far.number if so_far else len(run.closed) + 1
     if last_score:
         made = plan_scoring(situation, run.closed[-1].cohort)
@@ -58,9 +60,9 @@ def _planned(world: World, run_id: str) -> list[Draft] | None:
 
 def _drafts(world: World, run: Run, made: Plan, *, number: int, scores: bool) -> list[Draft]:
     if not made.cohort:
-        return waiting_news(run, waiting_body(made, world.clock.grid()))
+        return waiting_events(run, run_waiting(made, world.clock.grid()))
     heaviest = heaviest_weight(world.history.state, run, made)
-    payload = planned_body(
+    payload = round_planned(
         run, made, valid_until=world.clock.grid() + world.rules.valid,
         exponent=world.learning.exponent(run.spec.norm_bound, heaviest), evaluates=scores,
         verdicts=world.history.keep_verdicts(made.verdicts),

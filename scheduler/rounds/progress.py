@@ -44,7 +44,7 @@ def wants_last_score(run: Run, grid_now: datetime) -> bool:
 _SCORED_WITHIN = timedelta(days=1)
 
 
-def waiting_news(run: Run, body: RunWaiting) -> list[Draft]:
+def waiting_events(run: Run, body: RunWaiting) -> list[Draft]:
     """Return the event that says why a round waits, once per change of the reasons.
 
     The numbers of a policy's reason change all the time; its code and its best hour do not.
@@ -59,7 +59,7 @@ def _gist(waiting: RunWaiting) -> tuple[object, ...]:
     return waiting.reason, waiting.codes, code, waiting.best_at
 
 
-def waiting_body(plan: Plan, grid_now: datetime) -> RunWaiting:
+def run_waiting(plan: Plan, grid_now: datetime) -> RunWaiting:
     """Return why a plan that invites nobody does not."""
     assert plan.waiting is not None  # noqa: S101 - it invites nobody, for the type checker
     codes = {verdict.client: verdict.code for verdict in plan.verdicts}

@@ -74,7 +74,7 @@ _UNCOUNTED: Mapping[Worth, type[Uncounted]] = {
 }
 
 
-def event_kind(value: Worth, receipt: Receipt) -> type[Uncounted]:
+def uncounted_payload(value: Worth, receipt: Receipt) -> type[Uncounted]:
     """Return the payload that a receipt of this worth makes, if it is not to be counted."""
     return _SETTLED[receipt.outcome] if value == "settle" else _UNCOUNTED[value]
 

@@ -18,10 +18,10 @@ from scheduler.ledger.events import (
     UpdateRefused,
     WorkRecord,
 )
-from scheduler.rounds.admission import admitted_body, counted_examples
+from scheduler.rounds.admission import counted_examples, make_admission
 from scheduler.rounds.collection import reissue
-from scheduler.rounds.drafts import answered_body
-from scheduler.rounds.receipt import event_kind, worth
+from scheduler.rounds.payloads import work_record
+from scheduler.rounds.receipt import uncounted_payload, worth
 from scheduler.rounds.world import Admitted, World
 
 _log = get_logger(__name__)
@@ -63,7 +63,7 @@ def receive(world: World, receipt: Receipt) -> Payload | None:
         elif now == "count" and refused:
             payload = UpdateRefused(work=done, refusal=Reason(code="admission", text=refused))
         else:
-            payload = event_kind("late" if now == "count" else now, receipt)(work=done)
+            payload = uncounted_payload("late" if now == "count" else now, receipt)(work=done)
         return [Draft(payload, receipt.run, receipt.round, receipt.client)]
 
     (draft,) = world.record(received)
@@ -75,7 +75,7 @@ def receive(world: World, receipt: Receipt) -> Payload | None:
 def _work(world: World, receipt: Receipt) -> WorkRecord:
     """Return what a receipt reports: what was used, when, and what that emitted."""
     pulled = receipt.outcome != "declined"
-    return answered_body(
+    return work_record(
         world.history.state, world.grid, world.clock, receipt,
         pulled_nbytes=world.learning.pulled_nbytes(world.run(receipt.run)) if pulled else 0,
         network_kwh_per_gb=world.rules.network_kwh_per_gb,
@@ -86,7 +86,7 @@ def _admission(
     world: World, state: Federation, receipt: Receipt, admitted: Admitted, *, begun: float
 ) -> Admission:
     """Return what an update that was admitted counts for."""
-    return admitted_body(
+    return make_admission(
         state, receipt, sha256=admitted.sha256, nbytes=admitted.nbytes, norm=admitted.norm,
         num_examples=counted_examples(state, receipt), wall_now=world.clock.wall(),
     ).model_copy(update={"accept_s": time.perf_counter() - begun})  # fmt: skip

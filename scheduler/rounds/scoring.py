@@ -9,7 +9,7 @@ from scheduler.federation.federation import Federation, Run
 from scheduler.federation.round import ClosedRound
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import RoundEvaluated
-from scheduler.rounds.drafts import held_out_mean
+from scheduler.rounds.payloads import held_out_mean
 from scheduler.rounds.progress import is_complete
 from scheduler.rounds.world import World
 

@@ -115,7 +115,7 @@ class Learning(Protocol):
         """Return the size of the model that a site pulls for a run's round."""
 
     def admit(self, run: Run, receipt: Receipt) -> Admitted:
-        """Receive, check and keep the update that a receipt speaks of.
+        """Receive, check and keep the update that a receipt names.
 
         Raises:
             TransportError: If its bytes are missing: the site is asked to send them again.

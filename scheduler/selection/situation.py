@@ -17,7 +17,7 @@ from scheduler.policies import find_policy, policy_options
 from scheduler.selection.plan import Situation
 
 
-def take_in(
+def make_situation(
     state: Federation,
     run: Run | None,
     grid: Grid,

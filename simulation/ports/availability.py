@@ -9,7 +9,7 @@ from datetime import datetime
 from common.messages import Heartbeat
 from scheduler.federation.client import Client
 from scheduler.ledger.event import Draft
-from scheduler.rounds.news import heartbeat_news
+from scheduler.rounds.observations import heartbeat_events
 from simulation.ports.site import VirtualSite
 
 
@@ -41,7 +41,7 @@ class Availability:
             changed[name] = clients[name]
             if site.is_up:
                 beats[name] = _beat(site, now)
-        return heartbeat_news(changed, beats)
+        return heartbeat_events(changed, beats)
 
     def _follow(self, site: VirtualSite, now: datetime, *, there: bool) -> None:
         site.starts += there and not site.is_up

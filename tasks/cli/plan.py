@@ -16,7 +16,7 @@ from scheduler.policies.reason import explain
 from scheduler.selection.plan import SENTENCES, Plan, Situation, Verdict, plan_round, why
 from scheduler.selection.score import EXPLAINED
 from scheduler.selection.score_weights import score_weights
-from scheduler.selection.situation import take_in
+from scheduler.selection.situation import make_situation
 from scheduler.status.view import find_run, newest_run
 from tasks.cli.base import as_json, ledger_to_read, print_json, print_table
 from tasks.cli.horizon import HoursOption, show_horizon
@@ -43,7 +43,9 @@ def plan(run_id: str | None, *, horizon: int | None, as_json: bool) -> None:
     spec = current.spec if current else RunSpec(id="plan", workload="any", rounds=1)
     grid = Grid(open_signal(ours), federation_family(ours))
     weights = score_weights(ours.score_weights)
-    situation = take_in(state, current, grid, gate_rule(ours), ours.clock.now(), weights=weights)
+    situation = make_situation(
+        state, current, grid, gate_rule(ours), ours.clock.now(), weights=weights
+    )
     number = len(current.closed) + 1 if current else 1
     made = plan_round(spec, situation, number=number, so_far=None)
     if as_json:

@@ -73,7 +73,7 @@ class BlobLearning:
         """Receive an update's bytes, check them, and keep them as a blob.
 
         Raises:
-            TransportError: If they are missing, or are not those the receipt speaks of.
+            TransportError: If they are missing, or are not those the receipt names.
             UpdateError: If they are, but are not an update that counts.
         """
         ref = receipt.update

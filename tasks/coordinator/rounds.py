@@ -1,4 +1,4 @@
-"""The tasks that drive the engine: `tick`, `accept` a receipt, and `hello` to a worker."""
+"""The tasks that drive the engine: `tick`, `accept` a receipt, and let a worker `join`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from common.clock import wall_now
 from common.log import get_logger
 from common.messages import Heartbeat, Receipt
-from scheduler.rounds.news import heartbeat_news
+from scheduler.rounds.observations import heartbeat_events
 from scheduler.rounds.progress import stands_still
 from tasks.app import app
 from tasks.coordinator.coordinator import Coordinator, coordinator
@@ -36,8 +36,8 @@ def accept(receipt: Receipt) -> None:
         send("tick", queue("coordinator"), shown=f"{run.id}, round {run.open_round.number}")
 
 
-@app.task(name="hello", pydantic=True, pydantic_strict=False)
-def hello(heartbeat: Heartbeat) -> None:
+@app.task(name="join", pydantic=True, pydantic_strict=False)
+def join(heartbeat: Heartbeat) -> None:
     """Greet a worker that has just started, and issue again what its predecessor may have lost."""
     c, client = coordinator(), heartbeat.client
     if client not in c.ledger.state().clients:
@@ -47,7 +47,7 @@ def hello(heartbeat: Heartbeat) -> None:
         )  # fmt: skip
         return
     c.engine.world.record(
-        lambda state: heartbeat_news({client: state.clients[client]}, {client: heartbeat})
+        lambda state: heartbeat_events({client: state.clients[client]}, {client: heartbeat})
     )
     run = c.ledger.state().working_for(client)
     if run is not None and _has_nothing(c, client):

@@ -92,11 +92,11 @@ def known_zones(settings: Settings) -> tuple[str, ...]:
     names: set[str] = set()
     for source in sources:
         key = _ZONES + source.name
-        told = broker.get(key)
-        if told is None:
-            told = json.dumps(sources.run(source.zones())).encode()
-            broker.set(key, told, ex=_ZONES_KEPT_S)
-        names.update(json.loads(told))
+        cached = broker.get(key)
+        if cached is None:
+            cached = json.dumps(sources.run(source.zones())).encode()
+            broker.set(key, cached, ex=_ZONES_KEPT_S)
+        names.update(json.loads(cached))
     return tuple(sorted(names))
 
 

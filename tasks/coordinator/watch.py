@@ -14,7 +14,7 @@ from scheduler.carbon.grid import Grid, ZoneNow
 from scheduler.federation.federation import Federation
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import GridCaughtUp, SignalFellBack, SignalRecovered
-from scheduler.rounds.news import grid_news, heartbeat_news
+from scheduler.rounds.observations import grid_events, heartbeat_events
 from tasks.coordinator.zone_histories import ZoneHistories
 from tasks.messaging.heartbeats import read_heartbeats
 from tasks.messaging.queues import queue, send
@@ -56,14 +56,14 @@ class Watch:
     def news(self, state: Federation) -> list[Draft]:
         """Return who came and who fell silent, new readings, and changes of the active source."""
         now, zones = self._clock.now(), _zones(state)
-        drafts = heartbeat_news(state.clients, read_heartbeats(self._broker, state.clients))
+        drafts = heartbeat_events(state.clients, read_heartbeats(self._broker, state.clients))
         if self._histories is None:
-            return [*drafts, *grid_news(state, self._known(zones, now))]
-        self._look_around(self._histories, zones)
+            return [*drafts, *grid_events(state, self._known(zones, now))]
+        self._update_histories(self._histories, zones)
         known = self._known(zones, now)
         return [
             *drafts,
-            *grid_news(state, known),
+            *grid_events(state, known),
             *self._source_news(self._histories, state, known),
             *self._caught_up(self._histories, state, now),
         ]
@@ -71,7 +71,7 @@ class Watch:
     def _known(self, zones: Collection[str], now: datetime) -> dict[str, ZoneNow]:
         return {zone: self._grid.zone(zone, now) for zone in zones}
 
-    def _look_around(self, histories: ZoneHistories, zones: Collection[str]) -> None:
+    def _update_histories(self, histories: ZoneHistories, zones: Collection[str]) -> None:
         """Take over what other processes learned of the grid; ask for what nobody knows."""
         if histories.take_news():
             self._grid.forget()

@@ -34,7 +34,7 @@ class Workbench:
         self._benches: dict[str, _Bench] = {}
 
     def warm_up(self) -> None:
-        """Load what is allowed here. What cannot be loaded is told when a run asks for it."""
+        """Load what is allowed here. What cannot be loaded is reported when a run needs it."""
         for workload in self._allowed:
             with suppress(FairwindError):
                 self._bench(workload)

@@ -35,7 +35,7 @@ def prepare(instance: Any, conf: Any, queues: list[str]) -> None:
     # A child must not share its parent's connections.
     coordinator.cache_clear()
     signals.worker_process_init.connect(_warm_up, weak=False)
-    signals.worker_ready.connect(_look_around, weak=False)
+    signals.worker_ready.connect(_first_tick, weak=False)
 
 
 def _warm_up(**_: Any) -> None:
@@ -48,6 +48,6 @@ def _warm_up(**_: Any) -> None:
     gc.freeze()
 
 
-def _look_around(**_: Any) -> None:
+def _first_tick(**_: Any) -> None:
     for task in ("refresh_carbon", "tick"):
         send(task, queue("coordinator"))

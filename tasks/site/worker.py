@@ -72,8 +72,8 @@ class HeartbeatStep(bootsteps.StartStopStep):
     def start(self, consumer: Any) -> None:
         """Announce this incarnation, and send heartbeats from now on."""
         self._beat()
-        hello = self.heartbeats.heartbeat(None)
-        send("hello", queue("coordinator"), hello, shown=f"{hello.client} has joined")
+        heartbeat = self.heartbeats.heartbeat(None)
+        send("join", queue("coordinator"), heartbeat, shown=f"{heartbeat.client} has joined")
         period = settings.load().heartbeat_s
         self._timer = consumer.timer.call_repeatedly(period, self._beat, priority=10)
 

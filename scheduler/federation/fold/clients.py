@@ -48,6 +48,6 @@ def _client_silent(_: ClientSilent, event: Event, state: Federation) -> None:
 def _gate_changed(changed: GateChanged, event: Event, state: Federation) -> None:
     client = state.clients[event.client]
     was_open = client.gate is not None and client.gate.state == "open"
-    client.gate, client.gate_told_at = Gate.from_payload(changed), event.grid_at
+    client.gate, client.gate_recorded_at = Gate.from_payload(changed), event.grid_at
     if was_open and changed.state != "open":
         client.waiting_since = event.grid_at

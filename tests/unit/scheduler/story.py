@@ -48,7 +48,7 @@ from scheduler.ledger.events import (
 from scheduler.ledger.events.gate import State
 from scheduler.ledger.events.grid import Quality
 from scheduler.ledger.run_spec import RunSpec
-from scheduler.rounds.receipt import event_kind, worth
+from scheduler.rounds.receipt import uncounted_payload, worth
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -175,7 +175,9 @@ class Story:
         receipt = self.receipt(client, word, **changes)
         value = worth(self.state, receipt)
         if value != "unknown":
-            self.book(UpdateAccepted if value == "count" else event_kind(value, receipt), receipt)
+            self.book(
+                UpdateAccepted if value == "count" else uncounted_payload(value, receipt), receipt
+            )
         return value
 
     def receipt(self, client: str, word: str = "", **changes: Any) -> Receipt:

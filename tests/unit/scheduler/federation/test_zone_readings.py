@@ -82,8 +82,8 @@ def test_nothing_told_is_unknown():
 def test_points_are_in_order_and_within_five_weeks(told):
     series = ZoneReadings()
     for hour, value in sorted(told, key=lambda pair: pair[0]):
-        told_at = NOON + hour * HOUR
-        series.tell(None if value is None else at(hour, float(value)), told_at)
+        recorded_at = NOON + hour * HOUR
+        series.tell(None if value is None else at(hour, float(value)), recorded_at)
     times = [since for since, _ in series.points()]
     assert times == sorted(set(times))
     assert not times or times[-1] - times[0] <= KEPT

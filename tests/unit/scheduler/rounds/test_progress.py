@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from scheduler.ledger.events import RunWaiting
-from scheduler.rounds.progress import waiting_body, waiting_news
+from scheduler.rounds.progress import run_waiting, waiting_events
 from scheduler.selection.plan import plan_round
 from tests.unit.scheduler.selection.test_plan import situation, some
 from tests.unit.scheduler.story import HOUR, MINUTE, NOON, Story, spec
@@ -20,15 +20,15 @@ def plan_on(*intensities: float):
 def test_the_best_hour_is_kept_as_a_time_so_that_the_reason_stays_as_the_hours_go_by():
     told = Story("c0", "c1", "c2")
     run = told.start(ASKED)
-    waits = waiting_body(plan_on(50.0, 40.0, 30.0, 60.0), NOON + 5 * MINUTE)
+    waits = run_waiting(plan_on(50.0, 40.0, 30.0, 60.0), NOON + 5 * MINUTE)
     assert waits.best_at == NOON + 2 * HOUR
-    (news,) = waiting_news(run, waits)
+    (news,) = waiting_events(run, waits)
     told.write(news)
-    an_hour_on = waiting_body(plan_on(50.0, 30.0, 60.0), NOON + HOUR)
+    an_hour_on = run_waiting(plan_on(50.0, 30.0, 60.0), NOON + HOUR)
     assert an_hour_on.because != waits.because
-    assert waiting_news(run, an_hour_on) == []
-    later_still = waiting_body(plan_on(50.0, 60.0, 60.0, 30.0), NOON + HOUR)
-    assert len(waiting_news(run, later_still)) == 1
+    assert waiting_events(run, an_hour_on) == []
+    later_still = run_waiting(plan_on(50.0, 60.0, 60.0, 30.0), NOON + HOUR)
+    assert len(waiting_events(run, later_still)) == 1
 
 
 def test_a_reason_of_another_kind_is_news():
@@ -36,4 +36,4 @@ def test_a_reason_of_another_kind_is_news():
     run = told.start(ASKED)
     told.tell(RunWaiting(reason="policy_waits"), run="r", number=1)
     plan = replace(plan_on(50.0, 40.0), waiting="too_few")
-    assert len(waiting_news(run, waiting_body(plan, NOON))) == 1
+    assert len(waiting_events(run, run_waiting(plan, NOON))) == 1

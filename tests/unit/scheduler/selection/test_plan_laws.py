@@ -23,7 +23,7 @@ from scheduler.policies import POLICIES
 from scheduler.policies.selection_context import PastUpdate
 from scheduler.selection.plan import MAX_FAILURES, Plan, plan_round
 from scheduler.selection.score_weights import WEIGHTS
-from scheduler.selection.situation import take_in
+from scheduler.selection.situation import make_situation
 from scheduler.selection.verdict import VERDICTS, why
 from tests.unit.scheduler.story import HOUR, NOON, gate, sha, spec
 
@@ -108,7 +108,7 @@ def situation(case: dict[str, Any], policy: str, people: list[Client]):
         run.closed.append(closed_round(number, cohort))
     other.open_round = open_round(case["busy"])
     state = Federation(clients={c.id: c for c in people}, runs={"r": run, "other": other})
-    return asked, take_in(state, run, GRID, RULE, NOON, weights=WEIGHTS)
+    return asked, make_situation(state, run, GRID, RULE, NOON, weights=WEIGHTS)
 
 
 def plan(case: dict[str, Any], policy: str, people: list[Client] | None = None) -> Plan:
@@ -193,7 +193,10 @@ def test_a_client_whose_patience_is_spent_is_invited_on_a_dirty_grid():
     run = Run(spec(quorum=1, policy="all"), NOON, NOON)
     state = Federation(clients={"patient": patient, "fresh": fresh}, runs={"r": run})
     made = plan_round(
-        run.spec, take_in(state, run, GRID, RULE, NOON, weights=WEIGHTS), number=1, so_far=None
+        run.spec,
+        make_situation(state, run, GRID, RULE, NOON, weights=WEIGHTS),
+        number=1,
+        so_far=None,
     )
     assert made.cohort == ("patient",)
     assert {v.client: v.gate.state if v.gate else None for v in made.verdicts} == {

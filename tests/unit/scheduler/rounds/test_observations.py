@@ -7,7 +7,7 @@ import pytest
 
 from scheduler.federation.client import Client
 from scheduler.gate.gate import Gate
-from scheduler.rounds.news import gate_news
+from scheduler.rounds.observations import gate_events
 from tests.unit.scheduler.story import HOUR, NOON
 
 BEFORE = Gate("closed", NOON - HOUR, "above_threshold", {"intensity_gco2eq_per_kwh": 300.0})
@@ -15,8 +15,8 @@ BEFORE = Gate("closed", NOON - HOUR, "above_threshold", {"intensity_gco2eq_per_k
 
 def news(now: Gate, *, before: Gate | None = BEFORE, recorded_ago: timedelta | None = HOUR):
     recorded_at = None if recorded_ago is None else NOON - recorded_ago
-    clients = {"a": Client("a", "FR", gate=before, gate_told_at=recorded_at)}
-    return [(draft.client, draft.payload) for draft in gate_news(clients, {"a": now}, NOON)]
+    clients = {"a": Client("a", "FR", gate=before, gate_recorded_at=recorded_at)}
+    return [(draft.client, draft.payload) for draft in gate_events(clients, {"a": now}, NOON)]
 
 
 def test_another_intensity_alone_is_no_event():

@@ -32,7 +32,7 @@ def heaviest_weight(state: Federation, run: Run, plan: Plan) -> int:
     return run.spec.weight_cap * max(1, len(state.clients)) * heaviest
 
 
-def planned_body(
+def round_planned(
     run: Run,
     plan: Plan,
     *,
@@ -74,7 +74,7 @@ def part_of(state: Federation, receipt: Receipt) -> AssignmentState | None:
     return open_round.cohort.get(receipt.client) if open_round else None
 
 
-def answered_body(
+def work_record(
     state: Federation,
     grid: Grid,
     clock: Clock,
@@ -129,7 +129,7 @@ def answered_body(
     )
 
 
-def committed_body(round_: Round) -> RoundCommitted:
+def round_committed(round_: Round) -> RoundCommitted:
     """Return the payload of ``round.committed``: the manifest, in the order of the clients' ids."""
     return RoundCommitted(
         manifest=tuple(
@@ -139,7 +139,7 @@ def committed_body(round_: Round) -> RoundCommitted:
     )
 
 
-def closed_body(
+def round_closed(
     state: Federation,
     run: Run,
     round_: Round,

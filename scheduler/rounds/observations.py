@@ -13,10 +13,10 @@ from scheduler.gate.gate import Gate
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import ClientJoined, ClientSilent, GridRead
 
-_TOLD_DAILY = timedelta(days=1)
+_RECORDED_DAILY = timedelta(days=1)
 
 
-def heartbeat_news(clients: Mapping[str, Client], beats: Mapping[str, Heartbeat]) -> list[Draft]:
+def heartbeat_events(clients: Mapping[str, Client], beats: Mapping[str, Heartbeat]) -> list[Draft]:
     """Return who joined with a new incarnation, and who has fallen silent."""
     drafts = []
     for client in clients.values():
@@ -29,7 +29,7 @@ def heartbeat_news(clients: Mapping[str, Client], beats: Mapping[str, Heartbeat]
     return drafts
 
 
-def grid_news(state: Federation, zones: Mapping[str, ZoneNow]) -> list[Draft]:
+def grid_events(state: Federation, zones: Mapping[str, ZoneNow]) -> list[Draft]:
     """Return one event with the readings of the zones in which they changed, if any did."""
     readings = {
         zone: now.reading.to_record() if now.reading else None
@@ -39,7 +39,7 @@ def grid_news(state: Federation, zones: Mapping[str, ZoneNow]) -> list[Draft]:
     return [Draft(GridRead(readings=readings))] if readings else []
 
 
-def gate_news(
+def gate_events(
     clients: Mapping[str, Client], gates: Mapping[str, Gate], now: datetime
 ) -> list[Draft]:
     """Return the gates that are worth an event: another state or reason, or a day without one.
@@ -51,11 +51,11 @@ def gate_news(
         gates: As judged now.
         now: The time on the grid clock.
     """
-    latest = now - _TOLD_DAILY
+    latest = now - _RECORDED_DAILY
     return [
         Draft(gate.to_payload(), client=name)
         for name, gate in gates.items()
         if not gate.continues(clients[name].gate)
-        or (told_at := clients[name].gate_told_at) is None
-        or told_at <= latest
+        or (recorded_at := clients[name].gate_recorded_at) is None
+        or recorded_at <= latest
     ]
