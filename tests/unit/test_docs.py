@@ -22,8 +22,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 PAGES = sorted(
     page
-    for page in [PROJECT / "README.md", *PROJECT.glob("docs/**/*.md"), *PROJECT.glob("docker/*.md")]
-    if page.exists() and not page.is_relative_to(PROJECT / "docs" / "study")
+    for pattern in ("*.md", "docs/**/*.md", "docker/*.md")
+    for page in PROJECT.glob(pattern)
+    if not page.is_relative_to(PROJECT / "docs" / "study")
 )
 
 
@@ -66,6 +67,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.exists(), f"{name_of(page)} links to {link}"
         if anchor and target.suffix == ".md":
             assert anchor in anchors(target), f"{name_of(page)} links to {link}"
+
+
+@every_page
+def test_words_are_the_fields(page: Path) -> None:
+    private = r"\b(?:told|tells|speaks|heard|asked for)\b|(?:^|[.:;|*] +)Who(?:ever)?\b[^?]*?[.|]"
+    assert re.findall(private, without_code(page.read_text("utf-8")), re.MULTILINE) == []
 
 
 @every_page
