@@ -163,7 +163,11 @@ class Snapshots(Generic[S]):
         for path in self._files():
             if path != written and path not in before[: _KEPT - 1]:
                 path.unlink(missing_ok=True)
-        state.archive.keep_only(state.archived(), older_than=time.time() - _GRACE_S)
+        long_ago = time.time() - _GRACE_S
+        state.archive.keep_only(state.archived(), older_than=long_ago)
+        for path in self._folder.glob("*.part"):  # of processes that were killed meanwhile
+            if path.stat().st_mtime < long_ago:
+                path.unlink(missing_ok=True)
 
 
 def _reason(error: Exception) -> str:

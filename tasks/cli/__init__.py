@@ -6,6 +6,7 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from common.log import configure
 from tasks.cli.advice import advice
 from tasks.cli.base import fairwind
 from tasks.cli.checks import check, settings
@@ -30,6 +31,7 @@ for _entry in entry_points(group="fairwind.commands"):
 def main() -> None:
     """Run the command line; as for a worker, the current folder's modules can be imported."""
     sys.path.append(str(Path.cwd()))
+    configure("WARNING")  # to stderr: what a command prints may be JSON
     fairwind(prog_name="fairwind")
 
 

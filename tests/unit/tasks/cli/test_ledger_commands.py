@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 import zlib
 
 import pytest
@@ -106,3 +108,11 @@ def test_verify_refuses_a_snapshot_with_figures_of_its_own(path):
     assert done.exit_code == 1
     assert "its state is not what the events add up to" in done.output
     assert "Remove the folder of snapshots" in done.output
+
+
+def test_a_discarded_snapshot_never_gets_into_what_a_command_prints(path):
+    snapshot = next(path.with_name("ledger.sqlite.snapshots").glob("*.snapshot"))
+    snapshot.write_bytes(b"no snapshot")
+    code = "from tasks.cli import main; import sys; sys.argv[1:] = ['status', '--json']; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["run"]["id"] == "r"
