@@ -128,7 +128,8 @@ class SimulatedRun:
             for site in self._sites.values()
         ]  # fmt: skip
         started = Draft(RunStarted(spec=self._scenario.run), run=self._scenario.run.id)
-        self._world.record(lambda state: [] if state.seq else [*enrolled, started])
+        history = self._world.history
+        history.append(*enrolled, started, after=history.state.seq)
 
     def _readings(self, state: Federation) -> list[Draft]:
         now = self._clock.now

@@ -83,7 +83,9 @@ class Engine:
         run_id = receipt.run
         try:
             made = receiving.receive(self.world, receipt)
-        except Exception as error:  # noqa: BLE001 - one run's trouble is never another's
+        except Exception as error:
+            if run_id not in self.world.history.state.runs:
+                raise
             self._block(run_id, "receive", error)
             return None
         run = self.world.history.state.runs.get(run_id)
