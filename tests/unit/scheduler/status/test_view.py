@@ -17,6 +17,7 @@ from scheduler.ledger.events import (
     SignalRecovered,
     UpdateAccepted,
 )
+from scheduler.status import view as status_view
 from scheduler.status.view import summary, verdict, view
 from tests.unit.scheduler.story import HOUR, NOON, Story, given_up, spec
 
@@ -160,6 +161,26 @@ def test_an_unknown_baseline_is_unknown_in_every_sum():
     assert figures["baseline_gco2eq"] is None
     assert figures["avoided_share"] is None
     assert seen(told)["rounds"][0]["cumulative_baseline_gco2eq"] is None
+
+
+def test_of_a_long_run_the_last_rounds_are_listed_with_the_sums_of_all(monkeypatch):
+    told = Story("a")
+    told.start(spec(quorum=1, rounds=9))
+    for _ in range(5):
+        told.plan("a")
+        told.answer("a")
+        told.close(mean=lambda *_: 100.0)
+        told.later(HOUR)
+    every = seen(told)["rounds"]
+    monkeypatch.setattr(status_view, "SHOWN_ROUNDS", 2)
+    last = seen(told)["rounds"]
+    assert [row["round"] for row in last] == [4, 5]
+    for row, whole in zip(last, every[3:], strict=True):
+        assert row == whole | {
+            "cumulative_gco2eq": pytest.approx(whole["cumulative_gco2eq"]),
+            "cumulative_baseline_gco2eq": pytest.approx(whole["cumulative_baseline_gco2eq"]),
+        }
+    assert seen(told)["clients"][0]["rounds"] == 5
 
 
 def test_a_run_that_does_not_exist_is_an_error_that_names_those_that_do():
