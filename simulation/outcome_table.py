@@ -26,7 +26,7 @@ def print_outcomes(outcomes: Sequence[Outcome], *, metric: str) -> None:
             "rounds",
             "took",
             "emitted",
-            "of it lost",
+            "wasted",
             metric,
             "worst site",
             "Jain",
