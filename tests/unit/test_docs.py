@@ -76,6 +76,17 @@ def test_words_are_the_fields(page: Path) -> None:
 
 
 @every_page
+def test_paths_of_ours_exist(page: Path) -> None:
+    """A path in a page's text, such as `scheduler/rounds/world.py`, is there."""
+    roots = "|".join(
+        path.name for path in PROJECT.iterdir() if path.is_dir() and path.name[0] != "."
+    )
+    prose = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    named = re.findall(rf"`((?:{roots})/[\w./-]+)`", prose)
+    assert [path for path in named if not (PROJECT / path).exists()] == []
+
+
+@every_page
 def test_settings_exist(page: Path) -> None:
     known = {variable(name) for name in Settings.model_fields} | ENVIRONMENT_ONLY
     named = set(re.findall(rf"{PREFIX}[A-Z][A-Z0-9_]*[A-Z0-9]", page.read_text("utf-8")))
@@ -139,6 +150,18 @@ def test_every_decision_has_the_same_parts() -> None:
     parts = ["Context", "Decision", "Consequences", "Alternatives", "Green impact"]
     for page in sorted((PROJECT / "docs" / "adr").glob("*.md")):
         assert re.findall(r"^## (.+)$", page.read_text("utf-8"), re.MULTILINE) == parts
+
+
+def test_every_decision_is_listed_in_its_order() -> None:
+    listed = re.findall(
+        r"^(\d+)\. \[.+\]\((adr/.+\.md)\)$",
+        (PROJECT / "docs" / "README.md").read_text("utf-8"),
+        re.MULTILINE,
+    )
+    pages = sorted((PROJECT / "docs" / "adr").glob("*.md"))
+    assert listed == [(str(n), f"adr/{page.name}") for n, page in enumerate(pages, start=1)]
+    for number, page in enumerate(pages, start=1):
+        assert page.read_text("utf-8").startswith(f"# {number}. ")
 
 
 def test_the_fields_words_lead_to_modules_that_exist() -> None:
