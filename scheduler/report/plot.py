@@ -63,9 +63,14 @@ def plot(title: str, lines: Sequence[PlotLine], x: Axis, y: Axis) -> str:
     return "".join(parts) + _legend(shown)
 
 
+_LEAST_SPAN = 1e-300
+"""A smaller one has no steps that a float could tell apart."""
+
+
 def _scale(values: Sequence[float], axis: Axis, start: float, end: float) -> Scale:
     low = min(0.0, *values) if axis.from_zero else min(values)
-    return Scale(low, low + ((max(values) - low) or 1.0), start, end)
+    span = max(values) - low
+    return Scale(low, low + (span if span > _LEAST_SPAN else 1.0), start, end)
 
 
 def _ticks(scale: Scale, axis: Axis) -> list[tuple[float, str]]:
