@@ -25,7 +25,7 @@ from scheduler.selection.situation import judge_gates
 
 _log = get_logger(__name__)
 
-STEPS: dict[Step, Callable[[World, str], None]] = {
+STEPS: dict[Step, Callable[[World, str], bool | None]] = {
     # The first version is made.
     "open": opening.open_run,
     # What was lost is issued again, what is overdue is given up.
@@ -38,7 +38,10 @@ STEPS: dict[Step, Callable[[World, str], None]] = {
     # A run whose budget is spent ends, once its last version is scored.
     "end": ending.end,
 }
-"""The round loop, in order: each takes one run one step further, or does nothing."""
+"""The round loop, in order: each takes one run one step further, or does nothing.
+
+`False` means that it could not be tried: whether it would fail is open.
+"""
 
 _RETRIES: dict[Step, Step] = {"receive": "collect"}
 """The step that is tried again in place of one that only a receipt can take: it sends again."""
@@ -109,11 +112,11 @@ class Engine:
                     continue
                 self._tried[run.id] = self.world.clock.wall()
             try:
-                STEPS[step](self.world, run.id)
+                tried = STEPS[step](self.world, run.id)
             except Exception as error:  # noqa: BLE001 - one run's trouble is never another's
                 self._block(run.id, step, error)
             else:
-                if blocked is not None and step == blocked.step:
+                if blocked is not None and step == blocked.step and tried is not False:
                     self._unblock(run.id)
 
     def _may_retry(self, run_id: str, since: datetime) -> bool:
@@ -141,8 +144,10 @@ class Engine:
     def _unblock(self, run_id: str) -> None:
         def unblocked(state: Federation) -> list[Draft]:
             run = state.runs[run_id]
-            going_on = run.ended_at is not None or run.blocked is None
-            return [] if going_on else [Draft(RunUnblocked(), run=run_id)]
+            # A run that is to stop takes no step more: that none failed says nothing.
+            if run.ended_at is not None or run.blocked is None or run.stop_requested:
+                return []
+            return [Draft(RunUnblocked(), run=run_id)]
 
         self._tried.pop(run_id, None)
         self.world.record(unblocked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from common.failpoints import failpoint
 from scheduler.federation.federation import Federation, Run
 from scheduler.ledger.event import Draft
-from scheduler.ledger.events import RoundPlanned
+from scheduler.ledger.events import RoundPlanned, WaitReason
 from scheduler.rounds.ending import spent_budget
 from scheduler.rounds.payloads import heaviest_weight, round_planned
 from scheduler.rounds.progress import is_due, run_waiting, waiting_events, wants_last_score
@@ -14,32 +14,39 @@ from scheduler.selection.plan import Plan, plan_round, plan_scoring
 from scheduler.selection.situation import make_situation
 
 
-def plan(world: World, run_id: str) -> None:
+def plan(world: World, run_id: str) -> bool:
     """Plan what is due for a run and send its assignments, or record why it waits.
 
     The policy runs while nothing is locked. Where something was appended meanwhile, the plan is
     made again, unless it still fits: so that a slow policy in a busy federation ends, too.
+
+    Returns:
+        `False` if too few clients are free for the policy to be called, so that one that failed
+        may still fail.
     """
-    while (drafts := _planned(world, run_id)) is None:
+    while (planned := _planned(world, run_id)) is None:
         pass
+    waiting, drafts = planned
     for draft in drafts:
         if isinstance(draft.payload, RoundPlanned):
             failpoint("round.planned")
             world.work.send(world.run(run_id), draft.payload.cohort)
+    return waiting != "too_few"
 
 
-def _planned(world: World, run_id: str) -> list[Draft] | None:
+def _planned(world: World, run_id: str) -> tuple[WaitReason | None, list[Draft]] | None:
     """Plan once and record it.
 
     Returns:
-        What was recorded; nothing if nothing is due; `None` if it is to be planned again.
+        Why the run waits, and what was recorded: nothing if nothing is due. `None` if it is to be
+        planned again.
     """
     state = world.history.state
     run, now = state.runs[run_id], world.clock.grid()
     last_score = run.open_round is None and wants_last_score(run, now)
     due = last_score or is_due(run, state.clients, now)
     if not due or spent_budget(run, now) is not None:
-        return []
+        return None, []
     seq, so_far = state.seq, run.open_round
     situation = make_situation(
         state, run, world.grid, world.rules.gate, now, weights=world.rules.weights
@@ -50,12 +57,14 @@ def _planned(world: World, run_id: str) -> list[Draft] | None:
     else:
         made = plan_round(run.spec, situation, number=number, so_far=so_far)
     drafts = _drafts(world, run, made, number=number, scores=last_score)
-    while not world.history.append(*drafts, after=seq):
+    while drafts and not world.history.append(*drafts, after=seq):
         state = world.history.state
-        if not (made.cohort and _fits(state, run_id, made, number)):
+        if not _fits(state, run_id, made, number):
             return None
         seq = state.seq
-    return drafts
+        if not made.cohort:
+            drafts = waiting_events(state.runs[run_id], run_waiting(made, now))
+    return made.waiting, drafts
 
 
 def _drafts(world: World, run: Run, made: Plan, *, number: int, scores: bool) -> list[Draft]:
@@ -73,10 +82,14 @@ def _drafts(world: World, run: Run, made: Plan, *, number: int, scores: bool) ->
 def _fits(state: Federation, run_id: str, made: Plan, number: int) -> bool:
     """Return whether a plan made a moment ago still holds: its clients are there and free."""
     run = state.runs[run_id]
-    if run.ended_at is not None or run.stop_requested or run.blocked is not None:
+    if run.ended_at is not None or run.stop_requested:
+        return False
+    if run.blocked is not None and run.blocked.step != "plan":
         return False
     if number != (run.open_round.number if run.open_round else len(run.closed) + 1):
         return False
+    if made.waiting == "too_few":
+        return False  # there may be enough of them now; no policy has to be called to see
     busy = {part.client for part in state.open_assignments()}
     clients = [state.clients[name] for name in made.cohort]
     return all(
