@@ -45,7 +45,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield started
 
 
-Mend = Callable[[], None]
+Mend = Callable[[], object]
 
 
 def begin(fleet: Fleet, run: str, **asked: Any) -> None:
