@@ -1,4 +1,4 @@
-"""The command `status`: the verdict on a run, in three lines."""
+"""The command `status`: the verdict on a run, in a few lines."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from common.units import show_mass
 from tasks.cli.base import as_json, current_view, ledger_to_read, print_json
 from tasks.cli.figures import show_avoided, show_progress
 
@@ -32,3 +33,6 @@ def print_status(seen: dict[str, Any]) -> None:
         return
     click.echo(show_progress(current))
     click.echo(f"Avoided      {show_avoided(current)}")
+    if current["uncounted_gco2eq"] > 0:
+        spent = show_mass(current["uncounted_gco2eq"])
+        click.echo(f"In no model  {spent} of work that was spent all the same")

@@ -15,6 +15,7 @@ from tasks.local.redis_server import RedisServer
 from tests.integration.fleet import Fleet, running_fleet
 
 INTENSITIES = {"NO-NO1": 20, "FR": 50, "ES": 90, "DE": 150, "PL": 700}
+SITE_TESTED = "tests.fakes.site_tested"
 ODD_WORKLOADS = Path(__file__).parent / "odd_workloads.py"
 
 
@@ -41,7 +42,12 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     folder.mkdir()
     (folder / "odd_workloads.py").write_text(ODD_WORKLOADS.read_text())
     names = ["model", "data", "loss", "nan", "another_model", "waits"]
-    workloads = ["digits", "no_such_module", *(f"odd_workloads:{name}" for name in names)]
+    workloads = [
+        "digits",
+        SITE_TESTED,
+        "no_such_module",
+        *(f"odd_workloads:{name}" for name in names),
+    ]
     with running_fleet(
         folder,
         {"north": "NO-NO1", "west": "FR", "odd": "ES", "modest": "DE"},

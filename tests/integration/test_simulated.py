@@ -43,7 +43,7 @@ MIDNIGHT = datetime(2022, 5, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 HOUR_S = 4.0
 
-ROUNDS = 8
+ROUNDS, FEW_ROUNDS = 8, 3
 HERE, AT_SITES = "digits", "tests.fakes.site_tested"
 """Workloads that the coordinator tests, and that the sites test."""
 
@@ -53,7 +53,8 @@ RUN: dict[str, Any] = {
 
 ENDINGS: dict[str, dict[str, Any]] = {
     "rounds": {"rounds": ROUNDS},
-    "hours": {"hours": 2.6},
+    # That is past the change of a grid and before the third round, by some minutes each.
+    "hours": {"hours": 2.8},
     # All take part, so all know their energy, when the first hour comes that is not free of it.
     "grams": {"grams": 1e-9, "policy": "all", "cohort": None},
     "stopped": {"rounds": 1000},
@@ -130,7 +131,7 @@ def test_a_simulation_decides_and_learns_what_a_real_federation_does(
     """
     asked = RUN | ENDINGS[ending]
     if workload == AT_SITES and ending == "rounds":
-        asked["rounds"] = 3
+        asked["rounds"] = FEW_ROUNDS
     spec = RunSpec(id=f"{ending}-{workload.rpartition('.')[2]}", workload=workload, **asked)
     start_at_a_good_time(fleet, spec)
     if ending == "stopped":
@@ -160,16 +161,16 @@ def test_a_simulation_decides_and_learns_what_a_real_federation_does(
 
 
 def start_at_a_good_time(fleet: Fleet, spec: RunSpec) -> None:
-    """Start a run a quarter of an hour into an hour, in the fourth one if its hours matter to it.
+    """Start a run a quarter of an hour into an hour: the fourth one, if when it ends depends on it.
 
     Its first round is due most of an hour later: whatever gates did before, they may change by
-    then. Each round has most of an hour, some seconds, before a grid changes.
+    then. Each round has most of an hour, some seconds, before a grid changes or the next is due.
     """
 
     def is_good() -> bool:
         now = fleet.clock.now()
         is_fourth = (now - MIDNIGHT) // HOUR % PERIOD_H == PERIOD_H - 1
-        return 15 <= now.minute < 20 and (is_fourth or spec.rounds is not None)
+        return 15 <= now.minute < 20 and (is_fourth or spec.rounds in (ROUNDS, FEW_ROUNDS))
 
     fleet.wait(is_good, "a time at which the run may start")
     fleet.begin_run(spec)

@@ -20,7 +20,7 @@ export function showCards(view) {
   showParts(view);
   showPairs("emitted-split", [
     ["Energy", format.wattHours(run.energy_wh)],
-    ["Lost or late", run.uncounted_gco2eq > 0 ? format.grams(run.uncounted_gco2eq) : null],
+    ["In no model", run.uncounted_gco2eq > 0 ? format.grams(run.uncounted_gco2eq) : null],
   ]);
   showStanding(run);
   showAvoided(run);
