@@ -6,10 +6,13 @@ import json
 
 import pytest
 import safetensors.torch
+from torch.utils.data import TensorDataset
 
 from models.evaluation import evaluate
-from models.workload import Data, load_workload
+from models.workload import load_workload
+from models.workloads import digits
 from scheduler.ledger.events import AssignmentEvaluated, RoundEvaluated, RoundPlanned
+from tests.fakes import site_tested
 from tests.integration.conftest import SITE_TESTED
 from tests.integration.fleet import Fleet, assert_accounted_for
 
@@ -41,11 +44,11 @@ def test_two_rounds_have_two_scores_and_the_last_version_may_be_the_best(
     assert_accounted_for(fleet, run)
 
 
-def scored_on(workload: str) -> list[Data]:
+def scored_on(workload: str) -> list[TensorDataset]:
     """Return the data on which a version is scored: the coordinator's, or those of the sites."""
-    code = load_workload(workload, allowed=(workload,))
-    here = code.test_data()
-    return [here] if here is not None else [code.held_out_data(client) for client in COHORT]
+    if workload == SITE_TESTED:
+        return [site_tested.held_out_data(client) for client in COHORT]
+    return [digits.test_data()]
 
 
 def test_who_scores_the_last_version_is_paid_for(fleet: Fleet) -> None:
