@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from common.messages import Hyperparameters
-from models.aggregation import grid_exponent
+from models.aggregation import scale_exponent
 from models.batched import ClientWork, Cohort
 from models.evaluation import evaluate
 from models.server_optimizers import FedAvg
@@ -104,7 +104,7 @@ def _round_s(case: Case, cohort: Cohort) -> float:
         bound = float(updates.norms().max()) * 2
         state = next_state(
             state, {}, updates.deltas, weights,
-            parameters=trainable_parameters(model), exponent=grid_exponent(bound, sum(weights)),
+            parameters=trainable_parameters(model), exponent=scale_exponent(bound, sum(weights)),
             optimizer=FedAvg(),
         )  # fmt: skip
         if test_data is not None:

@@ -1,6 +1,6 @@
 """Aggregation: the weighted mean of updates, exact and the same in any order.
 
-Every delta value is rounded once to a grid of step 2**-exponent and becomes an integer; integers
+Every delta value is rounded once to a fixed-point scale of step 2**-exponent and becomes an integer; integers
 are summed, and their sum does not depend on the order. The exponent is part of the plan, fixed
 before any update is known.
 """
@@ -30,7 +30,7 @@ _SUM_BOUND = 2**62
 """What no sum reaches: half of what an int64 holds."""
 
 _VALUE_BOUND = 2**51
-"""What no value in grid steps reaches, so that rounding by addition is exact."""
+"""What no value in steps of the scale reaches, so that rounding by addition is exact."""
 
 _ROUNDER = 1.5 * 2**52
 """Added to a float64 below 2**51, leaves it rounded, half to even, in its low bits."""
@@ -54,8 +54,8 @@ class Contribution:
     weight: int
 
 
-def grid_exponent(norm_bound: float, total_weight: int) -> int:
-    """Return the exponent of the finest grid on which no sum can overflow.
+def scale_exponent(norm_bound: float, total_weight: int) -> int:
+    """Return the exponent of the finest fixed-point scale on which no sum can overflow.
 
     The largest e, at most 127, with (norm_bound * 2**e + 1/2) * total_weight < 2**62 and
     norm_bound * 2**e < 2**51: no value of an update is greater than its norm, and rounding adds
@@ -66,18 +66,18 @@ def grid_exponent(norm_bound: float, total_weight: int) -> int:
         total_weight: The greatest sum of weights that may occur, positive.
 
     Raises:
-        SettingError: If no grid is safe, or an argument is not positive and finite.
+        SettingError: If no scale is safe, or an argument is not positive and finite.
     """
     if not 0 < norm_bound < math.inf or total_weight <= 0:
         msg = (
             f"The norm bound {norm_bound} and the total weight {total_weight} must be positive and "
-            f"finite, so no grid can be chosen. Correct the run's settings."
+            f"finite, so no fixed-point scale can be chosen. Correct the run's settings."
         )
         raise SettingError(msg)
     largest = min(Fraction(_SUM_BOUND, total_weight) - Fraction(1, 2), Fraction(_VALUE_BOUND))
     if largest <= 1:
         msg = (
-            f"A total weight of {total_weight} leaves no room for values in 64 bits, so no grid "
+            f"A total weight of {total_weight} leaves no room for values in 64 bits, so no scale "
             f"can be chosen. Lower the run's cap on weights."
         )
         raise SettingError(msg)
@@ -99,7 +99,7 @@ def weighted_mean(
     Args:
         contributions: The updates, at least one.
         signature: What each of them holds.
-        exponent: The grid's, from `grid_exponent`.
+        exponent: Of the fixed-point scale, from `scale_exponent`.
 
     Yields:
         Name and mean of each tensor of the signature, in its order and shape; float64 where the
@@ -107,7 +107,7 @@ def weighted_mean(
 
     Raises:
         UpdateError: If there is nothing to sum, a file does not match the signature, or a value
-            is too large for the grid (or NaN): the bytes have changed since they were admitted.
+            is too large for the scale (or NaN): the bytes have changed since they were admitted.
     """
     _check_weights([contribution.weight for contribution in contributions])
     with ExitStack() as stack:
@@ -125,14 +125,14 @@ def stacked_mean(
     Args:
         deltas: Each tensor `(num_clients, ...)`; not changed.
         weights: What each client's delta counts, positive, `(num_clients,)`.
-        exponent: The grid's, from `grid_exponent`.
+        exponent: Of the fixed-point scale, from `scale_exponent`.
 
     Yields:
         As `weighted_mean`.
 
     Raises:
         UpdateError: If there is nothing to sum, the weights are more or fewer than the deltas, or
-            a value is too large for the grid (or NaN).
+            a value is too large for the scale (or NaN).
     """
     _check_weights(weights)
     yield from _means(_Stack(deltas, weights), stack_signature(deltas), exponent=exponent)
@@ -260,7 +260,7 @@ class _PieceSum:
         if not (-self._largest <= low.item() and high.item() <= self._largest):  # NaN fails, too
             which, remedy = block.context
             msg = (
-                f"The {which} holds a value in {name} that is too large for the run's grid, so "
+                f"The {which} holds a value in {name} that is too large for the run's fixed-point scale, so "
                 f"nothing was summed. {remedy}"
             )
             raise UpdateError(msg)

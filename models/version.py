@@ -53,7 +53,7 @@ def make_version(
         contributions: The manifest's updates.
         signature: What each update holds.
         parameters: The names of the trainable parameters among them.
-        exponent: The grid's, from `models.aggregation.grid_exponent`.
+        exponent: Of the fixed-point scale, from `models.aggregation.scale_exponent`.
         optimizer: Moves the parameters.
         folder: Where to write.
 
@@ -90,7 +90,7 @@ def next_state(
         deltas: Each tensor `(num_clients, *shape)`; not changed.
         weights: What each client's delta counts, positive, `(num_clients,)`.
         parameters: The names of the trainable parameters among the deltas' names.
-        exponent: The grid's, from `models.aggregation.grid_exponent`.
+        exponent: Of the fixed-point scale, from `models.aggregation.scale_exponent`.
         optimizer: Moves the parameters.
 
     Returns:

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 
 from common.messages import Receipt
-from models.aggregation import grid_exponent
+from models.aggregation import scale_exponent
 from models.batched import ClientWork, Cohort, Updates
 from models.evaluation import evaluate, judge, predict
 from models.server_optimizers import make_server_optimizer
@@ -110,7 +110,7 @@ class _InMemory:
 
     def exponent(self, norm_bound: float, heaviest: int) -> int:
         """Return the exponent of the fixed-point scale, as in production."""
-        return grid_exponent(norm_bound, heaviest)
+        return scale_exponent(norm_bound, heaviest)
 
     def pulled_nbytes(self, run: Run) -> int:  # noqa: ARG002 - the port's
         """Return the size of a version."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import uuid4
 
 from common.errors import TransportError, UpdateError
 from common.failpoints import failpoint
 from common.messages import Receipt, update_key
-from models.aggregation import Contribution, grid_exponent
+from models.aggregation import Contribution, scale_exponent
 from models.serialization import write_state
 from models.server_optimizers import ServerOptimizer, make_server_optimizer
 from models.update import check_update
@@ -53,7 +54,8 @@ class BlobLearning:
         workload = run.spec.workload
         server_optimizer(run.spec)
         state = self._workbench.first_version(workload, run.spec.seed)
-        path = self._blobs.incoming / f"{run.id}.first"
+        # Another process may open the same run at the same time.
+        path = self._blobs.incoming / uuid4().hex
         write_state(state, path)
         return FirstVersion(
             version=self._blobs.keep(path),
@@ -63,7 +65,7 @@ class BlobLearning:
 
     def exponent(self, norm_bound: float, heaviest: int) -> int:
         """Return the exponent of the fixed-point scale on which a round's updates are summed."""
-        return grid_exponent(norm_bound, heaviest)
+        return scale_exponent(norm_bound, heaviest)
 
     def pulled_nbytes(self, run: Run) -> int:
         """Return the size of the model that a site pulls: all versions of a run are of one size."""
@@ -122,8 +124,7 @@ class BlobLearning:
         for name, version in (("last", run.version), ("best", run.best_version or run.version)):
             if version is None:
                 continue
-            partial = folder / f"{name}.part"
-            partial.unlink(missing_ok=True)
+            partial = folder / f"{name}.{uuid4().hex}.part"
             partial.hardlink_to(self._blobs.path(version))
             partial.replace(folder / f"{name}.safetensors")
 

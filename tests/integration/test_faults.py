@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common import settings
-from models.aggregation import Contribution, grid_exponent
+from models.aggregation import Contribution, scale_exponent
 from models.serialization import read_state, write_state
 from models.server_optimizers import make_server_optimizer
 from models.training import Trainer, warm_up
@@ -114,7 +114,7 @@ def undisturbed_version(spec: RunSpec, folder: Path) -> str:
             blobs.path(version), None, contributions,
             signature=workbench.signature(spec.workload),
             parameters=workbench.parameters(spec.workload),
-            exponent=grid_exponent(spec.norm_bound, spec.weight_cap * len(ZONES)),
+            exponent=scale_exponent(spec.norm_bound, spec.weight_cap * len(ZONES)),
             optimizer=make_server_optimizer(spec.server_optimizer.name), folder=blobs.incoming,
         )  # fmt: skip
         version = blobs.keep(model)

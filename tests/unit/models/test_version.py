@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from common.errors import UpdateError
-from models.aggregation import Contribution, grid_exponent
+from models.aggregation import Contribution, scale_exponent
 from models.serialization import read_state, write_state
 from models.server_optimizers import make_server_optimizer
 from models.tensor_file import PIECE, TensorSpec
@@ -47,7 +47,7 @@ class Round:
             self.contributions,
             signature=self.signature,
             parameters=self.parameters,
-            exponent=grid_exponent(100.0, 4),
+            exponent=scale_exponent(100.0, 4),
             optimizer=make_server_optimizer(optimizer),
             folder=self.folder,
         )
@@ -159,7 +159,7 @@ def test_next_state_in_memory_has_the_bits_of_a_version_on_disk(
     write_state(on_disk, path)
     shared: Any = {
         "parameters": frozenset(SIGNATURE) - {"mean"},
-        "exponent": grid_exponent(2000.0, sum(weights)),
+        "exponent": scale_exponent(2000.0, sum(weights)),
         "optimizer": make_server_optimizer(optimizer),
     }
     for _ in range(2):

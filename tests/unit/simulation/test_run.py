@@ -8,7 +8,7 @@ import torch
 
 from common.clock import GridClock
 from common.errors import FairwindError
-from models.aggregation import grid_exponent
+from models.aggregation import scale_exponent
 from models.workloads import digits
 from scheduler.federation.opening import open_ledger
 from scheduler.ledger.blobs import Blobs
@@ -107,7 +107,7 @@ def test_a_simulation_can_be_told_to_write_a_ledger(tmp_path):
     planned = next(e for e in ledger.events() if isinstance(e.payload, RoundPlanned))
     assert planned.at == planned.grid_at == scenario.start
     assert isinstance(planned.payload, RoundPlanned)
-    assert grid_exponent(1000.0, 4_000_000) == planned.payload.exponent
+    assert scale_exponent(1000.0, 4_000_000) == planned.payload.exponent
     ledger.close()
 
 
