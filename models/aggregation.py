@@ -1,8 +1,8 @@
 """Aggregation: the weighted mean of updates, exact and the same in any order.
 
-Every delta value is rounded once to a fixed-point scale of step 2**-exponent and becomes an integer; integers
-are summed, and their sum does not depend on the order. The exponent is part of the plan, fixed
-before any update is known.
+Every delta value is rounded once to a fixed-point scale of step 2**-exponent and becomes an
+integer; integers are summed, and their sum does not depend on the order. The exponent is part of
+the plan, fixed before any update is known.
 """
 
 from __future__ import annotations
@@ -260,8 +260,8 @@ class _PieceSum:
         if not (-self._largest <= low.item() and high.item() <= self._largest):  # NaN fails, too
             which, remedy = block.context
             msg = (
-                f"The {which} holds a value in {name} that is too large for the run's fixed-point scale, so "
-                f"nothing was summed. {remedy}"
+                f"The {which} holds a value in {name} that is too large for the run's "
+                f"fixed-point scale, so nothing was summed. {remedy}"
             )
             raise UpdateError(msg)
 
