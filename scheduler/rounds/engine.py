@@ -155,6 +155,6 @@ class Engine:
 
 def _unexpected(error: Exception) -> str:
     return (
-        f"{type(error).__name__}: {error}. The run waits and tries again; the coordinator's log "
-        "has the traceback."
+        f"{type(error).__name__}: {error}. The run waits and is tried again. Remove the cause, "
+        "which the coordinator's log shows with its traceback, or stop the run."
     )

@@ -47,7 +47,7 @@ def _planned(world: World, run_id: str) -> tuple[WaitReason | None, list[Draft]]
     due = last_score or is_due(run, state.clients, now)
     if not due or spent_budget(run, now) is not None:
         return None, []
-    seq, so_far = state.seq, run.open_round
+    seq, planned_seq, so_far = state.seq, run.last_planned_seq, run.open_round
     situation = make_situation(
         state, run, world.grid, world.rules.gate, now, weights=world.rules.weights
     )
@@ -59,11 +59,13 @@ def _planned(world: World, run_id: str) -> tuple[WaitReason | None, list[Draft]]
     drafts = _drafts(world, run, made, number=number, scores=last_score)
     while drafts and not world.history.append(*drafts, after=seq):
         state = world.history.state
-        if not _fits(state, run_id, made, number):
+        run = state.runs[run_id]
+        # Another process may have planned the same, and its clients may be free again by now.
+        if run.last_planned_seq != planned_seq or not _fits(state, run_id, made, number):
             return None
         seq = state.seq
         if not made.cohort:
-            drafts = waiting_events(state.runs[run_id], run_waiting(made, now))
+            drafts = waiting_events(run, run_waiting(made, now))
     return made.waiting, drafts
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
@@ -229,16 +229,22 @@ def versions(events: Iterable[Event], run: str) -> list[str]:
     return [p.version for p in made if isinstance(p, RunOpened | RoundClosed)]
 
 
-def gates(events: Iterable[Event], run: str) -> dict[str, list[str]]:
-    """Return the states of every client's gate while a run goes on, one after the other."""
+def gates(events: Sequence[Event], run: str) -> dict[str, list[str]]:
+    """Return the states of every client's gate during a run, one after the other.
+
+    The first is the one with which the hour ends in which the run starts: it may be of before.
+    """
+    start, end = (
+        next(e for e in events if e.run == run and e.kind == kind)
+        for kind in (RunStarted.kind, RunEnded.kind)
+    )
     states: dict[str, list[str]] = defaultdict(list)
     for event in events:
-        if event.run == run and event.kind == RunStarted.kind:
-            states = defaultdict(list, {client: seen[-1:] for client, seen in states.items()})
-        if event.run == run and event.kind == RunEnded.kind:
-            break
-        if isinstance(event.payload, GateChanged):
-            states[event.client].append(event.payload.state)
+        if not isinstance(event.payload, GateChanged) or event.seq > end.seq:
+            continue
+        if event.grid_at < slot_start(start.grid_at) + HOUR:
+            states[event.client].clear()
+        states[event.client].append(event.payload.state)
     return {client: [state for state, _ in groupby(seen)] for client, seen in states.items()}
 
 

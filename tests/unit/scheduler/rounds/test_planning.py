@@ -9,6 +9,7 @@ import pytest
 
 from scheduler.ledger.events import ClientEnrolled, ClientJoined, ClientSilent
 from scheduler.policies.selection_context import SelectionContext
+from scheduler.rounds.planning import plan
 from tests.unit.scheduler.rounds.memory_world import MemoryWorld
 
 MINUTE = timedelta(minutes=1)
@@ -107,3 +108,21 @@ def test_a_policy_that_waits_is_called_once_however_many_append_meanwhile(world)
     assert len(called) == 1
     assert world.run().waiting is not None
     assert world.run().waiting.reason == "policy_waits"
+
+
+def test_a_round_that_another_process_planned_meanwhile_is_not_planned_a_second_time(world):
+    """Nor where all its clients have answered by then, and are free again."""
+
+    def plans_elsewhere() -> bool:
+        plan(world.world, "r")
+        for _ in range(2):
+            world.engine.receive(world.work.arrive())
+        return False
+
+    calls[:] = [plans_elsewhere, invites]
+    world.engine.advance()
+    assert world.kinds().count("round.planned") == 1
+    assert len(world.work.sent) == 2
+    world.play(5 * MINUTE)
+    assert world.kinds().count("update.accepted") == 2
+    assert world.run().end_reason == "rounds"
