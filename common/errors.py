@@ -25,7 +25,7 @@ class FairwindError(Exception):
     """Base of every error a user of Fairwind may meet."""
 
     def __str__(self) -> str:
-        return " ".join(str(part) for part in self.args)
+        return _encodable(" ".join(str(part) for part in self.args))
 
 
 class SettingError(FairwindError):
@@ -66,3 +66,30 @@ class LedgerError(FairwindError):
 
 class FederationError(FairwindError):
     """No such client or run, or it is in a state that does not allow this."""
+
+
+_LONGEST_TEXT = 300
+
+
+def describe(error: BaseException) -> str:
+    """Return type and text of what any code raised, as one line that JSON can hold."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - user code: even its error's text may raise
+        text = "(its text cannot be shown)"
+    return _encodable(f"{type(error).__name__}: {text[:_LONGEST_TEXT]}")
+
+
+def ends_process(error: BaseException) -> bool:
+    """Return whether an exception is how a signal ends this Celery process.
+
+    User code that calls `sys.exit` raises `SystemExit`, too: that is a fault like any other.
+    Celery's processes leave with the number of the signal minus 256.
+    """
+    code = error.code if isinstance(error, SystemExit) else None
+    return isinstance(code, int) and -256 < code < -128  # noqa: PLR2004 - as said above
+
+
+def _encodable(text: str) -> str:
+    """Return a text without lone surrogates, which no JSON reader takes."""
+    return text.encode("utf-8", "backslashreplace").decode()

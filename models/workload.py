@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import Module
 from torch.utils.data import Dataset
 
-from common.errors import FairwindError, WorkloadError
+from common.errors import FairwindError, WorkloadError, describe, ends_process
 
 Data = Dataset[Any]
 """A data set with a length whose items are tuples that end with the target."""
@@ -28,7 +28,6 @@ _SHIPPED = {
 
 _REQUIRED = ("model", "train_data", "test_data", "loss", "metrics")
 
-_LONGEST_TEXT = 300
 """Characters of a user's exception that are quoted: a receipt's reason holds 600 in all."""
 
 
@@ -114,10 +113,12 @@ def blamed(workload: Workload, work: str) -> Iterator[None]:
         yield
     except FairwindError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if ends_process(error):
+            raise
         name = getattr(workload, "__name__", type(workload).__name__)
         msg = (
-            f"The workload {name} raised {_quoted(error)}; the {work} failed; "
+            f"The workload {name} raised {describe(error)}; the {work} failed; "
             f"mend the workload or its data and restart this worker."
         )
         raise WorkloadError(msg) from error
@@ -156,16 +157,13 @@ def _import(name: str, module_name: str) -> object:
         )
         raise WorkloadError(msg) from error
     except (Exception, SystemExit) as error:
+        if ends_process(error):
+            raise
         raise WorkloadError(_import_failed(name, module_name, error)) from error
 
 
 def _import_failed(name: str, module_name: str, error: BaseException) -> str:
     return (
-        f"Importing the workload {name!r} raised {_quoted(error)}; nothing can be trained with it; "
-        f'`python -c "import {module_name}"` in this folder shows where, mend it and restart.'
+        f"Importing the workload {name!r} raised {describe(error)}; nothing can be trained with "
+        f'it; `python -c "import {module_name}"` in this folder shows where, mend it and restart.'
     )
-
-
-def _quoted(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:_LONGEST_TEXT]}"

@@ -11,7 +11,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from common.errors import SettingError
+from common.errors import SettingError, describe, ends_process
 from scheduler.policies import (
     alpha_fair,
     by_score,
@@ -166,10 +166,12 @@ def find_policy(name: str) -> Policy:
         raise SettingError(msg)
     try:
         select = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (Exception, SystemExit) as error:
+        if ends_process(error):
+            raise
         msg = (
-            f"The policy {name!r} cannot be loaded ({error}), so no run was started. Write it as "
-            "module:function, and start the coordinator where the module can be imported."
+            f"The policy {name!r} cannot be loaded ({describe(error)}), so no run was started. "
+            "Write it as module:function, and start the coordinator where it can be imported."
         )
         raise SettingError(msg) from None
     own = getattr(select, "horizon_h", 0), getattr(select, "options", {})
@@ -189,9 +191,11 @@ def apply_policy(name: str, context: SelectionContext) -> SelectionResult:
             selected if isinstance(selected, SelectionResult) else SelectionResult(list(selected))
         )
         wrong = fault(result, context)
-    except Exception as error:  # noqa: BLE001 - user code, which must not stop the scheduler
+    except (Exception, SystemExit) as error:
+        if ends_process(error):
+            raise
         wrong = (
-            f"raised {type(error).__name__} ({error}), so round {context.number} did not start. "
+            f"raised {describe(error)}, so round {context.number} did not start. "
             f"Correct it and restart the coordinator, or stop the run"
         )
     if wrong:

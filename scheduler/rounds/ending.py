@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from common.errors import FairwindError, describe, ends_process
 from scheduler.federation.federation import Federation, Run
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import EndReason, RunEnded
@@ -32,8 +33,10 @@ def stop(world: World, run_id: str) -> None:
     for step in steps:
         try:
             step(world.run(run_id))
-        except Exception as error:  # noqa: BLE001 - a stop is obeyed, whatever else fails
-            faults.append(str(error))
+        except (Exception, SystemExit) as error:  # a stop is obeyed, whatever else fails
+            if ends_process(error):
+                raise
+            faults.append(str(error) if isinstance(error, FairwindError) else describe(error))
     _record(world, run_id, "stopped", " ".join(faults))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from common.errors import FairwindError
+from common.errors import FairwindError, describe, ends_process
 from common.log import get_logger
 from common.messages import Receipt
 from scheduler.federation.federation import Federation
@@ -86,8 +86,8 @@ class Engine:
         run_id = receipt.run
         try:
             made = receiving.receive(self.world, receipt)
-        except Exception as error:
-            if run_id not in self.world.history.state.runs:
+        except (Exception, SystemExit) as error:
+            if ends_process(error) or run_id not in self.world.history.state.runs:
                 raise
             self._block(run_id, "receive", error)
             return None
@@ -113,11 +113,14 @@ class Engine:
                 self._tried[run.id] = self.world.clock.wall()
             try:
                 tried = STEPS[step](self.world, run.id)
-            except Exception as error:  # noqa: BLE001 - one run's trouble is never another's
+            # One run's trouble is never another's, also where user code calls `sys.exit`.
+            except (Exception, SystemExit) as error:
+                if ends_process(error):
+                    raise
                 self._block(run.id, step, error)
             else:
-                if blocked is not None and step == blocked.step and tried is not False:
-                    self._unblock(run.id)
+                if blocked is not None and tried is not False:
+                    self._unblock_after(run.id, step)
 
     def _may_retry(self, run_id: str, since: datetime) -> bool:
         """Return whether a blocked run is tried again: each pause is as long as all before it."""
@@ -127,7 +130,7 @@ class Engine:
         pause = min(max(tried - since, _SHORTEST_PAUSE), _LONGEST_PAUSE)
         return self.world.clock.wall() - tried >= pause
 
-    def _block(self, run_id: str, step: Step, error: Exception) -> None:
+    def _block(self, run_id: str, step: Step, error: Exception | SystemExit) -> None:
         text = str(error) if isinstance(error, FairwindError) else _unexpected(error)
         self._tried[run_id] = self.world.clock.wall()
 
@@ -141,6 +144,17 @@ class Engine:
         if self.world.record(blocked) and not isinstance(error, FairwindError):
             _log.error("run.blocked", run=run_id, step=step, exc_info=error)
 
+    def _unblock_after(self, run_id: str, step: Step) -> None:
+        """Unblock a run if the step that it has just taken shows that it can go on."""
+        run = self.world.run(run_id)
+        if run.blocked is None:
+            return
+        # A receipt that failed may never come again: where nobody is left who could answer, the
+        # round goes on with what it has.
+        answered = run.open_round is None or not run.open_round.open_assignments()
+        if step == run.blocked.step or (run.blocked.step == "receive" and answered):
+            self._unblock(run_id)
+
     def _unblock(self, run_id: str) -> None:
         def unblocked(state: Federation) -> list[Draft]:
             run = state.runs[run_id]
@@ -153,8 +167,8 @@ class Engine:
         self.world.record(unblocked)
 
 
-def _unexpected(error: Exception) -> str:
+def _unexpected(error: Exception | SystemExit) -> str:
     return (
-        f"{type(error).__name__}: {error}. The run waits and is tried again. Remove the cause, "
+        f"{describe(error)}. The run waits and is tried again. Remove the cause, "
         "which the coordinator's log shows with its traceback, or stop the run."
     )

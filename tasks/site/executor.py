@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from common.clock import wall_now
-from common.errors import FairwindError, TransportError
+from common.errors import FairwindError, TransportError, describe
 from common.failpoints import failpoint
 from common.files import file_sha256
 from common.log import get_logger
@@ -182,7 +182,7 @@ def _why_failed(error: Exception) -> Reason:
         return Reason(code="model_missing", text=str(error)[:600])
     if isinstance(error, FairwindError):
         return Reason(code="workload_failed", text=str(error)[:600])
-    return Reason(code="site_failed", text=f"{type(error).__name__}: {error}"[:600])
+    return Reason(code="site_failed", text=describe(error)[:600])
 
 
 def _finite(value: float) -> float | None:

@@ -12,7 +12,7 @@ import models
 import scheduler
 import tasks
 from common import errors
-from common.errors import FairwindError
+from common.errors import FairwindError, describe
 
 
 def every_error() -> list[type[FairwindError]]:
@@ -72,3 +72,25 @@ def test_the_tree_draws_no_error_that_is_not_there():
 
 def test_an_error_without_a_message_is_silent_not_broken():
     assert str(FairwindError()) == ""
+
+
+class RudeError(Exception):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("raised", "described"),
+    [
+        (ValueError("two\nlines"), "ValueError: two lines"),
+        (RudeError(), "RudeError: (its text cannot be shown)"),
+        (ValueError("\ud800"), r"ValueError: \ud800"),
+        (SystemExit(3), "SystemExit: 3"),
+    ],
+)
+def test_whatever_was_raised_is_described_in_one_line(raised, described):
+    assert describe(raised) == described
+
+
+def test_an_error_of_ours_holds_only_text_that_can_be_encoded():
+    assert str(FairwindError("a file named \udcff")).encode() == rb"a file named \udcff"

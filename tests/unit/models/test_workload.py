@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from common.messages import Hyperparameters
 from models.evaluation import evaluate
 from models.training import Trainer
 from models.version import initial_version
-from models.workload import load_workload
+from models.workload import blamed, load_workload
+from models.workloads import digits
 from models.workloads.partition import dirichlet_split
 
 WHOLE = """
@@ -128,3 +130,15 @@ def test_split_gives_every_row_once_and_everyone_ten(num_clients: int, seed: int
     parts = dirichlet_split(labels, num_clients, seed=seed)
     assert sorted(row for part in parts for row in part.tolist()) == list(range(200))
     assert min(len(part) for part in parts) >= 10
+
+
+@pytest.mark.parametrize("raised", [ValueError("\ud800"), SystemExit(3), SystemExit("bye")])
+def test_what_user_code_raises_is_one_line_that_json_can_hold(raised: BaseException) -> None:
+    with pytest.raises(WorkloadError, match=type(raised).__name__) as caught, blamed(digits, "run"):
+        raise raised
+    assert str(caught.value).encode()
+
+
+def test_a_signal_that_ends_the_process_is_not_blamed_on_the_workload() -> None:
+    with pytest.raises(SystemExit), blamed(digits, "run"):
+        raise SystemExit(signal.SIGTERM - 256)

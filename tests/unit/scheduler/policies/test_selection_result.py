@@ -1,5 +1,6 @@
 """What a policy may answer beyond ids: fewer epochs, weights, reasons."""
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -33,3 +34,17 @@ def test_answer_that_cannot_be_carried_out_is_refused_with_one_sentence(monkeypa
     monkeypatch.setitem(policies.POLICIES, "mine", policies.Policy(lambda _: bad, "mine"))
     with pytest.raises(SettingError, match=what):
         policies.apply_policy("mine", QUESTION)
+
+
+def test_a_policy_that_leaves_is_one_that_raised(monkeypatch):
+    monkeypatch.setitem(policies.POLICIES, "mine", policies.Policy(lambda _: sys.exit(3), "mine"))
+    with pytest.raises(SettingError, match="raised SystemExit: 3"):
+        policies.apply_policy("mine", QUESTION)
+
+
+@pytest.mark.parametrize("source", ["1 / 0", "def", "raise SystemExit(3)"])
+def test_a_policy_whose_module_raises_is_one_clear_line(tmp_path, monkeypatch, source):
+    (tmp_path / "broken_policy.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SettingError, match="broken_policy:choose' cannot be loaded"):
+        policies.find_policy("broken_policy:choose")

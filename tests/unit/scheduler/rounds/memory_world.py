@@ -126,7 +126,7 @@ class Learning(NothingLearned):
     """Makes a new version each round; `broken` names the methods that raise, and what."""
 
     def __init__(self, *, scored_here: bool) -> None:
-        self.broken: dict[str, Exception] = {}
+        self.broken: dict[str, Exception | SystemExit] = {}
         self.calls: list[str] = []
         self._scored_here = scored_here
 

@@ -1,11 +1,13 @@
 """The engine, through its ports alone: no Redis, no Celery, no torch."""
 
+import signal
 from datetime import timedelta
 from typing import TypeVar
 
 import pytest
 
 from common.errors import WorkloadError
+from scheduler.ledger.event import canonical, read_payload
 from scheduler.ledger.events import (
     AssignmentEvaluated,
     AssignmentGivenUp,
@@ -22,6 +24,7 @@ from scheduler.policies.selection_context import SelectionContext
 from scheduler.rounds.opening import open_run
 from scheduler.rounds.planning import plan
 from tests.unit.scheduler.rounds.memory_world import HOUR, MemoryWorld
+from tests.unit.scheduler.story import NOON
 
 P = TypeVar("P", bound=Payload)
 
@@ -241,6 +244,55 @@ def test_an_update_that_cannot_be_received_blocks_its_run_until_it_is():
     world.engine.reissue("bad", cohort, "lost")
     world.play(10 * MINUTE)
     assert world.run("bad").end_reason == "rounds"
+
+
+class RudeError(Exception):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "raised", [RudeError(), SystemExit(3), ValueError("\ud800"), WorkloadError("\ud800")]
+)
+def test_whatever_user_code_raises_blocks_its_run_alone_and_can_be_kept(raised):
+    world = MemoryWorld("a", "b")
+    world.learning.broken |= {"bad.score": raised, "bad.export": raised}
+    world.start("bad", rounds=1)
+    world.start("good", rounds=2)
+    world.play(HOUR)
+    assert world.run("good").end_reason == "rounds"
+    assert world.run("bad").status == "blocked"
+    world.stop("bad")
+    world.engine.advance()
+    assert world.run("bad").end_reason == "stopped"
+    for event in world.history.events:
+        assert read_payload(event.seq, event.kind, canonical(event.payload)) == event.payload
+
+
+def test_a_signal_that_ends_the_process_is_not_taken_for_a_fault():
+    world = MemoryWorld("a", "b")
+    world.learning.broken["score"] = SystemExit(signal.SIGTERM - 256)
+    world.start(rounds=1)
+    with pytest.raises(SystemExit):
+        world.play(HOUR)
+    assert world.run().blocked is None
+
+
+def test_a_run_goes_on_where_the_receipt_that_failed_never_comes_again():
+    world = MemoryWorld("a", "b", "c", max_attempts=2)
+    world.learning.broken["admit"] = OSError("no space left")
+    world.start(rounds=1, cohort=2, quorum=2)
+    world.play(2 * MINUTE)
+    assert world.run().blocked is not None
+    world.learning.broken.clear()
+    world.work.lose = {"a", "b", "c"}
+    while world.run().blocked is not None and world.clock.now < NOON + HOUR:
+        world.clock.now += MINUTE
+        world.engine.advance()
+    assert payloads(world, AssignmentGivenUp)
+    world.work.lose = set()
+    world.play(3 * HOUR)
+    assert world.run().end_reason == "rounds"
 
 
 def test_a_blocked_run_keeps_what_arrives():
