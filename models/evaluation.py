@@ -64,4 +64,4 @@ def judge(workload: Workload, outputs: Tensor, targets: Tensor) -> dict[str, flo
     """
     with blamed(workload, "evaluation"), torch.no_grad():
         loss, metrics = workload.loss(outputs, targets), workload.metrics(outputs, targets)
-        return {"loss": loss.item()} | {name: float(value) for name, value in metrics.items()}
+        return {"loss": loss.item()} | {str(name): float(value) for name, value in metrics.items()}

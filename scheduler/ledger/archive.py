@@ -33,9 +33,14 @@ class Archive:
 
     Args:
         folder: Where a snapshot has put texts, if one has; see `write`.
+
+    Attributes:
+        faulty: Whether a text was found to be missing or altered: whoever owns the state that
+            refers to it is to fold it anew.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
+        self.faulty = False
         self._folder = folder
         self._pending: dict[str, bytes] = {}
         self._read: OrderedDict[str, list[Any]] = OrderedDict()
@@ -65,8 +70,10 @@ class Archive:
         try:
             text = zlib.decompress(self._path(name).read_bytes())
         except (OSError, zlib.error) as error:
+            self.faulty = True
             raise LedgerError(self._fault(name, str(error))) from error
         if hashlib.sha256(text).hexdigest() != name:
+            self.faulty = True
             raise LedgerError(self._fault(name, "it is not what was written"))
         return text
 
@@ -99,7 +106,7 @@ class Archive:
     def write(self, folder: Path) -> None:
         """Put what is in memory into files of a folder, on disk when this returns."""
         self._folder = folder
-        written = [name for name in self._pending if not self._path(name).exists()]
+        written = [name for name in self._pending if not self._is_written(name)]
         for name in written:
             path = self._path(name)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,6 +139,12 @@ class Archive:
             brought,
             serialization=core_schema.plain_serializer_function_ser_schema(lambda _: None),
         )
+
+    def _is_written(self, name: str) -> bool:
+        try:
+            return self._path(name).read_bytes() == self._pending[name]
+        except OSError:
+            return False
 
     def _path(self, name: str) -> Path:
         assert self._folder is not None  # noqa: S101 - what is not in memory came from a folder

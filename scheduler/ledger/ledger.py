@@ -90,16 +90,31 @@ class LedgerReader(Generic[S]):
         self._engine.dispose()
 
     def _caught_up(self, connection: Connection) -> S:
-        """Return the state after folding in what was appended since."""
+        """Return the state after folding in what was appended since.
+
+        A snapshot of which a part is missing or altered is not used again: all is folded anew.
+        """
         state = self._folded
+        self._folded = None  # until all of it is folded in
         if state is None:
             state = self._snapshots.newest(partial(hash_at, connection)) or self._projection.new()
-        self._folded = None  # until all of it is folded in
+        try:
+            if not state.archive.faulty:
+                self._fold_rest(state, connection)
+        except LedgerError:
+            if not state.archive.faulty:
+                raise
+        if state.archive.faulty:
+            _log.warning("snapshot.faulty", remedy="none needed: all events are folded anew")
+            state = self._projection.new()
+            self._fold_rest(state, connection)
+        self._folded = state
+        return state
+
+    def _fold_rest(self, state: S, connection: Connection) -> None:
         if last_seq(connection) != state.seq:
             for row in rows_after(connection, state.seq):
                 self._fold(state, row)
-        self._folded = state
-        return state
 
     def _fold(self, state: S, row: Row) -> None:
         event = as_event(row)
@@ -153,7 +168,7 @@ class Ledger(LedgerReader[S]):
                             self._projection.apply(state, event)
             except BaseException:
                 if folding:  # what was folded in is not in the database
-                    self._folded = None
+                    self._folded = state if state.archive.faulty else None
                 raise
             if folding:
                 self._snapshot_if_due(state)

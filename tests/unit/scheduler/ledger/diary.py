@@ -37,6 +37,8 @@ def _apply(state: Diary, event: Event) -> None:
     if event.client == "unfoldable":
         msg = "no state follows from this"
         raise RuntimeError(msg)
+    if event.client == "looks back":
+        state.all_notes()
     state.applied.append(event.seq)
     state.seq, state.head = event.seq, event.hash
     state.notes.append(event.client)

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,48 @@ def test_an_altered_part_is_found_when_it_is_read(write, url, folder):
     with pytest.raises(LedgerError, match=r"not what was written.*remove .*snapshots"):
         state.all_notes()
     opened.close()
+
+
+def test_a_writer_that_loses_a_part_folds_anew_and_writes_it_again(write, url, folder):
+    ledger = write(EVERY + 1)
+    shutil.rmtree(folder)
+    with pytest.raises(LedgerError, match="cannot be read"):
+        ledger.state().all_notes()
+    assert ledger.state().all_notes() == names(EVERY + 1)
+    write(EVERY)
+    assert notes_and_folds(url, folder)[0] == names(2 * EVERY + 1)
+    assert list(folder.glob("parts/??/*"))
+
+
+def test_an_altered_part_is_written_again_by_whoever_folded_anew(write, url, folder):
+    ledger = write(EVERY + 1)
+    rewrite(next(folder.glob("parts/??/*")), lambda _: zlib.compress(b'["mallory"]'))
+    with pytest.raises(LedgerError, match="not what was written"):
+        ledger.state().all_notes()
+    write(EVERY)
+    notes, folded = notes_and_folds(url, folder)
+    assert notes == names(2 * EVERY + 1)
+    assert folded < EVERY
+
+
+def test_a_part_that_is_altered_does_not_keep_events_from_being_folded(write, url, folder):
+    ledger = write(EVERY + 1)
+    opened = reader(url, folder)
+    opened.state()
+    with ledger.transaction() as tx:
+        tx.append(Draft(ClientRetired(), client="looks back"))
+    rewrite(next(folder.glob("parts/??/*")), lambda _: b"noise")
+    assert opened.state().all_notes() == [*names(EVERY + 1), "looks back"]
+    opened.close()
+
+
+def test_a_transaction_that_needs_an_altered_part_succeeds_when_tried_again(write, folder):
+    ledger = write(EVERY + 1)
+    rewrite(next(folder.glob("parts/??/*")), lambda _: b"noise")
+    for failing in (pytest.raises(LedgerError), nullcontext()):
+        with failing, ledger.transaction() as tx:
+            tx.append(Draft(ClientRetired(), client="looks back"))
+    assert ledger.state().all_notes() == [*names(EVERY + 1), "looks back"]
 
 
 def test_a_snapshot_that_cannot_be_written_loses_no_event(write, url, folder):
