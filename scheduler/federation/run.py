@@ -56,6 +56,7 @@ class Run:
     ended_at: datetime | None = None
     grid_ended_at: datetime | None = None
     end_reason: str | None = None
+    end_text: str = ""
 
     @property
     def id(self) -> str:

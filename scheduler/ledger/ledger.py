@@ -13,6 +13,7 @@ from functools import partial
 from typing import Generic
 
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from common.clock import GridClock, wall_now
 from common.errors import LedgerError
@@ -153,6 +154,9 @@ class Ledger(LedgerReader[S]):
 
         Args:
             at: What the wall clock shows; a simulation's is not the machine's.
+
+        Raises:
+            LedgerError: If it cannot be written: the disk is full, or another process holds it.
         """
         with self._lock:
             folding = False
@@ -166,12 +170,21 @@ class Ledger(LedgerReader[S]):
                         folding = True
                         for event, _ in sealed:
                             self._projection.apply(state, event)
-            except BaseException:
+            except BaseException as error:
                 if folding:  # what was folded in is not in the database
                     self._folded = state if state.archive.faulty else None
+                if isinstance(error, OperationalError):
+                    raise LedgerError(self._not_written(error)) from error
                 raise
             if folding:
                 self._snapshot_if_due(state)
+
+    def _not_written(self, error: OperationalError) -> str:
+        return (
+            f"The ledger {self._engine.url.database} cannot be written ({error.orig}), so nothing "
+            "was recorded. Make room on its disk, let it be written, or end the process that "
+            "holds it; then try again."
+        )
 
     def _snapshot_if_due(self, state: S) -> None:
         """Write a snapshot when enough was appended since the last, whichever process wrote it."""

@@ -113,7 +113,7 @@ def summary(run: Run) -> dict[str, Any]:
         "ended": run.grid_ended_at.timestamp() if run.grid_ended_at else None,
         "version": run.version,
         "best_version": run.best_version,
-        "model": f"FAIRWIND_HOME/runs/{run.id}/best.safetensors" if run.ended_at else None,
+        "model": f"FAIRWIND_HOME/runs/{run.id}/best.safetensors" if _is_exported(run) else None,
     }
 
 
@@ -122,7 +122,7 @@ def verdict(state: Federation, run: Run | None) -> str:
     if run is None:
         return "No run yet. Start one with: fairwind run start digits --rounds 12"
     if run.ended_at is not None:
-        return f"{run.id} has ended: {_END[run.end_reason or 'rounds']}."
+        return f"{run.id} has ended: {_END[run.end_reason or 'rounds']}. {run.end_text}".rstrip()
     if run.blocked is not None:
         return (
             f"{_blocked(run)} It is tried again by itself; to end the run: fairwind run stop "
@@ -135,6 +135,10 @@ def verdict(state: Federation, run: Run | None) -> str:
             f"{run.id} waits for a coordinator: celery -A tasks worker -Q coordinator,aggregation"
         )
     return _waiting(state, run)
+
+
+def _is_exported(run: Run) -> bool:
+    return run.ended_at is not None and run.version is not None and not run.end_text
 
 
 def _blocked(run: Run) -> str:

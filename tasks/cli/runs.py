@@ -170,7 +170,6 @@ def show(run_id: str, *, as_toml: bool, as_json: bool) -> None:
             if r["ended"]
         ],
     )  # fmt: skip
-    if current.ended_at is not None:
-        click.echo(
-            f"Models       {ours.folder / 'runs' / run_id}/best.safetensors, last.safetensors"
-        )
+    exported = ours.folder / "runs" / run_id
+    if current.ended_at is not None and (exported / "best.safetensors").exists():
+        click.echo(f"Models       {exported}/best.safetensors, last.safetensors")

@@ -64,7 +64,7 @@ def _run_stop_requested(_: RunStopRequested, event: Event, state: Federation) ->
 def _run_ended(ended: RunEnded, event: Event, state: Federation) -> None:
     run = state.runs[event.run]
     run.ended_at, run.grid_ended_at = event.at, event.grid_at
-    run.end_reason = ended.reason
+    run.end_reason, run.end_text = ended.reason, ended.text
     run.waiting = run.blocked = None
     if run.open_round is not None:
         # A round cut off makes no version: its work was spent, but does not count.

@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from common.clock import GridClock
+from common.errors import LedgerError
 from scheduler.federation.federation import Federation
 from scheduler.federation.fold import apply
 from scheduler.federation.opening import FEDERATION, FederationLedger
@@ -148,3 +149,17 @@ def test_a_transaction_in_which_nothing_is_appended_writes_nothing(ledger):
     with ledger.transaction() as tx:
         tx.append()
     assert ledger.latest_seq() == 0
+
+
+def test_a_ledger_that_cannot_be_written_says_so_and_goes_on_once_it_can(counting):
+    append(counting, enrolled("a"))
+    with counting._engine.connect().execution_options(reading=True) as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(LedgerError, match=r"cannot be written \(.*full\).*try again"):
+        append(counting, *(enrolled(f"c{n}") for n in range(200)))
+    assert set(counting.state().clients) == {"a"}
+    with counting._engine.connect().execution_options(reading=True) as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=1000000")
+    append(counting, enrolled("b"))
+    assert set(counting.state().clients) == {"a", "b"}

@@ -138,6 +138,13 @@ def test_an_ended_run_says_why():
     assert said(told) == "r has ended: its gram budget is spent."
 
 
+def test_an_ended_run_says_what_failed_as_it_was_stopped():
+    told = Story("a", "b")
+    told.start()
+    told.tell(RunEnded(reason="stopped", text="No space is left. Make some."), run="r")
+    assert said(told) == "r has ended: it was stopped. No space is left. Make some."
+
+
 def test_the_open_round_is_shown_without_figures():
     told = Story("a", "b")
     told.start()
