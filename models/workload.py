@@ -81,7 +81,8 @@ def load_workload(name: str, *, allowed: Sequence[str]) -> Workload:
     if name not in allowed:
         msg = (
             f"The workload {name!r} is not allowed here, so it was not loaded. "
-            f"Add it to FAIRWIND_WORKLOADS and restart; it now holds: {', '.join(allowed) or '-'}."
+            f"Add it to FAIRWIND_WORKLOADS and restart the worker; it now holds: "
+            f"{', '.join(allowed) or '-'}."
         )
         raise WorkloadError(msg)
     module_name, _, attribute = _SHIPPED.get(name, name).partition(":")
@@ -119,7 +120,7 @@ def blamed(workload: Workload, work: str) -> Iterator[None]:
         name = getattr(workload, "__name__", type(workload).__name__)
         msg = (
             f"The workload {name} raised {describe(error)}; the {work} failed; "
-            f"mend the workload or its data and restart this worker."
+            f"correct the workload or its data and restart the worker that runs it."
         )
         raise WorkloadError(msg) from error
 

@@ -16,7 +16,7 @@ _SENTENCES: Mapping[str, str] = {
     "among_best_hours": "{better_hours} of the next {hours_ahead} hours are cleaner for the clients"
     " that are due, and {hours_needed} are needed, so this one is used",
     "no_slack": "the rounds that are left need all the time that is left",
-    "no_deadline": "the run has no last hour, so rounds follow each other",
+    "no_deadline": "the run has no time limit (--hours), so rounds follow each other",
     "overdue": "{overdue} of the invited clients have waited longer than the patience",
     "closing": "every client takes part at the end of a run: rounds left, this one included,"
     " {rounds_left}",

@@ -141,8 +141,9 @@ class Engine:
                 return []
             return [Draft(RunBlocked(step=step, text=text), run=run_id)]
 
-        if self.world.record(blocked) and not isinstance(error, FairwindError):
-            _log.error("run.blocked", run=run_id, step=step, exc_info=error)
+        raised = error.__cause__ if isinstance(error, FairwindError) else error
+        if self.world.record(blocked) and raised is not None:
+            _log.error("run.blocked", run=run_id, step=step, exc_info=raised)
 
     def _unblock_after(self, run_id: str, step: Step) -> None:
         """Unblock a run if the step that it has just taken shows that it can go on."""

@@ -43,7 +43,7 @@ def view(
         "clock_speed": clock.speed,
         "verdict": verdict(state, run),
         "why": _why(run),
-        "notice": " ".join([*_blocked_beside(state, run), *filter(None, [notice(state)])]) or None,
+        "notice": "\n".join([*_blocked_beside(state, run), *filter(None, [notice(state)])]) or None,
         "runs": [
             {"id": r.id, "workload": r.spec.workload, "status": r.status}
             for r in state.runs.values()

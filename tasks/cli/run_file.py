@@ -138,5 +138,8 @@ def _fault(error: ErrorDetails) -> str:
         return error["msg"].removeprefix("Value error, ")
     *tables, key = (str(step) for step in error["loc"])
     fields = _TABLES.get(".".join(tables), RunSpec).model_fields
+    inside = [table for table, model in _TABLES.items() if key in model.model_fields]
+    if inside and not tables:
+        return f"there is no such entry; {key} stands under [{inside[0]}]"
     near = nearest(key, fields)
     return f"there is no such entry; did you mean {near}?" if near else "there is no such entry"

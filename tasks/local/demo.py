@@ -75,6 +75,7 @@ class Demo:
             if keep:
                 click.echo("Everything stays up until Ctrl-C.")
                 signal.pause()
+            click.echo("Everything stops now. To keep it up: make demo ARGS=--keep")
 
     def _start(self, federation: LocalFederation) -> tuple[FederationLedger, GridClock]:
         """Start the sites, then, with the grid clock set, everything else."""

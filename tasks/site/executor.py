@@ -90,7 +90,10 @@ class Executor:
                 done = work(assignment, waited, progress)
         except Exception as error:  # noqa: BLE001 - any failure must reach the coordinator
             reason = _why_failed(error)
-            _log.error("assignment.failed", round=_name(assignment), reason=reason.text)
+            _log.error(
+                "assignment.failed", round=_name(assignment), reason=reason.text,
+                exc_info=error.__cause__ if isinstance(error, FairwindError) else error,
+            )  # fmt: skip
             return receipts.of("failed", reason=reason, energy=self._meter.energy)
         receipt = receipts.of(energy=self._meter.energy, **done)
         if receipt.outcome == "trained":

@@ -33,6 +33,7 @@ SUMMARY = (
     r"Avoided      \d+(\.\d+)? % = \d+(\.\d+)? [um]?gCO2eq, for a delay of .+ on the grid clock\n"
     r"Watch        http://127\.0\.0\.1:\d+/rounds      fairwind status\n"
 )
+STOPPING = r"Everything stops now\. To keep it up: make demo ARGS=--keep\n"
 
 
 class Demo:
@@ -119,7 +120,7 @@ def test_demo_trains_twelve_rounds_and_leaves_nothing_behind(tmp_path: Path) -> 
         assert running.wait() == 0, running.said
         assert re.search(ZONES + GATES, running.said), running.said
         assert len(re.findall(ROUND, running.said)) == 12, running.said
-        assert re.search(SUMMARY + r"\Z", running.said), running.said
+        assert re.search(SUMMARY + STOPPING + r"\Z", running.said), running.said
         assert running.processes() == []
     if not find_chromium():
         pytest.skip("the demo passed, but THE PAGE WAS NOT LOOKED AT: Chromium is not installed")
@@ -178,6 +179,6 @@ def test_the_page_of_the_demonstration_shows_all_that_it_prints() -> None:
     page = (PROJECT / "docs" / "demo.md").read_text()
     (shown,) = re.findall(r"^```\n(Fairwind .*?)^```$", page, re.MULTILINE | re.DOTALL)
     rounds = f"((?:{GATES})*{ROUND}){{12}}"
-    assert re.search(ZONES + rounds + r"\n" + SUMMARY + r"\Z", shown)
+    assert re.search(ZONES + rounds + r"\n" + SUMMARY + STOPPING + r"\Z", shown)
     for line in (PROJECT / "README.md").read_text().partition("grid time")[2].splitlines()[1:8]:
         assert line in shown

@@ -203,7 +203,7 @@ def test_workload_that_raises_is_named_with_its_error(make_workload: Any) -> Non
     with pytest.raises(WorkloadError, match="raised OSError: no such file; the assignment failed"):
         Trainer(make_workload(train_data=broken), "a")
     base = initial_version(make_workload(), 1)
-    with pytest.raises(WorkloadError, match="the assignment failed; mend") as caught:
+    with pytest.raises(WorkloadError, match="the assignment failed; correct") as caught:
         Trainer(make_workload(loss=broken), "a").train(base, hyperparameters=ADAM, seed=0)
     assert isinstance(caught.value.__cause__, OSError)
     workload = make_workload(metrics=broken)

@@ -33,7 +33,7 @@ def test_a_wait_that_the_ledger_keeps_names_the_time():
     ("fields", "says"),
     [
         ({"rounds_left": 1, "hours_left": 1.0}, "need all the time that is left"),
-        ({}, "the run has no last hour"),
+        ({}, "the run has no time limit"),
         ({"rounds_left": 1, "number": 10}, "rounds left, this one included, 1"),
     ],
 )

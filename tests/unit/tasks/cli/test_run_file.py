@@ -137,6 +137,8 @@ def test_options_of_a_choice_add_up_but_those_of_another_choice_are_dropped(writ
                                     "quorum?")),
         ("rounds = 1\n[hyperparameters]\nepoch = 2",
          "hyperparameters.epoch does not fit: there is no such entry; did you mean epochs?"),
+        ("rounds = 1\nepochs = 2", ("epochs does not fit: there is no such entry; epochs stands "
+                                    "under [hyperparameters]")),
         ("rounds = 1\nxyzzy = 2", "xyzzy does not fit: there is no such entry"),
         ("rounds = 1\ncron = 'tomorrow'", ("cron does not fit: 'tomorrow' never comes due: give "
                                           'five cron fields, e.g. "0 22 * * *"')),
