@@ -16,6 +16,9 @@ _YEAR_S = 366 * 86_400.0
 _CENTURY_H = 100 * 366 * 24.0
 """Bounds on spans of time, well before a sum of dates leaves the calendar."""
 
+_MOST = 10**9
+"""Bound on numbers of rounds and clients, within what a 64-bit database holds."""
+
 _CRON_FIELDS = 5
 
 
@@ -49,13 +52,13 @@ class RunSpec(Message):
     policy: str = "fairwind"
     policy_options: dict[str, float] = Field(default_factory=dict)
     server_optimizer: ServerOptimizerSpec = ServerOptimizerSpec()
-    cohort: int | None = Field(default=None, ge=1)
+    cohort: int | None = Field(default=None, ge=1, le=_MOST)
     over_selection: float = Field(default=0.0, ge=0, le=2)
-    quorum: int = Field(default=2, ge=1)
+    quorum: int = Field(default=2, ge=1, le=_MOST)
     deadline_s: float = Field(default=600.0, gt=0, le=_YEAR_S)
     norm_bound: float = Field(default=1000.0, gt=0)
     weight_cap: int = Field(default=1_000_000, ge=1, lt=2**40)
-    rounds: int | None = Field(default=None, ge=1)
+    rounds: int | None = Field(default=None, ge=1, le=_MOST)
     hours: float | None = Field(default=None, gt=0, le=_CENTURY_H)
     grams: float | None = Field(default=None, gt=0)
     cron: str | None = None

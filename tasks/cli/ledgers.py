@@ -64,6 +64,7 @@ def verify(*, as_json: bool) -> None:
             "cannot be reconstructed. Restore a back-up."
         )
         raise LedgerError(msg)
+    opened.state()  # an event that is as written, but is none of this version's, cannot be folded
     if snapshot is not None and snapshot.fault is not None:
         msg = (
             f"The ledger is as written, but its snapshot of event {snapshot.seq} is not: "

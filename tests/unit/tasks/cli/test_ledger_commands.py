@@ -15,7 +15,7 @@ from scheduler.federation.opening import open_ledger
 from scheduler.federation.snapshot import load
 from scheduler.ledger import ledger as module
 from scheduler.ledger.archive import Archive
-from scheduler.ledger.event import Draft
+from scheduler.ledger.event import Draft, chain_hash
 from tasks.cli import fairwind
 from tests.unit.scheduler.report.golden import golden
 
@@ -92,6 +92,18 @@ def test_verify_says_that_the_snapshot_is_what_the_events_add_up_to(path):
     assert f"The snapshot of event {events} is what they add up to." in done.output
     body = json.loads(call("ledger", "verify", "--json").output)
     assert body["snapshot"] == {"seq": events, "fault": None}
+
+
+def test_verify_refuses_an_event_that_is_sealed_well_and_means_nothing(path):
+    with sqlite3.connect(path) as database:
+        seq, head = database.execute("SELECT max(seq), hash FROM events").fetchone()
+        at = database.execute("SELECT at FROM events WHERE seq = ?", (seq,)).fetchone()[0]
+        row = (seq + 1, at, at, "run.sold", "r", 0, "", "{}")
+        values = (*row, head, chain_hash(head, *row))
+        database.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    done = call("ledger", "verify")
+    assert done.exit_code != 0
+    assert f"Event {seq + 1} of the ledger is of kind 'run.sold'" in done.output
 
 
 def test_verify_refuses_a_snapshot_with_figures_of_its_own(path):
