@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from common import settings as settings_
 from common.errors import FairwindError, SignalError
@@ -83,6 +85,7 @@ def _secrets(ours: Settings) -> Iterator[Finding]:
 
 def _redis(ours: Settings) -> Iterator[Finding]:
     broker = connect(ours)
+    broker.set_retry(Retry(NoBackoff(), 0))  # a check says at once what does not answer
     check_reachable(broker)
     info = broker.info()
     version = str(info["redis_version"])
