@@ -110,6 +110,7 @@ def test_workers_that_load_data_count_while_they_live_and_after(persistent):
     self_before, before = time.process_time(), cpu_seconds()
     worker_s = max(float(used_s) for used_s in loader)
     ours, self_s = cpu_seconds() - before, time.process_time() - self_before
-    # A worker that ends works on for a moment after it has said what it used.
-    assert self_s + worker_s - 0.02 <= ours <= self_s + worker_s + 0.3
+    # Of each process, user and system time are known in whole ticks of 10 ms. A worker that ends
+    # works on for a moment after it has said what it used.
+    assert self_s + worker_s - 0.04 <= ours <= self_s + worker_s + 0.3
     del loader
