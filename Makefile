@@ -40,7 +40,7 @@ pytest = $(BIN)/python -m pytest $(1) $(ARGS) || { status=$$?; test $$status -eq
 test-quick: $(STAMP) ## Run the unit tests (within a minute): make test-quick ARGS="-k gate"
 	@$(call pytest,-m "not (slow or integration or e2e)" $(PARALLEL) --dist worksteal)
 
-test: test-quick ## Run unit, integration and end-to-end tests (within five minutes)
+test: test-quick ## Run unit, integration and end-to-end tests (six to seven minutes)
 	@$(call pytest,-m "(integration or e2e) and not slow" $(PARALLEL) --dist loadgroup)
 
 test-slow: $(STAMP) ## Run the fault and soak tests, one after the other
