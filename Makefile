@@ -41,7 +41,7 @@ test-quick: $(STAMP) ## Run the unit tests (within a minute): make test-quick AR
 	@$(call pytest,-m "not (slow or integration or e2e)" $(PARALLEL) --dist worksteal)
 
 test: test-quick ## Run unit, integration and end-to-end tests (six to seven minutes)
-	@$(call pytest,-m "(integration or e2e) and not slow" $(PARALLEL) --dist loadgroup)
+	@$(call pytest,-m "(integration or e2e) and not slow" $(PARALLEL) --dist loadfile)
 
 test-slow: $(STAMP) ## Run the fault and soak tests, one after the other
 	@$(call pytest,-m slow)

@@ -38,26 +38,13 @@ hypothesis.settings.register_profile("fairwind", deadline=None)
 hypothesis.settings.load_profile("fairwind")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups next
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for folder in _folders(item):
             item.add_marker(folder)
-        if "fleet" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(_name_of_fleet(item)))
     # The quick ones first, and while no federation runs beside them: some count CPU seconds of
     # this process and all its children. Of the others the long ones, lest one of them is the last.
     items.sort(key=lambda item: (len(_folders(item)), item.get_closest_marker("long") is None))
-
-
-def _name_of_fleet(item: pytest.Item) -> str:
-    """Name the federation that a test shares: of all tests, or of those of its module.
-
-    Tests that share one run in one process, so that it is started once.
-    """
-    module = item.getparent(pytest.Module)
-    assert module is not None
-    return module.name if hasattr(module.obj, "fleet") else "fleet"
 
 
 def _folders(item: pytest.Item) -> list[str]:
