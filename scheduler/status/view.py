@@ -5,7 +5,7 @@ Everything here is derived; times are epoch seconds on the grid clock unless nam
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from common.clock import GridClock
@@ -14,15 +14,13 @@ from common.messages import Reason
 from common.units import show_duration
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation, Run
-from scheduler.federation.round import ClosedRound, Round
+from scheduler.federation.round import Round
 from scheduler.gate.sentence import explain
 from scheduler.ledger.events import Step
 from scheduler.policies.reason import explain as explain_reason
 from scheduler.selection.plan import SENTENCES
+from scheduler.status.rounds import last_rounds
 from scheduler.status.zones import fallback, listed, notice, reading_now, zones_seen
-
-SHOWN_ROUNDS = 500
-"""A run's last rounds that are listed one by one; `fairwind report` has all of them."""
 
 
 def view(
@@ -34,10 +32,18 @@ def view(
         FederationError: If the run that is named does not exist.
     """
     run = find_run(state, run_id) if run_id else newest_run(state)
-    rounds: Mapping[str, int] = run.closed.sums.rounds if run else {}
-    clients = [
-        _client(c, run, state, rounds.get(c.id, 0)) for c in state.clients.values() if not c.retired
-    ]
+    return {
+        **head(state, run, clock=clock, threshold=threshold, ceiling=ceiling),
+        "zones": zones_seen(state, run),
+        "rounds": last_rounds(run) if run else [],
+        "clients": client_rows(state, run),
+    }
+
+
+def head(
+    state: Federation, run: Run | None, *, clock: GridClock, threshold: float, ceiling: float
+) -> dict[str, Any]:
+    """Return what there is to see of a run but for its zones, rounds and clients."""
     return {
         "now": clock.now().timestamp(),
         "clock_speed": clock.speed,
@@ -51,10 +57,15 @@ def view(
         "run": summary(run) if run else None,
         "threshold": threshold,
         "ceiling": ceiling,
-        "zones": zones_seen(state, run),
-        "rounds": _rounds(run) if run else [],
-        "clients": clients,
     }
+
+
+def client_rows(state: Federation, run: Run | None) -> list[dict[str, Any]]:
+    """Return a row for each client that is enrolled, in the order of enrolment."""
+    rounds: Mapping[str, int] = run.closed.sums.rounds if run else {}
+    return [
+        _client(c, run, state, rounds.get(c.id, 0)) for c in state.clients.values() if not c.retired
+    ]
 
 
 def find_run(state: Federation, run_id: str) -> Run:
@@ -284,69 +295,3 @@ def _reason(client: Client, reason: Reason | None) -> str:
     if reason is not None:
         return reason.text
     return explain(client.gate) if client.gate else "not judged yet"
-
-
-def _rounds(run: Run) -> list[dict[str, Any]]:
-    rows = []
-    shown = run.closed[-SHOWN_ROUNDS:]
-    emitted, baseline = _before(run, shown)
-    for closed in shown:
-        emitted += closed.gco2eq
-        baseline = _plus(baseline, closed.baseline_gco2eq)
-        rows.append(_round(closed, run.spec.metric, emitted, baseline))
-    if run.open_round is not None and not run.open_round.evaluates:
-        rows.append(_open(run.open_round))
-    return rows
-
-
-def _before(run: Run, shown: Sequence[ClosedRound]) -> tuple[float, float | None]:
-    """Return what the rounds before the shown ones emitted, and their baseline."""
-    if len(run.closed) == len(shown):
-        return 0.0, 0.0
-    sums, baselines = run.closed.sums, [closed.baseline_gco2eq for closed in shown]
-    known = [value for value in baselines if value is not None]
-    emitted = sums.gco2eq - sum(closed.gco2eq for closed in shown)
-    if sums.baseline_gco2eq is None or len(known) < len(baselines):
-        return emitted, None
-    return emitted, sums.baseline_gco2eq - sum(known)
-
-
-def _round(
-    closed: ClosedRound, metric: str, emitted: float, baseline: float | None
-) -> dict[str, Any]:
-    return {
-        "round": closed.number,
-        "started": closed.started.timestamp(),
-        "ended": closed.ended.timestamp(),
-        "value": (closed.metrics or {}).get(metric),
-        "metrics": closed.metrics or {},
-        "gco2eq": closed.gco2eq,
-        "baseline_gco2eq": closed.baseline_gco2eq,
-        "cumulative_gco2eq": emitted,
-        "cumulative_baseline_gco2eq": baseline,
-        "energy_wh": closed.energy_wh,
-        "cohort": list(closed.cohort),
-        "version": closed.version,
-        "wall_s": closed.wall_seconds,
-        "phases": closed.phases,
-    }
-
-
-def _open(open_round: Round) -> dict[str, Any]:
-    """Return the round under way: its end and its figures are not known yet."""
-    unknown = dict.fromkeys(
-        ("ended", "value", "gco2eq", "baseline_gco2eq", "cumulative_gco2eq",
-         "cumulative_baseline_gco2eq", "energy_wh", "version", "wall_s")
-    )  # fmt: skip
-    return {
-        "round": open_round.number,
-        "started": open_round.grid_planned_at.timestamp(),
-        "cohort": sorted(open_round.cohort),
-        "metrics": {},
-        "phases": {},
-        **unknown,
-    }
-
-
-def _plus(total: float | None, value: float | None) -> float | None:
-    return None if total is None or value is None else total + value

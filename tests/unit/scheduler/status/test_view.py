@@ -17,7 +17,7 @@ from scheduler.ledger.events import (
     SignalRecovered,
     UpdateAccepted,
 )
-from scheduler.status import view as status_view
+from scheduler.status import rounds as status_rounds
 from scheduler.status.view import summary, verdict, view
 from tests.unit.scheduler.story import HOUR, NOON, Story, given_up, spec
 
@@ -179,7 +179,7 @@ def test_of_a_long_run_the_last_rounds_are_listed_with_the_sums_of_all(monkeypat
         told.close(mean=lambda *_: 100.0)
         told.later(HOUR)
     every = seen(told)["rounds"]
-    monkeypatch.setattr(status_view, "SHOWN_ROUNDS", 2)
+    monkeypatch.setattr(status_rounds, "SHOWN_ROUNDS", 2)
     last = seen(told)["rounds"]
     assert [row["round"] for row in last] == [4, 5]
     for row, whole in zip(last, every[3:], strict=True):
