@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from common import settings as settings_
+from common.command_line.output import as_json, print_json
 from common.errors import SettingError
-from tasks.cli.base import as_json, ledger_to_read, print_json
+from tasks.cli.base import ledger_to_read
 
 if TYPE_CHECKING:
     from simulation.outcome import Outcome, RoundOutcome

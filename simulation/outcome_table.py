@@ -7,9 +7,9 @@ from statistics import fmean, stdev
 
 import click
 
+from common.command_line.output import print_table
 from common.units import show_duration, show_mass
 from simulation.outcome import Outcome
-from tasks.cli.base import print_table
 from tasks.cli.figures import show_value
 
 _S_PER_H = 3600

@@ -6,37 +6,20 @@ import os
 import sys
 from importlib.util import find_spec
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 import click
 from celery import Celery, signals
 from kombu.transport import TRANSPORT_ALIASES
 
 from common import log
-from common.errors import BrokerError, FairwindError
-
-_SCHEMES = ("redis", "rediss")
+from common.errors import FairwindError
+from common.settings.redis_address import REDIS_SCHEMES
 
 
 def refuse(error: FairwindError) -> NoReturn:
     """End this process with one line instead of a traceback."""
     sys.stderr.write(f"fairwind: {error}\n")
     raise SystemExit(2)
-
-
-def _check_address(url: str) -> None:
-    """Refuse an address that is not one of Redis; Celery would end with a traceback."""
-    try:
-        parts = urlsplit(url)
-        fault = "" if parts.scheme in _SCHEMES and parts.port != 0 else "no redis:// or rediss://"
-    except ValueError as error:
-        fault = str(error)
-    if fault:
-        msg = (
-            f"FAIRWIND_REDIS_URL is not a Redis address ({fault}), so nothing can be sent. "
-            "Write it as redis://user:password@host:6379/0."
-        )
-        raise BrokerError(msg)
 
 
 def _make_app() -> Celery:
@@ -50,13 +33,12 @@ def _make_app() -> Celery:
     )
     try:
         made.config_from_object("celeryconfig", force=True)
-        _check_address(made.conf.broker_url)
     except FairwindError as error:
         refuse(error)
     return made
 
 
-for _scheme in _SCHEMES:
+for _scheme in REDIS_SCHEMES:
     TRANSPORT_ALIASES[_scheme] = "tasks.kombu_transport:Transport"
 
 # Flower looks for its configuration in the current folder only. Without ours it would listen on

@@ -21,6 +21,7 @@ from common.errors import SettingError
 from common.settings.carbon import GateSettings, SignalSettings
 from common.settings.config_file import ConfigFileSource, config_path, read
 from common.settings.names import ENVIRONMENT_ONLY, PREFIX, in_environment, nearest, variable
+from common.settings.redis_address import RedisAddress
 from common.settings.site import SiteSettings
 
 Origin = Literal["environment", "file", "default"]
@@ -38,7 +39,7 @@ class Settings(SignalSettings, GateSettings, SiteSettings):
         env_prefix=PREFIX, frozen=True, extra="forbid", allow_inf_nan=False
     )
 
-    redis_url: str = Field(default="redis://127.0.0.1:6379/0", description="the broker")
+    redis_url: RedisAddress = Field(default="redis://127.0.0.1:6379/0", description="the broker")
     home: Path = Field(
         default=Path("~/.fairwind"), description="folder of the ledger, the blobs and the outbox"
     )

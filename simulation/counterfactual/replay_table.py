@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from common.command_line.output import print_table
 from common.units import show_duration, show_energy, show_intensity, show_mass, show_share
 from simulation.counterfactual.replay import Counterfactual, Replay, ReplayedFigures
-from tasks.cli.base import print_table
 
 _S_PER_H = 3600
 _ABOUT_H = 0.1

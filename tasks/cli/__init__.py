@@ -1,35 +1,49 @@
-"""The `fairwind` command, installed by itself and as ``celery -A tasks fairwind``."""
+"""The `fairwind` command, installed by itself and as ``celery -A tasks fairwind``.
+
+A verb is imported when it runs. `VERBS` is the one place that names them.
+"""
 
 from __future__ import annotations
 
 import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 
-from common.log import configure
-from tasks.cli.advice import advice
-from tasks.cli.base import fairwind
-from tasks.cli.checks import check, settings
-from tasks.cli.clients import clients, enroll, retire
-from tasks.cli.ledgers import ledger
-from tasks.cli.plan import plan
-from tasks.cli.report import report
-from tasks.cli.runs import run
-from tasks.cli.signals import forecast, signal, zones
-from tasks.cli.status import status
+import click
 
-for _command in (
-    enroll, retire, clients, zones, signal, forecast, run, status, plan, advice, report, ledger,
-    settings, check,
-):  # fmt: skip
-    fairwind.add_command(_command)
+from common.command_line.lazy_group import LazyGroup, Verb
 
-for _entry in entry_points(group="fairwind.commands"):
-    fairwind.add_command(_entry.load())
+VERBS = {
+    "enroll": Verb("tasks.cli.clients:enroll", "Enrol a client, or change its zone or its cap."),
+    "retire": Verb("tasks.cli.clients:retire", "Retire a client. Its past stays in the ledger."),
+    "clients": Verb("tasks.cli.clients:clients", "List the clients with grid, gate and emissions."),
+    "zones": Verb("tasks.cli.signals:zones", "List the zones of the configured sources."),
+    "signal": Verb("tasks.cli.signals:signal", "Show each zone's carbon source and its quota."),
+    "forecast": Verb("tasks.cli.signals:forecast", "Show a zone's expected carbon intensity."),
+    "run": Verb("tasks.cli.runs:run", "Start, stop and look at runs."),
+    "status": Verb("tasks.cli.status:status", "Show the state of the federation and of a run."),
+    "plan": Verb("tasks.cli.plan:plan", "Show which clients would train now, and why."),
+    "advice": Verb("tasks.cli.advice:advice", "Show what a client could do to emit less."),
+    "report": Verb("tasks.cli.report:report", "Report energy and emissions, for an auditor."),
+    "ledger": Verb("tasks.cli.ledgers:ledger", "Read, verify and replay the ledger."),
+    "settings": Verb("tasks.cli.checks:settings", "List every setting, its value and its source."),
+    "check": Verb("tasks.cli.checks:check", "Check this machine for what would go wrong."),
+}  # fmt: skip
+"""Every verb of this room and of those below it. Rooms above name theirs as entry points."""
+
+
+@click.group(
+    cls=LazyGroup, verbs=VERBS, plugins="fairwind.commands",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+@click.version_option(package_name="fairwind")
+def fairwind() -> None:
+    """Federated learning that runs where and when the electricity is clean."""
 
 
 def main() -> None:
     """Run the command line; as for a worker, the current folder's modules can be imported."""
+    from common.log import configure  # noqa: PLC0415 - `celery` loads this module for every worker
+
     sys.path.append(str(Path.cwd()))
     configure("WARNING")  # to stderr: what a command prints may be JSON
     fairwind(prog_name="fairwind")

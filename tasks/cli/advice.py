@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from common import settings as settings_
+from common.command_line.output import as_json, print_json
 from scheduler.advice import SEEN_ROUNDS, RecentWork, gather, make_advice
 from scheduler.advice.render import card
 from scheduler.carbon import federation_family
@@ -12,7 +13,7 @@ from scheduler.carbon.grid import Grid
 from scheduler.gate.gate import gate_rule
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.events import RoundPlanned
-from tasks.cli.base import as_json, ledger_to_read, print_json
+from tasks.cli.base import ledger_to_read
 from tasks.cli.signals import open_signal
 
 

@@ -7,20 +7,13 @@ import re
 import click
 
 from common import settings as settings_
+from common.command_line.output import as_json, print_json, print_table
 from common.errors import FederationError, SettingError
 from common.messages import NAME_PATTERN
 from common.units import show_energy, show_intensity, show_mass
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import ClientEnrolled, ClientRetired
-from tasks.cli.base import (
-    as_json,
-    current_view,
-    ledger_to_append,
-    ledger_to_read,
-    print_json,
-    print_table,
-    wake,
-)
+from tasks.cli.base import current_view, ledger_to_append, ledger_to_read, wake
 from tasks.cli.signals import check_zone
 
 

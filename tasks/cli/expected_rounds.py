@@ -7,11 +7,11 @@ from datetime import datetime
 
 import click
 
+from common.command_line.output import print_table
 from common.units import show_mass
 from scheduler.carbon.signal import slot_start
 from scheduler.federation.federation import Run
 from scheduler.rounds.forecast import MOST, ExpectedRound, why
-from tasks.cli.base import print_table
 
 _SHOWN = 12
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from common.command_line.output import print_json
 from common.errors import SignalError
 from common.settings import Settings
 from scheduler.carbon.grid import Grid
@@ -23,7 +24,6 @@ from scheduler.rounds.forecast import ExpectedRound, describe, forecast_rounds
 from scheduler.rounds.world import Rules
 from scheduler.selection.situation import patience_allowed
 from scheduler.status.outlook import gates_ahead
-from tasks.cli.base import print_json
 from tasks.cli.expected_rounds import print_expected_rounds, rounds_in
 from tasks.cli.signals import open_signal
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from common import settings as settings_
+from common.command_line.output import as_json, print_json
 from common.errors import LedgerError
 from scheduler.ledger.event import canonical
-from tasks.cli.base import as_json, ledger_to_read, print_json
+from tasks.cli.base import ledger_to_read
 
 
 @click.group()

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from common import settings as settings_
+from common.command_line.output import as_json, print_json, print_table
 from common.units import show_intensity
 from scheduler.carbon import federation_family
 from scheduler.carbon.grid import Grid
@@ -18,7 +19,7 @@ from scheduler.selection.score import EXPLAINED
 from scheduler.selection.score_weights import score_weights
 from scheduler.selection.situation import make_situation
 from scheduler.status.view import find_run, newest_run
-from tasks.cli.base import as_json, ledger_to_read, print_json, print_table
+from tasks.cli.base import ledger_to_read
 from tasks.cli.horizon import HoursOption, show_horizon
 from tasks.cli.signals import open_signal
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import click
 
 from common.clock import wall_now
+from common.command_line.output import as_json, print_json
 from common.errors import FederationError, LedgerError
 from scheduler.report.page import to_html
 from scheduler.report.plain import bookings_csv, months_csv, to_json
 from scheduler.report.report import Provenance, Report, Scope, make_report
 from scheduler.report.summary import headline
-from tasks.cli.base import as_json, ledger_to_read, print_json
+from tasks.cli.base import ledger_to_read
 
 _ALL = ("html", "csv", "json")
 

@@ -11,21 +11,14 @@ from typing import Any
 import click
 
 from common import settings as settings_
+from common.command_line.output import as_json, print_json, print_table
 from common.errors import FederationError, SettingError
 from common.units import show_duration, show_mass
 from scheduler.federation.opening import FederationLedger
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import RunStarted, RunStopRequested
 from scheduler.status.view import find_run, summary
-from tasks.cli.base import (
-    as_json,
-    current_view,
-    ledger_to_append,
-    ledger_to_read,
-    print_json,
-    print_table,
-    wake,
-)
+from tasks.cli.base import current_view, ledger_to_append, ledger_to_read, wake
 from tasks.cli.figures import show_avoided, show_score, show_value
 from tasks.cli.options import given, run_options
 from tasks.cli.run_file import change, make_spec, read_run, to_toml

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from common import settings as settings_
+from common.command_line.output import as_json, print_json, print_table
 from common.errors import FairwindError, SettingError
 from common.settings import Settings
 from common.units import show_duration, show_intensity
@@ -16,7 +17,7 @@ from scheduler.carbon import chain, is_live, make_signal
 from scheduler.carbon.http.limits import AccountStatus
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, Signal, reading_at, slot_start, unknown_zone
-from tasks.cli.base import as_json, ledger_to_read, print_json, print_table
+from tasks.cli.base import ledger_to_read
 from tasks.coordinator.sources import Sources, known_zones
 from tasks.coordinator.zone_histories import ZoneHistories
 from tasks.messaging.broker import check_reachable, connect

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
+from common.command_line.output import as_json, print_json
 from common.units import show_mass
-from tasks.cli.base import as_json, current_view, ledger_to_read, print_json
+from tasks.cli.base import current_view, ledger_to_read
 from tasks.cli.figures import show_avoided, show_progress
 
 

@@ -15,7 +15,10 @@ LOOK = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 
 ROLES = {
     "site": "import tasks.app, tasks.site.train",
-    "beat": "from tasks import app; from celery.apps.beat import Beat; Beat(app=app).init_loader()",
+    "beat": (
+        "from tasks.celery import app; from celery.apps.beat import Beat;"
+        "Beat(app=app).init_loader()"
+    ),
     "flower": "import tasks.app, flower.command, flowerconfig",
     "cli": "import tasks.app, tasks.cli",
     "status": (

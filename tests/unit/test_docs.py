@@ -99,7 +99,7 @@ def test_commands_and_their_options_exist(page: Path) -> None:
         command: click.Command = fairwind
         rest = list(words)
         while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
-            found = command.commands.get(rest[0])
+            found = command.get_command(click.Context(command), rest[0])
             assert found, f"fairwind {' '.join(words)}"
             command, rest = found, rest[1:]
         options = {name for parameter in command.params for name in parameter.opts} | {"--help"}

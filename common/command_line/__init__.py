@@ -1,0 +1,1 @@
+"""What the verbs of a command line share: loading, output, tables."""
