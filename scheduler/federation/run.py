@@ -7,6 +7,7 @@ from datetime import datetime
 
 from scheduler.accounting.totals import Totals
 from scheduler.federation.closed_rounds import ClosedRounds
+from scheduler.federation.problem import Problem
 from scheduler.federation.round import ClosedRound, Round
 from scheduler.ledger.events import RunWaiting, Step
 from scheduler.ledger.run_spec import RunSpec
@@ -30,6 +31,8 @@ class Run:
     `due_at` is when the next round is due, `baseline_at` when the same work would have been there
     without waiting for clean power; both on the grid clock. `totals` sums its bookings.
     `last_value` is the score of the newest version that has one, which round `last_scored` made.
+    `failures` counts each client's failures since it last delivered or restarted; `problems` keeps,
+    by client, its newest assignment that brought no update.
     """
 
     spec: RunSpec
@@ -49,6 +52,7 @@ class Run:
     last_value: float | None = None
     totals: Totals = field(default_factory=Totals)
     failures: dict[str, int] = field(default_factory=dict)
+    problems: dict[str, Problem] = field(default_factory=dict)
     last_planned_seq: int = 0
     waiting: RunWaiting | None = None
     blocked: Blocked | None = None

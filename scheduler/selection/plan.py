@@ -14,9 +14,9 @@ import numpy as np
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR
 from scheduler.federation.client import Client
-from scheduler.federation.round import AssignmentState, ClosedRound, Round
+from scheduler.federation.round import ClosedRound, Round
 from scheduler.gate.gate import Gate
-from scheduler.ledger.events import VerdictCode, WaitReason
+from scheduler.ledger.events import WaitReason
 from scheduler.ledger.events.gate import State
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies import apply_policy, policy_options
@@ -24,14 +24,11 @@ from scheduler.policies.candidate_table import Candidates, CandidateTable
 from scheduler.policies.selection_context import PastRound, SelectionContext
 from scheduler.policies.selection_result import WEIGHT_SPAN, Because, SelectionResult
 from scheduler.selection.client_table import ClientTable, Floats, Ints
+from scheduler.selection.eligibility import MAX_FAILURES, part_code
 from scheduler.selection.score import intensities, score_fleet
 from scheduler.selection.verdict import SENTENCES, VERDICTS, Verdict, Verdicts, why
 
 __all__ = ["SENTENCES", "Plan", "Situation", "Verdict", "derive_seed", "plan_round", "why"]
-
-MAX_FAILURES = 3
-"""A client whose last three assignments of a run failed is left out until its worker restarts."""
-
 
 _PERMILLE = 1000
 
@@ -237,7 +234,7 @@ def _codes(table: ClientTable, situation: Situation, so_far: Round | None) -> In
     if so_far is not None:
         for place in table.find(so_far.cohort):
             client = table.clients[place]
-            code = _part_code(client, so_far.cohort[client.id], so_far, situation.now)
+            code = part_code(client, so_far.cohort[client.id], so_far, situation.now)
             codes[place] = codes[place] if code is None else VERDICTS.index(code)
     codes[~table.alive] = VERDICTS.index("silent")
     return codes
@@ -253,22 +250,6 @@ _OF_GATE: Mapping[State | None, int] = {
     None: VERDICTS.index("gate_unknown"),
 }
 """The verdict that a gate's state leads to; a client without a gate is `None`."""
-
-
-def _part_code(
-    client: Client, part: AssignmentState, so_far: Round, now: datetime
-) -> VerdictCode | None:
-    """Return why a client that takes part in the round is not invited again; `None` if it may be.
-
-    A site that declined for reasons of its own may be invited again when the hour of its assignment
-    is over; one that failed, when its worker was restarted.
-    """
-    if part.status in ("open", "accepted"):
-        return "in_round"
-    if part.status in ("failed", "refused"):
-        return "failed" if part.incarnation == client.incarnation else None
-    meant_it = part.status == "declined" and (part.reason is None or part.reason.code != "too_late")
-    return "declined" if meant_it and now <= so_far.valid_until else None
 
 
 def _within_budget(

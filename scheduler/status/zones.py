@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from scheduler.federation.federation import Federation, Run
 from scheduler.federation.zone_readings import ZoneReadings
+from scheduler.status.names import listed
 
 SHOWN_READINGS = 24 * 14
 """At most this many slots of history are shown: two weeks of hours."""
@@ -94,10 +94,3 @@ def _series(series: ZoneReadings, run: Run | None) -> dict[str, Any]:
         "times": [since.timestamp() for since, _ in shown[-SHOWN_READINGS - 1 :]],
         "values": [reading.gco2eq_per_kwh if reading else None for reading in readings],
     }
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names as a sentence lists them: commas, and an "and" before the last."""
-    if len(names) < 2:  # noqa: PLR2004 - two names are joined by "and"
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -17,7 +17,8 @@ from common.units import show_duration, show_mass
 from scheduler.federation.opening import FederationLedger
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import RunStarted, RunStopRequested
-from scheduler.status.view import find_run, summary
+from scheduler.status.summary import summary
+from scheduler.status.view import find_run
 from tasks.cli.base import current_view, ledger_to_append, ledger_to_read, wake
 from tasks.cli.figures import show_avoided, show_score, show_value
 from tasks.cli.options import given, run_options

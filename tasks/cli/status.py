@@ -26,8 +26,8 @@ def status(run_id: str | None, *, as_json: bool) -> None:
 
 def print_status(seen: dict[str, Any]) -> None:
     """Print a view's verdict and its run's figures, below a notice if a signal is down."""
-    if seen["notice"]:
-        click.secho(seen["notice"], fg="yellow")
+    for notice in [*seen["beside"], *filter(None, [seen["notice"]])]:
+        click.secho(notice, fg="yellow")
     click.echo(click.style(seen["verdict"], bold=True))
     current = seen["run"]
     if current is None:

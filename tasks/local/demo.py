@@ -25,7 +25,7 @@ from scheduler.federation.opening import FederationLedger, open_ledger
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import ClientEnrolled, RunStarted
 from scheduler.ledger.run_spec import RunSpec
-from scheduler.status.view import summary
+from scheduler.status.summary import summary
 from tasks.cli.figures import show_avoided, show_progress
 from tasks.local.federation import LocalFederation
 from tasks.local.run_printer import RunPrinter, waiting

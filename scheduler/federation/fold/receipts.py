@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+from common.messages import Reason
 from scheduler.federation.accepted import Accepted, Evaluated
 from scheduler.federation.federation import Federation
 from scheduler.federation.fold.bookings import book, enter, open_round_of
 from scheduler.federation.fold.change import change
+from scheduler.federation.problem import Problem, ProblemStatus
 from scheduler.federation.round import AssignmentState
 from scheduler.ledger.event import Event
 from scheduler.ledger.events import (
@@ -40,6 +42,7 @@ def _assignment_given_up(given_up: AssignmentGivenUp, event: Event, state: Feder
     if part is not None:
         _set_status(state, part, "given_up")
         part.reason = given_up.reason
+        _note_problem(state, event, "given_up", given_up.reason)
     if given_up.code == "lost_too_often":
         _count_failure(state, event)
     zone = state.clients[event.client].zone
@@ -67,9 +70,7 @@ def _assignment_failed(failed: AssignmentFailed, event: Event, state: Federation
 
 @change.register
 def _update_refused(refused: UpdateRefused, event: Event, state: Federation) -> None:
-    part = _settle(state, event, refused.work, "refused")
-    if part is not None:
-        part.reason = refused.refusal
+    _settle(state, event, refused.work, "refused", refused.refusal)
     _count_failure(state, event)
 
 
@@ -120,14 +121,29 @@ def _settle(
     event: Event,
     work: WorkRecord,
     status: Literal["evaluated", "declined", "failed", "refused"],
+    reason: Reason | None = None,
 ) -> AssignmentState | None:
-    """Book work that made no update, and return its assignment if it was still open."""
+    """Book work that made no update, and return its assignment if it was still open.
+
+    `reason` says why, where the work itself does not.
+    """
     part = _still_open(state, event)
     if part is not None:
         _set_status(state, part, status)
-        part.reason = work.reason
+        part.reason = reason or work.reason
+        if status != "evaluated":
+            _note_problem(state, event, status, part.reason)
     book(state, event, work, status)
     return part
+
+
+def _note_problem(
+    state: Federation, event: Event, status: ProblemStatus, reason: Reason | None
+) -> None:
+    problems = state.runs[event.run].problems
+    before = problems.get(event.client)
+    times = before.times + 1 if before else 1
+    problems[event.client] = Problem(status, event.round, reason, times)
 
 
 def _count_failure(state: Federation, event: Event) -> None:

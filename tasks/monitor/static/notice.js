@@ -12,9 +12,10 @@ export function showNotice(view) {
   const fallen = view.zones.map((zone) => ({ ...zone, at: view.clients.filter((c) => c.zone === zone.zone) }))
     .filter((zone) => zone.at.length && (zone.signal || isSilent(zone)));
   const anew = banner.hidden;
-  banner.hidden = !view.notice;
-  if (!view.notice) return;
-  put("notice-text", view.notice.replaceAll("CO2", "CO₂"));
+  const lines = [...(view.beside ?? []), view.notice].filter(Boolean);
+  banner.hidden = !lines.length;
+  if (!lines.length) return;
+  put("notice-text", lines.join("\n").replaceAll("CO2", "CO₂"));
   if (anew) byId("notice-details").open = fallen.length <= MOST_OPEN;
   byId("notice-details").hidden = !fallen.length;
   put("notice-count", `${fallen.length} ${fallen.length === 1 ? "zone" : "zones"}: active source, reason and consequence`);

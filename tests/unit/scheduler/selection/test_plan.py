@@ -15,7 +15,8 @@ from scheduler.federation.client import Client
 from scheduler.federation.round import AssignmentState, Round
 from scheduler.ledger.events.gate import State
 from scheduler.policies import POLICIES
-from scheduler.selection.plan import MAX_FAILURES, Situation, derive_seed, plan_round, why
+from scheduler.selection.eligibility import MAX_FAILURES
+from scheduler.selection.plan import Situation, derive_seed, plan_round, why
 from scheduler.selection.score_weights import WEIGHTS
 from tests.unit.scheduler.story import HOUR, NOON, gate, sha, spec
 

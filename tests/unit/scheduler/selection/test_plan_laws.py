@@ -21,7 +21,8 @@ from scheduler.ledger.events.gate import State
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies import POLICIES
 from scheduler.policies.selection_context import PastUpdate
-from scheduler.selection.plan import MAX_FAILURES, Plan, plan_round
+from scheduler.selection.eligibility import MAX_FAILURES
+from scheduler.selection.plan import Plan, plan_round
 from scheduler.selection.score_weights import WEIGHTS
 from scheduler.selection.situation import make_situation
 from scheduler.selection.verdict import VERDICTS, why

@@ -18,7 +18,9 @@ from scheduler.ledger.events import (
     UpdateAccepted,
 )
 from scheduler.status import rounds as status_rounds
-from scheduler.status.view import summary, verdict, view
+from scheduler.status.explain import explain_run
+from scheduler.status.summary import summary
+from scheduler.status.view import view
 from tests.unit.scheduler.story import HOUR, NOON, Story, given_up, spec
 
 
@@ -27,7 +29,7 @@ def seen(told: Story, run: str | None = None) -> dict[str, Any]:
 
 
 def said(told: Story) -> str:
-    return verdict(told.state, told.state.runs.get("r"))
+    return explain_run(told.state, told.state.runs.get("r"), now=told.now).sentence
 
 
 def test_without_a_run_the_command_that_starts_one_is_shown():
@@ -46,9 +48,11 @@ def test_a_round_that_waits_says_how_many_gates_are_open():
     told = Story("a", "b")
     told.gate("b", "closed")
     told.start()
-    assert "of the 2 clients a round needs, 1 is alive with an open gate" in said(told)
+    assert said(told) == "Waiting for clean power: the gate of b is closed (2 needed, 1 ready)."
     told.gate("a", "closed")
-    assert said(told) == "Waiting for clean power: no client is alive with an open gate."
+    assert said(told) == (
+        "Waiting for clean power: the gates of a and b are closed (2 needed, 0 ready)."
+    )
 
 
 def test_a_round_that_waits_for_its_policy_or_because_of_it_says_so():
@@ -76,8 +80,8 @@ def test_a_blocked_run_says_what_fails_and_what_to_do():
     told.start()
     told.tell(RunBlocked(step="score", text="It broke. Mend it."), run="r")
     assert said(told) == (
-        "r is blocked, as scoring its newest version fails: It broke. Mend it. It is tried again "
-        "by itself; to end the run: fairwind run stop r"
+        "r is blocked, as scoring its newest version fails: It broke. Mend it. To end the run "
+        "instead: fairwind run stop r"
     )
     run = seen(told)["run"]
     assert run["status"] == "blocked"
@@ -95,7 +99,8 @@ def test_a_blocked_run_is_noticed_beside_another_that_is_shown():
     told.start(spec(id="other"))
     view = seen(told)
     assert view["run"]["id"] == "other"
-    assert view["notice"] == "r is blocked, as planning its next round fails: It broke."
+    assert view["beside"] == ["r is blocked, as planning its next round fails: It broke."]
+    assert view["notice"] is None
 
 
 def test_the_score_of_the_last_version_is_no_round_of_its_own():
@@ -128,7 +133,9 @@ def test_a_round_nobody_is_left_to_answer_in_says_so():
     told.plan("a", "b")
     told.answer("a")
     told.answer("b", outcome="declined")
-    assert said(told).startswith("Round 1 has 1 of the 2 updates it needs, and no client")
+    assert said(told) == (
+        "Round 1 has 1 of the 2 updates it needs. Waiting for b: it declined (1 needed, 0 ready)."
+    )
 
 
 def test_an_ended_run_says_why():

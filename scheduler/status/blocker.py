@@ -1,0 +1,151 @@
+"""Blockers: what keeps one client from training for a run now, with the sentence that says so.
+
+The codes are those of a plan's verdicts, so that a plan and every screen give the same reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from common.messages import Reason
+from scheduler.federation.client import Client
+from scheduler.federation.federation import Federation
+from scheduler.federation.round import AssignmentState
+from scheduler.federation.run import Run
+from scheduler.gate.gate import Gate
+from scheduler.gate.sentence import explain
+from scheduler.selection.eligibility import MAX_FAILURES, part_code
+
+BlockerCode = Literal[
+    "silent", "failing", "failed", "declined", "gate_unknown", "busy", "gate_closed", "in_round"
+]
+"""Verdict codes that keep a client from being invited, the most pressing first."""
+
+PRESSING: tuple[BlockerCode, ...] = ("silent", "failing", "failed", "declined", "gate_unknown")
+"""Those that somebody can do something about, or should know of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """What keeps a client from training for a run now.
+
+    Attributes:
+        client: Which one.
+        code: Why, for machines.
+        clause: Why, without the client's name, to stand behind it: "its worker is not running".
+        command: What to run at the site to remove it; empty if there is no such command.
+    """
+
+    client: str
+    code: BlockerCode
+    clause: str
+    command: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The reason as a table shows it beside the client's name."""
+        return f"{self.clause}; start: {self.command}" if self.command else self.clause
+
+
+def find_blockers(
+    state: Federation, run: Run | None, *, now: datetime, gates: Mapping[str, Gate] | None = None
+) -> dict[str, Blocker]:
+    """Return the blockers of all clients that cannot be invited now, by client.
+
+    Args:
+        state: The federation.
+        run: The run they would train for; `None` for any.
+        now: The time on the grid clock, aware.
+        gates: Each client's gate as judged now; those of the ledger if left out.
+    """
+    busy = _busy(state)
+    found = {}
+    for client in state.clients.values():
+        if client.retired:
+            continue
+        gate = client.gate if gates is None else gates.get(client.id)
+        blocker = _blocker(client, run, gate=gate, now=now, busy=busy.get(client.id))
+        if blocker is not None:
+            found[client.id] = blocker
+    return found
+
+
+def _busy(state: Federation) -> dict[str, str]:
+    """Return the run for which each client with an open assignment works."""
+    return {
+        part.client: run.id
+        for run in state.active_runs()
+        if run.open_round is not None
+        for part in run.open_round.open_assignments()
+    }
+
+
+def _blocker(
+    client: Client, run: Run | None, *, gate: Gate | None, now: datetime, busy: str | None
+) -> Blocker | None:
+    """Return what keeps a client from being invited: what concerns its worker goes first."""
+    if not client.alive:
+        clause = (
+            "its worker is not running"
+            if client.incarnation
+            else "its worker has never been started"
+        )
+        return Blocker(client.id, "silent", clause, f"celery -A tasks worker -Q client.{client.id}")
+    round_ = run.open_round if run else None
+    part = round_.cohort.get(client.id) if round_ else None
+    if run is not None and round_ is not None and part is not None:
+        code = part_code(client, part, round_, now)
+        if code is not None:
+            return _of_part(client, part, code)
+    if busy is not None:
+        return Blocker(client.id, "busy", f"it works for the run {busy} until it has answered")
+    if run is not None and run.failures.get(client.id, 0) >= MAX_FAILURES:
+        return _failing(client, run)
+    return _of_gate(client, gate)
+
+
+def _of_part(
+    client: Client, part: AssignmentState, code: Literal["in_round", "failed", "declined"]
+) -> Blocker:
+    if code == "in_round":
+        doing = "it takes part in this round"
+        return Blocker(client.id, code, doing)
+    why = because(part.reason)
+    if code == "declined":
+        return Blocker(client.id, code, f"it declined{why}")
+    what = "its update was refused" if part.status == "refused" else "its training failed"
+    return Blocker(client.id, code, f"{what}{why}")
+
+
+def _failing(client: Client, run: Run) -> Blocker:
+    problem = run.problems.get(client.id)
+    why = because(problem.reason if problem else None)
+    clause = f"its last {run.failures[client.id]} assignments failed{why}"
+    return Blocker(client.id, "failing", f"{clause}. Correct that and restart its worker")
+
+
+def _of_gate(client: Client, gate: Gate | None) -> Blocker | None:
+    if gate is None:
+        clause = "its gate has not been judged yet"
+        return Blocker(client.id, "gate_unknown", clause)
+    if gate.is_open:
+        return None
+    code: BlockerCode = "gate_closed" if gate.state == "closed" else "gate_unknown"
+    return Blocker(client.id, code, explain(gate))
+
+
+def because(reason: Reason | None) -> str:
+    """Return a reason as the end of a sentence: a colon, and what it says.
+
+    >>> because(Reason(code="site_failed", text="No data."))
+    ': no data'
+    """
+    if reason is None or not reason.text:
+        return ""
+    text = reason.text.rstrip(".")
+    # An abbreviation or the name of an error keeps its capitals.
+    is_word = text[1:2].islower() and text.partition(" ")[0][1:].islower()
+    return f": {text[0].lower() if is_word else text[0]}{text[1:]}"

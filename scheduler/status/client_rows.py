@@ -1,0 +1,78 @@
+"""The clients, one row each, as a page or a terminal shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from scheduler.federation.client import Client
+from scheduler.federation.federation import Federation
+from scheduler.federation.run import Run
+from scheduler.gate.sentence import explain
+from scheduler.status.blocker import Blocker
+from scheduler.status.zones import fallback, reading_now
+
+
+def client_rows(
+    state: Federation, run: Run | None, blockers: Mapping[str, Blocker], *, now: datetime
+) -> list[dict[str, Any]]:
+    """Return a row for every client that is not retired.
+
+    Args:
+        state: The federation.
+        run: The run that is shown; its open round decides what a client does.
+        blockers: What keeps clients from training for it, as `find_blockers` returns them.
+        now: The time on the grid clock, aware.
+    """
+    rounds: Mapping[str, int] = run.closed.sums.rounds if run else {}
+    return [
+        _row(client, run, state, blocker=blockers.get(client.id), now=now)
+        | {"rounds": rounds.get(client.id, 0)}
+        for client in state.clients.values()
+        if not client.retired
+    ]
+
+
+def _row(
+    client: Client, run: Run | None, state: Federation, *, blocker: Blocker | None, now: datetime
+) -> dict[str, Any]:
+    reading = reading_now(state, client.zone)
+    return {
+        "client": client.id,
+        "zone": client.zone,
+        "intensity": reading["gco2eq_per_kwh"] if reading else None,
+        "reading": reading,
+        "signal": fallback(state, client.zone),
+        "gate": client.gate.state if client.gate else "unknown",
+        "state": _state(client, run, blocker, now),
+        "blocker": blocker.code if blocker else None,
+        "why": _why(client, blocker),
+        "energy_wh": client.energy_wh,
+        "gco2eq": client.gco2eq,
+        "latency_s": client.latency_s,
+        "expected_wh": client.energy_per_update_wh,
+    }
+
+
+def _state(client: Client, run: Run | None, blocker: Blocker | None, now: datetime) -> str:
+    if not client.alive:
+        return "silent" if client.incarnation else "never seen"
+    round_ = run.open_round if run else None
+    part = round_.cohort.get(client.id) if round_ else None
+    if part is not None and part.status == "open":
+        return "training"
+    # What became of an invitation is shown as long as it matters: a decline, for its hour.
+    is_stale = round_ is not None and now > round_.valid_until
+    if part is not None and not (part.status in ("declined", "given_up") and is_stale):
+        return part.status.replace("_", " ")
+    if blocker is not None and blocker.code == "busy":
+        return "training"
+    return "idle" if client.gate and client.gate.is_open else "waiting"
+
+
+def _why(client: Client, blocker: Blocker | None) -> str:
+    """Return why a client does what it does: its blocker, or what its gate rests on."""
+    if blocker is not None and blocker.code != "in_round":
+        return blocker.sentence
+    return explain(client.gate) if client.gate else "its gate has not been judged yet"

@@ -1,0 +1,98 @@
+"""A shortage: fewer clients can train than a round needs, and which ones it waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from scheduler.status.blocker import Blocker, BlockerCode
+from scheduler.status.names import SHOWN_NAMES, agree, listed
+
+
+@dataclass(frozen=True)
+class Shortage:
+    """Clients a round needs, those that can train now, and what keeps the others.
+
+    Attributes:
+        needed: Updates a round needs at least, or those that it still lacks.
+        ready: Clients that could be invited now.
+        blockers: What keeps the others.
+    """
+
+    needed: int
+    ready: int
+    blockers: Sequence[Blocker]
+
+    def sentence(self) -> str:
+        """Return what the round waits for, and what to do."""
+        kinds = self.kinds()
+        if self.ready + len(self.blockers) < self.needed:
+            return self._too_few_enrolled()
+        if list(kinds) == ["gate_closed"]:
+            names = [each.client for each in self.blockers]
+            gates = agree(len(names), "the gate of {} is closed", "the gates of {} are closed")
+            return f"Waiting for clean power: {gates.format(shown(names))} ({self.counts()})."
+        if len(kinds) == 1:
+            return self._alike(*kinds.popitem())
+        parts = "; ".join(clause(code, found) for code, found in kinds.items())
+        return f"Waiting for clients ({self.counts()}): {parts}.{command_of(self.blockers)}"
+
+    def kinds(self) -> dict[BlockerCode, list[Blocker]]:
+        """Return the blockers by their code, the most pressing first."""
+        found = {code: [b for b in self.blockers if b.code == code] for code in _ORDER}
+        return {code: each for code, each in found.items() if each}
+
+    def counts(self) -> str:
+        """Return how many clients are needed, and how many are ready."""
+        return f"{self.needed} needed, {self.ready} ready"
+
+    def _alike(self, code: BlockerCode, blockers: Sequence[Blocker]) -> str:
+        parts = f"{clause(code, blockers)} ({self.counts()}).{command_of(blockers)}"
+        return f"Waiting for {parts}"
+
+    def _too_few_enrolled(self) -> str:
+        enrolled = self.ready + len(self.blockers)
+        clients = agree(enrolled, "client is", "clients are")
+        return (
+            f"A round needs {self.needed} clients, and {enrolled or 'no'} {clients} enrolled. "
+            "Enrol another: fairwind enroll CLIENT --zone ZONE"
+        )
+
+
+def clause(code: BlockerCode, blockers: Sequence[Blocker]) -> str:
+    """Return what keeps these clients, which all have the same blocker, as part of a sentence."""
+    names = [each.client for each in blockers]
+    if code == "gate_closed":
+        gate = agree(len(names), "the gate of {} is closed", "the gates of {} are closed")
+        return gate.format(shown(names))
+    if len(names) == 1:
+        return f"{names[0]}: {blockers[0].clause}"
+    return f"{shown(names)}: {_MANY[code]}"
+
+
+def command_of(blockers: Sequence[Blocker]) -> str:
+    """Return the command that removes the first of these blockers which has one."""
+    commands = [each.command for each in blockers if each.command]
+    if not commands:
+        return ""
+    each = agree(len(commands), "Start:", "Start each at its site:")
+    return f" {each} {commands[0]}"
+
+
+def shown(names: Sequence[str]) -> str:
+    """Return clients as a sentence names them."""
+    return listed(names, most=SHOWN_NAMES)
+
+
+_ORDER: tuple[BlockerCode, ...] = (
+    "failing", "failed", "declined", "silent", "gate_unknown", "busy", "gate_closed",
+)  # fmt: skip
+
+_MANY: Mapping[BlockerCode, str] = {
+    "silent": "their workers are not running",
+    "failing": "their last assignments failed; `fairwind clients` shows why",
+    "failed": "their training failed; `fairwind clients` shows why",
+    "declined": "they declined; `fairwind clients` shows why",
+    "gate_unknown": "the carbon intensity of their zones is unknown",
+    "busy": "they work for another run",
+}
