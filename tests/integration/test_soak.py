@@ -23,7 +23,7 @@ HOURS = 168
 SPEED = 3600.0
 """An hour of the grid in a second."""
 
-PER_HOUR = 30
+PER_HOUR = 15
 ZONES = {"north": "NO-NO1", "west": "FR", "isle": "GB"}
 TRICKS = (
     ("500", ""), ("429", "7200"), ("429", ""), ("401", ""), ("403_html", ""), ("404_as_200", ""),
