@@ -9,8 +9,6 @@ Optimization", ICLR 2021, algorithm 2, https://arxiv.org/abs/2003.00295.
 
 from __future__ import annotations
 
-import inspect
-import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +16,7 @@ import torch
 from torch import Tensor
 
 from common.errors import SettingError
+from common.server_optimizers import options_fault
 from models.update import State
 
 
@@ -79,8 +78,6 @@ class FedAdam:
 
 _OPTIMIZERS: dict[str, type[FedAvg | FedAdam]] = {"fedavg": FedAvg, "fedadam": FedAdam}
 
-_BETAS = {"beta_1", "beta_2"}
-
 
 def make_server_optimizer(name: str, **options: float) -> ServerOptimizer:
     """Return the server optimizer of this name.
@@ -100,19 +97,8 @@ def make_server_optimizer(name: str, **options: float) -> ServerOptimizer:
             f"Choose one of: {', '.join(_OPTIMIZERS)}."
         )
         raise SettingError(msg)
-    known = inspect.signature(factory).parameters
-    for option, value in options.items():
-        if option not in known:
-            msg = (
-                f"The server optimizer {name} has no option {option!r}, so it would have no "
-                f"effect. Use: {', '.join(known)}."
-            )
-            raise SettingError(msg)
-        if not (0 <= value < 1 if option in _BETAS else 0 < value < math.inf):
-            fits = "at least 0 and below 1" if option in _BETAS else "positive and finite"
-            msg = (
-                f"{option}={value} does not fit the server optimizer {name}, so no model can be "
-                f"made. Give a value that is {fits}."
-            )
-            raise SettingError(msg)
+    fault = options_fault(name, options)
+    if fault is not None:
+        msg = f"The server optimizer {fault}. No model can be made until then."
+        raise SettingError(msg)
     return factory(**options)

@@ -14,21 +14,12 @@ from torch.nn import Module
 from torch.utils.data import Dataset
 
 from common.errors import FairwindError, WorkloadError, describe, ends_process
+from common.workload_names import SHIPPED, not_allowed
 
 Data = Dataset[Any]
 """A data set with a length whose items are tuples that end with the target."""
 
-_SHIPPED = {
-    "digits": "models.workloads.digits",
-    "breast_cancer": "models.workloads.breast_cancer",
-    "pneumoniamnist": "models.workloads.pneumoniamnist",
-    "tcga_brca": "models.workloads.tcga_brca",
-    "fashion_mnist": "models.workloads.fashion_mnist",
-}
-
 _REQUIRED = ("model", "train_data", "test_data", "loss", "metrics")
-
-"""Characters of a user's exception that are quoted: a receipt's reason holds 600 in all."""
 
 
 @runtime_checkable
@@ -79,13 +70,8 @@ def load_workload(name: str, *, allowed: Sequence[str]) -> Workload:
             that a workload must have is missing.
     """
     if name not in allowed:
-        msg = (
-            f"The workload {name!r} is not allowed here, so it was not loaded. "
-            f"Add it to FAIRWIND_WORKLOADS and restart the worker; it now holds: "
-            f"{', '.join(allowed) or '-'}."
-        )
-        raise WorkloadError(msg)
-    module_name, _, attribute = _SHIPPED.get(name, name).partition(":")
+        raise WorkloadError(not_allowed(name, allowed))
+    module_name, _, attribute = SHIPPED.get(name, name).partition(":")
     found = _import(name, module_name)
     if attribute:
         found = getattr(found, attribute, None)

@@ -126,8 +126,12 @@ def _variants(
     scenario: Scenario, policies: Sequence[str], seeds: int, *, learn: bool
 ) -> list[Scenario]:
     """Return the scenario under every given policy and seed."""
+    from scheduler.policies import find_policy  # noqa: PLC0415 - (the same)
+
     if not learn:
         scenario = scenario.altered(workload={"learn": False})
+    for policy in policies:
+        find_policy(policy)
     wanted = []
     for policy in policies or (scenario.run.policy,):
         own = policy == scenario.run.policy
@@ -180,16 +184,7 @@ def _written(path: Path | None) -> Iterator[Journal | None]:
     if path is None:
         yield None
         return
-    from common.clock import GridClock  # noqa: PLC0415 - only where a ledger is written
-    from scheduler.federation.opening import open_ledger  # noqa: PLC0415
-    from scheduler.ledger.blobs import Blobs  # noqa: PLC0415
-    from simulation.ports.journal import OnDisk  # noqa: PLC0415
+    from simulation.ports.new_ledger import new_ledger  # noqa: PLC0415 - only where one is written
 
-    if path.exists():
-        msg = f"There is a file {path} already, so nothing was simulated. Name a new one."
-        raise SettingError(msg)
-    ledger = open_ledger(f"sqlite:///{path.resolve()}", GridClock())
-    try:
-        yield OnDisk(ledger, Blobs(path.resolve().parent / "blobs"))
-    finally:
-        ledger.close()
+    with new_ledger(path) as journal:
+        yield journal

@@ -8,9 +8,11 @@ from functools import lru_cache
 from typing import Literal
 
 from croniter import CroniterError, croniter
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from common.messages import NAME_PATTERN, Hyperparameters, Message
+from common.server_optimizers import options_fault
+from common.workload_names import name_fault
 
 _YEAR_S = 366 * 86_400.0
 _CENTURY_H = 100 * 366 * 24.0
@@ -27,6 +29,14 @@ class ServerOptimizerSpec(Message):
 
     name: Literal["fedavg", "fedadam"] = "fedavg"
     options: dict[str, float] = Field(default_factory=dict)
+
+    @field_validator("options")
+    @classmethod
+    def _are_its_own(cls, options: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        fault = options_fault(info.data["name"], options) if "name" in info.data else None
+        if fault is not None:
+            raise ValueError(fault)
+        return options
 
 
 class RunSpec(Message):
@@ -64,6 +74,14 @@ class RunSpec(Message):
     cron: str | None = None
     metric: str = "accuracy"
     seed: int = Field(default=0, ge=0, lt=2**31)
+
+    @field_validator("workload")
+    @classmethod
+    def _names_a_workload(cls, value: str) -> str:
+        fault = name_fault(value)
+        if fault is not None:
+            raise ValueError(fault)
+        return value
 
     @field_validator("cron")
     @classmethod

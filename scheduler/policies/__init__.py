@@ -6,12 +6,11 @@ import path, such as ``mine:select``.
 
 from __future__ import annotations
 
-import difflib
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from common.errors import SettingError, describe, ends_process
+from common.settings.names import nearest
 from scheduler.policies import (
     alpha_fair,
     by_score,
@@ -28,6 +27,7 @@ from scheduler.policies import (
     threshold,
     uniform,
 )
+from scheduler.policies.own_policy import load_own
 from scheduler.policies.selection_context import SelectionContext
 from scheduler.policies.selection_result import SelectionResult, fault
 
@@ -158,22 +158,12 @@ def find_policy(name: str) -> Policy:
     """
     if name in POLICIES:
         return POLICIES[name]
-    module, colon, function = name.partition(":")
-    if not colon:
-        near = difflib.get_close_matches(name, POLICIES, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"Choose {', '.join(POLICIES)}."
+    if ":" not in name:
+        near = nearest(name, POLICIES)
+        hint = f"Did you mean {near}?" if near else f"Choose {', '.join(POLICIES)}."
         msg = f"There is no policy {name!r}, so no run was started. {hint}"
         raise SettingError(msg)
-    try:
-        select = getattr(importlib.import_module(module), function)
-    except (Exception, SystemExit) as error:
-        if ends_process(error):
-            raise
-        msg = (
-            f"The policy {name!r} cannot be loaded ({describe(error)}), so no run was started. "
-            "Write it as module:function, and start the coordinator where it can be imported."
-        )
-        raise SettingError(msg) from None
+    select = load_own(name)
     own = getattr(select, "horizon_h", 0), getattr(select, "options", {})
     return Policy(select, f"{name}, of your own", *own)
 
@@ -213,11 +203,9 @@ def policy_options(name: str, chosen: Mapping[str, float]) -> dict[str, float]:
     options = find_policy(name).options
     for word, value in chosen.items():
         if word not in options:
-            takes = ", ".join(options) or "none"
-            msg = (
-                f"The policy {name} takes no parameter {word!r}, so no run was started. "
-                f"It takes: {takes}."
-            )
+            near = nearest(word, options)
+            hint = f"Did you mean {near}?" if near else f"It takes: {', '.join(options) or 'none'}."
+            msg = f"The policy {name} takes no parameter {word!r}, so no run was started. {hint}"
             raise SettingError(msg)
         option = options[word]
         if not option.least <= value <= option.most:

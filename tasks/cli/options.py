@@ -84,6 +84,9 @@ ENTRIES = (
 FLAGS = {entry.path: entry.flag for entry in ENTRIES}
 """The option that replaces each entry of a run file."""
 
+ARGUMENT = {"workload": "WORKLOAD"}
+"""The entry that stands on the command line without an option."""
+
 
 def run_options(command: Command) -> Command:
     """Add every option that describes a run."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,15 @@ from common.messages import Hyperparameters
 from common.settings.names import nearest
 from scheduler.ledger.run_spec import RunSpec, ServerOptimizerSpec
 from scheduler.policies import policy_options
-from tasks.cli.options import FLAGS
+from tasks.cli.options import ARGUMENT, FLAGS
 
 _CHOICES = {"policy": "policy_options", "server_optimizer.name": "server_optimizer.options"}
 """What is chosen by name, and the table of its own options: those of another choice do not fit."""
+
+_LONGEST_STEM = 58
+"""Of an id that is made: its number must fit into the 64 characters, too."""
+
+_BUDGETS = ("rounds", "hours", "grams")
 
 _TABLES: dict[str, type[BaseModel]] = {
     "hyperparameters": Hyperparameters,
@@ -58,6 +65,13 @@ def change(entries: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
     return changed
 
 
+def named(entries: Mapping[str, Any], taken: Collection[str]) -> dict[str, Any]:
+    """Return a run file's entries with an id: its own, or the workload's name and a free number."""
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", str(entries["workload"])).strip("-._")[:_LONGEST_STEM]
+    free = next(name for n in count(1) if (name := f"{stem or 'run'}-{n}") not in taken)
+    return {"id": free, **entries}
+
+
 def make_spec(
     entries: Mapping[str, Any], *, file: Path | None, given: Mapping[str, Any]
 ) -> RunSpec:
@@ -71,20 +85,21 @@ def make_spec(
     Raises:
         SettingError: If it does not fit. The text names the option, or the entry of the file.
     """
-    if all(entries.get(budget) is None for budget in ("rounds", "hours", "grams")):
-        msg = "A run must know when to end: give --rounds, --hours or --grams."
-        raise SettingError(msg)
     try:
         # As JSON, strictly: else true would be 1 round, and "3" three of them.
         spec = RunSpec.model_validate_json(to_json(entries), strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt entry comes first: what is missing may be missing because of it.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        if not first["loc"] and all(entries.get(budget) is None for budget in _BUDGETS):
+            msg = "A run must know when to end: give --rounds, --hours or --grams."
+            raise SettingError(msg) from None
         path = ".".join(str(step) for step in first["loc"])
         if file is None or any(f"{path}.".startswith(f"{each}.") for each in given):
-            where = FLAGS.get(path, path) or "The run"
+            where = {**FLAGS, **ARGUMENT}.get(path, path) or "The run"
         else:
             where = f"{file}: {path}" if path else f"The run in {file}"
-        msg = f"{where} does not fit: {_fault(first)}. No run was started."
+        msg = f"{where} does not fit: {_fault(first)} No run was started."
         raise SettingError(msg) from None
     return spec.model_copy(
         update={"policy_options": policy_options(spec.policy, spec.policy_options)}
@@ -134,6 +149,12 @@ def _put(entries: dict[str, Any], path: str, value: Any) -> None:
 
 
 def _fault(error: ErrorDetails) -> str:
+    """Return what is wrong as the end of a sentence, with its mark."""
+    said = _clause(error)
+    return said if said.endswith("?") else f"{said}."
+
+
+def _clause(error: ErrorDetails) -> str:
     if error["type"] != "extra_forbidden":
         return error["msg"].removeprefix("Value error, ")
     *tables, key = (str(step) for step in error["loc"])

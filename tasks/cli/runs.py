@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection, Mapping
-from itertools import count
-from pathlib import Path
-from typing import Any
-
 import click
 
 from common import settings as settings_
 from common.command_line.output import as_json, print_json, print_table
-from common.errors import FederationError, SettingError
+from common.errors import FederationError
 from common.units import show_duration, show_mass
-from scheduler.federation.opening import FederationLedger
 from scheduler.ledger.event import Draft
-from scheduler.ledger.events import RunStarted, RunStopRequested
+from scheduler.ledger.events import RunStopRequested
 from scheduler.status.summary import summary
 from scheduler.status.view import find_run
 from tasks.cli.base import current_view, ledger_to_append, ledger_to_read, wake
 from tasks.cli.figures import show_avoided, show_score, show_value
-from tasks.cli.options import given, run_options
-from tasks.cli.run_file import change, make_spec, read_run, to_toml
+from tasks.cli.run_file import to_toml
+from tasks.cli.run_start import start
 from tasks.cli.status import print_status
-
-_OPENS_WITHIN_S = 15.0
 
 
 @click.group()
@@ -33,69 +24,7 @@ def run() -> None:
     """Start, stop and look at runs."""
 
 
-@run.command()
-@click.argument("workload", required=False)
-@click.option(
-    "--file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A run in TOML; what stands on the command line wins over it.",
-)
-@run_options
-@click.pass_context
-def start(context: click.Context, /, workload: str | None, file: Path | None, **_: Any) -> None:
-    """Start a run of WORKLOAD: a shipped name, or an import path of yours."""
-    options = given(context) | ({"workload": workload} if workload else {})
-    entries = change(read_run(file) if file else {}, options)
-    if not entries.get("workload"):
-        msg = (
-            "No workload is named, so no run was started. Name it as the first argument, or as "
-            "workload in the run file."
-        )
-        raise SettingError(msg)
-    # Checked before the ledger is locked: a policy may be code of the user's.
-    spec = make_spec(_named(entries, ()), file=file, given=options)
-    ledger = ledger_to_append()
-    with ledger.transaction() as tx:
-        if not tx.state.clients:
-            msg = "No client is enrolled, so no run was started. Add one with `fairwind enroll`."
-            raise FederationError(msg)
-        spec = spec.model_copy(update={"id": _named(entries, tx.state.runs)["id"]})
-        if spec.id in tx.state.runs:
-            msg = f"There is a run {spec.id!r} already, so none was started. Choose another --id."
-            raise FederationError(msg)
-        tx.append(Draft(RunStarted(spec=spec), run=spec.id))
-    woken = wake()
-    _report_start(ledger, spec.id, woken=woken)
-
-
-def _named(entries: Mapping[str, Any], taken: Collection[str]) -> dict[str, Any]:
-    """Return a run file's entries with an id: its own, or the workload's name and a free number."""
-    stem = str(entries["workload"]).replace(":", "-")
-    free = next(name for n in count(1) if (name := f"{stem}-{n}") not in taken)
-    return {"id": free, **entries}
-
-
-def _report_start(ledger: FederationLedger, run_id: str, *, woken: bool) -> None:
-    """Print whether a new run has begun, is blocked, or waits for a coordinator."""
-    deadline = time.monotonic() + (_OPENS_WITHIN_S if woken else 0)
-    while time.monotonic() < deadline:
-        current = ledger.state().runs[run_id]
-        if current.blocked is not None:
-            msg = (
-                f"{run_id} is blocked: {current.blocked.text} It begins by itself once that is "
-                f"mended; to end it: fairwind run stop {run_id}"
-            )
-            raise SettingError(msg)
-        if current.version is not None:
-            click.echo(
-                f"{run_id} has begun: {current.num_params} parameters. Watch: fairwind status"
-            )
-            return
-        time.sleep(0.05)
-    click.echo(
-        f"{run_id} waits in the ledger, because no coordinator has answered. It begins when one "
-        "runs: celery -A tasks worker -Q coordinator,aggregation"
-    )
+run.add_command(start)
 
 
 @run.command()

@@ -1,16 +1,19 @@
-"""The tasks that drive the engine: `tick`, `accept` a receipt, and let a worker `join`."""
+"""The tasks that drive the engine: `tick`, `accept` a receipt, let a worker `join`, `check_run`."""
 
 from __future__ import annotations
 
 from pydantic import ValidationError
 
 from common.clock import wall_now
+from common.errors import FairwindError
 from common.log import get_logger
 from common.messages import Heartbeat, Receipt
+from scheduler.policies import find_policy
 from scheduler.rounds.observations import heartbeat_events
 from scheduler.rounds.progress import stands_still
 from tasks.app import app
 from tasks.coordinator.coordinator import Coordinator, coordinator
+from tasks.coordinator.run_check import RunCheck, answer
 from tasks.messaging.heartbeats import read_heartbeats
 from tasks.messaging.queues import queue, send
 from tasks.roles import SITE_PREFIX
@@ -34,6 +37,18 @@ def accept(receipt: Receipt) -> None:
     run = state.runs[receipt.run]
     if run.open_round is not None and stands_still(state, run, wall_now()):
         send("tick", queue("coordinator"), shown=f"{run.id}, round {run.open_round.number}")
+
+
+@app.task(name="check_run", pydantic=True, pydantic_strict=False)
+def check_run(check: RunCheck) -> None:
+    """Answer whether a run could start here: its workload and its policy can be loaded."""
+    c, fault = coordinator(), ""
+    try:
+        c.workbench.signature(check.spec.workload)
+        find_policy(check.spec.policy)
+    except FairwindError as error:
+        fault = str(error)
+    answer(c.broker, check, fault)
 
 
 @app.task(name="join", pydantic=True, pydantic_strict=False)

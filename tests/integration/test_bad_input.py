@@ -41,20 +41,22 @@ def test_a_second_worker_of_a_client_is_refused(fleet):
 
 
 @pytest.mark.parametrize(
-    ("workload", "says"),
+    ("words", "says"),
     [
-        ("no_such_module", "There is no module 'no_such_module'"),
-        ("breast_cancer", "is not allowed here"),
+        (["no_such_module"], "There is no module 'no_such_module'"),
+        (["breast_cancer"], "is not allowed here"),
+        (["digit"], "Did you mean digits?"),
+        (["digits", "--server-option=learning_rat=1"], "did you mean learning_rate?"),
+        (["digits", "--policy=os:system"], "belongs to Python itself"),
     ],
 )
-def test_a_workload_that_cannot_be_loaded_is_told_where_the_run_is_started(workload, says, fleet):
-    done = fleet.local.fairwind(
-        "run", "start", workload, "--rounds", "1", "--id", f"bad-{workload}"
-    )
-    assert says in refusal(done)
-    assert fleet.run(f"bad-{workload}").status == "blocked"
-    assert fleet.local.fairwind("run", "stop", f"bad-{workload}").returncode == 0
-    assert fleet.wait_ended(f"bad-{workload}").end_reason == "stopped"
+def test_a_run_that_could_not_start_is_refused_and_leaves_nothing(words, says, fleet):
+    before = fleet.state().seq, set(fleet.state().runs)
+    text = refusal(fleet.local.fairwind("run", "start", *words, "--rounds", "1"))
+    assert says in text
+    assert "o run was started" in text
+    assert [e.kind for e in fleet.ledger.events(after=before[0]) if e.run] == []
+    assert set(fleet.state().runs) == before[1]
 
 
 @pytest.mark.parametrize(

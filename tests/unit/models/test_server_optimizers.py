@@ -56,7 +56,12 @@ def test_parameters_keep_their_dtype_and_state_is_wide(name: str, dtype: torch.d
     ("name", "options", "remedy"),
     [
         ("fedyogi", {}, "Choose one of: fedavg, fedadam"),
-        ("fedavg", {"beta_1": 0.9}, "Use: learning_rate"),
+        ("fedavg", {"beta_1": 0.9}, "it takes learning_rate"),
+        (
+            "fedavg",
+            {"learning_rat": 0.9},
+            r"no option 'learning_rat': did you mean learning_rate\?",
+        ),
         ("fedadam", {"learning_rate": 0.0}, "positive and finite"),
         ("fedadam", {"tau": float("nan")}, "positive and finite"),
         ("fedadam", {"beta_2": 1.0}, "below 1"),

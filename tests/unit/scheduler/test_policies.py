@@ -124,9 +124,24 @@ def test_a_policy_that_cannot_be_loaded_is_refused_in_one_line(name):
         find_policy(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("os:system", "belongs to Python itself"),
+        ("scheduler.policies:POLICIES", "is no function"),
+        ("scheduler.policies:apply_policy", "does not take exactly one argument"),
+    ],
+)
+def test_what_cannot_be_a_policy_is_refused_without_being_called(name, fault):
+    with pytest.raises(SettingError, match=fault):
+        find_policy(name)
+
+
 def test_a_parameter_that_a_policy_does_not_take_is_refused():
     with pytest.raises(SettingError, match=r"takes no parameter 'luck'.*It takes: none"):
         policy_options("random", {"luck": 7.0})
+    with pytest.raises(SettingError, match=r"no parameter 'quantil'.*Did you mean quantile\?"):
+        policy_options("green_window", {"quantil": 0.5})
 
 
 def test_a_parameter_out_of_its_bounds_is_refused():

@@ -64,6 +64,19 @@ def test_a_ledger_can_be_read_by_the_other_commands(toml, tmp_path, monkeypatch)
     assert (several.exit_code, "one run" in several.output) == (1, True)
 
 
+def test_a_simulation_that_fails_leaves_no_ledger(toml, tmp_path):
+    before = set(tmp_path.rglob("*"))
+    path = str(tmp_path / "new" / "ledger.sqlite")
+    assert call("demmo", "--ledger", path).exit_code == 1
+    assert call(toml, "--policy", "gready", "--ledger", path).exit_code == 1
+    assert call(toml, "--policy", f"{__name__}:raises", "--ledger", path).exit_code == 1
+    assert set(tmp_path.rglob("*")) == before
+
+
+def raises(_context):
+    raise ZeroDivisionError
+
+
 def test_what_is_wrong_is_told_in_one_line(toml):
     done = call("demmo")
     assert (done.exit_code, done.stderr.count("\n")) == (1, 1)

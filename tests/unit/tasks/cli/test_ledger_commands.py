@@ -46,6 +46,23 @@ def call(*words: str) -> Result:
     return CliRunner().invoke(fairwind, list(words))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *READING, ("plan",), ("plan", "--horizon=24"), ("advice", "a"), ("ledger", "replay"),
+        ("retire", "a"), ("run", "stop", "r"), ("run", "start", "digits", "--rounds=1"),
+        ("simulate", "--from-ledger"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_home_that_is_misspelt_is_not_made(words, tmp_path, monkeypatch):
+    monkeypatch.setenv("FAIRWIND_HOME", str(tmp_path / "hme"))
+    done = call(*words)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"Error: There is no ledger at {tmp_path / 'hme'}")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("words", READING, ids=" ".join)
 def test_reading_commands_work_while_another_process_holds_the_lock(path, words):
     holder = sqlite3.connect(path, isolation_level=None)

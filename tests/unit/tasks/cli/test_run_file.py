@@ -16,7 +16,7 @@ from common.errors import SettingError
 from common.messages import Hyperparameters
 from scheduler.ledger.run_spec import RunSpec, ServerOptimizerSpec
 from tasks.cli.options import ENTRIES, FLAGS, given, run_options
-from tasks.cli.run_file import change, make_spec, read_run, to_toml
+from tasks.cli.run_file import change, make_spec, named, read_run, to_toml
 
 PROJECT = Path(__file__).parents[4]
 EXAMPLE = PROJECT / "examples" / "heart" / "run.toml"
@@ -39,7 +39,7 @@ def options(*words: str) -> dict[str, Any]:
 
 def spec(path: Path | None, *words: str, **more: str) -> RunSpec:
     chosen = options(*words) | more
-    asked = {"id": "r-1", **change(read_run(path) if path else {}, chosen)}
+    asked = named(change(read_run(path) if path else {}, chosen), ())
     return make_spec(asked, file=path, given=chosen)
 
 
@@ -53,9 +53,9 @@ def write(tmp_path):
     return write_file
 
 
-def refused(path: Path | None, *words: str) -> str:
+def refused(path: Path | None, *words: str, **more: str) -> str:
     with pytest.raises(SettingError) as caught:
-        spec(path, *words)
+        spec(path, *words, **more)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -101,6 +101,20 @@ def test_a_file_may_hold_every_field(write):
     assert made.policy_options == {"threshold_gco2eq_per_kwh": 150.0}
     assert made.server_optimizer.options == {"learning_rate": 0.01}
     assert made.hyperparameters.optimizer == "adamw"
+
+
+@pytest.mark.parametrize(
+    ("workload", "taken", "name"),
+    [
+        ("digits", (), "digits-1"),
+        ("digits", ("digits-1", "digits-2"), "digits-3"),
+        ("package.heart:workload", (), "package.heart-workload-1"),
+        ("w" * 80, (), f"{'w' * 58}-1"),
+        ("../x", (), "x-1"),
+    ],
+)
+def test_a_run_is_named_after_its_workload(workload, taken, name):
+    assert named({"workload": workload}, taken)["id"] == name
 
 
 def test_the_command_line_wins_over_the_file_even_with_a_default(write):
@@ -155,6 +169,45 @@ def test_a_fault_of_an_option_names_the_option(write):
     assert refused(path, "--deadline=-1").startswith("--deadline does not fit: ")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--server-option=learning_rat=1"], ("--server-option does not fit: fedavg has no option "
+         "'learning_rat': did you mean learning_rate? No run was started.")),
+        (["--server-optimizer=fedadam", "--server-option=beta_1=2"],
+         ("--server-option does not fit: beta_1=2 does not fit fedadam: give a value that is at "
+          "least 0 and below 1. No run was started.")),
+        (["--server-optimizer=fedadm"], ("--server-optimizer does not fit: Input should be "
+                                         "'fedavg' or 'fedadam'. No run was started.")),
+        (["--policy=os:system"], ("The policy 'os:system' belongs to Python itself and selects no "
+         "clients, so no run was started. Write it as module:function")),
+    ],
+)  # fmt: skip
+def test_what_was_chosen_wrongly_is_refused_at_the_start(words, said):
+    assert refused(None, "--rounds=1", *words, workload="digits").startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("workload", "said"),
+    [
+        ("../x", "'../x' names no workload: give one that ships (digits, "),
+        ("examples/heart.py", "'examples/heart.py' is a file: name its module, heart."),
+    ],
+)
+def test_a_text_that_names_no_workload_is_refused_as_such(workload, said):
+    assert refused(None, "--rounds=1", workload=workload).startswith(
+        f"WORKLOAD does not fit: {said}"
+    )
+
+
+def test_an_entry_that_does_not_exist_is_named_before_what_is_missing_because_of_it(write):
+    path = write("workload = 'digits'\nrouds = 3")
+    assert refused(path) == (
+        f"{path}: rouds does not fit: there is no such entry; did you mean rounds? No run was "
+        "started."
+    )
+
+
 def test_a_fault_of_the_whole_names_the_file(write):
     path = write("workload = 'digits'\nrounds = 1\ncohort = 2\nquorum = 3")
     assert refused(path).startswith(f"The run in {path} does not fit: the quorum of 3 is larger")
@@ -179,9 +232,14 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
     )
 
 
+WORKLOADS = st.from_regex(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?", fullmatch=True).filter(
+    lambda name: not name.endswith(".py")
+)
+
+
 @for_all(
     asked=st.fixed_dictionaries(
-        {"rounds": st.integers(1, 999), "workload": st.text()},
+        {"rounds": st.integers(1, 999), "workload": WORKLOADS, "metric": st.text()},
         optional={
             "hours": st.floats(1e-9, 1e4),
             "grams": st.floats(1e-9, 1e300),

@@ -1,0 +1,126 @@
+"""The command `run start`: what can be known of a run is checked before it is recorded."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from common import settings as settings_
+from common.errors import FederationError, SettingError, WorkloadError
+from common.settings import Settings
+from common.workload_names import is_installed, not_allowed
+from scheduler.federation.federation import Federation
+from scheduler.federation.opening import FederationLedger
+from scheduler.ledger.event import Draft
+from scheduler.ledger.events import RunStarted
+from scheduler.ledger.run_spec import RunSpec
+from tasks.cli.base import ledger_to_append, wake
+from tasks.cli.options import given, run_options
+from tasks.cli.run_file import change, make_spec, named, read_run
+
+_ANSWERS_WITHIN_S = 15.0
+_COORDINATOR = "celery -A tasks worker -Q coordinator,aggregation"
+
+
+@click.command()
+@click.argument("workload", required=False)
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A run in TOML; what stands on the command line wins over it.",
+)
+@run_options
+@click.pass_context
+def start(context: click.Context, /, workload: str | None, file: Path | None, **_: Any) -> None:
+    """Start a run of WORKLOAD: a shipped name, or an import path of yours."""
+    options = given(context) | ({"workload": workload} if workload else {})
+    entries = change(read_run(file) if file else {}, options)
+    if not entries.get("workload"):
+        msg = (
+            "No workload is named, so no run was started. Name it as the first argument, or as "
+            "workload in the run file."
+        )
+        raise SettingError(msg)
+    # Checked before the ledger is locked: a policy may be code of the user's.
+    spec = make_spec(named(entries, ()), file=file, given=options)
+    ledger = ledger_to_append()
+    _named(spec, entries, ledger.state())
+    answered = _check_workload(settings_.load(), spec)
+    with ledger.transaction() as tx:
+        spec = _named(spec, entries, tx.state)
+        tx.append(Draft(RunStarted(spec=spec), run=spec.id))
+    woken = wake()
+    _report_start(ledger, spec.id, within_s=_ANSWERS_WITHIN_S if woken and answered else 0)
+
+
+def _named(spec: RunSpec, entries: dict[str, Any], state: Federation) -> RunSpec:
+    """Return a run under the id that it will have.
+
+    Raises:
+        FederationError: If there is such a run already, or no client that could train.
+    """
+    if not any(not client.retired for client in state.clients.values()):
+        msg = "No client is enrolled, so no run was started. Add one with `fairwind enroll`."
+        raise FederationError(msg)
+    name = named(entries, state.runs)["id"]
+    if name in state.runs:
+        msg = f"There is a run {name!r} already, so none was started. Choose another --id."
+        raise FederationError(msg)
+    return spec.model_copy(update={"id": name})
+
+
+def _check_workload(ours: Settings, spec: RunSpec) -> bool:
+    """Let the coordinator check a run; return whether it answered.
+
+    Where none answers, the settings of this host decide.
+
+    Raises:
+        WorkloadError: If the run could not start.
+    """
+    from tasks.coordinator.run_check import ask  # noqa: PLC0415 - loads celery, few commands need it
+
+    fault = ask(ours, spec, patience_s=_ANSWERS_WITHIN_S)
+    if fault is not None:
+        if fault:
+            msg = f"No run was started, as the coordinator refused it. {fault}"
+            raise WorkloadError(msg)
+        return True
+    if spec.workload not in ours.workloads:
+        msg = (
+            f"No run was started. {not_allowed(spec.workload, ours.workloads)} Or start the "
+            f"coordinator first, which has settings of its own: {_COORDINATOR}"
+        )
+        raise WorkloadError(msg)
+    if not is_installed(spec.workload):
+        msg = (
+            f"No run was started: there is no module for the workload {spec.workload!r} here. "
+            "Install its package, or change to the folder that holds it."
+        )
+        raise WorkloadError(msg)
+    return False
+
+
+def _report_start(ledger: FederationLedger, run_id: str, *, within_s: float) -> None:
+    """Print whether a new run has begun, is blocked, or waits for a coordinator."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        current = ledger.state().runs[run_id]
+        if current.blocked is not None:
+            msg = (
+                f"{run_id} is blocked: {current.blocked.text} It begins by itself once the cause "
+                f"is removed; to end it: fairwind run stop {run_id}"
+            )
+            raise SettingError(msg)
+        if current.version is not None:
+            click.echo(
+                f"{run_id} has begun: {current.num_params} parameters. Watch: fairwind status"
+            )
+            return
+        time.sleep(0.05)
+    click.echo(
+        f"{run_id} waits in the ledger, because no coordinator has answered. It begins when one "
+        f"runs: {_COORDINATOR}"
+    )
