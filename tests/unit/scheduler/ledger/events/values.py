@@ -23,7 +23,8 @@ _TIMES = st.datetimes(
 _SPECS = st.builds(
     RunSpec,
     id=st.just("r"),
-    workload=st.text(max_size=9),
+    workload=st.from_regex(r"[^\W\d]\w{0,8}(:[^\W\d]\w{0,8})?", fullmatch=True),
+    metric=st.text(max_size=9),
     rounds=st.integers(1, 99),
     hours=st.none() | st.floats(0.1, 99),
     cron=st.none() | st.just("*/5 * * * *"),
