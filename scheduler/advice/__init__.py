@@ -22,15 +22,15 @@ from scheduler.advice.place import find_places
 from scheduler.advice.practice import Practice, practices
 
 _NOT_YET = (
-    "What its updates cost, and what it could save: it has no counted update yet of which energy "
-    "and grid are known."
+    "What its updates cost, and what it could save: it has no counted update in the last five "
+    "weeks of work whose energy and grid are known."
 )
 
 
 def make_advice(case: Case) -> Advice:
     """Return the advice for one client: a pure function of its case."""
     client, record = case.client, case.record
-    known = practices(_same_runs(case), record.now)
+    known = practices(_same_runs(case), record.until)
     own = known.get(client.id)
     chances = look_back(client.id, record.rounds)
     lines: tuple[CardLine, ...] = ()
@@ -45,6 +45,7 @@ def make_advice(case: Case) -> Advice:
         client=client.id,
         zone=client.zone,
         at=record.now,
+        worked_until=record.until,
         practice=own,
         outlook=outlook,
         week=week,

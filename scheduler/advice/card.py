@@ -34,7 +34,9 @@ class Advice:
         client: Whose advice.
         zone: Its grid.
         at: When it was worked out, on the grid clock.
-        practice: How it works at present; `None` before its first update with known energy.
+        worked_until: When the federation's last round ended, on the grid clock; now while one is
+            open. Practice is of the five weeks before.
+        practice: How it works; `None` before its first update with known energy.
         outlook: The next 24 hours; `None` if unknown.
         week: The typical week; `None` if unknown.
         places: Its place among its peers, cause by cause.
@@ -46,6 +48,7 @@ class Advice:
     client: str
     zone: str
     at: datetime
+    worked_until: datetime
     practice: Practice | None
     outlook: Outlook | None
     week: Week | None

@@ -29,15 +29,17 @@ SEEN_ROUNDS = 100
 
 @dataclass(frozen=True, slots=True)
 class RecentWork:
-    """What a federation did in the last five weeks, at least as far as advice needs it.
+    """What a federation did in its last five weeks of work, as far as advice needs it.
 
     Attributes:
         now: On the grid clock.
-        bookings: All work that ended since.
+        until: When the last round ended; now while one is open.
+        bookings: All work that ended in the five weeks before, or since.
         rounds: The planned rounds, without those that only invited more clients.
     """
 
     now: datetime
+    until: datetime
     bookings: tuple[Booking, ...]
     rounds: tuple[PlannedRound, ...]
 
@@ -49,13 +51,14 @@ class RecentWork:
 
         A round whose verdicts are unknown, because their blob is gone, is left out.
         """
-        since = now - LOOKBACK
+        until = _worked_until(state, now)
         firsts: dict[tuple[str, int], Event] = {}
         for event in planned:
             firsts.setdefault((event.run, event.round), event)
         return cls(
             now,
-            tuple(state.book.ended_after(since)),
+            until,
+            tuple(state.book.ended_after(until - LOOKBACK)),
             tuple(
                 PlannedRound.planned(state.runs[event.run], event.grid_at, verdicts)
                 for event in firsts.values()
@@ -72,7 +75,8 @@ class Case:
     Attributes:
         client: Whose advice.
         record: What the federation did.
-        past: Readings of its grid in the last five weeks, in order; gaps are left out.
+        past: Readings of its grid in the last five weeks, in order; gaps are left out. Where
+            nothing is known of them, those of the last five weeks that the ledger knows.
         ahead: Forecast of its grid for the next 24 hours; empty if there is none.
         rule: When gates open.
     """
@@ -96,12 +100,23 @@ def gather(
     if client_id not in enrolled:
         raise FederationError(_unknown(client_id, sorted(enrolled)))
     client, now = enrolled[client_id], record.now
-    past = [r for r in _known(grid, client.zone, now - LOOKBACK, now) if r.family == grid.family]
+    recorded = state.grid[client.zone].readings() if client.zone in state.grid else []
+    past = [
+        r for r in _known(grid, client.zone, now - LOOKBACK, now) or recorded
+        if r.family == grid.family
+    ]  # fmt: skip
     ahead: list[Reading] = []
     with suppress(SignalError):
         ahead = list(grid.signal.readings(client.zone, now, now + DAY))
     comparable = [r for r in ahead if r.family == grid.family]
     return Case(client, record, tuple(past), tuple(comparable), rule)
+
+
+def _worked_until(state: Federation, now: datetime) -> datetime:
+    if any(run.open_round for run in state.active_runs()):
+        return now
+    ends = [run.closed[-1].ended for run in state.runs.values() if run.closed]
+    return min(now, max(ends, default=now))
 
 
 def _known(grid: Grid, zone: str, start: datetime, end: datetime) -> list[Reading]:

@@ -59,31 +59,31 @@ class Practice:
         return None if self.network_wh is None else self.network_wh * self.gco2eq_per_kwh / 1000
 
 
-def practices(bookings: Iterable[Booking], now: datetime) -> dict[str, Practice]:
-    """Return every client's practice of the last five weeks, of those that have one.
+def practices(bookings: Iterable[Booking], until: datetime) -> dict[str, Practice]:
+    """Return every client's practice of five weeks, of those that have one.
 
     Args:
         bookings: Work of any clients, in any order.
-        now: On the grid clock.
+        until: When the five weeks end, on the grid clock.
     """
     mine: dict[str, list[Booking]] = defaultdict(list)
     for booking in bookings:
-        if booking.ended_at is not None and booking.ended_at > now - LOOKBACK:
+        if booking.ended_at is not None and booking.ended_at > until - LOOKBACK:
             mine[booking.client].append(booking)
-    found = {client: _practice(work, now) for client, work in mine.items()}
+    found = {client: _practice(work, until) for client, work in mine.items()}
     return {client: practice for client, practice in found.items() if practice is not None}
 
 
-def _practice(work: Sequence[Booking], now: datetime) -> Practice | None:
+def _practice(work: Sequence[Booking], until: datetime) -> Practice | None:
     whole = [b for b in work if b.outcome == "counted" and b.settled_gco2eq is not None]
-    counted = sorted(whole, key=lambda b: b.ended_at or now)
+    counted = sorted(whole, key=lambda b: b.ended_at or until)
     energy_wh = _sum(counted, lambda b: b.energy_wh)
     if not energy_wh:
         return None
     updates = len(counted)
     begun = min(b.started_at for b in work if b.started_at is not None)
     # A first day is not stretched to a month by more than what is known of a day.
-    span = max(DAY, min(LOOKBACK, now - begun))
+    span = max(DAY, min(LOOKBACK, until - begun))
     examples = sum(b.examples for b in counted)
     idle = [b for b in work if b.idle_wh is not None]
     idle_wh = _sum(idle, lambda b: b.idle_wh)

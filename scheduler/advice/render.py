@@ -11,6 +11,7 @@ from scheduler.advice.chance import Chances
 from scheduler.advice.clean_hours import SHOWN_HOURS, HourAhead, Outlook
 from scheduler.advice.place import Place
 from scheduler.advice.practice import Practice
+from scheduler.carbon.week import DAY
 
 _WIDTH = 98
 _SHOWN_LINES = 3
@@ -54,11 +55,19 @@ def _headline(advice: Advice) -> str:
 def _now(advice: Advice) -> str:
     own = advice.practice
     if own is None:
-        return "It has not trained yet, as far as its figures show."
+        return "No update of it has counted in the last five weeks of work."
+    updates = f"{own.updates} update{'s' if own.updates > 1 else ''}"
     return (
         f"One update takes {show_energy(own.energy_wh)} and emits {show_mass(own.gco2eq)}: the "
-        f"mean of {own.updates} updates; about {own.per_month:,.0f} updates a month."
+        f"mean of {updates}{_when(advice)}; about {own.per_month:,.0f} updates a month."
     )
+
+
+def _when(advice: Advice) -> str:
+    """Return until when its work counts here, where that is some time ago."""
+    if advice.at - advice.worked_until < DAY:
+        return ""
+    return f" in the five weeks up to {advice.worked_until:%d %b %Y}"
 
 
 def _folded(text: str, indent: str) -> list[str]:

@@ -71,6 +71,8 @@ class Federation:
         """Yield the names of everything in the archive that this state refers to."""
         for run in self.runs.values():
             yield from (page.name for page in run.closed.pages)
+            if run.grid_page is not None:
+                yield run.grid_page
         for series in self.grid.values():
             yield from (page.name for page in series.pages)
         yield from self.book.archived()

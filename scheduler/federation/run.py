@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from scheduler.accounting.booking import Booking
 from scheduler.accounting.totals import Totals
 from scheduler.federation.closed_rounds import ClosedRounds
 from scheduler.federation.problem import Problem
@@ -23,13 +24,29 @@ class Blocked:
 
 
 @dataclass(slots=True)
+class WorkSums:
+    """What one client used for one run, counted or not, as far as it is known when booked."""
+
+    energy_wh: float = 0.0
+    gco2eq: float = 0.0
+
+    def replace(self, before: Booking | None, after: Booking | None) -> None:
+        """Follow a booking that is new, is replaced by another, or is taken back."""
+        for booking, sign in ((before, -1), (after, 1)):
+            if booking is not None and booking.energy_wh is not None:
+                self.energy_wh += sign * booking.energy_wh
+                self.gco2eq += sign * (booking.gco2eq or 0.0)
+
+
+@dataclass(slots=True)
 class Run:
     """A run in progress or ended.
 
     `version` and `server_state` are SHA-256 names of blobs; `version` is `None` until the
     coordinator has made the first one. `scored_here` says that the coordinator has test data.
     `due_at` is when the next round is due, `baseline_at` when the same work would have been there
-    without waiting for clean power; both on the grid clock. `totals` sums its bookings.
+    without waiting for clean power; both on the grid clock. `totals` sums its bookings, `work`
+    those of each client. `grid_page` names, once it is over, what the archive keeps of its grids.
     `last_value` is the score of the newest version that has one, which round `last_scored` made.
     `failures` counts each client's failures since it last delivered or restarted; `problems` keeps,
     by client, its newest assignment that brought no update.
@@ -51,6 +68,8 @@ class Run:
     last_scored: int = 0
     last_value: float | None = None
     totals: Totals = field(default_factory=Totals)
+    work: dict[str, WorkSums] = field(default_factory=dict)
+    grid_page: str | None = None
     failures: dict[str, int] = field(default_factory=dict)
     problems: dict[str, Problem] = field(default_factory=dict)
     last_planned_seq: int = 0

@@ -122,6 +122,7 @@ def copied(state: Federation, run: Run) -> tuple[Federation, Run]:
     closed.recent[-_SCORED_LATE:] = map(replace, closed.recent[-_SCORED_LATE:])
     ours = replace(
         run, closed=closed, totals=replace(run.totals), failures=dict(run.failures),
+        work={client: replace(sums) for client, sums in run.work.items()},
         scored_here=True, waiting=None, blocked=None,
     )  # fmt: skip
     if run.open_round is not None:

@@ -25,10 +25,8 @@ def client_rows(
         blockers: What keeps clients from training for it, as `find_blockers` returns them.
         now: The time on the grid clock, aware.
     """
-    rounds: Mapping[str, int] = run.closed.sums.rounds if run else {}
     return [
-        _row(client, run, state, blocker=blockers.get(client.id), now=now)
-        | {"rounds": rounds.get(client.id, 0)}
+        _row(client, run, state, blocker=blockers.get(client.id), now=now) | _work(client, run)
         for client in state.clients.values()
         if not client.retired
     ]
@@ -52,6 +50,16 @@ def _row(
         "gco2eq": client.gco2eq,
         "latency_s": client.latency_s,
         "expected_wh": client.energy_per_update_wh,
+    }
+
+
+def _work(client: Client, run: Run | None) -> dict[str, Any]:
+    """Return what a client did for the run; ``energy_wh`` and ``gco2eq`` are of all runs."""
+    sums = run.work.get(client.id) if run else None
+    return {
+        "rounds": run.closed.sums.rounds.get(client.id, 0) if run else 0,
+        "run_energy_wh": sums.energy_wh if sums else 0.0,
+        "run_gco2eq": sums.gco2eq if sums else 0.0,
     }
 
 

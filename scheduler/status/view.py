@@ -100,10 +100,15 @@ def find_run(state: Federation, run_id: str) -> Run:
 
 
 def newest_run(state: Federation) -> Run | None:
-    """Return the newest run that is not over; if all are, the newest one."""
-    active = [run for run in state.runs.values() if run.ended_at is None]
-    runs = active or list(state.runs.values())
-    return runs[-1] if runs else None
+    """Return the run that most wants to be seen: the newest that goes on, else that did work.
+
+    A run that is blocked before its first version, such as one of a mistyped workload, neither goes
+    on nor did it work.
+    """
+    runs = list(state.runs.values())
+    live = [r for r in runs if r.ended_at is None and not (r.blocked and r.version is None)]
+    worked = [r for r in runs if r.closed]
+    return next((some[-1] for some in (live, worked, runs) if some), None)
 
 
 def _blocked_beside(state: Federation, shown: Run | None) -> list[str]:

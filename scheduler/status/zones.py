@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from scheduler.federation.federation import Federation, Run
-from scheduler.federation.zone_readings import ZoneReadings
+from scheduler.federation.run_grid import KEPT_POINTS, grid_of
+from scheduler.federation.zone_readings import Point
 from scheduler.status.names import listed
-
-SHOWN_READINGS = 24 * 14
-"""At most this many slots of history are shown: two weeks of hours."""
 
 
 def reading_now(state: Federation, zone: str) -> dict[str, Any] | None:
@@ -67,30 +66,29 @@ def zones_seen(state: Federation, run: Run | None) -> list[dict[str, Any]]:
     clients: dict[str, list[str]] = {}
     for client in state.clients.values():
         clients.setdefault(client.zone, []).append(client.id)
+    points = grid_of(state, run) if run else _newest(state)
     return [
         {
             "zone": zone,
             "clients": names,
             "signal": fallback(state, zone),
-            **_series(state.grid.get(zone, ZoneReadings()), run),
+            **_series(points.get(zone, [])),
         }
         for zone, names in sorted(clients.items())
     ]
 
 
-def _series(series: ZoneReadings, run: Run | None) -> dict[str, Any]:
-    end = run.grid_ended_at if run else None
-    shown = list(series.points()) if end else series.newest(SHOWN_READINGS + 1)
-    if run is not None:
-        before = [point for point in shown if point[0] < run.grid_started_at][-1:]
-        during = [p for p in shown if p[0] >= run.grid_started_at and (not end or p[0] <= end)]
-        shown = [*before, *during[-SHOWN_READINGS:]]
-    readings = [reading for _, reading in shown[-SHOWN_READINGS - 1 :]]
+def _newest(state: Federation) -> dict[str, list[Point]]:
+    return {zone: series.newest(KEPT_POINTS + 1) for zone, series in state.grid.items()}
+
+
+def _series(points: Sequence[Point]) -> dict[str, Any]:
+    readings = [reading for _, reading in points]
     last = next((reading for reading in reversed(readings) if reading), None)
     return {
         "source": last and last.source,
         "quality": last and last.quality,
         "family": last and str(last.family),
-        "times": [since.timestamp() for since, _ in shown[-SHOWN_READINGS - 1 :]],
+        "times": [since.timestamp() for since, _ in points],
         "values": [reading.gco2eq_per_kwh if reading else None for reading in readings],
     }

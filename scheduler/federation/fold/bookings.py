@@ -8,6 +8,7 @@ from scheduler.accounting.book import Change
 from scheduler.accounting.booking import Outcome
 from scheduler.federation.federation import Federation, Run
 from scheduler.federation.round import Round
+from scheduler.federation.run import WorkSums
 from scheduler.ledger.event import Event
 from scheduler.ledger.events import (
     WorkRecord,
@@ -41,5 +42,7 @@ def enter(state: Federation, changes: Iterable[Change]) -> None:
     for each in changes:
         booking = each.after or each.before
         if booking is not None:
-            state.runs[booking.run].totals.replace(*each)
+            run = state.runs[booking.run]
+            run.totals.replace(*each)
+            run.work.setdefault(booking.client, WorkSums()).replace(*each)
             state.clients[booking.client].totals.replace(*each)

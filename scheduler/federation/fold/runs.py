@@ -7,6 +7,7 @@ from scheduler.federation.federation import Federation, Run
 from scheduler.federation.fold.bookings import enter, lose_open
 from scheduler.federation.fold.change import change
 from scheduler.federation.run import Blocked
+from scheduler.federation.run_grid import keep_grid
 from scheduler.ledger.event import Event
 from scheduler.ledger.events import (
     RunBlocked,
@@ -73,4 +74,5 @@ def _run_ended(ended: RunEnded, event: Event, state: Federation) -> None:
         run.open_round = None
     state.active.pop(run.id, None)
     run.closed.shelve_all()
+    keep_grid(state, run)
     state.book.shelve(state.open_rounds())

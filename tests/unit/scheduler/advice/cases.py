@@ -96,7 +96,7 @@ def case(*bookings: Booking, client: str = "north", **more: Any) -> Case:
     now = more.pop("now", NOON)
     fields: dict[str, Any] = {
         "client": Client(client, "DE", alive=True),
-        "record": RecentWork(now, bookings, tuple(more.pop("rounds", ()))),
+        "record": RecentWork(now, more.pop("until", now), bookings, tuple(more.pop("rounds", ()))),
         "past": grid(MONDAY - 28 * DAY, 28 * 24 + 60, noon_is_clean),
         "ahead": grid(now, 25, noon_is_clean),
         "rule": RULE,

@@ -10,15 +10,17 @@ from common.errors import FederationError, SignalError
 from common.messages import AdviceNote
 from scheduler.advice import Case, RecentWork, gather, make_advice
 from scheduler.advice.render import card, markdown
+from scheduler.carbon.family import FLOW_TRACED
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signals.typical_day import TypicalDay
 from scheduler.ledger.blobs import Blobs
+from scheduler.ledger.events import RunEnded
 from scheduler.selection.plan import plan_round
 from scheduler.selection.verdict_blob import keep_verdicts
 from tests.unit.scheduler.advice.cases import DAY, RULE, case, energy, past_round, work
 from tests.unit.scheduler.selection.test_plan import situation, some
-from tests.unit.scheduler.story import NOON, Story, spec
+from tests.unit.scheduler.story import HOUR, NOON, Story, spec
 
 
 def full_case() -> Case:
@@ -56,9 +58,9 @@ def test_before_any_experience_a_card_says_what_is_known_and_what_is_missing():
     text = card(made)
     assert made.practice is None
     assert made.lines == ()
-    assert "It has not trained yet" in text
+    assert "No update of it has counted in the last five weeks of work." in text
     assert "Typical week: best" in text
-    assert "no counted update yet" in text
+    assert "no counted update in the last five weeks of work" in text.replace("\n    ", " ")
 
 
 def test_what_nobody_knows_of_the_grid_is_said():
@@ -134,3 +136,34 @@ def test_only_the_first_plan_of_a_round_is_judged_again_and_only_if_its_verdicts
     assert len(RecentWork.of(told.state, told.events[-2:], blobs, NOON).rounds) == 1
     blobs.remove(name)
     assert RecentWork.of(told.state, told.events[-2:], blobs, NOON).rounds == ()
+
+
+def test_advice_long_after_the_last_round_is_made_from_the_work_before_it(tmp_path: Path):
+    told = Story("a", "b")
+    told.read("FR", 50.0)
+    told.start()
+    told.plan("a", "b")
+    told.later(HOUR)
+    told.answer("a", "one")
+    told.answer("b", "two")
+    told.close()
+    told.tell(RunEnded(reason="stopped"), run="r")
+    later = told.now + 60 * DAY
+    record = RecentWork.of(told.state, [], Blobs(tmp_path), later)
+    assert record.until == told.now
+    found = gather(told.state, record, Grid(Fails(), FLOW_TRACED), RULE, "a")
+    assert [known.gco2eq_per_kwh for known in found.past] == [50.0]
+    made = make_advice(found)
+    assert made.practice is not None
+    assert made.practice.energy_wh == pytest.approx(2.0)
+    assert made.practice.per_month == pytest.approx(30.0)
+    text = " ".join(card(made).split())
+    assert "the mean of 1 update in the five weeks up to 08 Jul 2026; about 30 updates" in text
+
+
+def test_while_a_round_is_open_the_last_five_weeks_count(tmp_path: Path):
+    told = Story("a", "b")
+    told.start()
+    told.plan("a", "b")
+    later = told.now + HOUR
+    assert RecentWork.of(told.state, [], Blobs(tmp_path), later).until == later

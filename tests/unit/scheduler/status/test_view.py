@@ -11,6 +11,7 @@ from scheduler.ledger.events import (
     Because,
     RunBlocked,
     RunEnded,
+    RunStarted,
     RunUnblocked,
     RunWaiting,
     SignalFellBack,
@@ -73,6 +74,36 @@ def test_a_round_that_waits_for_its_policy_or_because_of_it_says_so():
         "The policy fairwind waits: 21 of the next 48 hours are cleaner for the clients that are "
         "due, and 17 are needed; the best begins at Mon 09:00 UTC and saves at least 1.2 gCO2eq."
     )
+
+
+def test_a_run_that_never_began_does_not_hide_one_that_did_work():
+    told = Story("a", "b")
+    told.start(spec(quorum=1))
+    told.plan("a")
+    told.answer("a")
+    told.close()
+    told.tell(RunEnded(reason="stopped"), run="r")
+    mistyped = spec(id="mistyped", workload="digit")
+    told.tell(RunStarted(spec=mistyped), run="mistyped")
+    assert seen(told)["run"]["id"] == "mistyped"
+    told.tell(RunBlocked(step="open", text="There is no workload digit."), run="mistyped")
+    assert seen(told)["run"]["id"] == "r"
+    assert "There is no workload digit." in seen(told)["beside"][0]
+    told.tell(RunEnded(reason="stopped"), run="mistyped")
+    assert seen(told)["run"]["id"] == "r"
+    assert seen(told, "mistyped")["run"]["id"] == "mistyped"
+
+
+def test_a_clients_work_for_the_run_stands_apart_from_all_it_ever_did():
+    told = Story("a")
+    for number in range(2):
+        told.start(spec(id=f"r{number}", quorum=1))
+        told.plan("a", run=f"r{number}")
+        told.answer("a", f"word{number}", run=f"r{number}", round=1)
+        told.close(f"r{number}")
+    (row,) = seen(told, "r0")["clients"]
+    assert (row["rounds"], row["run_energy_wh"], row["run_gco2eq"]) == (1, 2.0, 0.1)
+    assert (row["energy_wh"], row["gco2eq"]) == (4.0, 0.2)
 
 
 def test_a_blocked_run_says_what_fails_and_what_to_do():

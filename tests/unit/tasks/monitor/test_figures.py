@@ -258,7 +258,9 @@ def test_advice_before_any_work_tells_the_grid_and_what_is_missing(source: Ledge
     assert advice["client"] == "paris"
     assert advice["practice"] is None
     assert len(advice["forecast"]["times"]) in {24, 25}
-    assert any("no counted update yet" in text for text in advice["missing"])
+    assert any(
+        "no counted update in the last five weeks of work" in text for text in advice["missing"]
+    )
 
 
 def test_advice_for_a_client_nobody_enrolled_offers_the_nearest(source: LedgerSource) -> None:
