@@ -126,7 +126,7 @@ def _variants(
     scenario: Scenario, policies: Sequence[str], seeds: int, *, learn: bool
 ) -> list[Scenario]:
     """Return the scenario under every given policy and seed."""
-    from scheduler.policies import find_policy  # noqa: PLC0415 - loads NumPy
+    from scheduler.policies.policy import find_policy  # noqa: PLC0415 - loads NumPy
 
     if not learn:
         scenario = scenario.altered(workload={"learn": False})

@@ -11,7 +11,7 @@ from common.errors import SettingError
 from scheduler.carbon.signal import hour_start
 from scheduler.carbon.signals.trace import Trace
 from scheduler.ledger.run_spec import RunSpec
-from scheduler.policies import find_policy, policy_options
+from scheduler.policies.policy import find_policy, policy_options
 from simulation.grids.error_model import LEADS
 from simulation.grids.recorded import Actual
 from simulation.grids.truth import Truth, hour_of

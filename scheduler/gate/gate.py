@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from common.settings import Settings
-from scheduler.carbon import federation_family
 from scheduler.carbon.family import FLOW_TRACED, Family
+from scheduler.carbon.sources import federation_family
 from scheduler.ledger.events.gate import Code, GateChanged, State
 
 UNFIT: frozenset[Code] = frozenset({"no_reading", "stale_reading", "other_family"})

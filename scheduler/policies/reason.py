@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from common.units import show_intensity, show_mass
-from scheduler.policies.selection_result import Because
+
+Because = Mapping[str, float | str | None]
+"""A code, and the numbers of its sentence; each name with its unit."""
 
 _SENTENCES: Mapping[str, str] = {
     # fairwind

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scheduler.policies.candidate_table import CandidateTable
+from scheduler.policies.reason import Because
 from scheduler.policies.selection_context import SelectionContext
-
-Because = Mapping[str, float | str | None]
-"""A code, and the numbers of its sentence; each name with its unit."""
 
 WEIGHT_SPAN = 16.0
 """A policy may weigh a client's examples at most this much, and at least one over this."""

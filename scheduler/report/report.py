@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from common.errors import FederationError
 from scheduler.accounting.booking import Booking
-from scheduler.carbon import LOCAL
+from scheduler.carbon.local_signal import LOCAL
 from scheduler.ledger.event import Event
 from scheduler.report.folded_events import Fallback, FoldedEvents, SourceUse
 from scheduler.report.sums import ReportSums, add_up, energy_of

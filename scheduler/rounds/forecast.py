@@ -21,14 +21,13 @@ from scheduler.federation.federation import Federation, Run
 from scheduler.federation.fold import apply
 from scheduler.ledger.event import Draft, Event
 from scheduler.ledger.events import RoundClosed, RoundPlanned, RunWaiting
-from scheduler.policies import find_policy
-from scheduler.policies.reason import explain
-from scheduler.policies.selection_result import Because
+from scheduler.policies.policy import find_policy
+from scheduler.policies.reason import Because, explain
 from scheduler.rounds.engine import Engine
 from scheduler.rounds.expected_work import ExpectedWork, NothingLearned
 from scheduler.rounds.virtual import follow
 from scheduler.rounds.world import Rules, World
-from scheduler.selection.plan import SENTENCES
+from scheduler.selection.sentences import SENTENCES
 from scheduler.selection.verdict import Verdicts
 
 MOST = 500
@@ -47,7 +46,7 @@ class ExpectedRound:
         start, end: When it is held, or waits.
         cohort: The clients invited; empty while it waits.
         zones: How many of them there are in each zone.
-        waiting: The code of why it waits, one of `plan.SENTENCES`; `None` if it is held.
+        waiting: The code of why it waits, one of `SENTENCES`; `None` if it is held.
         because: Why the policy chose so, where it says so.
         gco2eq: What the clients with experience are expected to emit; `None` if none has any.
         run_now_gco2eq: What the same work would emit with every round as early as can be; `None`

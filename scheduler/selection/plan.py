@@ -19,16 +19,17 @@ from scheduler.gate.gate import Gate
 from scheduler.ledger.events import WaitReason
 from scheduler.ledger.events.gate import State
 from scheduler.ledger.run_spec import RunSpec
-from scheduler.policies import apply_policy, policy_options
 from scheduler.policies.candidate_table import Candidates, CandidateTable
+from scheduler.policies.policy import apply_policy, policy_options
+from scheduler.policies.reason import Because
 from scheduler.policies.selection_context import PastRound, SelectionContext
-from scheduler.policies.selection_result import WEIGHT_SPAN, Because, SelectionResult
+from scheduler.policies.selection_result import WEIGHT_SPAN, SelectionResult
 from scheduler.selection.client_table import ClientTable, Floats, Ints
 from scheduler.selection.eligibility import MAX_FAILURES, part_code
 from scheduler.selection.score import intensities, score_fleet
-from scheduler.selection.verdict import SENTENCES, VERDICTS, Verdict, Verdicts, why
+from scheduler.selection.verdict import VERDICTS, Verdict, Verdicts, why
 
-__all__ = ["SENTENCES", "Plan", "Situation", "Verdict", "derive_seed", "plan_round", "why"]
+__all__ = ["Plan", "Situation", "Verdict", "derive_seed", "plan_round", "why"]
 
 _PERMILLE = 1000
 

@@ -13,7 +13,7 @@ from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation, Run
 from scheduler.gate.gate import Gate, GateRule
 from scheduler.gate.judge import ZoneJudge
-from scheduler.policies import find_policy, policy_options
+from scheduler.policies.policy import find_policy, policy_options
 from scheduler.selection.plan import Situation
 
 

@@ -13,11 +13,11 @@ from common.units import show_mass
 from scheduler.gate.gate import Gate
 from scheduler.gate.sentence import explain
 from scheduler.ledger.events import VerdictCode
-from scheduler.policies.reason import explain_note
-from scheduler.policies.selection_result import Because
+from scheduler.policies.reason import Because, explain_note
 from scheduler.selection.client_table import Floats, Ints
 from scheduler.selection.lazy import Lazy
 from scheduler.selection.score import Score, Scores
+from scheduler.selection.sentences import SENTENCES
 
 VERDICTS: tuple[VerdictCode, ...] = get_args(VerdictCode)
 """Every code of a verdict."""
@@ -85,20 +85,6 @@ class Verdicts(Lazy[Verdict]):
         return isinstance(other, Verdicts) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment] # they are in no set
-
-
-SENTENCES: Mapping[str, str] = {
-    "silent": "its worker sends no heartbeat; start it at the site",
-    "busy": "it still works on another assignment; it can be invited afterwards",
-    "failing": "its last three assignments failed; read the site's log and restart its worker",
-    "failed": "its work for this round failed; read the site's log and restart its worker",
-    "declined": "its site declined; it can be invited again when this hour of the grid is over",
-    "in_round": "it already takes part in this round",
-    "gate_unknown": "the carbon intensity of its zone is unknown, and unknown is not clean",
-    "over_budget": "what is left of the run's budget does not cover this round",
-    "too_few": "fewer clients are eligible than the quorum",
-    "policy_waits": "the run's policy waits rather than invite as many as the quorum",
-}
 
 
 def why(verdict: Verdict) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from common.errors import FairwindError, SettingError
 from scheduler.carbon.signal import HOUR
-from scheduler.policies import policy_options
+from scheduler.policies.policy import policy_options
 from simulation.counterfactual.recorded_run import MOST_ASSUMED, RecordedRun
 from simulation.grids.truth import Truth
 from simulation.outcome import jain_index

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from common.errors import SettingError
-from scheduler.policies import find_policy, policy_options
+from scheduler.policies.policy import find_policy, policy_options
 from simulation.scenario.files import find_file
 from simulation.scenario.scenario import Scenario
 

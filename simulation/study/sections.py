@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from statistics import fmean
 
-from scheduler.policies import policy_options
+from scheduler.policies.policy import policy_options
 from simulation.study.all_chapters import BUDGETS
 from simulation.study.comparison import OURS, Comparison, arrived, compare
 from simulation.study.conduct import StudyResults

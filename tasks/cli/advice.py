@@ -8,8 +8,8 @@ from common import settings as settings_
 from common.command_line.output import as_json, print_json
 from scheduler.advice import SEEN_ROUNDS, RecentWork, gather, make_advice
 from scheduler.advice.render import card
-from scheduler.carbon import federation_family
 from scheduler.carbon.grid import Grid
+from scheduler.carbon.sources import federation_family
 from scheduler.gate.gate import gate_rule
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.events import RoundPlanned

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from common.errors import SettingError
 from common.messages import Hyperparameters
 from scheduler.ledger.run_spec import RunSpec, ServerOptimizerSpec
-from scheduler.policies import POLICIES
+from scheduler.policies.policy import POLICIES
 
 Command = Callable[..., Any]
 

@@ -9,14 +9,15 @@ import click
 from common import settings as settings_
 from common.command_line.output import as_json, print_json, print_table
 from common.units import show_intensity
-from scheduler.carbon import federation_family
 from scheduler.carbon.grid import Grid
+from scheduler.carbon.sources import federation_family
 from scheduler.gate.gate import gate_rule
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.reason import explain
-from scheduler.selection.plan import SENTENCES, Plan, Situation, Verdict, plan_round, why
+from scheduler.selection.plan import Plan, Situation, Verdict, plan_round, why
 from scheduler.selection.score import EXPLAINED
 from scheduler.selection.score_weights import score_weights
+from scheduler.selection.sentences import SENTENCES
 from scheduler.selection.situation import make_situation
 from scheduler.status.view import find_run, newest_run
 from tasks.cli.base import ledger_to_read

@@ -19,7 +19,7 @@ from common.errors import FairwindError, SignalError
 from common.settings import Settings
 from common.units import show_bytes
 from models.energy.findings import meter_findings
-from scheduler.carbon import is_live
+from scheduler.carbon.sources import is_live
 from scheduler.federation.client import Client
 from scheduler.federation.opening import read_ledger
 from tasks.coordinator.sources import Sources, known_zones

@@ -17,7 +17,7 @@ from common.errors import SettingError
 from common.messages import Hyperparameters
 from common.settings.names import nearest
 from scheduler.ledger.run_spec import RunSpec, ServerOptimizerSpec
-from scheduler.policies import policy_options
+from scheduler.policies.policy import policy_options
 from tasks.cli.options import ARGUMENT, FLAGS
 
 _CHOICES = {"policy": "policy_options", "server_optimizer.name": "server_optimizer.options"}

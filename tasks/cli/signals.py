@@ -13,10 +13,11 @@ from common.command_line.output import as_json, print_json, print_table
 from common.errors import FairwindError, SettingError
 from common.settings import Settings
 from common.units import show_duration, show_intensity
-from scheduler.carbon import chain, is_live, make_signal
 from scheduler.carbon.http.limits import AccountStatus
+from scheduler.carbon.local_signal import make_signal
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, Signal, reading_at, slot_start, unknown_zone
+from scheduler.carbon.sources import chain, is_live
 from tasks.cli.base import ledger_to_read
 from tasks.coordinator.sources import Sources, known_zones
 from tasks.coordinator.zone_histories import ZoneHistories

@@ -10,8 +10,9 @@ import redis
 from common import settings as settings_
 from common.clock import GridClock, SystemClock
 from common.settings import Settings
-from scheduler.carbon import federation_family, is_live, make_signal
 from scheduler.carbon.grid import Grid
+from scheduler.carbon.local_signal import make_signal
+from scheduler.carbon.sources import federation_family, is_live
 from scheduler.federation.opening import FederationLedger, open_ledger
 from scheduler.ledger.blobs import Blobs
 from scheduler.rounds.engine import Engine

@@ -8,7 +8,7 @@ from common.clock import wall_now
 from common.errors import FairwindError
 from common.log import get_logger
 from common.messages import Heartbeat, Receipt
-from scheduler.policies import find_policy
+from scheduler.policies.policy import find_policy
 from scheduler.rounds.observations import heartbeat_events
 from scheduler.rounds.progress import stands_still
 from tasks.app import app

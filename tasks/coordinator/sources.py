@@ -11,11 +11,12 @@ from common.errors import FairwindError
 from common.log import get_logger
 from common.settings import Settings
 from common.settings.carbon import Source
-from scheduler.carbon import LOCAL, chain, is_live, make_signal
 from scheduler.carbon.http.limits import AccountStatus
+from scheduler.carbon.local_signal import LOCAL, make_signal
 from scheduler.carbon.provider import Provider
 from scheduler.carbon.providers import live_names, make_account, make_provider, refuse_unready
 from scheduler.carbon.signals.local import Local
+from scheduler.carbon.sources import chain, is_live
 from scheduler.carbon.zone_history import ZoneHistory
 from tasks.coordinator.provider_limits import RedisLimits
 from tasks.messaging.broker import check_reachable, connect, connect_async

@@ -9,8 +9,8 @@ import redis
 
 from common.clock import GridClock
 from common.settings import Settings
-from scheduler.carbon import chain
 from scheduler.carbon.grid import Grid, ZoneNow
+from scheduler.carbon.sources import chain
 from scheduler.federation.federation import Federation
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import GridCaughtUp, SignalFellBack, SignalRecovered

@@ -8,8 +8,8 @@ from typing import Any
 from common.errors import SettingError
 from common.settings import Settings, load
 from scheduler.advice import SEEN_ROUNDS, RecentWork, gather, make_advice
-from scheduler.carbon import is_live
 from scheduler.carbon.grid import Grid
+from scheduler.carbon.sources import is_live
 from scheduler.federation.federation import Federation
 from scheduler.federation.opening import FederationReader, read_ledger
 from scheduler.gate.gate import gate_rule

@@ -17,9 +17,10 @@ from redis.retry import Retry
 
 from common.errors import FairwindError, SignalError
 from common.settings import Settings
-from scheduler.carbon import is_live, make_signal
+from scheduler.carbon.local_signal import make_signal
 from scheduler.carbon.reading import SUREST_FIRST, Reading
 from scheduler.carbon.signal import Signal
+from scheduler.carbon.sources import is_live
 from tasks.coordinator.zone_histories import ZoneHistories
 
 AHEAD: Final = timedelta(hours=24)

@@ -21,7 +21,7 @@ from scheduler.federation.federation import Federation
 from scheduler.federation.fold import apply
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.events import AssignmentDeclined, RoundClosed, RoundPlanned
-from scheduler.policies import POLICIES
+from scheduler.policies.policy import POLICIES
 from scheduler.selection.verdict_blob import read_verdicts
 from tests.integration.fleet import Fleet, assert_accounted_for
 

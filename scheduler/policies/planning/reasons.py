@@ -6,7 +6,7 @@ from scheduler.policies.candidate_table import CandidateTable, Floats
 from scheduler.policies.planning.hourly_emissions import HourlyEmissions
 from scheduler.policies.planning.pace import Pace
 from scheduler.policies.planning.reservation_prices import ReservationPrices
-from scheduler.policies.selection_result import Because
+from scheduler.policies.reason import Because
 
 
 def why_wait(prices: ReservationPrices, pace: Pace) -> Because:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import SettingError
-from scheduler.policies import POLICIES, apply_policy, find_policy, policy_options, uniform
+from scheduler.policies import uniform
+from scheduler.policies.policy import POLICIES, apply_policy, find_policy, policy_options
 from scheduler.policies.selection_context import Candidate, SelectionContext
 from scheduler.policies.selection_result import SelectionResult
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from common.errors import SettingError, SignalError
 from common.settings import Settings
-from scheduler.carbon import make_signal
+from scheduler.carbon.local_signal import make_signal
 from scheduler.carbon.signal import reading_at
 
 JULY = datetime(2022, 7, 1, tzinfo=UTC)

@@ -4,10 +4,10 @@ from random import Random
 
 import pytest
 
-from scheduler.policies import POLICIES
 from scheduler.policies.candidate_table import CandidateTable
 from scheduler.policies.fairwind import participation
 from scheduler.policies.planning.hourly_emissions import hourly_emissions
+from scheduler.policies.policy import POLICIES
 from tests.unit.scheduler.policies.course import OPTIONS, ask, site
 from tests.unit.scheduler.policies.laws import rounds
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from scheduler.policies import POLICIES, policy_options
 from scheduler.policies.fedzero import select
 from scheduler.policies.fedzero_mip import BatchLimits, allocate, most_clients, surely
+from scheduler.policies.policy import POLICIES, policy_options
 from scheduler.policies.selection_context import Candidate, SelectionContext
 from scheduler.policies.selection_result import SelectionResult
 from tests.unit.scheduler.policies import laws

@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.policies import policy_options
 from scheduler.policies.oracle import select
+from scheduler.policies.policy import policy_options
 from scheduler.policies.selection_context import Candidate, PastRound, PastUpdate, SelectionContext
 from scheduler.policies.selection_result import SelectionResult
 from tests.unit.scheduler.policies import laws

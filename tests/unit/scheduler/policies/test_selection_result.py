@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from common.errors import SettingError
-from scheduler import policies
+from scheduler.policies import policy as policies
 from scheduler.policies.selection_context import Candidate
 from scheduler.policies.selection_result import SelectionResult
 from tests.unit.scheduler.policies.laws import ask as question_of

@@ -14,7 +14,7 @@ from scheduler.federation.accepted import Accepted
 from scheduler.federation.client import Client
 from scheduler.federation.round import AssignmentState, Round
 from scheduler.ledger.events.gate import State
-from scheduler.policies import POLICIES
+from scheduler.policies.policy import POLICIES
 from scheduler.selection.eligibility import MAX_FAILURES
 from scheduler.selection.plan import Situation, derive_seed, plan_round, why
 from scheduler.selection.score_weights import WEIGHTS

@@ -19,7 +19,7 @@ from scheduler.federation.round import AssignmentState, ClosedRound, Round
 from scheduler.gate.gate import Gate, GateRule
 from scheduler.ledger.events.gate import State
 from scheduler.ledger.run_spec import RunSpec
-from scheduler.policies import POLICIES
+from scheduler.policies.policy import POLICIES
 from scheduler.policies.selection_context import PastUpdate
 from scheduler.selection.eligibility import MAX_FAILURES
 from scheduler.selection.plan import Plan, plan_round

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from scheduler.gate.gate import Gate
 from scheduler.ledger.blobs import Blobs
-from scheduler.policies import POLICIES
-from scheduler.policies.selection_result import Because
+from scheduler.policies.policy import POLICIES
+from scheduler.policies.reason import Because
 from scheduler.selection.plan import plan_round
 from scheduler.selection.verdict import Verdicts
 from scheduler.selection.verdict_blob import VerdictTable, keep_verdicts, read_verdicts

@@ -9,7 +9,6 @@ import pytest
 
 from common.errors import SettingError
 from common.settings import Settings
-from scheduler.carbon import LIVE
 from scheduler.carbon.providers import (
     PROVIDERS,
     live_names,
@@ -17,6 +16,7 @@ from scheduler.carbon.providers import (
     make_provider,
     refuse_unready,
 )
+from scheduler.carbon.sources import LIVE
 from tests.fakes.limits import MemoryLimits
 
 KEYS = {

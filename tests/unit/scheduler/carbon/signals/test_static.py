@@ -7,7 +7,7 @@ import pytest
 
 from common.errors import SettingError
 from common.settings import Settings
-from scheduler.carbon import make_signal
+from scheduler.carbon.local_signal import make_signal
 from scheduler.carbon.signal import reading_at
 from scheduler.carbon.signals.static import Static
 

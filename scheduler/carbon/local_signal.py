@@ -1,0 +1,50 @@
+"""Local signals: they need no network and answer for any hour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from common.errors import SettingError
+from common.settings import Settings
+from common.settings.carbon import Source
+from scheduler.carbon.signal import Signal
+from scheduler.carbon.signals.static import Static
+from scheduler.carbon.signals.trace import Trace
+from scheduler.carbon.signals.typical_day import TypicalDay, typical_days
+
+
+def make_signal(settings: Settings, name: Source | None = None) -> Signal:
+    """Return a local signal: the one named, or the one that the settings choose.
+
+    Raises:
+        SettingError: If the trace is not named, cannot be read or is malformed, or a static
+            intensity is implausible.
+    """
+    return LOCAL[name or settings.signal[0]](settings)
+
+
+def _typical_day(_settings: Settings) -> Signal:
+    return TypicalDay()
+
+
+def _trace(settings: Settings) -> Signal:
+    if settings.trace_path is None:
+        msg = (
+            "FAIRWIND_SIGNAL is trace, but no trace is named, so there are no carbon intensities. "
+            "Let FAIRWIND_TRACE_PATH name a CSV file."
+        )
+        raise SettingError(msg)
+    return Trace(settings.trace_path)
+
+
+def _static(settings: Settings) -> Signal:
+    means = {zone: figures.mean_gco2eq_per_kwh for zone, figures in typical_days().items()}
+    return Static(settings.static_gco2eq_per_kwh or means)
+
+
+LOCAL: dict[Source, Callable[[Settings], Signal]] = {
+    "typical_day": _typical_day,
+    "trace": _trace,
+    "static": _static,
+}
+"""Signals that need no network and answer for any hour."""
