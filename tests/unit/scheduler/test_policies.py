@@ -119,7 +119,7 @@ def test_a_policy_of_ones_own_is_found_by_its_import_path():
     assert find_policy("scheduler.policies.uniform:select").select is uniform.select
 
 
-@pytest.mark.parametrize("name", ["no_such_module:select", "scheduler.policies:nothing", ":x"])
+@pytest.mark.parametrize("name", ["no_such_module:select", "scheduler.policies.policy:nothing", ":x"])
 def test_a_policy_that_cannot_be_loaded_is_refused_in_one_line(name):
     with pytest.raises(SettingError, match=r"cannot be loaded .* module:function"):
         find_policy(name)
@@ -129,8 +129,8 @@ def test_a_policy_that_cannot_be_loaded_is_refused_in_one_line(name):
     ("name", "fault"),
     [
         ("os:system", "belongs to Python itself"),
-        ("scheduler.policies:POLICIES", "is no function"),
-        ("scheduler.policies:apply_policy", "does not take exactly one argument"),
+        ("scheduler.policies.policy:POLICIES", "is no function"),
+        ("scheduler.policies.policy:apply_policy", "does not take exactly one argument"),
     ],
 )
 def test_what_cannot_be_a_policy_is_refused_without_being_called(name, fault):
