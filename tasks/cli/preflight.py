@@ -52,6 +52,11 @@ def findings() -> list[Finding]:
 
 
 def _shadowed(_: Settings) -> Iterator[Finding]:
+    yield from hidden_names()
+
+
+def hidden_names() -> Iterator[Finding]:
+    """Yield what in the current folder would be loaded instead of ours."""
     here = Path.cwd()
     for name in OUR_NAMES:
         for found in (here / name, here / f"{name}.py"):

@@ -1,14 +1,80 @@
-"""The command that shows the whole of Fairwind on one machine."""
+"""The commands that bring up a whole federation on one machine: for real work, or to be shown."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from common.errors import FairwindError
-from tasks.local.demo import Demo
-from tasks.local.scene import chosen_scene
+from tasks.local.arrangement import Sites, Wanted
+from tasks.local.env_file import shown
+from tasks.local.folder_lock import holder
+
+DEFAULT_FOLDER = Path(".fairwind")
+
+_STOPPED = "Stopped. No process is left."
+
+folder_option = click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_FOLDER,
+    show_default=True,
+    help="Where the federation is kept.",
+)
+
+
+@click.command()
+@click.option(
+    "--sites",
+    type=Sites(),
+    default="",
+    help="Sites whose workers run here, with their zones: lyon:FR,oslo:NO-NO1. Those of before "
+    "are started, too.",
+)
+@click.option(
+    "--workload",
+    "workloads",
+    multiple=True,
+    help="A module of the current folder that may be trained, beside those of FAIRWIND_WORKLOADS.",
+)
+@click.option("--port", type=int, help="Of Celery Flower.  [default: 5555, or that of before]")
+@click.option("--keep", is_flag=True, help="Return when all is up; `fairwind down` stops it.")
+@folder_option
+def up(
+    *, sites: dict[str, str], workloads: tuple[str, ...], port: int | None, keep: bool, folder: Path
+) -> None:
+    """Run a federation on this machine: Redis, coordinator, beat, Flower, and sites.
+
+    Your FAIRWIND_ settings hold. A later `fairwind up` in the same folder goes on where it was.
+    """
+    from tasks.local.background import start_in_background  # noqa: PLC0415 - other commands need none of it
+    from tasks.local.up import Up  # noqa: PLC0415 - other commands need none of it
+
+    with _one_line_errors():
+        if not keep:
+            Up(folder, Wanted(sites, workloads, port)).run()
+            return
+        if running := holder(folder):
+            click.echo(f"It runs already (process {running.pid}). Stop it: fairwind down")
+            return
+        words = [f"--sites={','.join(f'{client}:{zone}' for client, zone in sites.items())}"]
+        words += [f"--workload={name}" for name in workloads]
+        words += [f"--port={port}"] if port else []
+        start_in_background(folder, ["up", f"--folder={folder}", *words])
+        click.echo(f"Everything runs in the background. Log: {shown(folder / 'logs' / 'up.log')}")
+
+
+@click.command()
+@folder_option
+def down(*, folder: Path) -> None:
+    """Stop what `fairwind up` started in a folder. Ledger, models and sites stay."""
+    from tasks.local.background import stop  # noqa: PLC0415 - other commands need none of it
+
+    with _one_line_errors():
+        click.echo(_STOPPED if stop(folder) else f"No federation runs in {folder}.")
 
 
 @click.command()
@@ -18,7 +84,7 @@ from tasks.local.scene import chosen_scene
 @click.option(
     "--folder",
     type=click.Path(path_type=Path),
-    default=Path(".fairwind/demo"),
+    default=DEFAULT_FOLDER / "demo",
     show_default=True,
     help="Where the federation lives; emptied first.",
 )
@@ -27,11 +93,21 @@ def demo(*, rounds: int, keep: bool, port: int, folder: Path) -> None:
 
     With FAIRWIND_SIGNAL=neso the grids are six of Great Britain's, live; that needs the internet.
     """
-    try:
+    from tasks.local.demo import Demo  # noqa: PLC0415 - other commands need none of it
+    from tasks.local.scene import chosen_scene  # noqa: PLC0415 - other commands need none of it
+
+    with _one_line_errors():
         Demo(folder, chosen_scene(), rounds=rounds, port=port).play(keep=keep)
-    except KeyboardInterrupt:
-        click.echo("\nStopped on request. No process is left.")
-        raise SystemExit(130) from None
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """End with one line for an error of ours, and quietly where everything was to be stopped."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as ended:  # by Ctrl-C or SIGTERM
+        click.echo(_STOPPED)
+        raise SystemExit(130 if isinstance(ended, KeyboardInterrupt) else ended.code) from None
     except FairwindError as error:
         click.echo()
         raise click.ClickException(str(error)) from None

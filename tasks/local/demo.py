@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import signal
-import socket
-import sys
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import timedelta
@@ -27,7 +24,9 @@ from scheduler.ledger.events import ClientEnrolled, RunStarted
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.status.summary import summary
 from tasks.cli.figures import show_avoided, show_progress
+from tasks.local.env_file import shown, write_env
 from tasks.local.federation import LocalFederation
+from tasks.local.ports import free_port
 from tasks.local.run_printer import RunPrinter, waiting
 from tasks.local.scene import Scene, passed_on
 from tasks.messaging.heartbeats import read_heartbeats
@@ -54,7 +53,7 @@ class Demo:
         self._scene = scene
         self._folder = folder.absolute()
         self._rounds = rounds
-        self._port = _free_port(port)
+        self._port = free_port(port)
 
     def play(self, *, keep: bool) -> None:
         """Start a federation, train, print what happens, and stop everything.
@@ -69,7 +68,7 @@ class Demo:
         url = os.environ.get(f"{PREFIX}REDIS_URL")
         with LocalFederation(self._folder, zones, settings=settings, redis_url=url) as federation:
             click.echo(f"Watch     http://127.0.0.1:{self._port}/rounds  in half a minute")
-            click.echo(f"Elsewhere . {_shown(self._folder / 'env')} && fairwind status")
+            click.echo(f"Elsewhere . {shown(self._folder / 'env')} && fairwind status")
             ledger, clock = self._start(federation)
             self._train(federation, ledger, clock)
             if keep:
@@ -90,7 +89,7 @@ class Demo:
                 "the sites",
             )
         clock = _set_clock(federation, self._scene)
-        _write_env(federation, self._folder / "env")
+        write_env(self._folder / "env", federation.env)
         ledger = _enrolled(federation, clock, zones)
         opens = self._scene.grid_start or clock.now()
         federation.start_coordinator()
@@ -162,28 +161,3 @@ def _enrolled(
         for client, zone in zones.items():
             tx.append(Draft(ClientEnrolled(zone=zone), client=client))
     return ledger
-
-
-def _write_env(federation: LocalFederation, path: Path) -> None:
-    """Write the variables with which another terminal reaches this federation."""
-    ours = {name: value for name, value in federation.env.items() if name.startswith(PREFIX)}
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(ours.items())]
-    lines.append(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH")
-    path.write_text("\n".join(lines) + "\n")
-
-
-def _free_port(wanted: int) -> int:
-    """Return the port wanted, or any free one if it is taken."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    return wanted
-
-
-def _shown(path: Path) -> str:
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -53,6 +53,8 @@ class LocalFederation:
         *,
         settings: Mapping[str, str] | None = None,
         redis_url: str | None = None,
+        redis_port: int = 0,
+        cwd: Path | None = None,
     ) -> None:
         """Describe a federation; nothing is started yet.
 
@@ -61,12 +63,16 @@ class LocalFederation:
             zones: The zone of each client, by client id. Enrolling them is the caller's.
             settings: Further environment variables for all processes, FAIRWIND_* or others.
             redis_url: A running server to use instead of starting one.
+            redis_port: Where the server that is started listens, if that port is free; 0 for any.
+            cwd: The working folder of all processes; `folder` if not given.
         """
         self.folder = folder.absolute()
         self.zones = dict(zones)
         self.processes = Processes(self.folder / "logs")
         self.redis: RedisServer | None = None
         self.redis_url = redis_url or ""
+        self._redis_port = redis_port
+        self._cwd = cwd or self.folder
         self._settings = dict(settings or {})
 
     def __enter__(self) -> Self:
@@ -74,7 +80,7 @@ class LocalFederation:
         with ExitStack() as stack:
             stack.enter_context(self.processes)
             if not self.redis_url:
-                self.redis = RedisServer(self.processes)
+                self.redis = RedisServer(self.processes, port=self._redis_port)
                 self.redis_url = self.redis.redis_url
             stack.callback(self._stop_users_of_redis)
             self._stack = stack.pop_all()
@@ -132,7 +138,7 @@ class LocalFederation:
         return subprocess.run(
             [sys.executable, "-m", "tasks.cli", *args],
             env=self.env,
-            cwd=self.folder,
+            cwd=self._cwd,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -165,7 +171,7 @@ class LocalFederation:
 
     def _start_celery(self, name: str, *args: str, env: Mapping[str, str] | None = None) -> None:
         command = [sys.executable, "-m", "celery", "-A", "tasks", *args]
-        self.processes.start(name, command, env={**self.env, **(env or {})}, cwd=self.folder)
+        self.processes.start(name, command, env={**self.env, **(env or {})}, cwd=self._cwd)
 
     def _environment(self) -> dict[str, str]:
         inherited = {

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
@@ -18,6 +19,15 @@ from common.errors import FairwindError, SettingError
 from tasks.local import guard
 
 _TAIL_LINES = 15
+
+
+@dataclass(frozen=True)
+class _Launch:
+    """How a process was started."""
+
+    command: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path | None
 
 
 class Processes:
@@ -36,6 +46,7 @@ class Processes:
         self.folder = folder
         self.grace_s = grace_s
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._launches: dict[str, _Launch] = {}
 
     def __enter__(self) -> Self:
         """Start the guard, and let SIGTERM unwind like Ctrl-C where it is not handled otherwise."""
@@ -92,7 +103,7 @@ class Processes:
                 f"There is already a process {name!r}, so no second one was started. Stop it first."
             )
             raise SettingError(msg)
-        with self._log_path(name).open("ab") as log:
+        with self.log_path(name).open("ab") as log:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -104,6 +115,14 @@ class Processes:
             )
         self._tell_guard("+", process)
         self._running[name] = process
+        self._launches[name] = _Launch(tuple(command), dict(env), cwd)
+
+    def restart(self, name: str) -> None:
+        """Start a process again as it was started, after killing what is left of it."""
+        launch = self._launches[name]
+        if name in self._running:
+            self.kill(name)
+        self.start(name, launch.command, env=launch.env, cwd=launch.cwd)
 
     def stop_all(self) -> None:
         """Stop every process, last started first, one after the other."""
@@ -111,15 +130,22 @@ class Processes:
             self.stop(name)
 
     def stop(self, *names: str) -> None:
-        """Send SIGTERM to processes, all at once, and kill those that take too long."""
-        for name in names:
-            # Only the process itself: a pool's children die of a SIGTERM their parent could use.
-            self._running[name].terminate()
-        until = time.monotonic() + self.grace_s
-        for name in names:
-            with suppress(subprocess.TimeoutExpired):
-                self._running[name].wait(max(0.0, until - time.monotonic()))
-            self.kill(name)
+        """Send SIGTERM to processes, all at once, and kill those that take too long.
+
+        Ctrl-C kills them all at once.
+        """
+        try:
+            for name in names:
+                # Only the process itself: a pool's children die of a SIGTERM their parent could
+                # use.
+                self._running[name].terminate()
+            until = time.monotonic() + self.grace_s
+            for name in names:
+                with suppress(subprocess.TimeoutExpired):
+                    self._running[name].wait(max(0.0, until - time.monotonic()))
+        finally:
+            for name in names:
+                self.kill(name)
 
     def kill(self, name: str) -> None:
         """Kill a process and all of its children at once, as a power cut would."""
@@ -138,24 +164,27 @@ class Processes:
         """Return the process id of a running process, the leader of its group."""
         return self._running[name].pid
 
+    def ended(self) -> dict[str, int]:
+        """Return the status of each process that ended and was neither stopped nor killed here."""
+        polled = {name: process.poll() for name, process in self._running.items()}
+        return {name: status for name, status in polled.items() if status is not None}
+
     def check(self) -> None:
         """Do nothing if all is well.
 
         Raises:
             FairwindError: If a process ended that was neither stopped nor killed from here.
         """
-        for name, process in self._running.items():
-            if process.poll() is not None:
-                msg = (
-                    f"The process {name!r} ended with status {process.returncode}, so nothing "
-                    f"more can be expected of it. Its log {self._log_path(name)} ends:\n"
-                    f"{self.tail(name)}"
-                )
-                raise FairwindError(msg)
+        for name, status in self.ended().items():
+            msg = (
+                f"The process {name!r} ended with status {status}, so nothing more can be expected "
+                f"of it. Its log {self.log_path(name)} ends:\n{self.tail(name)}"
+            )
+            raise FairwindError(msg)
 
     def log(self, name: str) -> str:
         """Return all that processes of this name have written, output and errors together."""
-        path = self._log_path(name)
+        path = self.log_path(name)
         return path.read_text(errors="replace") if path.exists() else ""
 
     def tail(self, name: str) -> str:
@@ -163,7 +192,8 @@ class Processes:
         lines = self.log(name).splitlines()[-_TAIL_LINES:]
         return "\n".join(f"    {line}" for line in lines) or "    (nothing)"
 
-    def _log_path(self, name: str) -> Path:
+    def log_path(self, name: str) -> Path:
+        """Return where processes of this name write."""
         return self.folder / f"{name}.log"
 
     def _tell_guard(self, sign: str, process: subprocess.Popen[bytes]) -> None:

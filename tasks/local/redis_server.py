@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from common.errors import BrokerError, SettingError
+from tasks.local.ports import free_port
 from tasks.local.processes import Processes
 
 NAME = "redis"
@@ -56,23 +57,25 @@ class RedisServer:
     """A server that listens on this machine only, keeps all in memory and never evicts.
 
     Attributes:
+        program: What runs.
         port: Where it listens, also after a restart.
         redis_url: Its database 0, for FAIRWIND_REDIS_URL.
     """
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: Processes, *, port: int = 0) -> None:
         """Start a server and wait until it answers.
 
         Args:
             processes: It becomes one of these, so it ends with them.
+            port: Where it is to listen, if that port is free; 0 for any.
 
         Raises:
             SettingError: If there is no server to run.
             BrokerError: If it does not answer.
         """
         self._processes = processes
-        self._program = find_program()
-        self.port = _free_port()
+        self.program = find_program()
+        self.port = free_port(port)
         self.redis_url = f"redis://{_HOST}:{self.port}/0"
         self._start()
 
@@ -95,7 +98,7 @@ class RedisServer:
             "--daemonize": "no",
             "--loglevel": "notice",
         }
-        command = [str(self._program), *(word for pair in settings.items() for word in pair)]
+        command = [str(self.program), *(word for pair in settings.items() for word in pair)]
         self._processes.start(NAME, command, env=os.environ)
         self._await_pong()
 
@@ -106,18 +109,11 @@ class RedisServer:
                 time.sleep(0.005)
                 continue
             msg = (
-                f"The Redis server {self._program} does not answer on port {self.port}, so nothing "
+                f"The Redis server {self.program} does not answer on port {self.port}, so nothing "
                 f"can be started. Its log ends:\n{self._processes.tail(NAME)}"
             )
             self._processes.kill(NAME)
             raise BrokerError(msg)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _answers(port: int) -> bool:

@@ -1,0 +1,82 @@
+"""The lock of a folder: one federation runs in it at a time, and others can find its process."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.errors import FederationError
+
+_FILE = "up.lock"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds a folder; `ready` once everything in it is up."""
+
+    pid: int
+    ready: bool
+
+
+class FolderLock:
+    """The right to run a federation in a folder, for as long as this process lives."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def note(self, *, ready: bool) -> None:
+        """Note which process holds the folder, and whether everything in it is up."""
+        text = json.dumps({"pid": os.getpid(), "ready": ready})
+        os.pwrite(self._descriptor, text.ljust(64).encode(), 0)
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[FolderLock]:
+    """Hold a folder, which need not exist.
+
+    Raises:
+        FederationError: If another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / _FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        if not _locked(descriptor, fcntl.LOCK_EX):
+            current = holder(folder)
+            msg = (
+                f"A federation runs in {folder} already (process {current and current.pid}), so "
+                "no second one was started. `fairwind down` stops it."
+            )
+            raise FederationError(msg)
+        lock = FolderLock(descriptor)
+        lock.note(ready=False)
+        yield lock
+    finally:
+        os.close(descriptor)
+
+
+def holder(folder: Path) -> Holder | None:
+    """Return the process that holds a folder; `None` if none does."""
+    try:
+        descriptor = os.open(folder / _FILE, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        if _locked(descriptor, fcntl.LOCK_SH):
+            return None
+        noted = json.loads(os.pread(descriptor, 64, 0) or b"null")
+        return Holder(**noted) if noted else None
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
