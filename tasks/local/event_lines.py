@@ -10,7 +10,7 @@ from common.units import show_energy, show_mass
 from scheduler.federation.federation import Federation
 from scheduler.gate.sentence import explain
 from scheduler.ledger.event import Event
-from scheduler.status.view import verdict
+from scheduler.status.explain import explain_run
 from tasks.cli.figures import show_value
 
 _MANY = 6
@@ -69,9 +69,10 @@ def _gate(seen: _Seen) -> str:
     return f"gate {explain(gate)}" if gate else "gate unknown"
 
 
-def _verdict(seen: _Seen) -> str:
-    run = seen.event.run
-    return verdict(seen.state, seen.state.runs[run]).removeprefix(f"{run} ")
+def _explained(seen: _Seen) -> str:
+    run = seen.state.runs[seen.event.run]
+    explanation = explain_run(seen.state, run, now=seen.event.grid_at)
+    return explanation.sentence.removeprefix(f"{run.id} ")
 
 
 def _started(seen: _Seen) -> str:
@@ -120,10 +121,10 @@ _TEXTS: Mapping[str, Callable[[_Seen], str]] = {
     ),
     "signal.recovered": lambda seen: f"{seen.said.zone}: carbon source {seen.said.active_source}",
     "run.started": _started,
-    "run.waiting": _verdict,
+    "run.waiting": _explained,
     "run.blocked": lambda seen: f"blocked: {seen.said.text}",
     "run.unblocked": lambda _: "goes on",
-    "run.ended": _verdict,
+    "run.ended": _explained,
     "round.planned": _planned,
     "round.closed": _closed,
     "round.evaluated": _evaluated,
