@@ -32,6 +32,12 @@ class Source(Protocol):
     def load_advice(self, client: str) -> dict[str, Any]:
         """Return what `client` could do to emit less."""
 
+    def load_runs(self) -> dict[str, Any]:
+        """Return all runs, one row each."""
+
+    def load_comparison(self, first: str, second: str) -> dict[str, Any]:
+        """Return two runs side by side."""
+
 
 class Mailbox:
     """The newest view that one open page has not received yet; a slow page skips older ones."""
@@ -109,6 +115,15 @@ class Feed:
     async def advice(self, client: str) -> str:
         """Return the advice for `client` as JSON, computed now."""
         load = partial(self._source.load_advice, client)
+        return await self._in_thread(lambda: self._as_json(load))
+
+    async def runs(self) -> str:
+        """Return all runs as JSON, one row each, computed now."""
+        return await self._in_thread(lambda: self._as_json(self._source.load_runs))
+
+    async def comparison(self, first: str, second: str) -> str:
+        """Return two runs side by side as JSON, computed now."""
+        load = partial(self._source.load_comparison, first, second)
         return await self._in_thread(lambda: self._as_json(load))
 
     @contextmanager

@@ -61,7 +61,7 @@ class _FeedHandler(BaseHandler):
         self.feed = feed
 
     def named(self, subject: str) -> str | None:
-        """Return the name of the run or client in the query, `None` if none is named.
+        """Return the name that the query gives a subject, `None` if it gives none.
 
         Raises:
             HTTPError: 400 if nothing can have this name.
@@ -97,6 +97,27 @@ class RoundsAdvice(_FeedHandler):
         if client is None:
             raise HTTPError(400, "the query names no client")
         self.send_json(await self.feed.advice(client))
+
+
+class RoundsRuns(_FeedHandler):
+    """All runs as JSON, once."""
+
+    @authenticated
+    async def get(self) -> None:
+        """Send one row a run."""
+        self.send_json(await self.feed.runs())
+
+
+class RoundsComparison(_FeedHandler):
+    """Two runs side by side as JSON, once."""
+
+    @authenticated
+    async def get(self) -> None:
+        """Send the comparison of the two runs in the query."""
+        first, second = self.named("first"), self.named("second")
+        if first is None or second is None:
+            raise HTTPError(400, "the query does not name two runs")
+        self.send_json(await self.feed.comparison(first, second))
 
 
 class RoundsEvents(_FeedHandler):

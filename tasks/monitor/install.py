@@ -15,8 +15,10 @@ from tasks.monitor.handlers import (
     STATIC,
     Asset,
     RoundsAdvice,
+    RoundsComparison,
     RoundsData,
     RoundsEvents,
+    RoundsRuns,
     RoundsView,
 )
 from tasks.monitor.metrics import LedgerCollector
@@ -52,6 +54,8 @@ def handlers(feed: Feed) -> list[URLSpec]:
         URLSpec(r"/rounds", RoundsView, name=PAGE),
         URLSpec(r"/rounds/data", RoundsData, {"feed": feed}, name="rounds_data"),
         URLSpec(r"/rounds/advice", RoundsAdvice, {"feed": feed}, name="rounds_advice"),
+        URLSpec(r"/rounds/runs", RoundsRuns, {"feed": feed}, name="rounds_runs"),
+        URLSpec(r"/rounds/comparison", RoundsComparison, {"feed": feed}, name="rounds_comparison"),
         URLSpec(r"/rounds/events", RoundsEvents, {"feed": feed}, name="rounds_events"),
         URLSpec(r"/rounds/static/(.*)", Asset, {"path": str(STATIC)}, name="rounds_static"),
     ]

@@ -16,10 +16,19 @@ from scheduler.gate.gate import gate_rule
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.database import sqlite_path
 from scheduler.ledger.events import RoundPlanned
-from scheduler.status.view import view
+from scheduler.status.comparison import SHOWN_POINTS, compare
+from scheduler.status.summary import summary
+from scheduler.status.view import find_run, view
 from tasks.monitor.expected_rounds import ExpectedRounds
 from tasks.monitor.totals import client_totals, run_totals
 from tasks.monitor.zone_forecasts import ZoneForecasts, outlook
+
+RUN_FIGURES = (
+    "id", "workload", "policy", "status", "reason", "rounds_done", "rounds_total", "metric", "best",
+    "energy_wh", "emitted_gco2eq", "baseline_gco2eq", "avoided_gco2eq", "avoided_share", "started",
+    "ended",
+)  # fmt: skip
+"""What the table of runs shows of each; the rest is on the page of that run."""
 
 
 class LedgerSource:
@@ -95,6 +104,25 @@ class LedgerSource:
         )
         ahead = outlook(case.ahead, now) if case.ahead else None
         return {**make_advice(case).to_dict(), "forecast": ahead}
+
+    def load_runs(self) -> dict[str, Any]:
+        """Return all runs, one row each, the newest first.
+
+        Raises:
+            FairwindError: As `load_view`.
+        """
+        runs = reversed(self.state().runs.values())
+        return {"runs": [{name: row[name] for name in RUN_FIGURES} for row in map(summary, runs)]}
+
+    def load_comparison(self, first: str, second: str) -> dict[str, Any]:
+        """Return two runs side by side.
+
+        Raises:
+            FairwindError: As `load_view`, or if either run does not exist.
+        """
+        state = self.state()
+        found = compare(find_run(state, first), find_run(state, second))
+        return found.to_dict(most_points=SHOWN_POINTS)
 
     def close(self) -> None:
         """Close the ledger, if it is open. The next call opens it again."""

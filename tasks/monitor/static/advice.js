@@ -1,6 +1,7 @@
 // Advice for one client: fetched when its row is chosen, computed by the server.
 
 import { byId, keyed, known, make, put } from "./dom.js";
+import { fetched } from "./fetched.js";
 import * as format from "./format.js";
 import { showHours } from "./hours.js";
 
@@ -21,21 +22,10 @@ export async function advise(client, { address, threshold }) {
   panel.setAttribute("aria-busy", "true");
   put("advice-note", "computing …");
   running = new AbortController();
-  const advice = await fetched(`${address}?client=${encodeURIComponent(client)}`, running.signal);
+  const advice = await fetched(`${address}?client=${encodeURIComponent(client)}`, "the advice", running.signal);
   if (!advice || requested !== client) return;
   panel.removeAttribute("aria-busy");
   show(advice, threshold);
-}
-
-async function fetched(url, signal) {
-  try {
-    const answer = await fetch(url, { signal, headers: { Accept: "application/json" } });
-    if (answer.ok) return await answer.json();
-    return { problem: `Flower answered with ${answer.status}, so there is no advice to show. Reload the page.` };
-  } catch (error) {
-    if (error.name === "AbortError") return null;
-    return { problem: "The advice did not arrive: Flower cannot be reached. Choose the client again." };
-  }
 }
 
 function show(advice, threshold) {

@@ -1,9 +1,10 @@
 // The rounds to come, as the run's policy is expected to decide under the forecast.
 
-import { byId, keyed, known, make, put } from "./dom.js";
+import { byId, keyed, known, make, put, stackable } from "./dom.js";
 import * as format from "./format.js";
 
 const MOST_ROWS = 10;
+const LABELS = ["Round", "", "", "Expected", "Run now", ""];
 
 /** The rounds that are expected to begin: those under way and the waits in between are left out. */
 export const toCome = (view) => (view.agenda?.rounds ?? []).filter((each) => !each.waiting && !each.running);
@@ -13,7 +14,7 @@ function row() {
   made.append(make("th"), make("td", "agenda-when"), make("td", "agenda-clients"), make("td", "number"), make("td", "number"),
     make("td", "cell-why"));
   made.firstChild.scope = "row";
-  return made;
+  return stackable(made, LABELS);
 }
 
 /** "Sun 22 Nov, 19:53 – 20:33", with the second day where it is another one. */
@@ -50,5 +51,6 @@ export function showAgenda(view) {
     [each.round, span(each), places(each), each.waiting ? "" : mass.of(each.expected_gco2eq),
       each.waiting ? "" : mass.of(each.run_now_gco2eq), each.why]
       .forEach((text, i) => put(made.children[i], text));
+    for (const cell of made.querySelectorAll(".number")) cell.dataset.unit = mass.unit;
   });
 }

@@ -17,6 +17,19 @@ export function make(tag, className, text) {
   return element;
 }
 
+/**
+ * Let a row stay a row to a screen reader where narrow.css stacks its cells, each under its label:
+ * the names of the columns, or nothing for a cell that needs none.
+ */
+export function stackable(row, labels) {
+  row.setAttribute("role", "row");
+  [...row.children].forEach((cell, i) => {
+    cell.setAttribute("role", cell.tagName === "TH" ? "rowheader" : "cell");
+    if (labels[i]) cell.dataset.label = labels[i];
+  });
+  return row;
+}
+
 /** Make `parent` hold one child for each item, made once per key and renewed each time. */
 export function keyed(parent, items, keyOf, create, renew) {
   const old = new Map([...parent.children].map((child) => [child.dataset.key, child]));

@@ -10,10 +10,10 @@ export function digits(value) {
   if (!known(value)) return ABSENT;
   const size = Math.abs(value);
   if (size === 0) return "0";
-  if (size >= 999.5) return Math.round(value).toLocaleString("en");
-  if (size >= 1) return value.toPrecision(3);
   if (size < 0.001) return value < 0 ? ">−0.001" : "<0.001";
-  return value.toFixed(size >= 0.1 ? 2 : 3).replace("-", "−");
+  const text = size >= 999.5 ? Math.round(value).toLocaleString("en")
+    : size >= 1 ? value.toPrecision(3) : value.toFixed(size >= 0.1 ? 2 : 3);
+  return text.replace("-", "−");
 }
 
 /** The prefix that suits the largest of `values`, so that a whole column shares one unit. */
@@ -82,6 +82,21 @@ export const moment = (epoch) => (known(epoch) ? `${day(epoch)}, ${hour(epoch)}`
 const RAMP = [[1, 102, 94], [53, 151, 143], [128, 205, 193], [199, 234, 229],
   [246, 232, 195], [223, 194, 125], [191, 129, 45], [140, 81, 10]];
 
+const INKS = [[16, 32, 28], [255, 255, 255], [0, 0, 0]];
+const READABLE = 4.5; // WCAG 2.2, success criterion 1.4.3
+
+/** Relative luminance as WCAG 2.2 defines it, from 0 (black) to 1. */
+const luminance = (rgb) => rgb
+  .map((part) => part / 255)
+  .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, part, i) => sum + part * [0.2126, 0.7152, 0.0722][i], 0);
+
+/** Contrast of two colours, from 1 to 21. */
+export function contrast(one, other) {
+  const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  return (high + 0.05) / (low + 0.05);
+}
+
 /** The chip of an intensity: its colour against the threshold, and ink that can be read on it. */
 export function chip(value, threshold) {
   if (!known(value)) return null;
@@ -91,6 +106,6 @@ export function chip(value, threshold) {
     : 4 + Math.min(1, Math.log(value / limit) / Math.log(4)) * 3;
   const low = Math.min(RAMP.length - 2, Math.floor(place));
   const rgb = RAMP[low].map((from, i) => Math.round(from + (RAMP[low + 1][i] - from) * (place - low)));
-  const light = (0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]) > 140;
-  return { paper: `rgb(${rgb.join(" ")})`, ink: light ? "#10201c" : "#ffffff" };
+  const ink = INKS.find((each) => contrast(rgb, each) >= READABLE);
+  return { paper: `rgb(${rgb.join(" ")})`, ink: `rgb(${ink.join(" ")})`, contrast: contrast(rgb, ink) };
 }

@@ -3,13 +3,16 @@
 import { advise } from "./advice.js";
 import { showAgenda } from "./agenda.js";
 import { showCards, showParts } from "./cards.js";
+import { redrawComparison } from "./compare.js";
 import { byId, keyed, known, make, put } from "./dom.js";
 import * as format from "./format.js";
 import { GramChart } from "./gram_chart.js";
 import { IntensityChart } from "./intensity_chart.js";
 import { showLegend, showNotes } from "./legend.js";
 import { showNotice } from "./notice.js";
+import { compared, preselect, showRuns, startRuns } from "./runs.js";
 import { showClients, showRounds } from "./tables.js";
+import { tabs } from "./tabs.js";
 
 const RETRY_MS = 3000;
 
@@ -22,6 +25,8 @@ let retry = 0;
 const given = new URLSearchParams(location.search);
 let chosen = given.get("run");
 let advised = given.get("client");
+let tab = given.has("compare") ? "runs" : given.get("tab") ?? "run";
+preselect((given.get("compare") ?? "").split(",").filter(Boolean));
 
 // ---- the head
 
@@ -41,6 +46,8 @@ function showHead() {
     ? `${run.rounds_done}${known(run.rounds_total) ? `/${run.rounds_total}` : ""} ${run.id} · Rounds · Flower`
     : "Rounds · Flower";
   showChoice();
+  byId("tabs").hidden = !run;
+  put("runs-count", format.count(view.runs.length));
 }
 
 function showChoice() {
@@ -138,6 +145,7 @@ function show(message) {
   const clients = () => showClients(view, advised);
   for (const part of [showHead, tick, showNotice, showCards, showCharts, showAgenda, clients, showRounds]) part(view);
   if (advised && byId("advice").hidden) choose(advised);
+  if (tab === "runs") showRuns({ at: view.now });
 }
 
 // ---- advice
@@ -151,7 +159,9 @@ function choose(client) {
 
 /** Keep what is shown in the address, so that a link leads to it. */
 function remember() {
-  const query = new URLSearchParams(Object.entries({ run: chosen, client: advised }).filter(([, name]) => name));
+  const compare = tab === "runs" ? compared().join(",") : "";
+  const shown = { run: chosen, client: advised, tab: tab === "runs" && !compare ? tab : "", compare };
+  const query = new URLSearchParams(Object.entries(shown).filter(([, name]) => name));
   history.replaceState(null, "", `${location.pathname}${String(query) && `?${query}`}`);
 }
 
@@ -182,17 +192,40 @@ function disconnect() {
   source?.close();
 }
 
-byId("run-select").addEventListener("change", (event) => {
-  chosen = event.target.value;
+function open(run) {
+  chosen = run;
   remember();
-  event.target.blur();
   connect();
+}
+
+byId("run-select").addEventListener("change", (event) => {
+  open(event.target.value);
+  event.target.blur();
 });
+
+// ---- the tabs
+
+const showTab = tabs((name) => {
+  tab = name;
+  if (name === "runs") showRuns({ at: view?.now, anew: true });
+});
+byId("tabs").addEventListener("click", remember);
+byId("tabs").addEventListener("keyup", remember);
+startRuns(page, {
+  open: (run) => {
+    showTab("run");
+    byId("tab-run").focus();
+    open(run);
+  },
+  remember,
+});
+showTab(tab === "runs" ? tab : "run");
 // A hidden page costs nothing: it takes the whole view again when it is looked at.
 document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
 new MutationObserver(() => {
   gridChart.redraw();
   gramChart.redraw();
+  redrawComparison();
   if (view) [showZones, showParts].forEach((part) => part(view));
 }).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
 setInterval(tick, 250);

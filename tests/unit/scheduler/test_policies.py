@@ -119,7 +119,9 @@ def test_a_policy_of_ones_own_is_found_by_its_import_path():
     assert find_policy("scheduler.policies.uniform:select").select is uniform.select
 
 
-@pytest.mark.parametrize("name", ["no_such_module:select", "scheduler.policies.policy:nothing", ":x"])
+@pytest.mark.parametrize(
+    "name", ["no_such_module:select", "scheduler.policies.policy:nothing", ":x"]
+)
 def test_a_policy_that_cannot_be_loaded_is_refused_in_one_line(name):
     with pytest.raises(SettingError, match=r"cannot be loaded .* module:function"):
         find_policy(name)

@@ -89,6 +89,16 @@ class MadeUp:
             raise self.failure
         return {"client": client, "lines": [], "missing": ["<b>nothing</b> is known"]}
 
+    def load_runs(self) -> dict[str, Any]:
+        if self.failure:
+            raise self.failure
+        return {"runs": [{"id": "digits-1"}]}
+
+    def load_comparison(self, first: str, second: str) -> dict[str, Any]:
+        if self.failure:
+            raise self.failure
+        return {"first": {"run": first}, "second": {"run": second}}
+
 
 class Site:
     """A running Flower and a client for it."""
