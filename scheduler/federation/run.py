@@ -23,6 +23,14 @@ class Blocked:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A span in which a run begins no round, on the grid clock; without an `end` it still lasts."""
+
+    start: datetime
+    end: datetime | None = None
+
+
 @dataclass(slots=True)
 class WorkSums:
     """What one client used for one run, counted or not, as far as it is known when booked."""
@@ -49,7 +57,7 @@ class Run:
     those of each client. `grid_page` names, once it is over, what the archive keeps of its grids.
     `last_value` is the score of the newest version that has one, which round `last_scored` made.
     `failures` counts each client's failures since it last delivered or restarted; `problems` keeps,
-    by client, its newest assignment that brought no update.
+    by client, its newest assignment that brought no update. `pauses` are in order.
     """
 
     spec: RunSpec
@@ -75,6 +83,7 @@ class Run:
     last_planned_seq: int = 0
     waiting: RunWaiting | None = None
     blocked: Blocked | None = None
+    pauses: tuple[Pause, ...] = ()
     stop_requested: bool = False
     ended_at: datetime | None = None
     grid_ended_at: datetime | None = None
@@ -90,6 +99,20 @@ class Run:
     def complete(self) -> bool:
         """Whether all its rounds are closed; the last version may still want its score."""
         return self.spec.rounds is not None and len(self.closed) >= self.spec.rounds
+
+    @property
+    def paused(self) -> bool:
+        """Whether it begins no round until a user resumes it."""
+        return bool(self.pauses) and self.pauses[-1].end is None
+
+    @property
+    def baseline_due(self) -> datetime | None:
+        """When the baseline's next round starts, grid clock: a pause holds the baseline up, too."""
+        at = self.baseline_at
+        for pause in self.pauses:
+            if at is not None and pause.end is not None and pause.start <= at < pause.end:
+                at = self.spec.due(pause.end)
+        return at
 
     @property
     def counted_gco2eq(self) -> float:
@@ -113,11 +136,13 @@ class Run:
 
     @property
     def status(self) -> str:
-        """``starting``, ``waiting``, ``running``, ``blocked`` or ``ended``."""
+        """``starting``, ``waiting``, ``running``, ``paused``, ``blocked`` or ``ended``."""
         if self.ended_at is not None:
             return "ended"
         if self.blocked is not None:
             return "blocked"
+        if self.paused:
+            return "paused"
         if self.version is None:
             return "starting"
         return "running" if self.open_round is not None else "waiting"

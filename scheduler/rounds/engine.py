@@ -32,7 +32,8 @@ STEPS: dict[Step, Callable[[World, str], bool | None]] = {
     "collect": collection.collect,
     # A round that has all it waits for becomes the next version.
     "close": closing.close,
-    # The next round is planned and sent before anything is scored: sites train meanwhile.
+    # The next round is planned and sent before anything is scored: sites train meanwhile. A paused
+    # run plans none.
     "plan": planning.plan,
     "score": scoring.score,
     # A run whose budget is spent ends, once its last version is scored.

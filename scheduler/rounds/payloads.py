@@ -163,7 +163,7 @@ def round_closed(
         phases: Where the round's wall seconds went, if that is known.
     """
     zones = [client.zone for client in state.clients.values()]
-    baseline_at = run.baseline_at or round_.grid_planned_at
+    baseline_at = run.baseline_due or round_.grid_planned_at
     figures = account(
         state.book.of_round(run.id, round_.number), zones, planned_at=round_.grid_planned_at,
         ended_at=grid_now, baseline_at=baseline_at, mean=grid.comparable,

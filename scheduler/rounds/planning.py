@@ -21,8 +21,8 @@ def plan(world: World, run_id: str) -> bool:
     made again, unless it still fits: so that a slow policy in a busy federation ends, too.
 
     Returns:
-        `False` if too few clients are free for the policy to be called, so that one that failed
-        may still fail.
+        `False` if the run is paused, or too few clients are free for the policy to be called, so
+        that one that failed may still fail.
     """
     while (planned := _planned(world, run_id)) is None:
         pass
@@ -31,7 +31,7 @@ def plan(world: World, run_id: str) -> bool:
         if isinstance(draft.payload, RoundPlanned):
             failpoint("round.planned")
             world.work.send(world.run(run_id), draft.payload.cohort)
-    return waiting != "too_few"
+    return waiting != "too_few" and not world.run(run_id).paused
 
 
 def _planned(world: World, run_id: str) -> tuple[WaitReason | None, list[Draft]] | None:
@@ -45,7 +45,7 @@ def _planned(world: World, run_id: str) -> tuple[WaitReason | None, list[Draft]]
     run, now = state.runs[run_id], world.clock.grid()
     last_score = run.open_round is None and wants_last_score(run, now)
     due = last_score or is_due(run, state.clients, now)
-    if not due or spent_budget(run, now) is not None:
+    if not due or run.paused or spent_budget(run, now) is not None:
         return None, []
     seq, planned_seq, so_far = state.seq, run.last_planned_seq, run.open_round
     situation = make_situation(
@@ -84,7 +84,7 @@ def _drafts(world: World, run: Run, made: Plan, *, number: int, scores: bool) ->
 def _fits(state: Federation, run_id: str, made: Plan, number: int) -> bool:
     """Return whether a plan made a moment ago still holds: its clients are there and free."""
     run = state.runs[run_id]
-    if run.ended_at is not None or run.stop_requested:
+    if run.ended_at is not None or run.stop_requested or run.paused:
         return False
     if run.blocked is not None and run.blocked.step != "plan":
         return False

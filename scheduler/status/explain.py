@@ -71,10 +71,21 @@ def _takes_no_step(run: Run, drivers: Drivers) -> Explanation | None:
     if run.blocked is not None:
         text = f"{blocked_sentence(run)} To end the run instead: fairwind run stop {run.id}"
         return Explanation("blocked", text)
+    if run.paused:
+        return Explanation("paused", _paused(run))
     if run.version is None:
         command = "" if drivers.looked else f" It needs a coordinator: {COMMANDS['coordinator']}"
         return Explanation("starting", f"{run.id} starts: its first version is made.{command}")
     return None
+
+
+def _paused(run: Run) -> str:
+    round_, command = run.open_round, f"To go on: fairwind run resume {run.id}"
+    if round_ is None:
+        return f"{run.id} is paused, so no round starts. {command}"
+    doing = "Its last version is" if round_.evaluates else f"Round {round_.number} is"
+    done = "scored" if round_.evaluates else "finished"
+    return f"{run.id} is paused. {doing} still being {done}; then no round starts. {command}"
 
 
 def blocked_sentence(run: Run) -> str:

@@ -16,7 +16,7 @@ from scheduler.status.blocker import Blocker
 
 ExplanationCode = Literal[
     "no_run", "ended", "redis_unreachable", "coordinator_missing", "stopping", "blocked",
-    "starting", "training", "aggregating", "scoring", "not_due", "beat_missing",
+    "starting", "paused", "training", "aggregating", "scoring", "not_due", "beat_missing",
     "policy_waits", "over_budget", "too_few", "about_to_start",
 ]  # fmt: skip
 """What a run does now, or why it does nothing."""

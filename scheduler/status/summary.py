@@ -54,7 +54,6 @@ def summary(run: Run) -> dict[str, Any]:
         "version": run.version,
         "best_version": run.best_version,
         "problems": problems(run),
-        "model": f"FAIRWIND_HOME/runs/{run.id}/best.safetensors" if _is_exported(run) else None,
     }
 
 
@@ -88,7 +87,3 @@ def _sentence(client: str, problem: Problem) -> str:
     last = f"in round {problem.round}"
     often = f", the last of {problem.times} assignments without an update" * (problem.times > 1)
     return f"{client} {_WHAT[problem.status]} {last}{often}{because(problem.reason)}"
-
-
-def _is_exported(run: Run) -> bool:
-    return run.ended_at is not None and run.version is not None and not run.end_text

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from common.clock import GridClock
-from common.errors import FederationError
 from common.units import show_duration
 from scheduler.federation.federation import Federation, Run
 from scheduler.policies.reason import explain as explain_reason
@@ -19,6 +18,7 @@ from scheduler.status.explain import blocked_sentence, explain_run
 from scheduler.status.explanation import Explanation
 from scheduler.status.rounds import last_rounds
 from scheduler.status.summary import summary
+from scheduler.status.which_run import find_run, newest_run
 from scheduler.status.zones import notice, zones_seen
 
 
@@ -84,31 +84,6 @@ def head(
         "threshold": threshold,
         "ceiling": ceiling,
     }
-
-
-def find_run(state: Federation, run_id: str) -> Run:
-    """Return a run by its name.
-
-    Raises:
-        FederationError: If there is none.
-    """
-    if run_id not in state.runs:
-        known = ", ".join(state.runs) or "none yet"
-        msg = f"There is no run {run_id!r}, so nothing was done. There are: {known}."
-        raise FederationError(msg)
-    return state.runs[run_id]
-
-
-def newest_run(state: Federation) -> Run | None:
-    """Return the run that most wants to be seen: the newest that goes on, else that did work.
-
-    A run that is blocked before its first version, such as one of a mistyped workload, neither goes
-    on nor did it work.
-    """
-    runs = list(state.runs.values())
-    live = [r for r in runs if r.ended_at is None and not (r.blocked and r.version is None)]
-    worked = [r for r in runs if r.closed]
-    return next((some[-1] for some in (live, worked, runs) if some), None)
 
 
 def _blocked_beside(state: Federation, shown: Run | None) -> list[str]:

@@ -32,7 +32,7 @@ from scheduler.ledger.events import (
     UpdateAccepted,
     UpdateLate,
 )
-from scheduler.status.view import find_run, newest_run
+from scheduler.status.which_run import find_run, newest_run
 from simulation.counterfactual.client_measurements import ClientMeasurements
 from simulation.counterfactual.ledger_signal import LedgerSignal, Stretch, hourly
 from simulation.counterfactual.recorded_run import MOST_ASSUMED, Member, RecordedRun

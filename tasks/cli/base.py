@@ -12,6 +12,7 @@ from scheduler.federation.opening import (
     open_ledger,
     read_ledger,
 )
+from scheduler.status.exports import exported_model
 from scheduler.status.view import view
 
 
@@ -29,10 +30,13 @@ def ledger_to_append(*, create: bool = False) -> FederationLedger:
 def current_view(state: Federation, run_id: str | None) -> dict[str, Any]:
     """Return the view of a run, or of the newest one, under this process's settings."""
     ours = settings_.load()
-    return view(
+    seen = view(
         state, run_id, clock=ours.clock, threshold=ours.threshold_gco2eq_per_kwh,
         ceiling=ours.ceiling_gco2eq_per_kwh,
     )  # fmt: skip
+    if seen["run"]:
+        seen["run"]["model"] = exported_model(ours.folder, state.runs[seen["run"]["id"]])
+    return seen
 
 
 def wake() -> bool:

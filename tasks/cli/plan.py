@@ -19,7 +19,7 @@ from scheduler.selection.score import EXPLAINED
 from scheduler.selection.score_weights import score_weights
 from scheduler.selection.sentences import SENTENCES
 from scheduler.selection.situation import make_situation
-from scheduler.status.view import find_run, newest_run
+from scheduler.status.which_run import find_run, newest_run
 from tasks.cli.base import ledger_to_read
 from tasks.cli.horizon import HoursOption, show_horizon
 from tasks.cli.signals import open_signal

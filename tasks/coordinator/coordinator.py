@@ -55,7 +55,7 @@ class Coordinator:
                 work=self._work(),
                 learning=BlobLearning(
                     self.blobs, self.transport, self.workbench,
-                    runs=self.settings.folder / "runs",
+                    home=self.settings.folder,
                     max_update_nbytes=self.settings.max_update_bytes,
                 ),
                 grid=self.grid,

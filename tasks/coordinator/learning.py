@@ -18,6 +18,7 @@ from scheduler.federation.run import Run
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.rounds.world import Admitted, FirstVersion, NextVersion
+from tasks.coordinator.export import export_models
 from tasks.coordinator.work import model_ref
 from tasks.coordinator.workbench import Workbench
 from tasks.messaging.transport import Transport, altered, received
@@ -30,7 +31,7 @@ class BlobLearning:
         blobs: Where all versions and updates are.
         transport: Where updates arrive.
         workbench: Knows the workloads.
-        runs: The folder that gets a folder a run, with its best and its last version.
+        home: The folder that gets ``runs/<run>`` with a run's best and its last version.
         max_update_nbytes: No larger update is fetched.
     """
 
@@ -40,13 +41,13 @@ class BlobLearning:
         transport: Transport,
         workbench: Workbench,
         *,
-        runs: Path,
+        home: Path,
         max_update_nbytes: int,
     ) -> None:
         self._blobs = blobs
         self._transport = transport
         self._workbench = workbench
-        self._runs = runs
+        self._home = home
         self._max_update_nbytes = max_update_nbytes
 
     def open(self, run: Run) -> FirstVersion:
@@ -119,14 +120,7 @@ class BlobLearning:
 
     def export(self, run: Run) -> None:
         """Put a run's last and best version into its folder as safetensors files."""
-        folder = self._runs / run.id
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, version in (("last", run.version), ("best", run.best_version or run.version)):
-            if version is None:
-                continue
-            partial = folder / f"{name}.{uuid4().hex}.part"
-            partial.hardlink_to(self._blobs.path(version))
-            partial.replace(folder / f"{name}.safetensors")
+        export_models(self._blobs, self._home, run)
 
 
 def next_version(

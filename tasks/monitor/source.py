@@ -17,8 +17,10 @@ from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.database import sqlite_path
 from scheduler.ledger.events import RoundPlanned
 from scheduler.status.comparison import SHOWN_POINTS, compare
+from scheduler.status.exports import exported_model
 from scheduler.status.summary import summary
-from scheduler.status.view import find_run, view
+from scheduler.status.view import view
+from scheduler.status.which_run import find_run
 from tasks.monitor.expected_rounds import ExpectedRounds
 from tasks.monitor.totals import client_totals, run_totals
 from tasks.monitor.zone_forecasts import ZoneForecasts, outlook
@@ -79,8 +81,9 @@ class LedgerSource:
         for row in seen["clients"]:
             row.update(client_totals(state.clients[row["client"]].totals))
         if seen["run"]:
-            totals = state.runs[seen["run"]["id"]].totals
-            seen["run"].update(run_totals(totals, settles=is_live(settings)))
+            shown = state.runs[seen["run"]["id"]]
+            seen["run"].update(run_totals(shown.totals, settles=is_live(settings)))
+            seen["run"]["model"] = exported_model(settings.folder, shown)
         self._add_forecasts(seen)
         seen["agenda"] = self._agenda(state, seen, settings)
         return seen

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scheduler.federation.closed_rounds import ClosedRounds
 from scheduler.federation.federation import Federation, Run
 from scheduler.federation.fold.bookings import enter, lose_open
 from scheduler.federation.fold.change import change
-from scheduler.federation.run import Blocked
+from scheduler.federation.run import Blocked, Pause
 from scheduler.federation.run_grid import keep_grid
 from scheduler.ledger.event import Event
 from scheduler.ledger.events import (
     RunBlocked,
     RunEnded,
     RunOpened,
+    RunPaused,
+    RunResumed,
     RunStarted,
     RunStopRequested,
     RunUnblocked,
@@ -54,6 +58,23 @@ def _run_blocked(blocked: RunBlocked, event: Event, state: Federation) -> None:
 @change.register
 def _run_unblocked(_: RunUnblocked, event: Event, state: Federation) -> None:
     state.runs[event.run].blocked = None
+
+
+@change.register
+def _run_paused(_: RunPaused, event: Event, state: Federation) -> None:
+    run = state.runs[event.run]
+    run.pauses = (*run.pauses, Pause(event.grid_at))
+    run.waiting = None
+
+
+@change.register
+def _run_resumed(_: RunResumed, event: Event, state: Federation) -> None:
+    run = state.runs[event.run]
+    *before, pause = run.pauses
+    run.pauses = (*before, replace(pause, end=event.grid_at))
+    # What came due in the pause lapses; a round that was due before it is still due.
+    if run.due_at is not None and run.due_at >= pause.start:
+        run.due_at = run.spec.due(event.grid_at)
 
 
 @change.register

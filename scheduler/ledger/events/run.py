@@ -101,6 +101,18 @@ class RunUnblocked(Payload):
     kind: ClassVar[str] = "run.unblocked"
 
 
+class RunPaused(Payload):
+    """A user pauses a run: its open round is finished, and no other begins."""
+
+    kind: ClassVar[str] = "run.paused"
+
+
+class RunResumed(Payload):
+    """A user lets a paused run go on."""
+
+    kind: ClassVar[str] = "run.resumed"
+
+
 class RunStopRequested(Payload):
     """A user asks for the end of a run."""
 

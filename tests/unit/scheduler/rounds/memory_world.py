@@ -22,6 +22,8 @@ from scheduler.ledger.events import (
     ClientEnrolled,
     ClientJoined,
     Payload,
+    RunPaused,
+    RunResumed,
     RunStarted,
     RunStopRequested,
 )
@@ -198,6 +200,12 @@ class MemoryWorld:
 
     def stop(self, run: str = "r") -> None:
         self.happen(RunStopRequested(), run=run)
+
+    def pause(self, run: str = "r") -> None:
+        self.happen(RunPaused(), run=run)
+
+    def resume(self, run: str = "r") -> None:
+        self.happen(RunResumed(), run=run)
 
     def run(self, run: str = "r") -> Run:
         return self.history.state.runs[run]

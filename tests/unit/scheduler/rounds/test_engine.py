@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import pytest
 
+from common.clock import GridClock
 from common.errors import WorkloadError
 from scheduler.ledger.event import canonical, read_payload
 from scheduler.ledger.events import (
@@ -21,6 +22,7 @@ from scheduler.ledger.events import (
     RunEnded,
 )
 from scheduler.policies.selection_context import SelectionContext
+from scheduler.rounds.forecast import forecast_rounds
 from scheduler.rounds.opening import open_run
 from scheduler.rounds.planning import plan
 from tests.unit.scheduler.rounds.memory_world import HOUR, MemoryWorld
@@ -153,6 +155,139 @@ def test_a_site_that_never_answers_does_not_keep_the_others_score():
     assert payloads(world, AssignmentGivenUp)
     assert world.run().end_reason == "rounds"
     assert world.run().closed[0].metrics == pytest.approx({"accuracy": 0.51})
+
+
+# --- paused -----------------------------------------------------------------------------------
+
+
+def test_a_paused_run_finishes_its_open_round_and_begins_no_other_until_it_is_resumed():
+    world = MemoryWorld("a", "b")
+    world.start(rounds=2)
+    world.engine.advance()
+    world.pause()
+    world.play(5 * HOUR)
+    assert (world.run().status, len(world.run().closed)) == ("paused", 1)
+    assert world.run().closed[0].metrics is not None
+    assert len(payloads(world, RoundPlanned)) == 1
+    world.resume()
+    world.play(HOUR)
+    assert world.run().end_reason == "rounds"
+    assert len(payloads(world, RoundPlanned)) == 2
+
+
+def test_a_pause_holds_the_baseline_up_as_it_does_the_run():
+    """The grams that a user's pause saved are not said to be saved by waiting for clean power."""
+    hours = [100.0] + [900.0] * 4 + [50.0]
+    world = MemoryWorld("a", "b", hours=hours)
+    world.start(rounds=2)
+    world.engine.advance()
+    world.pause()
+    world.play(5 * HOUR)
+    world.resume()
+    world.play(HOUR)
+    first, second = world.run().closed
+    assert first.baseline_started == NOON
+    assert second.started == second.baseline_started == NOON + 5 * HOUR
+    assert second.baseline_gco2eq == pytest.approx(second.gco2eq)
+    assert second.ended == second.baseline_ended
+
+
+def test_a_round_that_was_due_before_a_pause_keeps_its_baseline_there():
+    world = MemoryWorld("a", "b", hours=[900.0, 900.0, 900.0, 100.0])
+    world.start(rounds=1)
+    world.play(HOUR)
+    world.pause()
+    world.play(HOUR)
+    world.resume()
+    world.play(2 * HOUR)
+    (closed,) = world.run().closed
+    assert closed.started == NOON + 3 * HOUR
+    assert closed.baseline_started == NOON
+    assert closed.baseline_gco2eq == pytest.approx(9 * closed.gco2eq)
+
+
+def test_what_a_schedule_made_due_in_a_pause_lapses():
+    world = MemoryWorld("a", "b")
+    world.start(rounds=1, cron="0 14 * * *")
+    world.pause()
+    world.play(5 * HOUR)
+    world.resume()
+    world.play(20 * HOUR)
+    assert not world.run().closed
+    world.play(2 * HOUR)
+    (closed,) = world.run().closed
+    assert closed.started == closed.baseline_started == NOON + 26 * HOUR
+
+
+def test_the_hours_of_a_run_go_on_while_it_is_paused():
+    world = MemoryWorld("a", "b")
+    world.start(rounds=None, hours=3.0)
+    world.engine.advance()
+    world.pause()
+    world.play(2 * HOUR)
+    assert world.run().ended_at is None
+    world.play(2 * HOUR)
+    assert (world.run().end_reason, len(world.run().closed)) == ("hours", 1)
+
+
+def test_a_paused_run_obeys_a_stop_and_issues_again_what_was_lost():
+    world = MemoryWorld("a", "b", "c")
+    world.work.lose = {"c"}
+    world.start(rounds=2, cohort=3)
+    world.engine.advance()
+    world.pause()
+    world.play(10 * MINUTE)
+    assert [attempt for _, _, client, attempt in world.work.sent if client == "c"] == [0, 1, 2]
+    assert len(world.run().closed) == 1
+    world.stop()
+    world.engine.advance()
+    assert world.run().end_reason == "stopped"
+
+
+def test_a_paused_run_sends_no_assignments_to_have_its_last_version_scored():
+    world = scoring()
+    world.engine.advance()
+    world.pause()
+    world.play(HOUR)
+    assert world.run().complete
+    assert [p.evaluates for p in payloads(world, RoundPlanned)] == [False]
+    world.resume()
+    world.play(HOUR)
+    assert world.run().end_reason == "rounds"
+    assert world.run().closed[0].metrics
+
+
+def test_a_run_that_is_blocked_as_its_policy_fails_stays_blocked_while_it_is_paused():
+    world = MemoryWorld("a", "b")
+    world.start(rounds=2, policy="tests.unit.scheduler.rounds.test_engine:refuse")
+    world.play(HOUR)
+    world.pause()
+    world.play(HOUR)
+    assert world.run().status == "blocked"
+    assert "run.unblocked" not in world.kinds()
+
+
+def test_a_run_that_is_paused_while_its_policy_chooses_begins_no_round():
+    world = MemoryWorld("a", "b")
+    world.start(rounds=1)
+    world.engine.observe()
+    open_run(world.world, "r")
+    world.history.meanwhile = world.pause
+    plan(world.world, "r")
+    assert payloads(world, RoundPlanned) == []
+    assert world.run().status == "paused"
+
+
+def test_nothing_is_expected_of_a_paused_run_but_its_open_round():
+    world = MemoryWorld("a", "b")
+    world.start(rounds=5)
+    world.engine.advance()
+    world.pause()
+    expected = forecast_rounds(
+        world.history.state, world.run(), world.world.grid, world.world.rules, world.clock.now,
+        hours=24, grid_clock=GridClock(),
+    )  # fmt: skip
+    assert [(each.number, each.running) for each in expected] == [(1, True)]
 
 
 # --- blocked ----------------------------------------------------------------------------------

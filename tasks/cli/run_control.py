@@ -1,0 +1,77 @@
+"""The commands `run stop`, `run pause` and `run resume`: each records what a user wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from common.errors import FederationError
+from scheduler.federation.run import Run
+from scheduler.ledger.event import Draft
+from scheduler.ledger.events import Payload, RunPaused, RunResumed, RunStopRequested
+from scheduler.status.which_run import active_run, find_run
+from tasks.cli.base import ledger_to_append, wake
+
+_LATER = " No coordinator can be reached; that happens when one starts."
+
+
+@click.command()
+@click.argument("run_id", metavar="[RUN]", required=False)
+def stop(run_id: str | None) -> None:
+    """End RUN, or the only active run, now. Its last and its best version are kept."""
+    current = _record(run_id, "stopped", RunStopRequested(), _may_stop)
+    click.echo(f"{current.id} will stop.{'' if wake() else _LATER}")
+
+
+@click.command()
+@click.argument("run_id", metavar="[RUN]", required=False)
+def pause(run_id: str | None) -> None:
+    """Let RUN, or the only active run, begin no round until `run resume`.
+
+    Its open round is finished. Its hours go on: a run with --hours ends when they are over.
+    """
+    current = _record(run_id, "paused", RunPaused(), _may_pause)
+    after = f"after round {current.open_round.number}, which is open" if current.open_round else ""
+    click.echo(
+        f"{current.id} is paused{' ' if after else ''}{after}. "
+        f"To go on: fairwind run resume {current.id}"
+    )
+
+
+@click.command()
+@click.argument("run_id", metavar="[RUN]", required=False)
+def resume(run_id: str | None) -> None:
+    """Let RUN, or the only active run, go on after `run pause`."""
+    current = _record(run_id, "resumed", RunResumed(), _may_resume)
+    click.echo(f"{current.id} goes on.{'' if wake() else _LATER}")
+
+
+def _record(
+    run_id: str | None, verb: str, payload: Payload, fault: Callable[[Run], str | None]
+) -> Run:
+    """Record what a user wants of a run, and return the run as it was then.
+
+    Raises:
+        FederationError: If there is no such run, or its state does not allow this.
+    """
+    with ledger_to_append().transaction() as tx:
+        current = find_run(tx.state, run_id) if run_id else active_run(tx.state, verb)
+        wrong = "has ended already" if current.ended_at is not None else fault(current)
+        if wrong is not None:
+            msg = f"{current.id} {wrong}, so nothing was {verb}."
+            raise FederationError(msg)
+        tx.append(Draft(payload, run=current.id))
+    return current
+
+
+def _may_stop(run: Run) -> str | None:
+    return "is about to stop already" if run.stop_requested else None
+
+
+def _may_pause(run: Run) -> str | None:
+    return "is paused already" if run.paused else _may_stop(run)
+
+
+def _may_resume(run: Run) -> str | None:
+    return None if run.paused else "is not paused"
