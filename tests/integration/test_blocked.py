@@ -144,6 +144,11 @@ def test_a_blocked_run_and_one_beside_it_can_be_stopped(fleet: Fleet, step: str)
     (ended,) = fleet.payloads(RunEnded, run)
     # What could not be given to the user is said; what failed before has been said already.
     assert bool(ended.text) == (step == "end")
+    if step == "end":
+        assert ended.text.startswith(f"The models of {run} could not be written to ")
+        assert ended.text.endswith(f"fairwind run export {run}")
+        assert fleet.local.fairwind("run", "export", run).returncode == 0
+        assert (fleet.home / "runs" / run / "best.safetensors").exists()
     assert fleet.payloads(RunUnblocked, run) == []
 
 

@@ -11,6 +11,8 @@ from scheduler.ledger.events import (
     Because,
     RunBlocked,
     RunEnded,
+    RunPaused,
+    RunResumed,
     RunStarted,
     RunUnblocked,
     RunWaiting,
@@ -228,11 +230,27 @@ def test_of_a_long_run_the_last_rounds_are_listed_with_the_sums_of_all(monkeypat
     assert seen(told)["clients"][0]["rounds"] == 5
 
 
+def test_a_paused_run_says_so_what_is_still_done_and_how_it_goes_on():
+    told = Story("a", "b")
+    told.start()
+    told.plan("a", "b")
+    told.tell(RunPaused(), run="r")
+    goes_on = "then no round starts. To go on: fairwind run resume r"
+    assert said(told) == f"r is paused. Round 1 is still being finished; {goes_on}"
+    told.answer("a")
+    told.answer("b")
+    told.close()
+    assert said(told) == "r is paused, so no round starts. To go on: fairwind run resume r"
+    assert (seen(told)["run"]["status"], seen(told)["explanation"]["code"]) == ("paused", "paused")
+    told.tell(RunResumed(), run="r")
+    assert seen(told)["run"]["status"] == "waiting"
+
+
 def test_a_run_that_does_not_exist_is_an_error_that_names_those_that_do():
     told = Story("a")
     told.start(spec(id="heart-1"))
-    with pytest.raises(FederationError, match="There are: heart-1"):
-        seen(told, "heart-2")
+    with pytest.raises(FederationError, match=r"no run 'digits-2', .* There are: heart-1\."):
+        seen(told, "digits-2")
 
 
 def test_a_zone_shows_what_its_reading_is_and_where_from():

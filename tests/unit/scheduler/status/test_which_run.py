@@ -1,0 +1,104 @@
+"""Which run is meant where none is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from common.errors import FederationError
+from scheduler.ledger.events import RunBlocked, RunEnded, RunStarted
+from scheduler.status.exports import exported_model
+from scheduler.status.which_run import active_run, find_run, newest_run
+from tests.unit.scheduler.story import Story, sha, spec
+
+
+def started(*runs: str) -> Story:
+    told = Story("a", "b")
+    for run in runs:
+        told.start(spec(id=run))
+    return told
+
+
+def end(told: Story, run: str) -> None:
+    told.tell(RunEnded(reason="stopped"), run=run)
+
+
+def shown(told: Story) -> str | None:
+    run = newest_run(told.state)
+    return run.id if run else None
+
+
+def test_without_a_run_none_is_shown():
+    assert shown(Story("a")) is None
+
+
+def test_the_newest_run_that_goes_on_is_shown():
+    told = started("first", "second", "third")
+    end(told, "third")
+    assert shown(told) == "second"
+
+
+def test_of_runs_that_are_over_the_newest_that_closed_a_round_is_shown():
+    told = started("r", "stopped_at_once")
+    told.plan("a", "b")
+    told.answer("a")
+    told.answer("b")
+    told.close()
+    end(told, "r")
+    end(told, "stopped_at_once")
+    assert shown(told) == "r"
+
+
+def test_of_runs_that_did_nothing_the_newest_is_shown():
+    told = started("first", "second")
+    end(told, "first")
+    end(told, "second")
+    assert shown(told) == "second"
+
+
+def test_a_run_that_never_began_is_not_shown_before_one_that_goes_on():
+    told = started("goes_on")
+    told.tell(RunStarted(spec=spec(id="typo")), run="typo")
+    told.tell(RunBlocked(step="open", text="No."), run="typo")
+    assert shown(told) == "goes_on"
+
+
+def test_a_command_that_changes_a_run_takes_the_only_active_one():
+    told = started("over", "active")
+    end(told, "over")
+    assert active_run(told.state, "stopped").id == "active"
+
+
+def test_a_command_that_changes_a_run_does_not_guess_among_several():
+    with pytest.raises(FederationError) as caught:
+        active_run(started("a", "b").state, "stopped")
+    assert str(caught.value) == ("2 runs are active, so none was stopped. Name one of them: a, b.")
+    with pytest.raises(FederationError, match=r"^No run is active, so none was paused\."):
+        active_run(Story("a").state, "paused")
+
+
+@pytest.mark.parametrize(
+    ("runs", "asked", "hint"),
+    [
+        (["digits-1", "heart-1"], "digit-1", "Did you mean digits-1?"),
+        (["x", "y"], "digits-1", "There are: x, y."),
+        ([f"{n}{n}{n}" for n in range(9)], "q", "The newest 5 of 9 are: 444, 555, 666, 777, 888."),
+        ([], "q", "There is none yet. Start one: fairwind run start digits --rounds 12"),
+    ],
+)
+def test_a_run_that_does_not_exist_is_named_with_those_that_do(runs, asked, hint):
+    with pytest.raises(FederationError) as caught:
+        find_run(started(*runs).state, asked)
+    assert str(caught.value) == f"There is no run '{asked}', so nothing was done. {hint}"
+
+
+def test_the_file_of_a_model_is_named_only_if_it_is_there(tmp_path):
+    told = started("r")
+    run = told.state.runs["r"]
+    file = tmp_path / "runs" / "r" / "best.safetensors"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert exported_model(tmp_path, run) is None
+    told.tell(RunEnded(reason="rounds", last_version=sha("v0")), run="r")
+    assert exported_model(tmp_path, run) == str(file)
+    file.unlink()
+    assert exported_model(tmp_path, run) is None
