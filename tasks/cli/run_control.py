@@ -13,7 +13,7 @@ from scheduler.ledger.events import Payload, RunPaused, RunResumed, RunStopReque
 from scheduler.status.which_run import active_run, find_run
 from tasks.cli.base import ledger_to_append, wake
 
-_LATER = " No coordinator can be reached; that happens when one starts."
+_AWAY = "No coordinator can be reached"
 
 
 @click.command()
@@ -21,7 +21,7 @@ _LATER = " No coordinator can be reached; that happens when one starts."
 def stop(run_id: str | None) -> None:
     """End RUN, or the only active run, now. Its last and its best version are kept."""
     current = _record(run_id, "stopped", RunStopRequested(), _may_stop)
-    click.echo(f"{current.id} will stop.{'' if wake() else _LATER}")
+    click.echo(f"{current.id} will stop.{'' if wake() else f' {_AWAY}; it ends when one starts.'}")
 
 
 @click.command()
@@ -44,7 +44,7 @@ def pause(run_id: str | None) -> None:
 def resume(run_id: str | None) -> None:
     """Let RUN, or the only active run, go on after `run pause`."""
     current = _record(run_id, "resumed", RunResumed(), _may_resume)
-    click.echo(f"{current.id} goes on.{'' if wake() else _LATER}")
+    click.echo(f"{current.id} goes on.{'' if wake() else f' {_AWAY}; it waits until one starts.'}")
 
 
 def _record(

@@ -23,6 +23,7 @@ from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.events import AssignmentDeclined, RoundClosed, RoundPlanned
 from scheduler.policies.policy import POLICIES
 from scheduler.selection.verdict_blob import read_verdicts
+from tasks.local.federation import COORDINATOR
 from tests.integration.fleet import Fleet, assert_accounted_for
 
 
@@ -120,8 +121,30 @@ def test_a_run_ends_when_it_is_stopped(fleet):
     assert (fleet.home / "runs" / "stopped" / "last.safetensors").exists()
     again = fleet.local.fairwind("run", "stop", "stopped")
     assert (again.returncode, again.stderr) == (
-        1, "Error: stopped has ended already, so there is nothing to stop.\n",
+        1, "Error: stopped has ended already, so nothing was stopped.\n",
     )  # fmt: skip
+
+
+def test_a_paused_run_begins_no_round_until_it_is_resumed(fleet):
+    fleet.start_run("paused", rounds=100_000)
+    fleet.wait_event(RoundClosed, "paused")
+    done = fleet.local.fairwind("run", "pause")
+    assert done.stdout.startswith("paused is paused")
+    again = fleet.local.fairwind("run", "pause", "paused")
+    assert again.stderr == "Error: paused is paused already, so nothing was paused.\n"
+    fleet.wait(lambda: fleet.run("paused").open_round is None, "its open round to be closed")
+    closed = len(fleet.run("paused").closed)
+    fleet.restart(COORDINATOR)
+    fleet.start_run("beside", rounds=2)
+    fleet.wait_ended("beside")
+    assert (fleet.run("paused").status, len(fleet.run("paused").closed)) == ("paused", closed)
+    seen = fleet.local.fairwind("status", "--run=paused").stdout
+    assert "paused is paused, so no round starts. To go on: fairwind run resume paused" in seen
+    assert fleet.local.fairwind("run", "resume").stdout == "paused goes on.\n"
+    fleet.wait(lambda: len(fleet.run("paused").closed) > closed, "another round")
+    assert "not paused" in fleet.local.fairwind("run", "resume").stderr
+    assert fleet.local.fairwind("run", "stop").stdout == "paused will stop.\n"
+    assert fleet.wait_ended("paused").end_reason == "stopped"
 
 
 def test_a_run_ends_when_its_hours_are_spent(fleet):
