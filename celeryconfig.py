@@ -72,6 +72,9 @@ beat_schedule = {
     )
 }
 
+# It leaves a sign of life, and queues no second tick while the coordinator is away.
+beat_scheduler = "tasks.messaging.beat_scheduler:BeatScheduler"
+
 # On the default exchange a queue is one list in Redis: no bindings that a flush could lose.
 task_queues = [
     _Queue(name, exchange=_Exchange(""), routing_key=name)

@@ -12,27 +12,27 @@ Because = Mapping[str, float | str | None]
 
 _SENTENCES: Mapping[str, str] = {
     # fairwind
-    "better_hours_ahead": "waits: {better_hours} of the next {hours_ahead} hours are cleaner for"
-    " the clients that are due, and {hours_needed} are needed; the best begins {best} and saves at"
-    " least {saves_gco2eq}",
-    "among_best_hours": "{better_hours} of the next {hours_ahead} hours are cleaner for the clients"
-    " that are due, and {hours_needed} are needed, so this one is used",
+    "better_hours_ahead": "waits: {better_hours} of the next {hours_ahead} hours"
+    " {better_hours_are} cleaner for the clients that are due, and the rounds left need"
+    " {hours_needed}; the best begins {best} and saves at least {saves_gco2eq}",
+    "among_best_hours": "{better_hours} of the next {hours_ahead} hours {better_hours_are} cleaner"
+    " for the clients that are due, and the rounds left need {hours_needed}, so this one is used",
     "no_slack": "the rounds that are left need all the time that is left",
-    "no_deadline": "the run has no time limit (--hours), so rounds follow each other",
-    "overdue": "{overdue} of the invited clients have waited longer than the patience",
-    "closing": "every client takes part at the end of a run: rounds left, this one included,"
+    "no_deadline": "the run has no time limit (--hours), so no round waits for a cleaner hour",
+    "overdue": "{overdue} of the invited clients {overdue_have} waited longer than the patience",
+    "closing": "every client takes part at the end of a run; rounds left, this one included:"
     " {rounds_left}",
     # oracle
     "now": "this hour is one of the {rounds} in the plan of least emissions",
     "later": "waits: the plan of least emissions holds its next round {best}",
     "no_hour": "waits: no hour of the forecast can hold a round within the budget",
-    "no_plan_found": "waits: the solver found no plan in time; it tries again",
+    "no_plan_found": "waits: the solver found no plan in time and is called again",
     "grid_unknown": "waits: fewer clients than the quorum have a known carbon intensity",
     # fedzero
     "shortest_round": "excess energy lets the cohort train within {minutes} min",
-    "too_little_excess": "waits: {without_excess} clients have no excess energy and {blocked}"
-    " are on the blocklist",
-    "excess_too_short": "waits: excess energy suffices for {could_train} of them",
+    "too_little_excess": "waits: clients without excess energy: {without_excess}, on the"
+    " blocklist: {blocked}",
+    "excess_too_short": "waits: clients that the excess energy could train together: {could_train}",
     "first_experience": "the energy per update is still unknown, so the cohort was drawn at random",
 }
 
@@ -81,6 +81,8 @@ def _formatted(
 def _shown(because: Because, best_at: datetime | None) -> dict[str, str]:
     """Return figures as people read them: masses and intensities with units, counts whole."""
     shown = {name: _show(name, value) for name, value in because.items()}
+    shown |= {f"{name}_are": "is" if value == "1" else "are" for name, value in shown.items()}
+    shown |= {f"{name}_have": "has" if because[name] == 1 else "have" for name in because}
     if best_at is not None:
         return shown | {"best": f"at {best_at:%a %H:%M} UTC"}
     return shown | {"best": f"in {shown.get('best_in_h', shown.get('in_h'))} h"}

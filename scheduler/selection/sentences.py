@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SENTENCES: Mapping[str, str] = {
-    "silent": "its worker sends no heartbeat; start it at the site",
+    "silent": "its worker is not running; start it at the site",
     "busy": "it still works on another assignment; it can be invited afterwards",
     "failing": "its last three assignments failed; read the site's log and restart its worker",
-    "failed": "its work for this round failed; read the site's log and restart its worker",
-    "declined": "its site declined; it can be invited again when this hour of the grid is over",
+    "failed": "its training failed in this round; read the site's log and restart its worker",
+    "declined": "it declined; it can be invited again when this hour of the grid is over",
     "in_round": "it already takes part in this round",
     "gate_unknown": "the carbon intensity of its zone is unknown, and unknown is not clean",
     "over_budget": "what is left of the run's budget does not cover this round",
-    "too_few": "fewer clients are eligible than the quorum",
-    "policy_waits": "the run's policy waits rather than invite as many as the quorum",
+    "too_few": "fewer clients can train than the quorum",
+    "policy_waits": "the policy waits for a better hour",
 }

@@ -99,5 +99,5 @@ def why(verdict: Verdict) -> str:
     note = explain_note(verdict.note, invited=verdict.invited)
     if note:
         return f"{gate}; {note}"
-    chance = "drawn" if verdict.invited else "not drawn this time"
-    return f"{gate}; {chance} with score {verdict.score.value:.2f}{grams}"
+    chosen = "invited" if verdict.invited else "the policy invites others this time"
+    return f"{gate}; {chosen}: score {verdict.score.value:.2f}{grams}"

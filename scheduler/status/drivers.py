@@ -142,6 +142,7 @@ class Drivers:
         """Return them for a page."""
         return {
             "level": self.level,
+            "line": self.line(),
             "sentences": self.sentences(),
             "fault": self.fault,
             "each": [self.coordinator.to_dict(), self.beat.to_dict()],

@@ -12,6 +12,7 @@ from scheduler.federation.opening import (
     open_ledger,
     read_ledger,
 )
+from scheduler.status.drivers import Drivers
 from scheduler.status.exports import exported_model
 from scheduler.status.view import view
 
@@ -32,11 +33,18 @@ def current_view(state: Federation, run_id: str | None) -> dict[str, Any]:
     ours = settings_.load()
     seen = view(
         state, run_id, clock=ours.clock, threshold=ours.threshold_gco2eq_per_kwh,
-        ceiling=ours.ceiling_gco2eq_per_kwh,
+        ceiling=ours.ceiling_gco2eq_per_kwh, drivers=drivers_now(),
     )  # fmt: skip
     if seen["run"]:
         seen["run"]["model"] = exported_model(ours.folder, state.runs[seen["run"]["id"]])
     return seen
+
+
+def drivers_now() -> Drivers:
+    """Return when coordinator, beat and Redis were last seen."""
+    from tasks.messaging.drivers import DriverWatch  # noqa: PLC0415 - loads redis, few verbs look
+
+    return DriverWatch().look(settings_.load())
 
 
 def wake() -> bool:

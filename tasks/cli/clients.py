@@ -15,6 +15,7 @@ from scheduler.ledger.event import Draft
 from scheduler.ledger.events import ClientEnrolled, ClientRetired
 from tasks.cli.base import current_view, ledger_to_append, ledger_to_read, wake
 from tasks.cli.signals import check_zone
+from tasks.cli.status import print_notices
 
 
 @click.command()
@@ -63,8 +64,7 @@ def clients(*, as_json: bool) -> None:
     if as_json:
         print_json(seen)
         return
-    if shown["notice"]:
-        click.secho(shown["notice"], fg="yellow")
+    print_notices(shown)
     print_table(
         ["client", "zone", "intensity", "gate", "state", "energy", "emitted", "why"],
         [

@@ -8,25 +8,31 @@ import click
 
 from common import settings as settings_
 from common.command_line.output import as_json, print_json, print_table
+from common.settings import Settings
 from common.units import show_intensity
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.sources import federation_family
+from scheduler.federation.federation import Federation, Run
 from scheduler.gate.gate import gate_rule
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.reason import explain
+from scheduler.rounds.progress import is_due
 from scheduler.selection.plan import Plan, Situation, Verdict, plan_round, why
 from scheduler.selection.score import EXPLAINED
 from scheduler.selection.score_weights import score_weights
 from scheduler.selection.sentences import SENTENCES
 from scheduler.selection.situation import make_situation
+from scheduler.status.explain import explain_run
+from scheduler.status.explanation import Explanation
+from scheduler.status.names import SHOWN_NAMES, listed
 from scheduler.status.which_run import find_run, newest_run
-from tasks.cli.base import ledger_to_read
+from tasks.cli.base import drivers_now, ledger_to_read
 from tasks.cli.horizon import HoursOption, show_horizon
 from tasks.cli.signals import open_signal
 
 
 @click.command()
-@click.option("--run", "run_id", help="Plan for this run; a round of all open clients if left out.")
+@click.option("--run", "run_id", help="Plan for this run; the newest that is not over if left out.")
 @click.option(
     "--horizon",
     type=HoursOption(1, 96),
@@ -37,34 +43,45 @@ def plan(run_id: str | None, *, horizon: int | None, as_json: bool) -> None:
     """Show which clients would train if a round were due now, and why. Nothing is started."""
     ours = settings_.load()
     state = ledger_to_read().state()
+    current = find_run(state, run_id) if run_id else newest_run(state)
     if horizon is not None:
-        run = find_run(state, run_id) if run_id else newest_run(state)
-        show_horizon(ours, state, horizon, run=run, as_json=as_json)
+        show_horizon(ours, state, horizon, run=current, as_json=as_json)
         return
-    current = find_run(state, run_id) if run_id else None
-    spec = current.spec if current else RunSpec(id="plan", workload="any", rounds=1)
-    grid = Grid(open_signal(ours), federation_family(ours))
-    weights = score_weights(ours.score_weights)
-    situation = make_situation(
-        state, current, grid, gate_rule(ours), ours.clock.now(), weights=weights
+    situation, made = _plan_now(ours, state, current)
+    explained = explain_run(
+        state, current, now=situation.now, drivers=drivers_now(), gates=situation.gates
     )
-    number = len(current.closed) + 1 if current else 1
-    made = plan_round(spec, situation, number=number, so_far=None)
     if as_json:
-        verdicts = [_row(v, _intensity(situation, v.client)) for v in made.verdicts]
-        print_json(
-            {
-                "waiting": made.waiting,
-                "because": dict(made.because),
-                "cohort": list(made.cohort),
-                "verdicts": verdicts,
-            }
-        )
-        return
-    if made.waiting:
-        click.echo(click.style(f"No round would start: {_waits(made)}.", bold=True))
-    elif reason := explain(made.because):
-        click.echo(click.style(f"A round would start: {reason}.", bold=True))
+        print_json(_as_dict(explained, situation, made))
+    else:
+        _print(current, explained, situation, made)
+
+
+def _plan_now(ours: Settings, state: Federation, current: Run | None) -> tuple[Situation, Plan]:
+    """Return the plan of a round of the run as if it were due now, and what it is made from."""
+    grid, now = Grid(open_signal(ours), federation_family(ours)), ours.clock.now()
+    weights = score_weights(ours.score_weights)
+    situation = make_situation(state, current, grid, gate_rule(ours), now, weights=weights)
+    if current is None or current.ended_at is not None:
+        anything = RunSpec(id="plan", workload="any", rounds=1)
+        return situation, plan_round(anything, situation, number=1, so_far=None)
+    is_short = current.open_round is not None and is_due(current, state.clients, now)
+    so_far = current.open_round if is_short else None
+    number = so_far.number if so_far else len(current.closed) + 1
+    return situation, plan_round(current.spec, situation, number=number, so_far=so_far)
+
+
+def _print(current: Run | None, explained: Explanation, situation: Situation, made: Plan) -> None:
+    """Print what the run does, what a round that is due now would do, and why."""
+    click.echo(click.style(explained.sentence, bold=True))
+    if current is None or current.ended_at is not None:
+        click.echo("A run with the default options, started now:")
+    if made.waiting is None:
+        reason = explain(made.because)
+        at = listed(sorted(made.cohort), most=SHOWN_NAMES)
+        click.echo(f"A round due now would train at {at}{f': {reason}' if reason else ''}.")
+    elif made.waiting != explained.code:
+        click.echo(f"A round due now would wait: {_waits(made)}.")
     print_table(
         ["client", "trains", "intensity", "score", "why"],
         [
@@ -73,11 +90,17 @@ def plan(run_id: str | None, *, horizon: int | None, as_json: bool) -> None:
                 "yes" if v.invited else "no",
                 show_intensity(_intensity(situation, v.client)),
                 f"{v.score.value:.2f}" if v.score else "-",
-                why(v),
+                _why(v, explained),
             ]
             for v in made.verdicts
         ],
     )
+
+
+def _why(verdict: Verdict, explained: Explanation) -> str:
+    """Return why a client would train or not: its blocker, where it has one."""
+    blocker = explained.blockers.get(verdict.client)
+    return blocker.sentence if blocker and blocker.code == verdict.code else why(verdict)
 
 
 def _waits(made: Plan) -> str:
@@ -85,18 +108,29 @@ def _waits(made: Plan) -> str:
     return reason.removeprefix("waits: ") if reason else SENTENCES[made.waiting or "policy_waits"]
 
 
+def _as_dict(explained: Explanation, situation: Situation, made: Plan) -> dict[str, Any]:
+    return {
+        "verdict": explained.sentence,
+        "explanation": explained.to_dict(),
+        "waiting": made.waiting,
+        "because": dict(made.because),
+        "cohort": list(made.cohort),
+        "verdicts": [_row(v, explained, _intensity(situation, v.client)) for v in made.verdicts],
+    }
+
+
 def _intensity(situation: Situation, client: str) -> float | None:
     reading = situation.readings[client]
     return reading.gco2eq_per_kwh if reading else None
 
 
-def _row(verdict: Verdict, intensity: float | None) -> dict[str, Any]:
+def _row(verdict: Verdict, explained: Explanation, intensity: float | None) -> dict[str, Any]:
     score = verdict.score
     return {
         "client": verdict.client,
         "invited": verdict.invited,
         "code": verdict.code,
-        "why": why(verdict),
+        "why": _why(verdict, explained),
         "intensity_gco2eq_per_kwh": intensity,
         "expected_gco2eq": verdict.expected_gco2eq,
         "score": score.value if score else None,

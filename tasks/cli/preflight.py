@@ -6,13 +6,10 @@ import importlib.util
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from common import settings as settings_
 from common.errors import FairwindError, SignalError
@@ -22,9 +19,9 @@ from models.energy.findings import meter_findings
 from scheduler.carbon.sources import is_live
 from scheduler.federation.client import Client
 from scheduler.federation.opening import read_ledger
+from tasks.cli.finding import Finding
+from tasks.cli.preflight_redis import check_drivers, check_redis, check_workers
 from tasks.coordinator.sources import Sources, known_zones
-from tasks.messaging.broker import check_reachable, connect
-from tasks.messaging.heartbeats import read_heartbeats
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -32,14 +29,6 @@ OUR_NAMES = ("common", "models", "scheduler", "simulation", "tasks", "celeryconf
 """Top-level names of ours that a user's own folder could hide."""
 
 _LEAST_FREE_BYTES = 1 << 30
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check: fine, a warning, or an error."""
-
-    level: Literal["ok", "warning", "error"]
-    text: str
 
 
 def findings() -> list[Finding]:
@@ -85,23 +74,6 @@ def _secrets(ours: Settings) -> Iterator[Finding]:
             "warning",
             f"Every user of this machine can read {', '.join(secrets)} in {path}. Close the file: "
             f"chmod o-rwx {path}",
-        )
-
-
-def _redis(ours: Settings) -> Iterator[Finding]:
-    broker = connect(ours)
-    broker.set_retry(Retry(NoBackoff(), 0))  # a check says at once what does not answer
-    check_reachable(broker)
-    info = broker.info()
-    version = str(info["redis_version"])
-    yield Finding("ok", f"Redis {version} answers.")
-    if tuple(int(part) for part in version.split(".")[:2]) < (6, 2):
-        yield Finding("error", f"Redis {version} is too old: Celery needs 6.2. Upgrade it.")
-    if info.get("maxmemory") and info.get("maxmemory_policy") != "noeviction":
-        yield Finding(
-            "warning",
-            f"Redis evicts keys when full (maxmemory-policy {info['maxmemory_policy']}), so "
-            "assignments may vanish and be issued again. Set it to noeviction.",
         )
 
 
@@ -160,22 +132,6 @@ def _in_unknown_zones(ours: Settings, clients: Iterable[Client]) -> list[Client]
     return [client for client in clients if client.zone not in known]
 
 
-def _workers(ours: Settings) -> Iterator[Finding]:
-    if not (ours.folder / "ledger.sqlite").exists():
-        return
-    state = read_ledger(ours.ledger).state()
-    clients = [client.id for client in state.clients.values() if not client.retired]
-    alive = read_heartbeats(connect(ours), clients)
-    silent = sorted(set(clients) - set(alive))
-    yield Finding("ok", f"{len(alive)} of {len(clients)} clients' workers are alive.")
-    if silent:
-        yield Finding(
-            "warning",
-            f"No worker of {', '.join(silent)} sends heartbeats, so none trains. At the site: "
-            f"celery -A tasks worker -Q client.{silent[0]}",
-        )
-
-
 def _disk(ours: Settings) -> Iterator[Finding]:
     folder = ours.folder if ours.folder.exists() else Path.home()
     free = shutil.disk_usage(folder).free
@@ -225,10 +181,11 @@ _CHECKS = [
     for check in (
         _shadowed,
         _secrets,
-        _redis,
+        check_redis,
+        check_drivers,
         _signal,
         _ledger,
-        _workers,
+        check_workers,
         _disk,
         _workloads,
         _meters,

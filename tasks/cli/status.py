@@ -25,10 +25,10 @@ def status(run_id: str | None, *, as_json: bool) -> None:
 
 
 def print_status(seen: dict[str, Any]) -> None:
-    """Print a view's verdict and its run's figures, below a notice if a signal is down."""
-    for notice in [*seen["beside"], *filter(None, [seen["notice"]])]:
-        click.secho(notice, fg="yellow")
+    """Print a view's verdict and its run's figures, below what is wrong beside the run."""
+    print_notices(seen)
     click.echo(click.style(seen["verdict"], bold=True))
+    click.echo(f"Drivers      {seen['drivers']['line']}")
     current = seen["run"]
     if current is None:
         return
@@ -37,3 +37,11 @@ def print_status(seen: dict[str, Any]) -> None:
     if current["uncounted_gco2eq"] > 0:
         spent = show_mass(current["uncounted_gco2eq"])
         click.echo(f"In no model  {spent} of work that was spent all the same")
+
+
+def print_notices(seen: dict[str, Any], *, of_other_runs: bool = True) -> None:
+    """Print what is wrong beside the run that a view shows, and that its verdict does not say."""
+    others = seen["beside"] if of_other_runs else []
+    drivers = [each for each in seen["drivers"]["sentences"] if each != seen["verdict"]]
+    for notice in [*drivers, *others, *filter(None, [seen["notice"]])]:
+        click.secho(notice, fg="yellow")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from typing import Any
 
-from celery import signals
+import redis
+from celery import bootsteps, signals
 
 from common import settings
+from tasks.app import app
 from tasks.coordinator.coordinator import coordinator
-from tasks.messaging.broker import check_reachable
+from tasks.messaging.broker import check_reachable, connect
+from tasks.messaging.drivers import sign
 from tasks.messaging.queues import private_keys, queue, send
 
 
@@ -27,6 +31,7 @@ def prepare(instance: Any, conf: Any, queues: list[str]) -> None:
     if instance.hostname.startswith("celery@"):
         instance.hostname = instance.hostname.replace("celery@", "coordinator@", 1)
     check_reachable(here.broker)
+    sign(here.broker, queues)  # it takes seconds from here until it is connected
     here.ledger.close()
     import tasks.coordinator.advice  # noqa: PLC0415 - the coordinator alone loads these, torch included
     import tasks.coordinator.carbon  # noqa: PLC0415
@@ -34,8 +39,37 @@ def prepare(instance: Any, conf: Any, queues: list[str]) -> None:
 
     # A child must not share its parent's connections.
     coordinator.cache_clear()
+    SignStep.names, SignStep.broker = queues, connect(settings.load())
+    app.steps["consumer"].add(SignStep)
     signals.worker_process_init.connect(_warm_up, weak=False)
     signals.worker_ready.connect(_first_tick, weak=False)
+
+
+class SignStep(bootsteps.StartStopStep):
+    """Leaves a sign of life for each queue that the worker serves, while it is connected."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+    names: Sequence[str]
+    broker: redis.Redis
+
+    def __init__(self, consumer: Any, **_: Any) -> None:
+        del consumer
+        self._timer: Any = None
+
+    def start(self, consumer: Any) -> None:
+        """Leave a sign now, and from now on."""
+        self._sign()
+        period_s = settings.load().heartbeat_s
+        self._timer = consumer.timer.call_repeatedly(period_s, self._sign, priority=10)
+
+    def stop(self, consumer: Any) -> None:  # noqa: ARG002 - the signature of a bootstep
+        """Leave no more: the connection is lost or the worker ends."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _sign(self) -> None:
+        sign(self.broker, self.names)
 
 
 def _warm_up(**_: Any) -> None:

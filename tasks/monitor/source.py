@@ -21,6 +21,7 @@ from scheduler.status.exports import exported_model
 from scheduler.status.summary import summary
 from scheduler.status.view import view
 from scheduler.status.which_run import find_run
+from tasks.messaging.drivers import DriverWatch
 from tasks.monitor.expected_rounds import ExpectedRounds
 from tasks.monitor.totals import client_totals, run_totals
 from tasks.monitor.zone_forecasts import ZoneForecasts, outlook
@@ -46,6 +47,7 @@ class LedgerSource:
         self._file: tuple[int, int] | None = None
         self._forecasts: ZoneForecasts | None = None
         self._expected = ExpectedRounds()
+        self._drivers = DriverWatch()
 
     def latest_seq(self) -> int:
         """Return the number of the ledger's last event.
@@ -77,6 +79,7 @@ class LedgerSource:
             clock=settings.clock,
             threshold=settings.threshold_gco2eq_per_kwh,
             ceiling=settings.ceiling_gco2eq_per_kwh,
+            drivers=self._drivers.look(settings),
         )
         for row in seen["clients"]:
             row.update(client_totals(state.clients[row["client"]].totals))

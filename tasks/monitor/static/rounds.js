@@ -5,6 +5,7 @@ import { showAgenda } from "./agenda.js";
 import { showCards, showParts } from "./cards.js";
 import { redrawComparison } from "./compare.js";
 import { byId, keyed, known, make, put } from "./dom.js";
+import { showDrivers } from "./drivers.js";
 import * as format from "./format.js";
 import { GramChart } from "./gram_chart.js";
 import { IntensityChart } from "./intensity_chart.js";
@@ -141,7 +142,7 @@ function show(message) {
   view = { ...message, ...Object.fromEntries(lists) };
   receivedAt = performance.now();
   page.classList.remove("stale");
-  live("live", "Live");
+  live(...showDrivers(view.drivers));
   const clients = () => showClients(view, advised);
   for (const part of [showHead, tick, showNotice, showCards, showCharts, showAgenda, clients, showRounds]) part(view);
   if (advised && byId("advice").hidden) choose(advised);

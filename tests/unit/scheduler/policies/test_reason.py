@@ -13,8 +13,8 @@ FALLING = site("a", 400.0, 200.0, energy_wh=0.01)
 
 def test_a_wait_names_the_better_hours_and_what_the_best_saves():
     assert explain(ask(FALLING, rounds_left=1, hours_left=2.0).because) == (
-        "waits: 1 of the next 2 hours are cleaner for the clients that are due, and 1 are "
-        "needed; the best begins in 1 h and saves at least 2 mgCO2eq"
+        "waits: 1 of the next 2 hours is cleaner for the clients that are due, and the rounds "
+        "left need 1; the best begins in 1 h and saves at least 2 mgCO2eq"
     )
 
 
@@ -24,8 +24,8 @@ def test_a_wait_that_the_ledger_keeps_names_the_time():
         "hours_needed": 16.7, "saves_gco2eq": 1.2,
     }  # fmt: skip
     assert explain(because, best_at=datetime(2026, 7, 6, 9, tzinfo=UTC)) == (
-        "waits: 21 of the next 48 hours are cleaner for the clients that are due, and 17 are "
-        "needed; the best begins at Mon 09:00 UTC and saves at least 1.2 gCO2eq"
+        "waits: 21 of the next 48 hours are cleaner for the clients that are due, and the rounds "
+        "left need 17; the best begins at Mon 09:00 UTC and saves at least 1.2 gCO2eq"
     )
 
 
@@ -34,7 +34,7 @@ def test_a_wait_that_the_ledger_keeps_names_the_time():
     [
         ({"rounds_left": 1, "hours_left": 1.0}, "need all the time that is left"),
         ({}, "the run has no time limit"),
-        ({"rounds_left": 1, "number": 10}, "rounds left, this one included, 1"),
+        ({"rounds_left": 1, "number": 10}, "rounds left, this one included: 1"),
     ],
 )
 def test_a_round_held_now_says_why(fields, says):
@@ -44,15 +44,15 @@ def test_a_round_held_now_says_why(fields, says):
 def test_a_round_in_one_of_the_best_hours_says_so():
     rising = site("a", 200.0, 400.0)
     assert explain(ask(rising, rounds_left=1, hours_left=2.0).because) == (
-        "0 of the next 2 hours are cleaner for the clients that are due, and 1 are needed, so "
-        "this one is used"
+        "0 of the next 2 hours are cleaner for the clients that are due, and the rounds left need "
+        "1, so this one is used"
     )
 
 
 def test_spent_patience_is_named():
     late = site("a", 400.0, 200.0, waited_h=90.0)
     because = ask(late, rounds_left=1, hours_left=2.0, past=rounds("b", *[()] * 119)).because
-    assert explain(because) == "1 of the invited clients have waited longer than the patience"
+    assert explain(because) == "1 of the invited clients has waited longer than the patience"
 
 
 def test_a_note_names_what_an_update_emits_and_its_reservation_price():

@@ -98,7 +98,7 @@ def test_it_waits_while_gates_are_expected_to_be_closed():
     wait = found[1]
     assert (wait.start - NOON, wait.end - NOON) == (HOUR, 3 * HOUR)
     assert wait.waiting == "too_few"
-    assert why(wait, told.state.runs["r"]).startswith("waits: fewer clients are eligible")
+    assert why(wait, told.state.runs["r"]).startswith("waits: fewer clients can train")
 
 
 def test_grams_are_those_of_the_hour_and_run_now_those_of_no_wait():

@@ -307,7 +307,7 @@ def test_the_verdict_of_an_invited_client_names_gate_score_and_emissions():
     made = plan(situation(*some(2)), policy="score")
     sentence = why(made.verdicts[0])
     assert sentence == (
-        "open: 50 gCO2eq/kWh is at or below the threshold of 200; drawn with score 0.50, "
+        "open: 50 gCO2eq/kWh is at or below the threshold of 200; invited: score 0.50, "
         "about 100 mgCO2eq an update"
     )
 

@@ -74,7 +74,8 @@ def test_a_round_that_waits_for_its_policy_or_because_of_it_says_so():
     told.tell(waiting, run="r", number=1)
     assert said(told) == (
         "The policy fairwind waits: 21 of the next 48 hours are cleaner for the clients that are "
-        "due, and 17 are needed; the best begins at Mon 09:00 UTC and saves at least 1.2 gCO2eq."
+        "due, and the rounds left need 17; the best begins at Mon 09:00 UTC and saves at least "
+        "1.2 gCO2eq."
     )
 
 

@@ -102,5 +102,5 @@ def test_a_plan_for_now_says_why_the_policy_waits(ledger, monkeypatch):
     write(ledger, told)
     said = CliRunner().invoke(fairwind, ["plan", "--run", "r"]).output
     assert (
-        "No round would start: 1 clients have no excess energy and 0 are on the blocklist." in said
+        "A round due now would wait: clients without excess energy: 1, on the blocklist: 0." in said
     )

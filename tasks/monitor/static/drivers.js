@@ -1,0 +1,39 @@
+// The drivers: whether coordinator, beat and Redis run, when they were last seen, and what starts them.
+
+import { byId, keyed, known, make, put } from "./dom.js";
+import { duration } from "./format.js";
+
+const LIVE = { running: ["live", "Live"], unreachable: ["error", "Redis does not answer"], unknown: ["", "Not live"] };
+
+/** Show each driver, and return the dot and the word for the whole: green only if all of them run. */
+export function showDrivers(drivers) {
+  const level = drivers?.level ?? "unknown";
+  const each = level === "unknown" ? [] : [...drivers.each, { driver: "redis", state: drivers.fault ? "silent" : "running" }];
+  byId("drivers").hidden = !each.length;
+  keyed(byId("drivers"), each, (driver) => driver.driver, () => {
+    const item = make("li");
+    item.append(make("i", "driver-dot"), make("span"), make("code"));
+    return item;
+  }, (item, driver) => {
+    const isMissing = ["silent", "never_seen"].includes(driver.state);
+    item.dataset.state = isMissing ? "missing" : driver.state;
+    put(item.children[1], text(driver));
+    put(item.children[2], isMissing && driver.command ? driver.command : "");
+  });
+  return LIVE[level] ?? ["late", missing(drivers)];
+}
+
+const NAMES = { coordinator: "Coordinator", beat: "Beat", redis: "Redis" };
+
+function text({ driver, state, silent_s: silent }) {
+  const name = NAMES[driver];
+  if (driver === "redis") return `${name} ${state === "running" ? "answers" : "does not answer"}`;
+  if (state === "silent" && known(silent)) return `${name} last seen ${duration(silent)} ago. Start:`;
+  if (state === "never_seen") return `${name} not running. Start:`;
+  return `${name} ${state === "running" ? "running" : "unknown"}`;
+}
+
+function missing(drivers) {
+  const names = drivers.each.filter((each) => each.state !== "running").map((each) => NAMES[each.driver]);
+  return `${names.join(" and ")} not running`;
+}
