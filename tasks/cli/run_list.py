@@ -30,14 +30,16 @@ class Column(NamedTuple):
     falling: bool = False
 
 
-def _show_avoided(row: Row) -> str:
+def show_avoided_grams(row: Row) -> str:
+    """Return what a run avoided, without the delay."""
     avoided, share = row["avoided_gco2eq"], row["avoided_share"]
     if avoided is None or share is None:
         return "unknown"
     return f"{show_share(share)} = {show_mass(avoided)}"
 
 
-def _show_rounds(row: Row) -> str:
+def show_rounds(row: Row) -> str:
+    """Return how many rounds of how many are closed."""
     return f"{row['rounds_done']}/{row['rounds_total'] or '-'}"
 
 
@@ -46,10 +48,10 @@ COLUMNS: Mapping[str, Column] = {
     "workload": Column("workload", lambda row: str(row["workload"])),
     "policy": Column("policy", lambda row: str(row["policy"])),
     "state": Column("status", lambda row: str(row["status"])),
-    "rounds": Column("rounds_done", _show_rounds, falling=True),
+    "rounds": Column("rounds_done", show_rounds, falling=True),
     "metric": Column("best", lambda row: show_score({**row, "value": row["best"]}), falling=True),
     "emitted": Column("emitted_gco2eq", lambda row: show_mass(row["emitted_gco2eq"])),
-    "avoided": Column("avoided_gco2eq", _show_avoided, falling=True),
+    "avoided": Column("avoided_gco2eq", show_avoided_grams, falling=True),
 }
 """In their order, named as `--sort` takes them. *metric* is the score of the best version."""
 
