@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from scheduler.status.comparison import Comparison, Point, Trajectory
 from scheduler.status.milestones import milestones
 
@@ -34,10 +32,8 @@ def rows(found: Comparison, steps: int = 5) -> list[tuple[float, int | None, int
 
 
 def test_levels_go_from_the_worst_start_to_the_best_score():
-    found = comparison((0.1, 0.3, 0.2, 0.5), (0.2, 0.4), level=0.4)
-    assert rows(found) == [
-        (0.1, 1, 1), (pytest.approx(0.2), 2, 1), (pytest.approx(0.3), 2, 2), (0.4, 4, 2), (0.5, 4, None),
-    ]  # fmt: skip
+    found = comparison((0.25, 0.5, 0.375, 1.0), (0.5, 0.75), level=0.75)
+    assert rows(found, 4) == [(0.25, 1, 1), (0.5, 2, 1), (0.75, 4, 2), (1.0, 4, None)]
 
 
 def test_of_a_loss_the_smaller_is_the_better():
