@@ -13,6 +13,24 @@ _SHARED: list[structlog.typing.Processor] = [
     structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True),
 ]
 
+_NOISY = (
+    "celery.app.trace",
+    "celery.worker.strategy",
+    "celery.worker.control",
+    "celery.worker.consumer.gossip",
+    "celery.worker.consumer.mingle",
+)
+"""Loggers of Celery that report each task by its UUID, twice, and each other worker."""
+
+
+def _as_sentence(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Show an event that brings a `sentence` by it: what a site's administrator reads."""
+    if "sentence" in event:
+        event["event"] = event.pop("sentence")
+    return event
+
 
 class _OneLineForConnections(logging.Filter):
     """Reports in one line that a server is away; a traceback of the library would add nothing."""
@@ -57,6 +75,7 @@ def configure(level: str | int = "INFO") -> None:
             foreign_pre_chain=_SHARED,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _as_sentence,
                 structlog.dev.ConsoleRenderer(
                     colors=sys.stderr.isatty(),
                     exception_formatter=structlog.dev.plain_traceback,
@@ -68,9 +87,8 @@ def configure(level: str | int = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # Celery logs twice per task what our own events log once.
-    logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
-    logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

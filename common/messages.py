@@ -64,10 +64,15 @@ class Assignment(Message):
 
 
 class Reason(Message):
-    """Why something was not done: a code for machines, a sentence for people, its numbers."""
+    """Why something was not done: a code for machines and a text for people.
+
+    `not_before` is when a site that declined expects to accept again, on the grid clock; `None` if
+    it does not know.
+    """
 
     code: str = Field(max_length=40)
     text: str = Field(max_length=600)
+    not_before: AwareDatetime | None = None
 
 
 EnergyQuality = Literal["measured", "shared", "modelled", "constant"]
@@ -163,7 +168,8 @@ class Heartbeat(Message):
     """What a site's worker reports every few seconds. Never an event of the ledger.
 
     `ready` is false while the worker still loads; `busy` names the assignment in work as
-    ``run/round``; `incarnation` changes with every start.
+    ``run/round``; `paused` says that the site's administrator paused it; `incarnation` changes with
+    every start.
     """
 
     client: str = Field(pattern=NAME_PATTERN)
@@ -172,4 +178,5 @@ class Heartbeat(Message):
     pid: int
     at: AwareDatetime
     ready: bool = True
+    paused: bool = False
     busy: str | None = None

@@ -46,6 +46,9 @@ for _scheme in REDIS_SCHEMES:
 if _flower := find_spec("flowerconfig"):
     os.environ.setdefault("FLOWER_CONF", str(_flower.origin))
 
+# Celery's own default shows warnings alone: nothing of what a worker does.
+os.environ.setdefault("CELERY_WORKER_LOGLEVEL", "INFO")
+
 app = _make_app()
 
 

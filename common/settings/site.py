@@ -22,6 +22,20 @@ class SiteSettings(BaseSettings):
         default=(), description="client ids among which the shipped workloads split their data"
     )
     threads: int = Field(default=1, ge=1, description="torch threads of one process")
+    nice: int = Field(
+        default=0, ge=0, le=19, description="how far training yields to other processes; 19: most"
+    )
+    gpu: str = Field(
+        default="auto",
+        pattern=r"^(auto|none|[\w-]+(,[\w-]+)*)$",
+        description="GPUs that training may use: none, 0 or 0,1 or a UUID; auto: what CUDA offers",
+    )
+    site_max_training_s: float | None = Field(
+        default=None, gt=0, description="this site stops a training after this long"
+    )
+    site_max_mb_per_day: float | None = Field(
+        default=None, ge=0, description="this site sends at most so much of updates in a UTC day"
+    )
     site_ceiling_gco2eq_per_kwh: float | None = Field(
         default=None, ge=0, description="this site declines work above this intensity"
     )

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from common.messages import Reason
 from common.units import J_PER_WH
 from scheduler.accounting.totals import Totals
 from scheduler.federation.accepted import Accepted
@@ -24,6 +25,8 @@ class Client:
 
     Attributes:
         num_examples: At most this many examples count; `None` if it enrolled without a limit.
+        paused: Whether its site's administrator paused it.
+        decline: Why its site last declined, if it also said until when; `None` otherwise.
         gate_recorded_at: When its gate was last recorded, on the grid clock.
         waiting_since: On the grid clock: when its gate closed or it last trained, if later.
         energy_per_update_wh, latency_s, train_s, utility: Moving averages over its accepted
@@ -45,6 +48,8 @@ class Client:
     incarnation: str | None = None
     host: str | None = None
     alive: bool = False
+    paused: bool = False
+    decline: Reason | None = None
     gate: Gate | None = None
     gate_recorded_at: datetime | None = None
     waiting_since: datetime | None = None

@@ -55,6 +55,7 @@ class Run:
     `due_at` is when the next round is due, `baseline_at` when the same work would have been there
     without waiting for clean power; both on the grid clock. `totals` sums its bookings, `work`
     those of each client. `grid_page` names, once it is over, what the archive keeps of its grids.
+    `too_long` are the clients whose site stopped a training at the longest time that it allows.
     `last_value` is the score of the newest version that has one, which round `last_scored` made.
     `failures` counts each client's failures since it last delivered or restarted; `problems` keeps,
     by client, its newest assignment that brought no update. `pauses` are in order.
@@ -80,6 +81,7 @@ class Run:
     grid_page: str | None = None
     failures: dict[str, int] = field(default_factory=dict)
     problems: dict[str, Problem] = field(default_factory=dict)
+    too_long: set[str] = field(default_factory=set)
     last_planned_seq: int = 0
     waiting: RunWaiting | None = None
     blocked: Blocked | None = None

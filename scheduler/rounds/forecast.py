@@ -122,7 +122,8 @@ def copied(state: Federation, run: Run) -> tuple[Federation, Run]:
     ours = replace(
         run, closed=closed, totals=replace(run.totals), failures=dict(run.failures),
         work={client: replace(sums) for client, sums in run.work.items()},
-        problems=dict(run.problems), scored_here=True, waiting=None, blocked=None,
+        problems=dict(run.problems), too_long=set(run.too_long), scored_here=True, waiting=None,
+        blocked=None,
     )  # fmt: skip
     if run.open_round is not None:
         cohort = {c: replace(part) for c, part in run.open_round.cohort.items() if c in clients}

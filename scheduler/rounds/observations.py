@@ -11,13 +11,19 @@ from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation
 from scheduler.gate.gate import Gate
 from scheduler.ledger.event import Draft
-from scheduler.ledger.events import ClientJoined, ClientSilent, GridRead
+from scheduler.ledger.events import (
+    ClientJoined,
+    ClientPaused,
+    ClientResumed,
+    ClientSilent,
+    GridRead,
+)
 
 _RECORDED_DAILY = timedelta(days=1)
 
 
 def heartbeat_events(clients: Mapping[str, Client], beats: Mapping[str, Heartbeat]) -> list[Draft]:
-    """Return who joined with a new incarnation, and who has fallen silent."""
+    """Return who joined with a new incarnation, who has fallen silent, and who was paused."""
     drafts = []
     for client in clients.values():
         beat = beats.get(client.id)
@@ -26,6 +32,9 @@ def heartbeat_events(clients: Mapping[str, Client], beats: Mapping[str, Heartbea
         elif beat and not (client.alive and client.incarnation == beat.incarnation):
             joined = ClientJoined(incarnation=beat.incarnation, host=beat.host, pid=beat.pid)
             drafts.append(Draft(joined, client=client.id))
+        if beat and beat.paused != client.paused:
+            paused = ClientPaused() if beat.paused else ClientResumed()
+            drafts.append(Draft(paused, client=client.id))
     return drafts
 
 

@@ -12,6 +12,12 @@ MAX_FAILURES = 3
 """A client whose last three assignments of a run failed is left out until its worker restarts."""
 
 
+def declines(client: Client, now: datetime) -> bool:
+    """Return whether a client's site has declined until a time that has not come."""
+    until = client.decline.not_before if client.decline else None
+    return until is not None and now < until
+
+
 def part_code(
     client: Client, part: AssignmentState, so_far: Round, now: datetime
 ) -> Literal["in_round", "failed", "declined"] | None:

@@ -25,7 +25,7 @@ from scheduler.policies.reason import Because
 from scheduler.policies.selection_context import PastRound, SelectionContext
 from scheduler.policies.selection_result import WEIGHT_SPAN, SelectionResult
 from scheduler.selection.client_table import ClientTable, Floats, Ints
-from scheduler.selection.eligibility import MAX_FAILURES, part_code
+from scheduler.selection.eligibility import MAX_FAILURES, declines, part_code
 from scheduler.selection.score import intensities, score_fleet
 from scheduler.selection.verdict import VERDICTS, Verdict, Verdicts, why
 
@@ -74,6 +74,7 @@ class Situation:
             another family than the federation's.
         busy: Clients with an open assignment, of whichever run.
         failures: Consecutive failures in this run, by client id.
+        too_long: Clients whose site stopped a training of this run, because it took too long.
         spent_gco2eq: What the run has emitted so far.
         past: The run's closed rounds, oldest first.
         forecasts: By zone, intensities hour by hour, the running one first, as far as the policy
@@ -93,6 +94,7 @@ class Situation:
     forecasts: Mapping[str, tuple[float, ...]]
     weights: Mapping[str, float]
     hours_left: float | None = None
+    too_long: Collection[str] = frozenset()
 
 
 def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Round | None) -> Plan:
@@ -231,12 +233,16 @@ def _codes(table: ClientTable, situation: Situation, so_far: Round | None) -> In
     codes = np.array([_OF_GATE[gate.state if gate else None] for gate in gates], dtype=np.int64)
     failing = [c for c, failed in situation.failures.items() if failed >= MAX_FAILURES]
     codes[table.find(failing)] = VERDICTS.index("failing")
+    codes[table.find(situation.too_long)] = VERDICTS.index("too_long")
     codes[table.find(situation.busy)] = VERDICTS.index("busy")
     if so_far is not None:
         for place in table.find(so_far.cohort):
             client = table.clients[place]
             code = part_code(client, so_far.cohort[client.id], so_far, situation.now)
             codes[place] = codes[place] if code is None else VERDICTS.index(code)
+    declining = [c.id for c in table.clients if declines(c, situation.now)]
+    codes[table.find(declining)] = VERDICTS.index("declined")
+    codes[table.find(c.id for c in table.clients if c.paused)] = VERDICTS.index("paused")
     codes[~table.alive] = VERDICTS.index("silent")
     return codes
 

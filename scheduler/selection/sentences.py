@@ -9,7 +9,11 @@ SENTENCES: Mapping[str, str] = {
     "busy": "it still works on another assignment; it can be invited afterwards",
     "failing": "its last three assignments failed; read the site's log and restart its worker",
     "failed": "its training failed in this round; read the site's log and restart its worker",
-    "declined": "it declined; it can be invited again when this hour of the grid is over",
+    "declined": "it declined; it is invited again when this hour of the grid, or the time that its "
+    "site gave, is over",
+    "too_long": "its training of this run took longer than its site allows; start a run of fewer "
+    "epochs, or raise FAIRWIND_SITE_MAX_TRAINING_S there and restart its worker",
+    "paused": "its administrator paused it; to go on, at the site: fairwind site resume",
     "in_round": "it already takes part in this round",
     "gate_unknown": "the carbon intensity of its zone is unknown, and unknown is not clean",
     "over_budget": "what is left of the run's budget does not cover this round",

@@ -41,6 +41,7 @@ def make_situation(
         readings={client.id: readings[client.zone] for client in clients},
         busy=frozenset(part.client for part in state.open_assignments()),
         failures=run.failures if run else {},
+        too_long=run.too_long if run else frozenset(),
         spent_gco2eq=run.spent_gco2eq if run else 0.0,
         past=run.closed if run else (),
         forecasts={zone: grid.ahead(zone, now, hours) for zone in zones if hours},

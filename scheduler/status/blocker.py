@@ -17,14 +17,18 @@ from scheduler.federation.round import AssignmentState
 from scheduler.federation.run import Run
 from scheduler.gate.gate import Gate
 from scheduler.gate.sentence import explain
-from scheduler.selection.eligibility import MAX_FAILURES, part_code
+from scheduler.selection.eligibility import MAX_FAILURES, declines, part_code
+from scheduler.selection.sentences import SENTENCES
 
 BlockerCode = Literal[
-    "silent", "failing", "failed", "declined", "gate_unknown", "busy", "gate_closed", "in_round"
-]
+    "silent", "paused", "failing", "too_long", "failed", "declined", "gate_unknown", "busy",
+    "gate_closed", "in_round",
+]  # fmt: skip
 """Verdict codes that keep a client from being invited, the most pressing first."""
 
-PRESSING: tuple[BlockerCode, ...] = ("silent", "failing", "failed", "declined", "gate_unknown")
+PRESSING: tuple[BlockerCode, ...] = (
+    "silent", "paused", "failing", "too_long", "failed", "declined", "gate_unknown",
+)  # fmt: skip
 """Those that somebody can do something about, or should know of."""
 
 
@@ -94,6 +98,8 @@ def _blocker(
             else "its worker has never been started"
         )
         return Blocker(client.id, "silent", clause, f"celery -A tasks worker -Q client.{client.id}")
+    if client.paused:
+        return Blocker(client.id, "paused", SENTENCES["paused"])
     round_ = run.open_round if run else None
     part = round_.cohort.get(client.id) if round_ else None
     if run is not None and round_ is not None and part is not None:
@@ -104,6 +110,10 @@ def _blocker(
         return Blocker(client.id, "busy", f"it works for the run {busy} until it has answered")
     if run is not None and run.failures.get(client.id, 0) >= MAX_FAILURES:
         return _failing(client, run)
+    if run is not None and client.id in run.too_long:
+        return Blocker(client.id, "too_long", SENTENCES["too_long"])
+    if declines(client, now):
+        return Blocker(client.id, "declined", f"it declined{because(client.decline)}")
     return _of_gate(client, gate)
 
 

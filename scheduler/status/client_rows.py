@@ -70,6 +70,8 @@ def _state(client: Client, run: Run | None, blocker: Blocker | None, now: dateti
     part = round_.cohort.get(client.id) if round_ else None
     if part is not None and part.status == "open":
         return "training"
+    if client.paused:
+        return "paused"
     # What became of an invitation is shown as long as it matters: a decline, for its hour.
     is_stale = round_ is not None and now > round_.valid_until
     if part is not None and not (part.status in ("declined", "given_up") and is_stale):

@@ -85,11 +85,14 @@ def shown(names: Sequence[str]) -> str:
 
 
 _ORDER: tuple[BlockerCode, ...] = (
-    "failing", "failed", "declined", "silent", "gate_unknown", "busy", "gate_closed",
+    "failing", "too_long", "failed", "declined", "paused", "silent", "gate_unknown", "busy",
+    "gate_closed",
 )  # fmt: skip
 
 _MANY: Mapping[BlockerCode, str] = {
     "silent": "their workers are not running",
+    "paused": "their administrators paused them; to go on, at each site: fairwind site resume",
+    "too_long": "their training takes longer than their sites allow",
     "failing": "their last assignments failed; `fairwind clients` shows why",
     "failed": "their training failed; `fairwind clients` shows why",
     "declined": "they declined; `fairwind clients` shows why",

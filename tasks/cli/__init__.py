@@ -25,6 +25,7 @@ VERBS = {
     "advice": Verb("tasks.cli.advice:advice", "Show what a client could do to emit less."),
     "report": Verb("tasks.cli.report:report", "Report energy and emissions, for an auditor."),
     "ledger": Verb("tasks.cli.ledgers:ledger", "Read, verify and replay the ledger."),
+    "site": Verb("tasks.cli.site:site", "Look at a site or pause it, at the site itself."),
     "settings": Verb("tasks.cli.checks:settings", "List every setting, its value and its source."),
     "check": Verb("tasks.cli.checks:check", "Check this machine for what would go wrong."),
 }  # fmt: skip

@@ -6,18 +6,23 @@ from functools import singledispatch
 from typing import Any
 
 from common.log import get_logger
-from common.units import show_mass
+from common.units import show_energy, show_mass
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import (
     AssignmentDeclined,
     AssignmentFailed,
+    AssignmentGivenUp,
     AssignmentReissued,
+    ClientJoined,
     Payload,
     RoundClosed,
     RoundEvaluated,
     RoundPlanned,
     RunBlocked,
     RunEnded,
+    RunOpened,
+    SignalFellBack,
+    SignalRecovered,
     UpdateRefused,
 )
 
@@ -26,9 +31,18 @@ _log = get_logger(__name__)
 _SHOWN = 20
 """So many of a cohort are named; the ledger has all."""
 
-_LEVELS = {"run.blocked": "error", "assignment.reissued": "warning", "update.refused": "warning"}
+_LEVELS = {
+    "run.blocked": "error",
+    "assignment.given_up": "warning",
+    "assignment.reissued": "warning",
+    "client.silent": "warning",
+    "signal.fell_back": "warning",
+    "update.refused": "warning",
+    "update.accepted": "debug",
+}
+"""Kinds that are worth more or less than *info*; a round's line counts its updates together."""
 
-_SILENT = ("client.", "gate.", "grid.", "round.committed", "run.waiting")
+_SILENT = ("gate.", "grid.", "round.committed", "run.waiting")
 """Kinds that are left to the ledger: there are many, and they say little one by one."""
 
 
@@ -55,12 +69,23 @@ def _(planned: RoundPlanned) -> dict[str, Any]:
 
 @fields.register
 def _(closed: RoundClosed) -> dict[str, Any]:
-    return {"version": closed.version[:12], "emitted": show_mass(closed.gco2eq)}
+    run_now = closed.baseline_gco2eq
+    return {
+        "energy": show_energy(closed.energy_wh),
+        "emitted": show_mass(closed.gco2eq),
+        "run_now": "unknown" if run_now is None else show_mass(run_now),
+        "version": closed.version[:12],
+    }
 
 
 @fields.register
 def _(evaluated: RoundEvaluated) -> dict[str, Any]:
     return dict(evaluated.metrics)
+
+
+@fields.register
+def _(opened: RunOpened) -> dict[str, Any]:
+    return {"parameters": opened.num_params, "version": opened.version[:12]}
 
 
 @fields.register
@@ -71,6 +96,31 @@ def _(ended: RunEnded) -> dict[str, Any]:
 @fields.register
 def _(blocked: RunBlocked) -> dict[str, Any]:
     return {"step": blocked.step, "reason": blocked.text}
+
+
+@fields.register
+def _(joined: ClientJoined) -> dict[str, Any]:
+    return {"host": joined.host, "pid": joined.pid}
+
+
+@fields.register
+def _(fell_back: SignalFellBack) -> dict[str, Any]:
+    return {
+        "zone": fell_back.zone,
+        "expected": fell_back.expected,
+        "active": fell_back.active_source or "none",
+        "reason": fell_back.why,
+    }
+
+
+@fields.register
+def _(recovered: SignalRecovered) -> dict[str, Any]:
+    return {"zone": recovered.zone, "active": recovered.active_source}
+
+
+@fields.register
+def _(given_up: AssignmentGivenUp) -> dict[str, Any]:
+    return {"reason": given_up.code}
 
 
 @fields.register

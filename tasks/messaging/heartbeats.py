@@ -6,7 +6,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import psutil
 import redis
@@ -36,11 +36,27 @@ return 1
 class HeartbeatSender:
     """Sends the heartbeats of one worker: a key in Redis that expires unless it is renewed."""
 
-    def __init__(self, broker: redis.Redis, settings: Settings, client: str) -> None:
+    def __init__(
+        self,
+        broker: redis.Redis,
+        settings: Settings,
+        client: str,
+        *,
+        is_paused: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Prepare to send heartbeats; none is sent yet.
+
+        Args:
+            broker: Where they go.
+            settings: For how long one holds.
+            client: Whose worker this is.
+            is_paused: Returns whether the site's administrator has paused it, at each heartbeat.
+        """
         self._broker = broker
         self._swap = broker.register_script(_SWAP)
         self._ttl_s = max(1, round(settings.silent_after_s))
         self._last = b""
+        self._is_paused = is_paused
         self.client = client
         self.incarnation = uuid.uuid4().hex
 
@@ -91,7 +107,7 @@ class HeartbeatSender:
         """Return a heartbeat of this worker as of now."""
         return Heartbeat(
             client=self.client, incarnation=self.incarnation, host=socket.gethostname(),
-            pid=os.getpid(), at=wall_now(), ready=ready, busy=busy,
+            pid=os.getpid(), at=wall_now(), ready=ready, busy=busy, paused=self._is_paused(),
         )  # fmt: skip
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from time import perf_counter
 from typing import TypeVar
 
 from common.clock import wall_now
-from common.errors import FairwindError, TransportError, describe
+from common.errors import FairwindError
 from common.failpoints import failpoint
 from common.files import file_sha256
 from common.log import get_logger
-from common.messages import Assignment, BlobRef, Reason, Receipt, Timings, update_key
+from common.messages import Assignment, BlobRef, Outcome, Reason, Receipt, Timings, update_key
 from common.settings import Settings
 from models.energy import make_meter
 from models.serialization import parse_state, write_state
@@ -23,12 +22,27 @@ from models.training import Trainer
 from models.update import State
 from models.workload import load_workload
 from tasks.messaging.transport import Transport, fetch
+from tasks.site.journal import Answered, Begun, Entry, Journal, Sent, answered
 from tasks.site.outbox import Outbox
-from tasks.site.site_policy import declined
+from tasks.site.receipts import (
+    ReceiptMaker,
+    finite,
+    finite_ones,
+    kept_back,
+    waited_before,
+    why_failed,
+)
+from tasks.site.sentence import describe_answer
+from tasks.site.site_files import SiteFiles, held
+from tasks.site.site_policy import SiteState, declined, over_daily
+from tasks.site.time_limit import TimeIsUp, time_limit
 
 _log = get_logger(__name__)
 
 Result = TypeVar("Result")
+
+_LOOK_BACK = timedelta(days=31)
+"""How far back the size of a workload's last update is looked for."""
 
 Progress = Callable[[int, int, float], None]
 """Called after every epoch with epochs done, epochs in all and mean loss."""
@@ -45,6 +59,8 @@ class Executor:
         self._settings = settings
         self._transport = transport
         self._outbox = Outbox(settings.folder / "outbox" / client)
+        self._files = SiteFiles(settings, client)
+        self._journal = Journal(self._files.folder)
         self._trainers: dict[str, Trainer] = {}
         self._meter = make_meter(settings)
 
@@ -65,40 +81,104 @@ class Executor:
         """
         kept = self._outbox.answer_to(assignment)
         if kept is None:
-            kept = self._work(assignment, progress)
+            with held(self._files.task):
+                kept = self._work(assignment, progress)
             failpoint("site.kept")
-        if kept.outcome != "trained":
+        update = kept.update
+        if update is not None and (reason := self._over_daily(update.nbytes)):
+            kept = kept_back(kept, reason).model_copy(update={"attempt": assignment.attempt})
+        self._note(answered(assignment, kept, update.nbytes if update else None))
+        if kept.update is None:
             return kept
-        begun = time.perf_counter()
-        assert kept.update is not None  # noqa: S101 - a trained receipt has one, for the type checker
-        self._transport.put(kept.update.key, self._outbox.update, kept.update.sha256)
-        timings = kept.timings.model_copy(update={"push_s": time.perf_counter() - begun})
+        return self._sent(assignment, kept, kept.update)
+
+    def _sent(self, assignment: Assignment, kept: Receipt, update: BlobRef) -> Receipt:
+        """Put an update into the transport, once the journal says so, and return its receipt."""
+        begun, now = perf_counter(), wall_now()
+        # Not `_note`: what leaves is on record first, or does not leave.
+        self._journal.append(
+            Sent(at=now, run=kept.run, round=kept.round, nbytes=update.nbytes, sha256=update.sha256)
+        )
+        self._transport.put(update.key, self._outbox.update, update.sha256)
+        timings = kept.timings.model_copy(update={"push_s": perf_counter() - begun})
         return kept.model_copy(
             update={"attempt": assignment.attempt, "timings": timings, "sent_at": wall_now()}
         )
 
     def _work(self, assignment: Assignment, progress: Progress) -> Receipt:
         started = wall_now()
-        waited = _waited(assignment, started)
-        receipts = _ReceiptMaker(assignment, self._incarnation, started)
-        reason = declined(self._settings, assignment, assignment.clock.at(started))
+        waited = waited_before(assignment, started)
+        receipts = ReceiptMaker(assignment, self._incarnation, started)
+        reason = declined(self._settings, assignment, started, site=self._state(assignment))
         if reason is not None:
             return receipts.of("declined", reason=reason)
+        self._note(
+            Begun(
+                at=started,
+                run=assignment.run,
+                round=assignment.round,
+                attempt=assignment.attempt,
+                workload=assignment.workload,
+            )
+        )
         work = self._evaluate if assignment.evaluates else self._train
         try:
             with self._meter:
                 done = work(assignment, waited, progress)
-        except Exception as error:  # noqa: BLE001 - any failure must reach the coordinator
-            reason = _why_failed(error)
-            _log.error(
-                "assignment.failed", round=_name(assignment), reason=reason.text,
-                exc_info=error.__cause__ if isinstance(error, FairwindError) else error,
-            )  # fmt: skip
-            return receipts.of("failed", reason=reason, energy=self._meter.energy)
-        receipt = receipts.of(energy=self._meter.energy, **done)
+        except (Exception, TimeIsUp) as error:  # noqa: BLE001 - any failure must reach the coordinator
+            # What was interrupted anywhere is not trusted: it is loaded again for the next task.
+            if isinstance(error, TimeIsUp):
+                self._trainers.pop(assignment.workload, None)
+            return self._failed(assignment, receipts, error)
+        outcome: Outcome = "evaluated" if assignment.evaluates else "trained"
+        receipt = receipts.of(outcome, energy=self._meter.energy, **done)
         if receipt.outcome == "trained":
             self._outbox.keep(assignment, receipt)
         return receipt
+
+    def _failed(
+        self, assignment: Assignment, receipts: ReceiptMaker, error: BaseException
+    ) -> Receipt:
+        """Return the receipt of work that failed, and log why, with the workload's traceback."""
+        reason = why_failed(error, self._settings.site_max_training_s)
+        receipt = receipts.of("failed", reason=reason, energy=self._meter.energy)
+        cause = error.__cause__ if isinstance(error, FairwindError) else error
+        _log.error(
+            "assignment.failed",
+            sentence=describe_answer(receipt, assignment.intensity_gco2eq_per_kwh),
+            exc_info=None if isinstance(error, TimeIsUp) else cause,
+        )
+        return receipt
+
+    def _state(self, assignment: Assignment) -> SiteState:
+        """Return what the site knows of itself before it decides on an assignment."""
+        paused_since = self._files.paused_since
+        if self._settings.site_max_mb_per_day is None:
+            return SiteState(paused_since)
+        now = wall_now()
+        entries = self._journal.read(since=now - _LOOK_BACK)
+        sizes = [
+            entry.update_nbytes for entry in entries
+            if isinstance(entry, Answered) and entry.workload == assignment.workload
+            and entry.update_nbytes is not None
+        ]  # fmt: skip
+        expected = sizes[-1] if sizes else assignment.model.nbytes
+        return SiteState(paused_since, _sent_today(entries, now), expected)
+
+    def _over_daily(self, nbytes: int) -> Reason | None:
+        """Return why an update that is there may not be sent today; `None` if it may."""
+        if self._settings.site_max_mb_per_day is None:
+            return None
+        now = wall_now()
+        sent = _sent_today(self._journal.read(since=now), now)
+        return over_daily(self._settings, now, SiteState(None, sent, nbytes))
+
+    def _note(self, entry: Entry) -> None:
+        """Write to the journal; a full disk must not keep an answer from the coordinator."""
+        try:
+            self._journal.append(entry)
+        except OSError as error:
+            _log.warning("journal.not_written", kind=entry.kind, reason=str(error))
 
     def _train(
         self, assignment: Assignment, waited: Timings, progress: Progress
@@ -113,9 +193,9 @@ class Executor:
         )  # fmt: skip
         self._outbox.keep_update(lambda path: write_state(result.delta, path))
         return {
-            "outcome": "trained", "update": self._describe(assignment), "timings": timings,
-            "num_examples": result.num_examples, "loss": _finite(result.loss),
-            "utility": _finite(result.utility), "metrics": _finite_ones(result.metrics),
+            "update": self._describe(assignment), "timings": timings,
+            "num_examples": result.num_examples, "loss": finite(result.loss),
+            "utility": finite(result.utility), "metrics": finite_ones(result.metrics),
             "num_held_out": result.num_held_out,
         }  # fmt: skip
 
@@ -125,7 +205,7 @@ class Executor:
             assignment, waited, lambda trainer, base: trainer.score(base)
         )
         return {
-            "outcome": "evaluated", "timings": timings, "metrics": _finite_ones(metrics),
+            "timings": timings, "metrics": finite_ones(metrics),
             "num_held_out": num_held_out,
         }  # fmt: skip
 
@@ -133,11 +213,12 @@ class Executor:
         self, assignment: Assignment, waited: Timings, work: Callable[[Trainer, State], Result]
     ) -> tuple[Result, Timings]:
         """Pull the model, let the workload's trainer work on it, and time both."""
-        begun = time.perf_counter()
+        begun = perf_counter()
         base = parse_state(fetch(self._transport, assignment.model))
-        pulled = time.perf_counter()
-        result = work(self._trainer(assignment.workload), base)
-        took = {"pull_s": pulled - begun, "train_s": time.perf_counter() - pulled}
+        pulled = perf_counter()
+        with time_limit(self._settings.site_max_training_s):
+            result = work(self._trainer(assignment.workload), base)
+        took = {"pull_s": pulled - begun, "train_s": perf_counter() - pulled}
         return result, waited.model_copy(update=took)
 
     def _trainer(self, workload: str) -> Trainer:
@@ -155,46 +236,9 @@ class Executor:
         )
 
 
-class _ReceiptMaker:
-    """The parts of a receipt that are known before the training ends."""
-
-    def __init__(self, assignment: Assignment, incarnation: str, started: datetime) -> None:
-        self._assignment = assignment
-        self._incarnation = incarnation
-        self._started = started
-
-    def of(self, outcome: object, **more: object) -> Receipt:
-        a, now = self._assignment, wall_now()
-        fields: dict[str, object] = {
-            "run": a.run, "round": a.round, "client": a.client, "attempt": a.attempt,
-            "outcome": outcome, "started_at": self._started, "ended_at": now, "sent_at": now,
-            "incarnation": self._incarnation, **more,
-        }  # fmt: skip
-        return Receipt.model_validate(fields)
-
-
-def _waited(assignment: Assignment, started: datetime) -> Timings:
-    """Return what passed between issue and start: before the assignment was sent, and after."""
-    dispatch_s = (assignment.sent_at - assignment.issued_at).total_seconds()
-    queue_s = (started - assignment.sent_at).total_seconds()
-    return Timings(dispatch_s=max(0.0, dispatch_s), queue_s=max(0.0, queue_s))
-
-
-def _why_failed(error: Exception) -> Reason:
-    if isinstance(error, TransportError):
-        return Reason(code="model_missing", text=str(error)[:600])
-    if isinstance(error, FairwindError):
-        return Reason(code="workload_failed", text=str(error)[:600])
-    return Reason(code="site_failed", text=describe(error)[:600])
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _finite_ones(metrics: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in metrics.items() if math.isfinite(value)}
-
-
-def _name(assignment: Assignment) -> str:
-    return f"{assignment.run}/{assignment.round}"
+def _sent_today(entries: Sequence[Entry], now: datetime) -> int:
+    """Return the bytes of updates sent since midnight UTC."""
+    midnight = datetime.combine(now.astimezone(UTC), time(), UTC)
+    return sum(
+        entry.nbytes for entry in entries if isinstance(entry, Sent) and entry.at >= midnight
+    )

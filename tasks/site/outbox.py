@@ -21,7 +21,6 @@ class Outbox:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def update(self) -> Path:
@@ -30,12 +29,18 @@ class Outbox:
 
     def answer_to(self, assignment: Assignment) -> Receipt | None:
         """Return the receipt already written for this round, if there is one."""
-        try:
-            answer = _StoredAnswer.model_validate_json(self._receipt.read_bytes())
-        except (FileNotFoundError, ValidationError):
+        answer = self.last()
+        if answer is None:
             return None
         same = _work(answer.assignment) == _work(assignment)
         return answer.receipt if same and self._holds(answer.receipt.update) else None
+
+    def last(self) -> StoredAnswer | None:
+        """Return the last answer; `None` if there is none, or it was cut off while written."""
+        try:
+            return StoredAnswer.model_validate_json(self._receipt.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
 
     def _holds(self, ref: BlobRef | None) -> bool:
         """Return whether the update's bytes are whole: they are not synced, and power may fail."""
@@ -43,7 +48,7 @@ class Outbox:
 
     def keep(self, assignment: Assignment, receipt: Receipt) -> None:
         """Replace the last answer. The update's bytes must be there already."""
-        answer = _StoredAnswer(assignment=assignment, receipt=receipt)
+        answer = StoredAnswer(assignment=assignment, receipt=receipt)
         partial = self._receipt.with_suffix(".part")
         partial.write_text(answer.model_dump_json())
         partial.replace(self._receipt)
@@ -54,6 +59,7 @@ class Outbox:
         They are not synced: that costs as much as training, a killed process loses nothing by it,
         and after a power failure the same bytes are trained again.
         """
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._receipt.unlink(missing_ok=True)
         partial = self.update.with_suffix(".part")
         write(partial)
@@ -64,7 +70,7 @@ class Outbox:
         return self._folder / "receipt.json"
 
 
-class _StoredAnswer(Message):
+class StoredAnswer(Message):
     """What a trained receipt answers, and the receipt."""
 
     assignment: Assignment

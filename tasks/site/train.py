@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import Any
 
 import redis
+import torch
 from kombu.exceptions import OperationalError
 
 from common import settings
@@ -18,6 +20,7 @@ from tasks.app import app
 from tasks.messaging.queues import queue, send
 from tasks.messaging.transport import make_transport
 from tasks.site.executor import Executor
+from tasks.site.sentence import describe_answer
 
 _log = get_logger(__name__)
 
@@ -27,7 +30,13 @@ _sites: dict[str, Executor] = {}
 def start_site(client: str, incarnation: str) -> None:
     """Make this process ready to train for a client: torch loaded, threads fixed, site built."""
     ours = settings.load()
+    yield_to_others(ours.nice)
     warm_up(ours.threads)
+    if ours.gpu not in {"auto", "none"} and not torch.cuda.is_available():
+        _log.warning(
+            "gpu.not_usable", gpu=ours.gpu, consequence="training runs on the processor",
+            remedy="check FAIRWIND_GPU, the driver and that torch was built for CUDA",
+        )  # fmt: skip
     site = _sites[client] = Executor(client, incarnation, ours, make_transport(ours))
     site.warm_up()
 
@@ -51,10 +60,15 @@ def train(self: Any, assignment: Assignment) -> None:
         # The answer is in the outbox: it is offered again when the assignment is.
         _log.warning("receipt.not_sent", run=assignment.run, reason=str(error))
         return
-    _log.info(
-        f"assignment.{receipt.outcome}", run=receipt.run, round=receipt.round,
-        reason=receipt.reason.text if receipt.reason else None,
-    )  # fmt: skip
+    if receipt.outcome != "failed":  # the executor has logged that, with its cause
+        sentence = describe_answer(receipt, assignment.intensity_gco2eq_per_kwh)
+        _log.info(f"assignment.{receipt.outcome}", sentence=sentence)
+
+
+def yield_to_others(nice: int) -> None:
+    """Lower the priority of this process to a niceness, or leave it where it is lower already."""
+    now = os.getpriority(os.PRIO_PROCESS, 0)
+    os.setpriority(os.PRIO_PROCESS, 0, max(now, nice))
 
 
 def show(receipt: Receipt) -> str:

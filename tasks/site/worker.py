@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -17,7 +18,9 @@ from tasks.app import app
 from tasks.messaging.broker import check_reachable, connect
 from tasks.messaging.heartbeats import HeartbeatSender
 from tasks.messaging.queues import client_queue, private_keys, queue, send
+from tasks.site.site_files import SiteFiles
 from tasks.site.site_policy import check_windows
+from tasks.site.worker_state import WorkerState
 
 _log = get_logger(__name__)
 
@@ -45,15 +48,23 @@ def prepare(instance: Any, conf: Any, client: str) -> None:
     check_windows(ours.site_windows)
     broker = connect(ours)
     check_reachable(broker)
-    heartbeats = HeartbeatStep.heartbeats = HeartbeatSender(broker, ours, client)
+    files = SiteFiles(ours, client)
+    heartbeats = HeartbeatStep.heartbeats = HeartbeatSender(
+        broker, ours, client, is_paused=lambda: files.paused_since is not None
+    )
     heartbeats.claim()
     app.steps["consumer"].add(HeartbeatStep)
+    lock = WorkerState.announce(ours, files)
+    if ours.gpu != "auto":  # before torch looks for GPUs, and as the energy meter reads it
+        os.environ["CUDA_VISIBLE_DEVICES"] = "" if ours.gpu == "none" else ours.gpu
     import tasks.site.advice  # noqa: F401, PLC0415 - a task of sites alone
     from tasks.site.train import start_site  # noqa: PLC0415 - loads torch, in a site's process alone
 
     heartbeats.renew(None, ready=False)  # loading torch takes seconds
 
     def start_child(**_: Any) -> None:
+        if lock is not None:  # a child that outlives its worker must not look like it
+            os.close(lock)
         start_site(client, heartbeats.incarnation)
 
     signals.worker_process_init.connect(start_child, weak=False)

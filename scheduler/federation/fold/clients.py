@@ -10,6 +10,8 @@ from scheduler.ledger.event import Event
 from scheduler.ledger.events import (
     ClientEnrolled,
     ClientJoined,
+    ClientPaused,
+    ClientResumed,
     ClientRetired,
     ClientSilent,
     GateChanged,
@@ -34,14 +36,25 @@ def _client_retired(_: ClientRetired, event: Event, state: Federation) -> None:
 def _client_joined(joined: ClientJoined, event: Event, state: Federation) -> None:
     client = state.clients[event.client]
     client.incarnation, client.host = joined.incarnation, joined.host
-    client.alive = True
+    client.alive, client.decline = True, None
     for run in state.active_runs():
         run.failures.pop(event.client, None)
+        run.too_long.discard(event.client)
 
 
 @change.register
 def _client_silent(_: ClientSilent, event: Event, state: Federation) -> None:
     state.clients[event.client].alive = False
+
+
+@change.register
+def _client_paused(_: ClientPaused, event: Event, state: Federation) -> None:
+    state.clients[event.client].paused = True
+
+
+@change.register
+def _client_resumed(_: ClientResumed, event: Event, state: Federation) -> None:
+    state.clients[event.client].paused = False
 
 
 @change.register

@@ -60,12 +60,18 @@ def _assignment_evaluated(evaluated: AssignmentEvaluated, event: Event, state: F
 @change.register
 def _assignment_declined(declined: AssignmentDeclined, event: Event, state: Federation) -> None:
     _settle(state, event, declined.work, "declined")
+    reason = declined.work.reason
+    holds = reason is not None and reason.not_before is not None
+    state.clients[event.client].decline = reason if holds else None
 
 
 @change.register
 def _assignment_failed(failed: AssignmentFailed, event: Event, state: Federation) -> None:
     _settle(state, event, failed.work, "failed")
     _count_failure(state, event)
+    reason = failed.work.reason
+    if reason is not None and reason.code == "too_long":
+        state.runs[event.run].too_long.add(event.client)
 
 
 @change.register

@@ -13,6 +13,8 @@ from scheduler.ledger.events.base import Because, Payload
 from scheduler.ledger.events.client import (
     ClientEnrolled,
     ClientJoined,
+    ClientPaused,
+    ClientResumed,
     ClientRetired,
     ClientSilent,
 )
@@ -73,6 +75,8 @@ __all__ = [
     "Because",
     "ClientEnrolled",
     "ClientJoined",
+    "ClientPaused",
+    "ClientResumed",
     "ClientRetired",
     "ClientSilent",
     "EndReason",
@@ -118,6 +122,8 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         ClientRetired,
         ClientJoined,
         ClientSilent,
+        ClientPaused,
+        ClientResumed,
         GateChanged,
         GridRead,
         GridCaughtUp,

@@ -49,3 +49,15 @@ class ClientSilent(Payload):
     """A client's worker has stopped sending heartbeats."""
 
     kind: ClassVar[str] = "client.silent"
+
+
+class ClientPaused(Payload):
+    """A site's administrator has paused it; it declines work until it is resumed."""
+
+    kind: ClassVar[str] = "client.paused"
+
+
+class ClientResumed(Payload):
+    """A site's administrator has resumed it."""
+
+    kind: ClassVar[str] = "client.resumed"

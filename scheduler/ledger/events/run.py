@@ -21,6 +21,8 @@ VerdictCode = Literal[
     "declined",
     "in_round",
     "over_budget",
+    "paused",
+    "too_long",
 ]
 """Why one client is or is not invited. The ledger keeps these: add to them, never rename one."""
 

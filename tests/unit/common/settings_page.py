@@ -35,6 +35,7 @@ UNITS = {
     "per_hour": "requests/h",
     "kgco2eq": "kgCO2eq",
     "lifetime_h": "h",
+    "mb_per_day": "MB/day",
     "bytes": "bytes",
     "min": "min, grid clock",
     "h": "h, grid clock",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from common.messages import Timings
+from common.messages import Reason, Timings
 from scheduler.federation.federation import Federation, SignalState
 from scheduler.federation.fold import apply
 from scheduler.federation.fold.change import change
@@ -14,6 +14,8 @@ from scheduler.ledger.events import (
     PAYLOADS,
     AssignmentFailed,
     AssignmentReissued,
+    ClientPaused,
+    ClientResumed,
     ClientRetired,
     ClientSilent,
     Payload,
@@ -273,6 +275,36 @@ def test_failures_in_a_row_are_counted_until_an_update_or_a_new_worker():
     told.tell(AssignmentReissued(attempt=1, code="lost"), run="r", number=1, client="b")
     told.answer("b")
     assert run.failures == {}
+
+
+def test_a_decline_holds_until_the_time_that_the_site_gave_or_a_new_worker():
+    told = under_way()
+    client = told.state.clients["a"]
+    outside = Reason(code="outside_site_windows", text="-", not_before=told.now + HOUR)
+    told.answer("a", outcome="declined", reason=outside)
+    assert client.decline == outside
+    assert (client.reliability, told.state.runs["r"].failures) == (1.0, {})
+    told.join("a", "i2")
+    assert client.decline is None
+
+
+def test_a_training_that_took_too_long_is_remembered_until_a_new_worker():
+    told = under_way()
+    run = told.state.runs["r"]
+    told.answer("a", outcome="failed", reason=Reason(code="too_long", text="-"))
+    told.answer("b", outcome="failed", reason=Reason(code="site_failed", text="-"))
+    assert run.too_long == {"a"}
+    told.join("a", "i2")
+    assert run.too_long == set()
+
+
+def test_a_client_is_paused_until_it_is_resumed():
+    told = Story("a")
+    told.tell(ClientPaused(), client="a")
+    told.join("a", "i2")
+    assert told.state.clients["a"].paused
+    told.tell(ClientResumed(), client="a")
+    assert not told.state.clients["a"].paused
 
 
 def test_being_lost_too_often_counts_as_a_failure_but_being_too_slow_does_not():

@@ -111,6 +111,29 @@ def test_busy_silent_and_failing_clients_are_left_out():
     }
 
 
+def test_a_paused_client_is_left_out_and_the_sentence_says_how_to_go_on():
+    made = plan(situation(*some(2), client("resting", paused=True)))
+    assert codes(made) == {"c0": "invited", "c1": "invited", "resting": "paused"}
+    (resting,) = [verdict for verdict in made.verdicts if verdict.client == "resting"]
+    assert why(resting) == (
+        "its administrator paused it; to go on, at the site: fairwind site resume"
+    )
+
+
+def test_a_client_that_declined_until_a_time_is_left_out_until_then():
+    over, not_over = (
+        Reason(code="outside_site_windows", text="-", not_before=at) for at in (NOON, NOON + HOUR)
+    )
+    later, now = client("later", decline=not_over), client("now", decline=over)
+    made = plan(situation(*some(2), later, now))
+    assert codes(made) == {"c0": "invited", "c1": "invited", "later": "declined", "now": "invited"}
+
+
+def test_a_client_whose_site_stopped_its_training_is_left_out():
+    made = plan(situation(*some(2), client("slow"), too_long={"slow"}))
+    assert codes(made) == {"c0": "invited", "c1": "invited", "slow": "too_long"}
+
+
 def test_over_selection_invites_more_and_aims_at_the_cohort():
     made = plan(situation(*some(20)), cohort=5, over_selection=0.3)
     assert (len(made.cohort), made.target) == (7, 5)  # 5 * 1.3 = 6.5, rounded up

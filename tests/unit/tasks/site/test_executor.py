@@ -1,6 +1,9 @@
 """A site decides for itself what it will not do, and says what the rest has cost."""
 
+import os
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,10 @@ from models.version import initial_version
 from models.workload import load_workload
 from tasks.messaging.transport import make_transport
 from tasks.site.executor import Executor
-from tasks.site.site_policy import declined
+from tasks.site.journal import Answered, Begun, Journal, Sent
+from tasks.site.site_history import tasks_of
+from tasks.site.site_policy import SiteState, declined
+from tasks.site.train import yield_to_others
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -97,7 +103,8 @@ def test_windows_are_read_from_the_environment(monkeypatch):
     assert declined(Settings(), assignment(), NOON) is None
     reason = declined(Settings(), assignment(), NOON + timedelta(hours=2))
     assert reason is not None
-    assert reason.text == "This site trains within 22:00-06:00, 12:00-13:00 UTC, and it is 14:00."
+    assert reason.text == "outside its hours 22:00-06:00, 12:00-13:00 UTC; it is 14:00"
+    assert reason.not_before == NOON + timedelta(hours=10)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +130,52 @@ def test_a_window_and_the_rest_of_the_day_are_the_whole_day(minute, start, span)
     assert one != other
     assert one == ((minute - start) % 1440 < span)
     assert code(at, site_windows=(window, rest)) is None
+
+
+def test_a_window_is_checked_against_the_sites_own_clock():
+    ahead = GridClock(wall_start=NOON, grid_start=NOON + timedelta(hours=12))
+    tricked = {"clock": ahead, "valid_until": NOON + timedelta(days=9)}
+    assert code(NOON, tricked, site_windows=("22:00-06:00",)) == "outside_site_windows"
+
+
+@given(minute=st.integers(0, 1439), start=st.integers(0, 1439), span=st.integers(1, 1439))
+def test_a_site_outside_its_hours_names_the_time_at_which_they_begin(minute, start, span):
+    end = (start + span) % 1440
+    window = f"{start // 60:02}:{start % 60:02}-{end // 60:02}:{end % 60:02}"
+    at = MIDNIGHT + timedelta(minutes=minute, seconds=7)
+    reason = declined(Settings(site_windows=(window,)), assignment(), at)
+    if reason is not None:
+        assert reason.not_before is not None
+        assert at < reason.not_before < at + timedelta(days=1)
+        assert reason.not_before.hour * 60 + reason.not_before.minute == start
+        tomorrow = {"valid_until": NOON + timedelta(days=9)}
+        assert code(reason.not_before, tomorrow, site_windows=(window,)) is None
+
+
+def test_a_paused_site_declines_whatever_it_is_asked():
+    reason = declined(Settings(), assignment(), NOON, site=SiteState(paused_since=MIDNIGHT))
+    assert reason is not None
+    assert (reason.code, reason.not_before) == ("paused", None)
+    assert reason.text == "paused by its administrator since 2026-07-08 00:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("sent", "update", "expected"),
+    [
+        (0, 1_000_000, None),
+        (600_000, 400_000, None),
+        (600_000, 400_001, "over_daily_mb"),
+        (0, 1_000_001, "over_daily_mb"),
+    ],
+)
+def test_a_site_sends_no_more_a_day_than_its_limit(sent, update, expected):
+    ours, site = Settings(site_max_mb_per_day=1), SiteState(None, sent, update)
+    reason = declined(ours, assignment(), NOON, site=site)
+    assert (reason.code if reason else None) == expected
+    if reason is not None:
+        assert reason.not_before == MIDNIGHT + timedelta(days=1)
+    # A score of the pulled model sends no update.
+    assert declined(ours, assignment(evaluates=True), NOON, site=site) is None
 
 
 @pytest.fixture
@@ -161,6 +214,102 @@ def test_a_receipt_says_what_the_work_used_and_how_long_the_site_had_waited(site
     assert 0 < energy.energy_wh <= seconds / 24
     assert energy.idle_s is not None
     assert energy.idle_wh == pytest.approx(energy.idle_s * 10 * 1.5 / 3600)
+
+
+def journal(site: Executor) -> list[Begun | Answered | Sent]:
+    return Journal(site._settings.folder / "site" / "a").read(since=wall_now())
+
+
+def test_what_leaves_is_in_the_journal_before_it_leaves(site, tmp_path):
+    receipt = work(site, tmp_path / "model")
+    begun, answered, sent = journal(site)
+    assert isinstance(begun, Begun)
+    assert isinstance(answered, Answered)
+    assert isinstance(sent, Sent)
+    assert begun.at == answered.started_at == receipt.started_at
+    assert answered.energy == receipt.energy
+    assert receipt.update is not None
+    assert (sent.nbytes, sent.sha256) == (receipt.update.nbytes, receipt.update.sha256)
+    (task,) = tasks_of(journal(site))
+    assert task.energy_wh is not None
+    assert task.gco2eq == pytest.approx(task.energy_wh * 0.150)
+
+
+def test_an_answer_from_the_outbox_is_sent_again_but_is_the_same_work(site, tmp_path):
+    first, second = (work(site, tmp_path / "model", attempt=attempt) for attempt in (0, 1))
+    assert first.started_at == second.started_at
+    (task,) = tasks_of(journal(site))
+    assert first.update is not None
+    assert task.sent_nbytes == 2 * first.update.nbytes
+
+
+def test_nothing_leaves_where_it_cannot_be_recorded(site, tmp_path):
+    folder = site._settings.folder / "site" / "a"
+    folder.mkdir(parents=True)
+    (folder / f"{wall_now():%Y-%m}.jsonl").mkdir()  # even root cannot append to a folder
+    with pytest.raises(OSError, match="directory"):
+        work(site, tmp_path / "model")
+    assert not (tmp_path / "wire" / "update.a.r.1").exists()
+
+
+def limited(site: Executor, **limits: float) -> Executor:
+    ours = site._settings.model_copy(update=limits)
+    return Executor("a", "second", ours, make_transport(ours))
+
+
+def test_an_update_that_is_larger_than_expected_is_kept_back(site, tmp_path):
+    small = limited(site, site_max_mb_per_day=0.0001)
+    receipt = work(small, tmp_path / "model")
+    assert receipt.outcome == "declined"
+    assert receipt.energy is None, "the model's size alone says that it is too much"
+    # The same again where the last update of this workload is thought to have been small.
+    ended = {"started_at": NOON, "ended_at": NOON, "energy": None, "reason": None}
+    Journal(small._settings.folder / "site" / "a").append(
+        Answered(
+            run="q", round=1, attempt=0, workload="breast_cancer", outcome="trained",
+            intensity_gco2eq_per_kwh=None, update_nbytes=10, **ended,
+        )
+    )  # fmt: skip
+    receipt = work(small, tmp_path / "model")
+    assert (receipt.outcome, receipt.update) == ("declined", None)
+    assert receipt.energy is not None
+    assert receipt.reason is not None
+    assert receipt.reason.code == "over_daily_mb"
+    assert not (tmp_path / "wire" / "update.a.r.1").exists()
+    assert [entry for entry in journal(small) if isinstance(entry, Sent)] == []
+
+
+def test_what_was_sent_today_counts_against_tomorrow_no_more(site, tmp_path):
+    receipt = work(site, tmp_path / "model")
+    assert receipt.update is not None
+    once_and_a_half = limited(site, site_max_mb_per_day=1.5 * receipt.update.nbytes / 1e6)
+    again = work(once_and_a_half, tmp_path / "model", round=2)
+    assert again.reason is not None
+    assert again.reason.code == "over_daily_mb"
+
+
+def test_a_training_is_stopped_at_the_sites_longest_time_and_the_next_is_whole(site, tmp_path):
+    short = limited(site, site_max_training_s=0.3)
+    endless = Hyperparameters(epochs=10_000)
+    receipt = work(short, tmp_path / "model", hyperparameters=endless)
+    assert (receipt.outcome, receipt.update) == ("failed", None)
+    assert receipt.reason is not None
+    assert receipt.reason.code == "too_long"
+    assert receipt.reason.text == "stopped after 0.3 s, the longest training that this site allows"
+    assert receipt.energy is not None
+    after = work(limited(site, site_max_training_s=60.0), tmp_path / "model")
+    fresh = work(site, tmp_path / "model", round=1, attempt=1)
+    assert after.update is not None
+    assert fresh.update is not None
+    assert after.update.sha256 == fresh.update.sha256
+
+
+def test_a_site_yields_to_others_and_never_takes_back_what_it_yielded():
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as other:
+        before = other.submit(os.getpriority, os.PRIO_PROCESS, 0).result()
+        for nice, expected in ((before + 3, before + 3), (before, before + 3)):
+            other.submit(yield_to_others, nice).result()
+            assert other.submit(os.getpriority, os.PRIO_PROCESS, 0).result() == expected
 
 
 def test_work_that_failed_says_what_it_used(site, tmp_path):

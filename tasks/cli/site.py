@@ -1,0 +1,216 @@
+"""Commands of a site's administrator: they read and write the site's own files, and nothing else.
+
+They need neither ledger nor coordinator nor Redis, and load neither torch nor a database.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from dataclasses import fields
+from datetime import timedelta
+
+import click
+
+from common import settings as settings_
+from common.clock import wall_now
+from common.command_line.output import as_json, print_json, print_table
+from common.units import show_bytes, show_duration, show_energy, show_intensity, show_mass
+from tasks.site.egress import last_egress
+from tasks.site.journal import Journal
+from tasks.site.site_files import SiteFiles, find_client
+from tasks.site.site_history import SiteTotals, Task, as_row, tasks_of
+from tasks.site.site_status import INTENSITY_SOURCE, SiteStatus, site_status
+
+_REASONS = {
+    "paused": "paused",
+    "too_late": "came too late",
+    "above_site_ceiling": "above its ceiling",
+    "outside_site_windows": "outside its hours",
+    "over_daily_mb": "over its MB a day",
+    "too_long": "training took too long",
+    "model_missing": "the model was gone",
+    "workload_failed": "the workload failed",
+    "site_failed": "an error at the site",
+}
+"""Short words for the codes of a `Reason`."""
+
+of_client = click.option(
+    "--client", envvar="FAIRWIND_CLIENT", help="Which site, if FAIRWIND_HOME holds several."
+)
+
+
+@click.group()
+def site() -> None:
+    """Look at a site, or pause it, at the site: for its administrator."""
+
+
+@site.command()
+@of_client
+@as_json
+def status(client: str | None, *, as_json: bool) -> None:
+    """Show what the site does now, did today and this month, and its limits."""
+    ours = settings_.load()
+    seen = site_status(ours, find_client(ours, client), wall_now())
+    if as_json:
+        print_json(seen.to_dict())
+        return
+    click.secho(seen.sentence, bold=True)
+    click.echo()
+    _print_totals(seen)
+    click.echo()
+    _print_limits(seen)
+    click.echo(f"\nEmissions: energy times {INTENSITY_SOURCE}. Days and months are UTC.")
+
+
+@site.command()
+@of_client
+@click.option(
+    "--days", default=31, show_default=True, type=click.IntRange(1, 730), help="How far back."
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
+@as_json
+def history(client: str | None, *, days: int, as_csv: bool, as_json: bool) -> None:
+    """List what the site did, a task or a decline a row, the newest last."""
+    ours = settings_.load()
+    since = wall_now() - timedelta(days=days)
+    journal = Journal(SiteFiles(ours, find_client(ours, client)).folder)
+    tasks = [task for task in tasks_of(journal.read(since=since)) if task.at >= since]
+    if as_json:
+        print_json([as_row(task) for task in tasks])
+    elif as_csv:
+        writer = csv.DictWriter(sys.stdout, [field.name for field in fields(Task)])
+        writer.writeheader()
+        writer.writerows(as_row(task) for task in tasks)
+    elif tasks:
+        print_table(_COLUMNS, [_row(task) for task in tasks])
+    else:
+        click.echo(f"Nothing in the last {days} days.")
+
+
+@site.command()
+@of_client
+def pause(client: str | None) -> None:
+    """Pause the site: its worker declines new work until `resume`, also after a reboot."""
+    ours = settings_.load()
+    name = find_client(ours, client)
+    if not SiteFiles(ours, name).pause():
+        click.echo(f"{name} was paused already. To go on: fairwind site resume")
+        return
+    task = site_status(ours, name, wall_now()).task
+    busy = f" {task.run} round {task.round}, which is in work, is finished first." if task else ""
+    click.echo(f"{name} is paused and declines new work.{busy} To go on: fairwind site resume")
+
+
+@site.command()
+@of_client
+def resume(client: str | None) -> None:
+    """End a pause."""
+    ours = settings_.load()
+    name = find_client(ours, client)
+    ended = SiteFiles(ours, name).resume()
+    click.echo(f"{name} accepts work again." if ended else f"{name} was not paused.")
+
+
+@site.command()
+@of_client
+@as_json
+def egress(client: str | None, *, as_json: bool) -> None:
+    """Show what the last update was: size, hash, tensors, and the message beside it."""
+    ours = settings_.load()
+    left = last_egress(ours, find_client(ours, client))
+    if as_json:
+        print_json(left.to_dict())
+        return
+    when = f"{left.sent_at:%Y-%m-%d %H:%M:%S} UTC" if left.sent_at else "not yet"
+    about = f"{left.receipt.run} round {left.receipt.round}"
+    click.secho(f"The last update: {about}, {show_bytes(left.nbytes)}", bold=True)
+    for name, value in (("sent", when), ("file", left.path), ("sha256", left.sha256)):
+        click.echo(f"{name:<8}{value}")
+    values = sum(tensor.nbytes for tensor in left.tensors)
+    click.echo(
+        f"holds   {show_bytes(values)} of numbers in {len(left.tensors)} tensors, and "
+        f"{show_bytes(left.header_nbytes)} of their names and shapes\n"
+    )
+    rows = [
+        (
+            tensor.name,
+            tensor.dtype,
+            " x ".join(map(str, tensor.shape)) or "1",
+            show_bytes(tensor.nbytes),
+        )
+        for tensor in left.tensors
+    ]
+    print_table(["tensor", "type", "shape", "size"], rows)
+    click.echo("\nThe message beside it:")
+    print_json(left.receipt.model_dump(mode="json"))
+
+
+def _print_totals(seen: SiteStatus) -> None:
+    spans = (seen.today, seen.month)
+    rows = [
+        ["energy", *map(_energy, spans)],
+        ["emissions", *map(_emissions, spans)],
+        ["sent", *(show_bytes(span.sent_nbytes) for span in spans)],
+    ]
+    rows += [
+        [name, *(str(getattr(span, name)) for span in spans)]
+        for name in ("trained", "evaluated", "declined", "failed")
+    ]
+    in_work = 1 if seen.task else 0
+    rows.append(["cut short", *(str(max(0, span.unfinished - in_work)) for span in spans)])
+    print_table(["", "today", f"{seen.at:%B %Y}"], rows)
+    if reasons := seen.month.reasons:
+        listed = ", ".join(
+            f"{_REASONS.get(c, c.replace('_', ' '))} {n}" for c, n in reasons.items()
+        )
+        click.echo(f"Reasons this month: {listed}")
+
+
+def _print_limits(seen: SiteStatus) -> None:
+    limits = seen.limits
+    hours = f"{', '.join(limits.site_windows)} UTC" if limits.site_windows else "any"
+    last = f"; last known {show_intensity(seen.intensity[0])}" if seen.intensity else ""
+    ceiling = limits.site_ceiling_gco2eq_per_kwh
+    longest = limits.site_max_training_s
+    daily = limits.site_max_mb_per_day
+    rows = (
+        ("hours", f"{hours}; next {seen.opens_at:%H:%M}" if seen.opens_at else hours),
+        ("ceiling", f"{'none' if ceiling is None else show_intensity(ceiling)}{last}"),
+        ("training", "no limit" if longest is None else f"{show_duration(longest)} at most"),
+        ("sending", "no limit" if daily is None else f"{daily:g} MB a day at most"),
+        ("processor", f"{limits.threads} threads, nice {limits.nice}"),
+        ("GPU", {"auto": "what CUDA offers"}.get(limits.gpu, limits.gpu)),
+        ("workloads", ", ".join(limits.workloads)),
+    )
+    for name, value in rows:
+        click.echo(f"{name:<11}{value}")
+    if seen.worker is None:
+        click.echo("These limits are this shell's settings: no worker runs.")
+
+
+def _energy(span: SiteTotals) -> str:
+    unknown = f" and {span.unknown_energy} unknown" if span.unknown_energy else ""
+    return f"{show_energy(span.energy_wh)}{unknown}"
+
+
+def _emissions(span: SiteTotals) -> str:
+    if not span.unknown_intensity_wh:
+        return show_mass(span.gco2eq)
+    return f"{show_mass(span.gco2eq)} and unknown of {show_energy(span.unknown_intensity_wh)}"
+
+
+_COLUMNS = ("began", "run", "round", "outcome", "energy", "emissions", "sent", "took", "reason")
+
+
+def _row(task: Task) -> list[str]:
+    seconds = (task.ended_at - task.started_at).total_seconds() if task.ended_at else None
+    done_nothing = task.outcome == "declined" and task.energy_wh is None
+    blank = "" if done_nothing else "unknown"
+    return [
+        f"{task.started_at:%Y-%m-%d %H:%M}", task.run, str(task.round), task.outcome,
+        blank if task.energy_wh is None else show_energy(task.energy_wh),
+        blank if task.gco2eq is None else show_mass(task.gco2eq),
+        show_bytes(task.sent_nbytes) if task.sent_nbytes else "",
+        "" if seconds is None or done_nothing else show_duration(seconds), task.reason or "",
+    ]  # fmt: skip

@@ -1,0 +1,127 @@
+"""What a site does now, from its own files: neither ledger nor coordinator nor Redis is needed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, time
+
+from common.settings import Settings
+from common.units import show_duration
+from tasks.site.journal import Answered, Entry, Journal
+from tasks.site.site_files import SiteFiles, is_held
+from tasks.site.site_history import SiteTotals, Task, tasks_of, totals
+from tasks.site.site_policy import next_opening, within
+from tasks.site.worker_state import Limits, WorkerState
+
+INTENSITY_SOURCE = "the intensity of the site's grid that came with each assignment"
+"""What a site knows of its grid: the coordinator's reading when it sent the assignment."""
+
+
+@dataclass(frozen=True)
+class SiteStatus:
+    """What a site does now, did today (UTC) and this month, and which limits it keeps.
+
+    Attributes:
+        worker: The worker that runs; `None` if none does.
+        task: What is in work.
+        limits: The worker's; those of this process's settings if none runs.
+        opens_at: When its next window opens, on its grid clock; `None` if one is open or it has
+            none.
+        intensity: The last assignment's intensity, gCO2eq/kWh, and when that was answered.
+    """
+
+    client: str
+    at: datetime
+    worker: WorkerState | None
+    paused_since: datetime | None
+    task: Task | None
+    limits: Limits
+    opens_at: datetime | None
+    intensity: tuple[float, datetime] | None
+    today: SiteTotals
+    month: SiteTotals
+
+    @property
+    def state(self) -> str:
+        """One word: training, paused, idle, or that no worker runs."""
+        if self.worker is None:
+            return "not running"
+        if self.task is not None:
+            return "training"
+        return "idle" if self.paused_since is None else "paused"
+
+    @property
+    def sentence(self) -> str:
+        """What the site does now, and what to do about it where something is to be done."""
+        pause = self._pause()
+        if self.worker is None:
+            how = f"celery -A tasks worker --client {self.client}"
+            return f"The worker of {self.client} is not running. Start it: {how}.{pause}"
+        if self.task is not None:
+            since = self.task.started_at
+            took = show_duration((self.at - since).total_seconds())
+            what = f"{self.task.run} round {self.task.round}"
+            return f"{self.client} works on {what} since {since:%H:%M} UTC ({took}).{pause}"
+        if pause:
+            return pause.strip()
+        if self.opens_at is not None:
+            return f"{self.client} is idle: outside its hours until {self.opens_at:%H:%M} UTC."
+        return f"{self.client} is idle: it waits for an assignment."
+
+    def to_dict(self) -> dict[str, object]:
+        """Return all of it with names as in the journal, for scripts."""
+        figures = asdict(self)
+        return {
+            "client": self.client, "state": self.state, "sentence": self.sentence,
+            **{name: figures[name] for name in ("at", "paused_since", "task", "opens_at")},
+            "worker": None if self.worker is None else self.worker.model_dump(mode="json"),
+            "limits": self.limits.model_dump(mode="json"),
+            "intensity_gco2eq_per_kwh": self.intensity[0] if self.intensity else None,
+            "intensity_source": INTENSITY_SOURCE,
+            "today": figures["today"], "month": figures["month"],
+        }  # fmt: skip
+
+    def _pause(self) -> str:
+        if self.paused_since is None:
+            return ""
+        since = f"{self.paused_since:%Y-%m-%d %H:%M} UTC"
+        return f" {self.client} is paused since {since}. To go on: fairwind site resume"
+
+
+def site_status(settings: Settings, client: str, now: datetime) -> SiteStatus:
+    """Return the status of a client's site.
+
+    Args:
+        settings: Of this process; only its home counts while a worker runs.
+        client: Whose site.
+        now: On the wall clock.
+    """
+    files = SiteFiles(settings, client)
+    midnight = datetime.combine(now.astimezone(UTC), time(), UTC)
+    month = midnight.replace(day=1)
+    worker, in_work = WorkerState.running(files), is_held(files.task)
+    limits = worker.limits if worker else Limits.of(settings)
+    entries = Journal(files.folder).read(since=month)
+    grid_at, windows = limits.clock.at(now), limits.site_windows
+    return SiteStatus(
+        client=client, at=now, worker=worker, paused_since=files.paused_since,
+        task=_in_work(entries) if in_work else None, limits=limits,
+        opens_at=next_opening(windows, grid_at)
+        if windows and not within(windows, grid_at) else None,
+        intensity=_last_intensity(entries),
+        today=totals(entries, since=midnight), month=totals(entries, since=month),
+    )  # fmt: skip
+
+
+def _in_work(entries: list[Entry]) -> Task | None:
+    begun = [task for task in tasks_of(entries) if task.outcome == "unfinished"]
+    return begun[-1] if begun else None
+
+
+def _last_intensity(entries: list[Entry]) -> tuple[float, datetime] | None:
+    known = [
+        (entry.intensity_gco2eq_per_kwh, entry.ended_at)
+        for entry in entries
+        if isinstance(entry, Answered) and entry.intensity_gco2eq_per_kwh is not None
+    ]
+    return known[-1] if known else None
