@@ -91,15 +91,9 @@ def _blocker(
     client: Client, run: Run | None, *, gate: Gate | None, now: datetime, busy: str | None
 ) -> Blocker | None:
     """Return what keeps a client from being invited: what concerns its worker goes first."""
-    if not client.alive:
-        clause = (
-            "its worker is not running"
-            if client.incarnation
-            else "its worker has never been started"
-        )
-        return Blocker(client.id, "silent", clause, f"celery -A tasks worker -Q client.{client.id}")
-    if client.paused:
-        return Blocker(client.id, "paused", SENTENCES["paused"])
+    of_worker = _of_worker(client)
+    if of_worker is not None:
+        return of_worker
     round_ = run.open_round if run else None
     part = round_.cohort.get(client.id) if round_ else None
     if run is not None and round_ is not None and part is not None:
@@ -108,13 +102,30 @@ def _blocker(
             return _of_part(client, part, code)
     if busy is not None:
         return Blocker(client.id, "busy", f"it works for the run {busy} until it has answered")
+    return _of_past(client, run, now) or _of_gate(client, gate)
+
+
+def _of_worker(client: Client) -> Blocker | None:
+    """Return that a client's worker does not run, or is paused."""
+    if not client.alive:
+        clause = (
+            "its worker is not running"
+            if client.incarnation
+            else "its worker has never been started"
+        )
+        return Blocker(client.id, "silent", clause, f"celery -A tasks worker -Q client.{client.id}")
+    return Blocker(client.id, "paused", SENTENCES["paused"]) if client.paused else None
+
+
+def _of_past(client: Client, run: Run | None, now: datetime) -> Blocker | None:
+    """Return what a client's earlier answers rule out for a while."""
     if run is not None and run.failures.get(client.id, 0) >= MAX_FAILURES:
         return _failing(client, run)
     if run is not None and client.id in run.too_long:
         return Blocker(client.id, "too_long", SENTENCES["too_long"])
     if declines(client, now):
         return Blocker(client.id, "declined", f"it declined{because(client.decline)}")
-    return _of_gate(client, gate)
+    return None
 
 
 def _of_part(

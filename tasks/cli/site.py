@@ -174,12 +174,13 @@ def _print_limits(seen: SiteStatus) -> None:
     ceiling = limits.site_ceiling_gco2eq_per_kwh
     longest = limits.site_max_training_s
     daily = limits.site_max_mb_per_day
+    threads = "thread" if limits.threads == 1 else "threads"
     rows = (
         ("hours", f"{hours}; next {seen.opens_at:%H:%M}" if seen.opens_at else hours),
         ("ceiling", f"{'none' if ceiling is None else show_intensity(ceiling)}{last}"),
         ("training", "no limit" if longest is None else f"{show_duration(longest)} at most"),
         ("sending", "no limit" if daily is None else f"{daily:g} MB a day at most"),
-        ("processor", f"{limits.threads} threads, nice {limits.nice}"),
+        ("processor", f"{limits.threads} {threads}, nice {limits.nice}"),
         ("GPU", {"auto": "what CUDA offers"}.get(limits.gpu, limits.gpu)),
         ("workloads", ", ".join(limits.workloads)),
     )

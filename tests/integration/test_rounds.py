@@ -89,9 +89,7 @@ def test_a_site_above_its_own_ceiling_declines_and_the_ledger_says_why(fleet):
     reason = declined.work.reason
     assert reason is not None
     assert reason.code == "above_site_ceiling"
-    assert reason.text == (
-        "This site trains at 120 gCO2eq/kWh or below, and its grid is at 150 gCO2eq/kWh."
-    )
+    assert reason.text == "above its own ceiling of 120 gCO2eq/kWh: its grid is at 150 gCO2eq/kWh"
     assert "modest" not in fleet.run("own-ceiling").closed[0].cohort
 
 
