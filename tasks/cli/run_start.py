@@ -17,12 +17,12 @@ from scheduler.federation.opening import FederationLedger
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import RunStarted
 from scheduler.ledger.run_spec import RunSpec
-from tasks.cli.base import ledger_to_append, wake
+from scheduler.status.drivers import COMMANDS
+from tasks.cli.base import drivers_now, ledger_to_append, wake
 from tasks.cli.options import given, run_options
 from tasks.cli.run_file import change, make_spec, named, read_run
 
 _ANSWERS_WITHIN_S = 15.0
-_COORDINATOR = "celery -A tasks worker -Q coordinator,aggregation"
 
 
 @click.command()
@@ -73,34 +73,37 @@ def _named(spec: RunSpec, entries: dict[str, Any], state: Federation) -> RunSpec
 
 
 def _check_workload(ours: Settings, spec: RunSpec) -> bool:
-    """Let the coordinator check a run; return whether it answered.
-
-    Where none answers, the settings of this host decide.
+    """Let the coordinator check a run; return whether it answered. If not, this host decides.
 
     Raises:
         WorkloadError: If the run could not start.
     """
-    from tasks.coordinator.run_check import ask  # noqa: PLC0415 - loads celery, few commands need it
+    drivers, fault = drivers_now(), None
+    if not drivers.fault and not drivers.coordinator.is_missing:
+        from tasks.coordinator.run_check import ask  # noqa: PLC0415 - loads celery
 
-    fault = ask(ours, spec, patience_s=_ANSWERS_WITHIN_S)
-    if fault is not None:
-        if fault:
-            msg = f"No run was started, as the coordinator refused it. {fault}"
-            raise WorkloadError(msg)
-        return True
-    if spec.workload not in ours.workloads:
+        fault = ask(ours, spec, patience_s=_ANSWERS_WITHIN_S)
+    if fault:
+        msg = f"No run was started, as the coordinator refused it. {fault}"
+        raise WorkloadError(msg)
+    if fault is None:
+        _check_here(ours, spec.workload)
+    return fault is not None
+
+
+def _check_here(ours: Settings, workload: str) -> None:
+    if workload not in ours.workloads:
         msg = (
-            f"No run was started. {not_allowed(spec.workload, ours.workloads)} Or start the "
-            f"coordinator first, which has settings of its own: {_COORDINATOR}"
+            f"No run was started. {not_allowed(workload, ours.workloads)} Or start the "
+            f"coordinator first, which has settings of its own: {COMMANDS['coordinator']}"
         )
         raise WorkloadError(msg)
-    if not is_installed(spec.workload):
+    if not is_installed(workload):
         msg = (
-            f"No run was started: there is no module for the workload {spec.workload!r} here. "
+            f"No run was started: there is no module for the workload {workload!r} here. "
             "Install its package, or change to the folder that holds it."
         )
         raise WorkloadError(msg)
-    return False
 
 
 def _report_start(ledger: FederationLedger, run_id: str, *, within_s: float) -> None:
@@ -122,5 +125,5 @@ def _report_start(ledger: FederationLedger, run_id: str, *, within_s: float) -> 
         time.sleep(0.05)
     click.echo(
         f"{run_id} waits in the ledger, because no coordinator has answered. It begins when one "
-        f"runs: {_COORDINATOR}"
+        f"runs: {COMMANDS['coordinator']}"
     )
