@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
@@ -16,7 +17,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from common.clock import GridClock
+from common.clock import GridClock, wall_now
+from common.clock_start import begun_at
 from common.errors import SettingError
 from common.settings.carbon import GateSettings, SignalSettings
 from common.settings.config_file import ConfigFileSource, config_path, read
@@ -77,6 +79,11 @@ class Settings(SignalSettings, GateSettings, SiteSettings):
     wall_start: AwareDatetime | None = Field(
         default=None, description="the wall time at which the grid clock shows grid_start"
     )
+    wall_start_file: Path | None = Field(
+        default=None,
+        description="a file that will hold wall_start; until it is there the grid clock stands at "
+        "grid_start, and the coordinator waits",
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -101,15 +108,20 @@ class Settings(SignalSettings, GateSettings, SiteSettings):
                 )
                 raise SettingError(msg)
             return GridClock()
-        if self.grid_start is None or self.wall_start is None:
+        begun = self.wall_start or self._begun()
+        if self.grid_start is None or begun is None:
             msg = (
                 "Only one of FAIRWIND_GRID_START and FAIRWIND_WALL_START is set, so the grid clock "
                 "cannot be placed. Set both or neither."
             )
             raise SettingError(msg)
-        return GridClock(
-            wall_start=self.wall_start, grid_start=self.grid_start, speed=self.grid_speed
-        )
+        return GridClock(wall_start=begun, grid_start=self.grid_start, speed=self.grid_speed)
+
+    def _begun(self) -> datetime | None:
+        """Return when the grid clock begins by its file: now, as long as that is not there."""
+        if self.wall_start_file is None:
+            return None
+        return begun_at(self.wall_start_file) or wall_now()
 
     @property
     def ledger(self) -> str:

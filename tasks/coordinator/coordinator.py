@@ -75,6 +75,12 @@ class Coordinator:
 
 
 @cache
+def workbench() -> Workbench:
+    """Return what this process knows of workloads."""
+    return Workbench(settings_.load().workloads)
+
+
+@cache
 def coordinator() -> Coordinator:
     """Return this process's coordinator, built from its settings when first asked for.
 
@@ -94,5 +100,5 @@ def coordinator() -> Coordinator:
         sources=Sources(settings) if histories else None,
         broker=broker,
         transport=make_transport(settings),
-        workbench=Workbench(settings.workloads),
+        workbench=workbench(),
     )

@@ -10,8 +10,9 @@ import redis
 from celery import bootsteps, signals
 
 from common import settings
+from common.clock_start import await_start
 from tasks.app import app
-from tasks.coordinator.coordinator import coordinator
+from tasks.coordinator.coordinator import coordinator, workbench
 from tasks.messaging.broker import check_reachable, connect
 from tasks.messaging.drivers import sign
 from tasks.messaging.queues import private_keys, queue, send
@@ -76,7 +77,9 @@ def _warm_up(**_: Any) -> None:
     import torch  # noqa: PLC0415 - the coordinator's process alone
 
     torch.set_num_threads(settings.load().threads)
-    coordinator().workbench.warm_up()
+    workbench().warm_up()
+    if file := settings.load().wall_start_file:
+        await_start(file)
     coordinator().ledger.state()
     # What is loaded now stays; to look for garbage in it would double the time of some ticks.
     gc.freeze()

@@ -6,16 +6,25 @@ from collections.abc import Mapping
 from contextlib import closing
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 
+import click
 import redis
 
+from common.clock_start import is_awaited
+from common.settings.names import PREFIX
 from scheduler.federation.opening import FederationLedger
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import ClientEnrolled
 from tasks.local.federation import LocalFederation
+from tasks.local.run_printer import waiting
 from tasks.messaging.heartbeats import read_heartbeats
+from tasks.monitor.starting import announced
 
-READY_WITHIN_S = 120.0
+_READY_WITHIN_S = 120.0
+
+SiteEnv = Mapping[str, Mapping[str, str]]
+"""Further environment variables of single sites, by client id."""
 
 
 def enroll_all(ledger: FederationLedger, zones: Mapping[str, str]) -> None:
@@ -27,38 +36,70 @@ def enroll_all(ledger: FederationLedger, zones: Mapping[str, str]) -> None:
                 tx.append(Draft(ClientEnrolled(zone=zone), client=client))
 
 
-def start_all(federation: LocalFederation, *, port: int, site_env: SiteEnv | None = None) -> None:
-    """Start Flower first, so that the page can be watched, then all others."""
-    federation.start_flower(port)
-    federation.wait_for(lambda: page_answers(port), READY_WITHIN_S, "the Rounds page")
-    federation.start_coordinator()
-    federation.start_beat()
-    for client in federation.zones:
-        federation.start_site(client, **(site_env or {}).get(client, {}))
+def bring_up(
+    federation: LocalFederation,
+    ledger: FederationLedger,
+    *,
+    port: int,
+    site_env: SiteEnv | None = None,
+    clock_file: Path | None = None,
+) -> None:
+    """Start everything, and print what is started and when it is ready.
 
+    Flower comes first, so that the page can be watched from then on.
 
-def await_ready(federation: LocalFederation, ledger: FederationLedger) -> None:
-    """Wait until every site sends heartbeats and the coordinator has recorded each of them.
+    Args:
+        federation: Its Redis runs; nothing else does.
+        ledger: That of the federation; its sites are enrolled.
+        port: Of Flower.
+        site_env: Further environment variables of single sites, by client id.
+        clock_file: What begins the grid clock, if that is held until all are ready.
 
     Raises:
-        FairwindError: If a process ends meanwhile, or that takes too long.
+        FairwindError: If a process ends meanwhile, or it takes too long.
     """
+    with waiting("Starting  Celery Flower"):
+        federation.start_flower(port)
+        federation.wait_for(lambda: _page_answers(port), _READY_WITHIN_S, "the Rounds page")
+    click.echo(f"Watch     http://127.0.0.1:{port}/rounds")
     sites = list(federation.zones)
-    with redis.Redis.from_url(federation.redis_url) as broker:
+    named = f"coordinator, beat{_counted(sites)}"
+    home = Path(federation.env[f"{PREFIX}HOME"])
+    with waiting(f"Starting  {named}"), announced(home, f"Starting: {named}."):
+        federation.start_coordinator()
+        federation.start_beat()
+        for client in sites:
+            federation.start_site(client, **(site_env or {}).get(client, {}))
+        with redis.Redis.from_url(federation.redis_url) as broker:
+            federation.wait_for(
+                lambda: _is_up(broker, ledger, sites, clock_file), _READY_WITHIN_S,
+                "coordinator and sites",
+            )  # fmt: skip
 
-        def ready() -> bool:
-            beats, clients = read_heartbeats(broker, sites), ledger.state().clients
-            return all(
-                site in beats
-                and clients[site].alive
-                and clients[site].incarnation == beats[site].incarnation
-                for site in sites
-            )
 
-        federation.wait_for(ready, READY_WITHIN_S, "coordinator and sites")
+def _counted(sites: list[str]) -> str:
+    if not sites:
+        return ""
+    return f", {len(sites)} sites ({', '.join(sites)})" if len(sites) > 1 else f", site {sites[0]}"
 
 
-def page_answers(port: int) -> bool:
+def _is_up(
+    broker: redis.Redis, ledger: FederationLedger, sites: list[str], clock_file: Path | None
+) -> bool:
+    """Return whether every site sends heartbeats and the coordinator does all it can."""
+    beats = read_heartbeats(broker, sites)
+    if len(beats) < len(sites):
+        return False
+    if clock_file is not None:
+        return is_awaited(clock_file)
+    clients = ledger.state().clients
+    return all(
+        clients[site].alive and clients[site].incarnation == beats[site].incarnation
+        for site in sites
+    )
+
+
+def _page_answers(port: int) -> bool:
     """Return whether Flower serves the Rounds page on a port of this machine."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as page:
         try:
@@ -66,7 +107,3 @@ def page_answers(port: int) -> bool:
             return page.getresponse().status == HTTPStatus.OK
         except (OSError, HTTPException):
             return False
-
-
-SiteEnv = Mapping[str, Mapping[str, str]]
-"""Further environment variables of single sites, by client id."""

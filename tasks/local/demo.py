@@ -1,42 +1,38 @@
-"""The demonstration: six sites in six grids train one model, while the grid clock runs fast."""
+"""The demonstration: a federation as of `fairwind up`, and a scene: six sites in six grids.
+
+The grid clock runs fast. It begins when everything is ready, so a slow machine shows the same days.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import signal
-from collections.abc import Mapping
 from contextlib import closing
-from datetime import timedelta
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
+from datetime import datetime
 from pathlib import Path
 
 import click
-import redis
 
+from common import clock_start
 from common.clock import GridClock, wall_now
 from common.messages import Hyperparameters
 from common.settings.names import PREFIX
 from scheduler.federation.opening import FederationLedger, open_ledger
 from scheduler.ledger.event import Draft
-from scheduler.ledger.events import ClientEnrolled, RunStarted
+from scheduler.ledger.events import RunStarted
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.status.summary import summary
 from tasks.cli.figures import show_avoided, show_progress
+from tasks.local.bring_up import bring_up, enroll_all
 from tasks.local.env_file import shown, write_env
 from tasks.local.federation import LocalFederation
 from tasks.local.ports import free_port
-from tasks.local.run_printer import RunPrinter, waiting
+from tasks.local.run_printer import RunPrinter, stops_aloud
 from tasks.local.scene import Scene, passed_on
-from tasks.messaging.heartbeats import read_heartbeats
-
-_LEAD_S = 7.0
-"""Wall seconds from the start of the coordinator until the grid clock shows the scene's start."""
 
 _RUN = "demo"
-_READY_WITHIN_S = 120.0
-_DONE_WITHIN_S = 180.0
+_DONE_WITHIN_S = 300.0
 
 _SETTINGS = {
     f"{PREFIX}WORKLOADS": "digits",
@@ -63,101 +59,89 @@ class Demo:
         """
         bold = click.style("Fairwind", bold=True)
         click.echo(f"{bold}  six sites in six grids learn together to read handwritten digits")
-        zones, settings = self._scene.zones, {**_SETTINGS, **self._scene.settings, **passed_on()}
         shutil.rmtree(self._folder, ignore_errors=True)
+        settings = {**_SETTINGS, **self._scene.settings, **self._clock_settings(), **passed_on()}
         url = os.environ.get(f"{PREFIX}REDIS_URL")
-        with LocalFederation(self._folder, zones, settings=settings, redis_url=url) as federation:
-            click.echo(f"Watch     http://127.0.0.1:{self._port}/rounds  in half a minute")
-            click.echo(f"Elsewhere . {shown(self._folder / 'env')} && fairwind status")
-            ledger, clock = self._start(federation)
-            self._train(federation, ledger, clock)
+        with (
+            LocalFederation(
+                self._folder, self._scene.zones, settings=settings, redis_url=url
+            ) as federation,
+            stops_aloud(),
+        ):
+            clock = self._start(federation)
+            self._train(federation, clock)
             if keep:
-                click.echo("Everything stays up until Ctrl-C.")
-                signal.pause()
-            click.echo("Everything stops now. To keep it up: make demo ARGS=--keep")
+                _stay()
+            else:
+                click.echo("Everything stops now. To keep it up: make demo ARGS=--keep")
 
-    def _start(self, federation: LocalFederation) -> tuple[FederationLedger, GridClock]:
-        """Start the sites, then, with the grid clock set, everything else."""
-        zones = self._scene.zones
-        for client in zones:
-            federation.start_site(client)
-        with waiting(f"Starting  {len(zones)} sites, a Celery worker each"):
-            broker = redis.Redis.from_url(federation.redis_url)
-            federation.wait_for(
-                lambda: len(read_heartbeats(broker, zones)) == len(zones),
-                _READY_WITHIN_S,
-                "the sites",
-            )
-        clock = _set_clock(federation, self._scene)
+    @property
+    def _start_file(self) -> Path:
+        return self._folder / "clock"
+
+    def _clock_settings(self) -> dict[str, str]:
+        """Return what makes the grid clock stand at the scene's start until it is begun."""
+        if self._scene.grid_start is None:
+            return {}
+        return {
+            f"{PREFIX}GRID_START": self._scene.grid_start.isoformat(),
+            f"{PREFIX}GRID_SPEED": str(self._scene.grid_speed),
+            f"{PREFIX}WALL_START_FILE": str(self._start_file),
+        }
+
+    def _clock(self, begun: datetime) -> GridClock:
+        if self._scene.grid_start is None:
+            return GridClock()
+        return GridClock(
+            wall_start=begun, grid_start=self._scene.grid_start, speed=self._scene.grid_speed
+        )
+
+    def _ledger(self, clock: GridClock) -> FederationLedger:
+        return open_ledger(f"sqlite:///{self._folder / 'home' / 'ledger.sqlite'}", clock)
+
+    def _start(self, federation: LocalFederation) -> GridClock:
+        """Start everything, then the run and the grid clock, and return that."""
         write_env(self._folder / "env", federation.env)
-        ledger = _enrolled(federation, clock, zones)
-        opens = self._scene.grid_start or clock.now()
-        federation.start_coordinator()
-        federation.start_beat()
-        federation.start_flower(self._port)
-        with waiting("Starting  coordinator, beat and Celery Flower"):
-            federation.wait_for(
-                lambda: all(client.alive for client in ledger.state().clients.values())
-                and clock.now() >= opens,
-                _READY_WITHIN_S, "the coordinator",
-            )  # fmt: skip
-        return ledger, clock
+        click.echo(f"Elsewhere . {shown(self._folder / 'env')} && fairwind status")
+        held = self._start_file if self._scene.grid_start else None
+        with closing(self._ledger(self._clock(wall_now()))) as ledger:
+            enroll_all(ledger, self._scene.zones)
+            bring_up(federation, ledger, port=self._port, clock_file=held)
+        begun = wall_now()
+        clock = self._clock(begun)
+        with closing(self._ledger(clock)) as ledger, ledger.transaction(at=begun) as tx:
+            tx.append(Draft(RunStarted(spec=self._spec()), run=_RUN))
+        if held:
+            clock_start.begin(held, begun)
+        return clock
 
-    def _train(
-        self, federation: LocalFederation, ledger: FederationLedger, clock: GridClock
-    ) -> None:
-        click.echo(f"Clock     {self._scene.clock_text}\n")
-        spec = RunSpec(
+    def _spec(self) -> RunSpec:
+        return RunSpec(
             id=_RUN, workload="digits", rounds=self._rounds,
             hyperparameters=Hyperparameters(epochs=8), seed=1, **self._scene.run,
         )  # fmt: skip
-        with ledger.transaction() as tx:
-            tx.append(Draft(RunStarted(spec=spec), run=_RUN))
+
+    def _train(self, federation: LocalFederation, clock: GridClock) -> None:
+        click.echo(f"Clock     {self._scene.clock_text}\n")
         printer = RunPrinter(self._scene.zones, clock, self._rounds)
+        with closing(self._ledger(clock)) as ledger:
 
-        def ended() -> bool:
-            printer.print_news(ledger.state(), ledger.state().runs[_RUN])
-            return ledger.state().runs[_RUN].ended_at is not None
+            def ended() -> bool:
+                printer.print_news(ledger.state(), ledger.state().runs[_RUN])
+                return ledger.state().runs[_RUN].ended_at is not None
 
-        federation.wait_for(ended, _DONE_WITHIN_S, "the run to end")
-        federation.wait_for(self._page_answers, _READY_WITHIN_S, "the Rounds page")
-        current = summary(ledger.state().runs[_RUN])
+            federation.wait_for(ended, _DONE_WITHIN_S, "the run to end")
+            current = summary(ledger.state().runs[_RUN])
         click.echo()
         click.echo(click.style(show_progress(current), bold=True))
         click.echo(f"Avoided      {show_avoided(current)}")
         click.echo(f"Watch        http://127.0.0.1:{self._port}/rounds      fairwind status")
 
-    def _page_answers(self) -> bool:
-        with closing(HTTPConnection("127.0.0.1", self._port, timeout=5)) as page:
-            try:
-                page.request("GET", "/rounds/data")
-                return page.getresponse().status == HTTPStatus.OK
-            except (OSError, HTTPException):
-                return False
 
-
-def _set_clock(federation: LocalFederation, scene: Scene) -> GridClock:
-    """Place the grid clock, for this process and for those that are started from now on."""
-    if scene.grid_start is None:
-        return GridClock()
-    clock = GridClock(
-        wall_start=wall_now() + timedelta(seconds=_LEAD_S),
-        grid_start=scene.grid_start,
-        speed=scene.grid_speed,
-    )
-    federation.env |= {
-        f"{PREFIX}WALL_START": clock.wall_start.isoformat(),
-        f"{PREFIX}GRID_START": clock.grid_start.isoformat(),
-        f"{PREFIX}GRID_SPEED": str(clock.speed),
-    }
-    return clock
-
-
-def _enrolled(
-    federation: LocalFederation, clock: GridClock, zones: Mapping[str, str]
-) -> FederationLedger:
-    ledger = open_ledger(f"sqlite:///{federation.folder / 'home' / 'ledger.sqlite'}", clock)
-    with ledger.transaction() as tx:
-        for client, zone in zones.items():
-            tx.append(Draft(ClientEnrolled(zone=zone), client=client))
-    return ledger
+def _stay() -> None:
+    """Return at Ctrl-C: here that is how it ends well."""
+    click.echo("Everything stays up until Ctrl-C.")
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        click.echo("\nStopping everything ... (Ctrl-C again: at once)")

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -103,7 +103,7 @@ class Processes:
                 f"There is already a process {name!r}, so no second one was started. Stop it first."
             )
             raise SettingError(msg)
-        with self.log_path(name).open("ab") as log:
+        with self.log_path(name).open("ab") as log, _uninterrupted():
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -113,8 +113,8 @@ class Processes:
                 cwd=cwd or self.folder,
                 start_new_session=True,
             )
-        self._tell_guard("+", process)
-        self._running[name] = process
+            self._tell_guard("+", process)
+            self._running[name] = process
         self._launches[name] = _Launch(tuple(command), dict(env), cwd)
 
     def restart(self, name: str) -> None:
@@ -200,6 +200,27 @@ class Processes:
         # Stopping must go on even if the guard was killed.
         with suppress(BrokenPipeError):
             os.write(self._lifeline, f"{sign}{process.pid}\n".encode())
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C and SIGTERM back for a moment: else nobody would know of a process just begun."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: held.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for each in held:
+        signal.raise_signal(each)
 
 
 def _sigterm_is_ours() -> bool:

@@ -76,3 +76,13 @@ def waiting(what: str) -> Iterator[None]:
     click.echo(f"{what} ... ", nl=False)
     yield
     click.echo(f"ready in {time.monotonic() - begun:.0f} s")
+
+
+@contextmanager
+def stops_aloud() -> Iterator[None]:
+    """Say at once that Ctrl-C, or SIGTERM, was received: stopping takes some seconds."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        click.echo("\nStopping everything ... (Ctrl-C again: at once)")
+        raise

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -17,13 +16,13 @@ from scheduler.federation.opening import FederationLedger, open_ledger
 from tasks.cli.preflight import hidden_names
 from tasks.cli.signals import check_zone
 from tasks.local.arrangement import Wanted, broker_of, remember, settings_of, site_env
-from tasks.local.bring_up import await_ready, enroll_all, start_all
+from tasks.local.bring_up import bring_up, enroll_all
 from tasks.local.env_file import shown, write_env
 from tasks.local.event_lines import EventLines
 from tasks.local.federation import LocalFederation
 from tasks.local.folder_lock import FolderLock, hold
 from tasks.local.remembered import Remembered
-from tasks.local.run_printer import waiting
+from tasks.local.run_printer import stops_aloud
 from tasks.local.watchdog import Ended, Restarted, Watchdog
 
 _LOOK_EVERY_S = 1.0
@@ -73,7 +72,13 @@ class Up:
             redis_port = federation.redis.port if federation.redis else kept.redis_port
             kept.model_copy(update={"redis_port": redis_port}).save(self._folder)
             write_env(self._folder / "env", federation.env)
-            _start(federation, ledger, kept)
+            if federation.redis is not None:
+                server = federation.redis
+                click.echo(f"Redis     {server.program.name} on port {server.port}")
+            bring_up(
+                federation, ledger, port=kept.page_port,
+                site_env=site_env(self._folder, kept.sites),
+            )  # fmt: skip
             lock.note(ready=True)
             self._print_hints(federation, ledger, kept)
             _watch(federation, ledger, seen)
@@ -106,16 +111,6 @@ class Up:
         )
 
 
-@contextmanager
-def stops_aloud() -> Iterator[None]:
-    """Say at once that Ctrl-C, or SIGTERM, has been understood: stopping takes some seconds."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit):
-        click.echo("\nStopping everything ... (Ctrl-C again: at once)")
-        raise
-
-
 def _zones(ledger: FederationLedger, kept: Remembered) -> dict[str, str]:
     clients = ledger.state().clients
     here = [clients[site] for site in kept.sites if site in clients]
@@ -126,20 +121,6 @@ def _zones(ledger: FederationLedger, kept: Remembered) -> dict[str, str]:
         )
         raise FederationError(msg)
     return {client.id: client.zone for client in here if not client.retired}
-
-
-def _start(federation: LocalFederation, ledger: FederationLedger, kept: Remembered) -> None:
-    sites = ", ".join(federation.zones)
-    named = f"coordinator, beat and {len(federation.zones)} sites ({sites})" if sites else (
-        "coordinator and beat"
-    )  # fmt: skip
-    if federation.redis is not None:
-        click.echo(f"Redis     {federation.redis.program.name} on port {federation.redis.port}")
-    with waiting("Starting  Celery Flower"):
-        start_all(federation, port=kept.page_port, site_env=site_env(federation.folder, kept.sites))
-    click.echo(f"Watch     http://127.0.0.1:{kept.page_port}/rounds")
-    with waiting(f"Starting  {named}"):
-        await_ready(federation, ledger)
 
 
 def _watch(federation: LocalFederation, ledger: FederationLedger, seen: int) -> None:

@@ -19,10 +19,12 @@ from scheduler.ledger.events import RoundPlanned
 from scheduler.status.comparison import SHOWN_POINTS, compare
 from scheduler.status.exports import exported_model
 from scheduler.status.summary import summary
+from scheduler.status.drivers import UNSEEN
 from scheduler.status.view import view
 from scheduler.status.which_run import find_run
 from tasks.messaging.drivers import DriverWatch
 from tasks.monitor.expected_rounds import ExpectedRounds
+from tasks.monitor.starting import starting
 from tasks.monitor.totals import client_totals, run_totals
 from tasks.monitor.zone_forecasts import ZoneForecasts, outlook
 
@@ -73,13 +75,15 @@ class LedgerSource:
                 version.
         """
         settings, state = self._settings, self.state()
+        under_way = starting(settings.folder)
         seen = view(
             state,
             run,
             clock=settings.clock,
             threshold=settings.threshold_gco2eq_per_kwh,
             ceiling=settings.ceiling_gco2eq_per_kwh,
-            drivers=self._drivers.look(settings),
+            # What is being started is not missing.
+            drivers=UNSEEN if under_way else self._drivers.look(settings),
         )
         for row in seen["clients"]:
             row.update(client_totals(state.clients[row["client"]].totals))
@@ -89,6 +93,7 @@ class LedgerSource:
             seen["run"]["model"] = exported_model(settings.folder, shown)
         self._add_forecasts(seen)
         seen["agenda"] = self._agenda(state, seen, settings)
+        seen["starting"] = under_way
         return seen
 
     def load_advice(self, client: str) -> dict[str, Any]:

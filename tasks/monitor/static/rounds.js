@@ -33,7 +33,7 @@ preselect((given.get("compare") ?? "").split(",").filter(Boolean));
 
 function showHead() {
   const { run } = view;
-  put("verdict", run ? view.verdict : "No run yet.");
+  put("verdict", view.starting ?? (run ? view.verdict : "No run yet."));
   put("why", view.why);
   put("run-name", run ? `${run.id} · ${run.workload ?? ""}`.replace(/ · $/, "") : "Rounds");
   const status = byId("run-status");

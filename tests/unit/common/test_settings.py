@@ -1,5 +1,7 @@
 """Settings come from one place, are checked at once, and a mistake costs one clear line."""
 
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import settings
+from common import clock_start, settings
+from common.clock import wall_now
 from common.errors import SettingError
 
 
@@ -114,6 +117,31 @@ def test_the_clock_is_the_one_described(load):
     ).clock
     wall = datetime(2026, 7, 1, 0, 1, tzinfo=UTC)
     assert clock.at(wall) == datetime(2022, 7, 1, tzinfo=UTC) + timedelta(hours=1)
+
+
+def test_a_clock_with_a_start_file_stands_until_the_file_is_there(load, tmp_path):
+    file, start = tmp_path / "start", datetime(2026, 7, 12, 6, tzinfo=UTC)
+    ours = load(GRID_START=start.isoformat(), GRID_SPEED="3000", WALL_START_FILE=str(file))
+    first, then = ours.clock, ours.clock
+    assert first.at(first.wall_start) == then.at(then.wall_start) == start
+    assert wall_now() - then.wall_start < timedelta(minutes=1)
+
+    wall = datetime(2026, 11, 28, 19, tzinfo=UTC)
+    clock_start.begin(file, wall)
+    assert ours.clock.at(wall + timedelta(seconds=1.2)) == start + timedelta(hours=1)
+
+
+def test_who_awaits_a_clock_can_be_seen_and_goes_on_when_it_begins(tmp_path):
+    file = tmp_path / "start"
+    waiting = threading.Thread(target=clock_start.await_start, args=(file,))
+    assert not clock_start.is_awaited(file)
+    waiting.start()
+    while not clock_start.is_awaited(file):
+        time.sleep(0.001)
+    assert waiting.is_alive()
+    clock_start.begin(file, wall_now())
+    waiting.join(20)
+    assert not waiting.is_alive()
 
 
 def test_settings_are_read_once_and_never_change(load, monkeypatch):

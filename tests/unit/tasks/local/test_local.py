@@ -151,6 +151,23 @@ def test_nothing_outlives_a_parent_however_it_ends(tmp_path: Path, how: signal.S
     wait_until(lambda: all(gone(child.pid) for child in children))
 
 
+def test_ctrl_c_while_a_process_is_begun_leaves_none_behind(tmp_path: Path) -> None:
+    class Interrupting(Processes):
+        """Ctrl-C comes in the instant in which only the operating system knows the process."""
+
+        def _tell_guard(self, sign: str, process: subprocess.Popen[bytes]) -> None:
+            self.last = process.pid
+            if sign == "+":
+                signal.raise_signal(signal.SIGINT)
+            super()._tell_guard(sign, process)
+
+    processes = Interrupting(tmp_path)
+    with pytest.raises(KeyboardInterrupt), processes:
+        processes.start("site", python(SLEEP), env=os.environ)
+    wait_until(lambda: gone(processes.last))
+    assert processes.names == ()
+
+
 def test_a_machine_without_redis_gets_the_commands_that_install_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
