@@ -17,9 +17,9 @@ from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.database import sqlite_path
 from scheduler.ledger.events import RoundPlanned
 from scheduler.status.comparison import SHOWN_POINTS, compare
+from scheduler.status.drivers import UNSEEN
 from scheduler.status.exports import exported_model
 from scheduler.status.summary import summary
-from scheduler.status.drivers import UNSEEN
 from scheduler.status.view import view
 from scheduler.status.which_run import find_run
 from tasks.messaging.drivers import DriverWatch
