@@ -12,6 +12,8 @@ import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,11 @@ FLAGS = (
 def find_chromium() -> str | None:
     """Return the path of Chromium, if there is one."""
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+
+
+@cache
+def _axe() -> str:
+    return files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")
 
 
 class Page:
@@ -64,8 +71,10 @@ class Page:
         self.call("Page.navigate", url=url)
 
     def evaluate(self, expression: str) -> Any:
-        """Return the value of a JavaScript expression in the page."""
-        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Return the value of a JavaScript expression in the page, or of what it promises."""
+        result = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         return result["result"].get("value")
 
     def wait_for(self, expression: str, timeout_s: float = 20.0) -> Any:
@@ -79,15 +88,40 @@ class Page:
         msg = f"waited {timeout_s:g} s for {expression}; the page says:\n{text}"
         raise TimeoutError(msg)
 
-    def screenshot(self, path: Path, *, width: int, height: int, dark: bool = False) -> None:
-        """Save what the page looks like."""
+    def violations(self) -> list[str]:
+        """Return what axe-core finds wrong for people with disabilities, one line each."""
+        if not self.evaluate("Boolean(window.axe)"):
+            self.evaluate(f"{_axe()}; true")
+        found: list[str] = self.evaluate(
+            "axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations"
+            ".flatMap(({id, nodes}) => nodes.map((node) => `${id}: ${node.target.join(' ')}: "
+            "${node.failureSummary.split('\\n').slice(1).join(' ')}`)))"
+        )
+        return found
+
+    def press(self, key: str) -> None:
+        """Press and release a key that has a name, such as Tab or ArrowRight."""
+        code = {"Tab": 9, "Enter": 13, " ": 32, "ArrowLeft": 37, "ArrowRight": 39}[key]
+        text = {"Enter": "\r", " ": " "}.get(key, "")
+        for kind in ("keyDown", "keyUp"):
+            typed = {"text": text} if text and kind == "keyDown" else {}
+            self.call(
+                "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **typed
+            )
+
+    def resize(self, *, width: int, height: int, dark: bool = False, media: str = "") -> None:
+        """Look through another window, at another theme, or at what would be printed."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.call("Emulation.setEmulatedMedia", features=[scheme], media=media)
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
             mobile=False,
         )  # fmt: skip
         self._loop.run_until_complete(asyncio.sleep(0.6))
+
+    def screenshot(self, path: Path, *, width: int, height: int, dark: bool = False) -> None:
+        """Save what the page looks like."""
+        self.resize(width=width, height=height, dark=dark)
         data = self.call("Page.captureScreenshot", format="png")["data"]
         path.write_bytes(base64.b64decode(data))
 

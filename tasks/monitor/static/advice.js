@@ -5,6 +5,8 @@ import { fetched } from "./fetched.js";
 import * as format from "./format.js";
 import { showHours } from "./hours.js";
 
+const DAY_S = 86_400;
+
 let requested = null;
 let running = null;
 
@@ -45,11 +47,14 @@ function show(advice, threshold) {
   keyed(byId("advice-missing-list"), advice.missing, (text) => text, () => make("li"), (item, text) => put(item, nice(text)));
 }
 
-function present({ practice }) {
-  if (!practice) return "No update of this client has counted yet.";
+function present({ practice, at, worked_until: until }) {
+  if (!practice) return "No update of this client has counted in the last five weeks of work.";
   const grams = (practice.energy_wh * practice.gco2eq_per_kwh) / 1000;
+  const long = stamp(at) - stamp(until) >= DAY_S;
+  const updates = `${format.count(practice.updates)} update${practice.updates === 1 ? "" : "s"}`;
   return `One update takes ${format.wattHours(practice.energy_wh)} and emits ${format.grams(grams)}: the mean of `
-    + `${format.count(practice.updates)} updates; about ${format.count(Math.round(practice.per_month))} updates a month.`;
+    + `${updates}${long ? ` in the five weeks up to ${format.date(stamp(until))}` : ""}; `
+    + `about ${format.count(Math.round(practice.per_month))} updates a month.`;
 }
 
 function chosen(chances) {

@@ -51,6 +51,8 @@ export function showAgenda(view) {
     [each.round, span(each), places(each), each.waiting ? "" : mass.of(each.expected_gco2eq),
       each.waiting ? "" : mass.of(each.run_now_gco2eq), each.why]
       .forEach((text, i) => put(made.children[i], text));
-    for (const cell of made.querySelectorAll(".number")) cell.dataset.unit = mass.unit;
+    [each.expected_gco2eq, each.run_now_gco2eq].forEach((value, i) => {
+      made.children[3 + i].dataset.unit = known(value) ? mass.unit : "";
+    });
   });
 }

@@ -76,6 +76,7 @@ const parts = (epoch, options) =>
   new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", ...options }).format(new Date(epoch * 1000));
 export const hour = (epoch) => parts(epoch, { hour: "2-digit", minute: "2-digit" });
 export const day = (epoch) => parts(epoch, { weekday: "short", day: "numeric", month: "short" });
+export const date = (epoch) => parts(epoch, { day: "numeric", month: "long", year: "numeric" });
 export const moment = (epoch) => (known(epoch) ? `${day(epoch)}, ${hour(epoch)}` : ABSENT);
 
 // ColorBrewer's BrBG (colour-blind safe): teal below the threshold, brown above, pale at it.
