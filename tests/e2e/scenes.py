@@ -165,7 +165,7 @@ def blocked() -> Scene:
     return scene
 
 
-def dead() -> Scene:
+def silent() -> Scene:
     """Return a run whose workers have all stopped."""
     scene = underway()
     for client in SIX:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+import redis
 
 from tasks.local.federation import LocalFederation
+from tasks.messaging.drivers import BEAT_SIGN, COORDINATOR_SIGNS, sign, sign_key
 from tests.e2e import scenes
 from tests.e2e.browser import Page, chromium, find_chromium
 from tests.e2e.scenes import Scene
@@ -20,6 +22,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 SIZES = [(width, dark) for width in (360, 768, 1400) for dark in (False, True)]
+
+SIGNS = (*COORDINATOR_SIGNS, BEAT_SIGN)
 
 SHOWN = "document.getElementById('live-text').innerText !== 'Connecting…'"
 
@@ -33,12 +37,16 @@ CUT_OFF = """[...document.querySelectorAll('.rounds-page *')].filter((each) => {
 class Stage:
     """A Flower, a browser, and a ledger that is exchanged for another scene's."""
 
-    def __init__(self, home: Path, base: str, page: Page) -> None:
-        self.home, self.base, self.page = home, base, page
+    def __init__(self, home: Path, broker: redis.Redis, base: str, page: Page) -> None:
+        self.home, self.broker, self.base, self.page = home, broker, base, page
 
-    def show(self, scene: Scene, query: str = "") -> Page:
-        """Let the page find a scene."""
+    def show(self, scene: Scene, query: str = "", *, driven: bool = True) -> Page:
+        """Let the page find a scene, with a coordinator and beat or without."""
         scene.put_into(self.home)
+        if driven:
+            sign(self.broker, SIGNS)
+        else:
+            self.broker.delete(*map(sign_key, SIGNS))
         return self.open(query)
 
     def open(self, query: str = "") -> Page:
@@ -64,14 +72,18 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    with LocalFederation(folder / "federation", {}) as federation:
+    patient = {"FAIRWIND_SILENT_AFTER_S": "900"}
+    with LocalFederation(folder / "federation", {}, settings=patient) as federation:
         home = federation.folder / "home"
         scenes.empty().put_into(home)
         federation.start_flower(port)
         base = f"http://127.0.0.1:{port}"
         federation.wait_for(lambda: _answers(base), 60, "Flower")
-        with chromium(folder / "profile") as page:
-            yield Stage(home, base, page)
+        with (
+            chromium(folder / "profile") as page,
+            redis.Redis.from_url(federation.redis_url) as broker,
+        ):
+            yield Stage(home, broker, base, page)
 
 
 def _answers(base: str) -> bool:
@@ -115,7 +127,7 @@ def test_runs_and_their_comparison_fit_every_screen(stage: Stage) -> None:
         (scenes.empty, "fairwind run start digits"),
         (scenes.waiting, "digits-3"),
         (scenes.blocked, "no function metrics"),
-        (scenes.dead, "digits-3"),
+        (scenes.silent, "not running"),
         (scenes.ended, "digits-3 has ended"),
         (scenes.long, "long"),
     ],
@@ -126,6 +138,13 @@ def test_every_state_fits_and_says_what_is_the_matter(
     page = stage.show(scene())
     page.wait_for(f"document.body.innerText.includes({said!r})")
     stage.assert_fits([(360, True), (768, False), (1400, False)])
+
+
+def test_a_federation_without_its_drivers_fits_and_names_what_starts_them(stage: Stage) -> None:
+    page = stage.show(scenes.underway(), driven=False)
+    page.wait_for("document.getElementById('live-text').innerText.includes('not running')")
+    stage.assert_fits([(360, True), (768, False), (1400, False)])
+    assert "celery -A tasks worker -Q coordinator,aggregation" in text_of(page, "verdict")
 
 
 def test_a_run_that_ended_forty_days_ago_keeps_its_chart_and_its_advice(stage: Stage) -> None:
