@@ -49,7 +49,7 @@ def site() -> None:
 @of_client
 @as_json
 def status(client: str | None, *, as_json: bool) -> None:
-    """Show what the site does now, did today and this month, and its limits."""
+    """Show what the site does, did, and its limits."""
     ours = settings_.load()
     seen = site_status(ours, find_client(ours, client), wall_now())
     if as_json:
@@ -60,7 +60,7 @@ def status(client: str | None, *, as_json: bool) -> None:
     _print_totals(seen)
     click.echo()
     _print_limits(seen)
-    click.echo(f"\nEmissions: energy times {INTENSITY_SOURCE}. Days and months are UTC.")
+    click.echo(f"\nEmissions: energy times {INTENSITY_SOURCE}.\nDays and months are UTC.")
 
 
 @site.command()
@@ -71,7 +71,10 @@ def status(client: str | None, *, as_json: bool) -> None:
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
 @as_json
 def history(client: str | None, *, days: int, as_csv: bool, as_json: bool) -> None:
-    """List what the site did, a task or a decline a row, the newest last."""
+    """List what the site did, a task or decline a row.
+
+    The newest is last. A task is there as soon as it has begun.
+    """
     ours = settings_.load()
     since = wall_now() - timedelta(days=days)
     journal = Journal(SiteFiles(ours, find_client(ours, client)).folder)
@@ -91,7 +94,10 @@ def history(client: str | None, *, days: int, as_csv: bool, as_json: bool) -> No
 @site.command()
 @of_client
 def pause(client: str | None) -> None:
-    """Pause the site: its worker declines new work until `resume`, also after a reboot."""
+    """Decline all new work until `resume`.
+
+    A reboot changes nothing. A task in work is finished first.
+    """
     ours = settings_.load()
     name = find_client(ours, client)
     if not SiteFiles(ours, name).pause():
@@ -116,7 +122,10 @@ def resume(client: str | None) -> None:
 @of_client
 @as_json
 def egress(client: str | None, *, as_json: bool) -> None:
-    """Show what the last update was: size, hash, tensors, and the message beside it."""
+    """Show the last update that left the site.
+
+    Its size, hash and tensors, and the message that went beside it: nothing else leaves with it.
+    """
     ours = settings_.load()
     left = last_egress(ours, find_client(ours, client))
     if as_json:
@@ -142,7 +151,7 @@ def egress(client: str | None, *, as_json: bool) -> None:
         for tensor in left.tensors
     ]
     print_table(["tensor", "type", "shape", "size"], rows)
-    click.echo("\nThe message beside it:")
+    click.echo("\nThe message beside it; attempt, push_s and sent_at are set as it leaves:")
     print_json(left.receipt.model_dump(mode="json"))
 
 
@@ -176,6 +185,7 @@ def _print_limits(seen: SiteStatus) -> None:
     daily = limits.site_max_mb_per_day
     threads = "thread" if limits.threads == 1 else "threads"
     rows = (
+        ("worker", _worker(seen)),
         ("hours", f"{hours}; next {seen.opens_at:%H:%M}" if seen.opens_at else hours),
         ("ceiling", f"{'none' if ceiling is None else show_intensity(ceiling)}{last}"),
         ("training", "no limit" if longest is None else f"{show_duration(longest)} at most"),
@@ -186,8 +196,15 @@ def _print_limits(seen: SiteStatus) -> None:
     )
     for name, value in rows:
         click.echo(f"{name:<11}{value}")
+
+
+def _worker(seen: SiteStatus) -> str:
     if seen.worker is None:
-        click.echo("These limits are this shell's settings: no worker runs.")
+        return "unknown; the limits below are this shell's settings"
+    began = f"{seen.worker.started_at:%Y-%m-%d %H:%M} UTC"
+    if seen.is_running:
+        return f"since {began}, process {seen.worker.pid}"
+    return f"not running; the limits below are those of the last one, which began {began}"
 
 
 def _energy(span: SiteTotals) -> str:

@@ -90,7 +90,7 @@ def _(opened: RunOpened) -> dict[str, Any]:
 
 @fields.register
 def _(ended: RunEnded) -> dict[str, Any]:
-    return {"reason": ended.reason, "text": ended.text}
+    return {"reason": ended.reason} | ({"text": ended.text} if ended.text else {})
 
 
 @fields.register

@@ -22,9 +22,10 @@ class SiteStatus:
     """What a site does now, did today (UTC) and this month, and which limits it keeps.
 
     Attributes:
-        worker: The worker that runs; `None` if none does.
+        worker: The worker that runs, or the last that did; `None` if it could not say so.
+        is_running: Whether it runs.
         task: What is in work.
-        limits: The worker's; those of this process's settings if none runs.
+        limits: The worker's.
         opens_at: When its next window opens, on its grid clock; `None` if one is open or it has
             none.
         intensity: The last assignment's intensity, gCO2eq/kWh, and when that was answered.
@@ -33,6 +34,7 @@ class SiteStatus:
     client: str
     at: datetime
     worker: WorkerState | None
+    is_running: bool
     paused_since: datetime | None
     task: Task | None
     limits: Limits
@@ -44,7 +46,7 @@ class SiteStatus:
     @property
     def state(self) -> str:
         """One word: training, paused, idle, or that no worker runs."""
-        if self.worker is None:
+        if not self.is_running:
             return "not running"
         if self.task is not None:
             return "training"
@@ -54,9 +56,9 @@ class SiteStatus:
     def sentence(self) -> str:
         """What the site does now, and what to do about it where something is to be done."""
         pause = self._pause()
-        if self.worker is None:
+        if not self.is_running:
             how = f"celery -A tasks worker --client {self.client}"
-            return f"The worker of {self.client} is not running. Start it: {how}.{pause}"
+            return f"The worker of {self.client} is not running.{pause} Start it: {how}"
         if self.task is not None:
             since = self.task.started_at
             took = show_duration((self.at - since).total_seconds())
@@ -75,7 +77,7 @@ class SiteStatus:
             "client": self.client, "state": self.state, "sentence": self.sentence,
             **{name: figures[name] for name in ("at", "paused_since", "task", "opens_at")},
             "worker": None if self.worker is None else self.worker.model_dump(mode="json"),
-            "limits": self.limits.model_dump(mode="json"),
+            "is_running": self.is_running, "limits": self.limits.model_dump(mode="json"),
             "intensity_gco2eq_per_kwh": self.intensity[0] if self.intensity else None,
             "intensity_source": INTENSITY_SOURCE,
             "today": figures["today"], "month": figures["month"],
@@ -85,26 +87,27 @@ class SiteStatus:
         if self.paused_since is None:
             return ""
         since = f"{self.paused_since:%Y-%m-%d %H:%M} UTC"
-        return f" {self.client} is paused since {since}. To go on: fairwind site resume"
+        return f" {self.client} is paused since {since}; to go on: fairwind site resume"
 
 
 def site_status(settings: Settings, client: str, now: datetime) -> SiteStatus:
     """Return the status of a client's site.
 
     Args:
-        settings: Of this process; only its home counts while a worker runs.
+        settings: Of this process; only its home counts where a worker has said what it keeps to.
         client: Whose site.
         now: On the wall clock.
     """
     files = SiteFiles(settings, client)
     midnight = datetime.combine(now.astimezone(UTC), time(), UTC)
     month = midnight.replace(day=1)
-    worker, in_work = WorkerState.running(files), is_held(files.task)
+    worker, in_work = WorkerState.last(files), is_held(files.task)
     limits = worker.limits if worker else Limits.of(settings)
     entries = Journal(files.folder).read(since=month)
     grid_at, windows = limits.clock.at(now), limits.site_windows
     return SiteStatus(
-        client=client, at=now, worker=worker, paused_since=files.paused_since,
+        client=client, at=now, worker=worker, is_running=is_held(files.worker),
+        paused_since=files.paused_since,
         task=_in_work(entries) if in_work else None, limits=limits,
         opens_at=next_opening(windows, grid_at)
         if windows and not within(windows, grid_at) else None,

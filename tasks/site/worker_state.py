@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, ValidationError
 from common.clock import GridClock, wall_now
 from common.messages import Message
 from common.settings import Settings
-from tasks.site.site_files import SiteFiles, hold, is_held
+from tasks.site.site_files import SiteFiles, hold
 
 
 class Limits(Message):
@@ -55,11 +55,9 @@ class WorkerState(Message):
         return descriptor
 
     @classmethod
-    def running(cls, files: SiteFiles) -> WorkerState | None:
-        """Return the worker that runs now; `None` if none does."""
-        if not is_held(files.worker):
-            return None
+    def last(cls, files: SiteFiles) -> WorkerState | None:
+        """Return the worker that runs, or the last that did; `None` if it could not say so."""
         try:
             return cls.model_validate_json(files.worker.read_bytes())
-        except ValidationError:  # it is being written
+        except (FileNotFoundError, ValidationError):
             return None

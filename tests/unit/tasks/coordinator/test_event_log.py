@@ -32,7 +32,7 @@ warning signal.fell_back active=none client=lyon expected=neso reason='It does n
 round=3 run=r zone=FR
 info run.opened client=lyon parameters=42 round=3 run=r version=aaaaaaaaaaaa
 info round.evaluated accuracy=0.5 client=lyon round=3 run=r
-info run.ended client=lyon reason=rounds round=3 run=r text=
+info run.ended client=lyon reason=rounds round=3 run=r
 """
 
 
