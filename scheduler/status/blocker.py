@@ -51,7 +51,12 @@ class Blocker:
     @property
     def sentence(self) -> str:
         """The reason as a table shows it beside the client's name."""
-        return f"{self.clause}; start: {self.command}" if self.command else self.clause
+        return f"{self.clause}; {self.remedy}" if self.command else self.clause
+
+    @property
+    def remedy(self) -> str:
+        """The command with what it does: "start: ..."."""
+        return f"{'to go on, at the site' if self.code == 'paused' else 'start'}: {self.command}"
 
 
 def find_blockers(
@@ -114,7 +119,10 @@ def _of_worker(client: Client) -> Blocker | None:
             else "its worker has never been started"
         )
         return Blocker(client.id, "silent", clause, f"celery -A tasks worker -Q client.{client.id}")
-    return Blocker(client.id, "paused", SENTENCES["paused"]) if client.paused else None
+    if client.paused:
+        clause = "its administrator paused it"
+        return Blocker(client.id, "paused", clause, "fairwind site resume")
+    return None
 
 
 def _of_past(client: Client, run: Run | None, now: datetime) -> Blocker | None:

@@ -72,11 +72,13 @@ def clause(code: BlockerCode, blockers: Sequence[Blocker]) -> str:
 
 def command_of(blockers: Sequence[Blocker]) -> str:
     """Return the command that removes the first of these blockers which has one."""
-    commands = [each.command for each in blockers if each.command]
-    if not commands:
+    found = [each for each in blockers if each.command]
+    if not found:
         return ""
-    each = agree(len(commands), "Start:", "Start each at its site:")
-    return f" {each} {commands[0]}"
+    alike = [each for each in found if each.code == found[0].code]
+    if len(alike) > 1 and found[0].code == "silent":
+        return f" Start each at its site: {found[0].command}"
+    return f" {found[0].remedy[0].upper()}{found[0].remedy[1:]}"
 
 
 def shown(names: Sequence[str]) -> str:
@@ -91,7 +93,7 @@ _ORDER: tuple[BlockerCode, ...] = (
 
 _MANY: Mapping[BlockerCode, str] = {
     "silent": "their workers are not running",
-    "paused": "their administrators paused them; to go on, at each site: fairwind site resume",
+    "paused": "their administrators paused them",
     "too_long": "their training takes longer than their sites allow",
     "failing": "their last assignments failed; `fairwind clients` shows why",
     "failed": "their training failed; `fairwind clients` shows why",

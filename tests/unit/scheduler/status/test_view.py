@@ -7,8 +7,11 @@ import pytest
 
 from common.clock import GridClock
 from common.errors import FederationError
+from common.messages import Reason
 from scheduler.ledger.events import (
     Because,
+    ClientPaused,
+    ClientResumed,
     RunBlocked,
     RunEnded,
     RunPaused,
@@ -56,6 +59,35 @@ def test_a_round_that_waits_says_how_many_gates_are_open():
     assert said(told) == (
         "Waiting for clean power: the gates of a and b are closed (2 needed, 0 ready)."
     )
+
+
+def test_a_round_that_waits_for_a_paused_site_says_how_to_go_on():
+    told = Story("a", "b")
+    told.start()
+    told.tell(ClientPaused(), client="b")
+    assert said(told) == (
+        "Waiting for b: its administrator paused it (2 needed, 1 ready). "
+        "To go on, at the site: fairwind site resume"
+    )
+    (_, row) = seen(told)["clients"]
+    assert (row["state"], row["blocker"]) == ("paused", "paused")
+    assert row["why"] == (
+        "its administrator paused it; to go on, at the site: fairwind site resume"
+    )
+    told.tell(ClientResumed(), client="b")
+    assert said(told) == "The next round is about to start."
+
+
+def test_a_round_that_waits_for_a_site_that_declined_until_a_time_says_why():
+    told = Story("a", "b")
+    told.start(spec(quorum=2))
+    told.plan("a", "b")
+    outside = "outside its hours 22:00-06:00 UTC; it is 14:00"
+    reason = Reason(code="outside_site_windows", text=outside, not_before=told.now + 8 * HOUR)
+    told.answer("a")
+    told.answer("b", outcome="declined", reason=reason)
+    told.later(2 * HOUR)
+    assert f"Waiting for b: it declined: {outside} (1 needed, 0 ready)." in said(told)
 
 
 def test_a_round_that_waits_for_its_policy_or_because_of_it_says_so():
