@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from statistics import median
 from typing import cast
@@ -15,6 +15,7 @@ import torch
 from common.clock import VirtualClock
 from models.workload import Data, Workload, load_workload
 from scheduler.carbon.family import FLOW_TRACED, Family
+from scheduler.federation.run import Pause
 from scheduler.gate.gate import GateRule
 from simulation.feasible import looks_ahead_h, refuse_infeasible
 from simulation.grids.error_model import LEADS
@@ -61,6 +62,7 @@ def play(
     truth: Truth,
     *,
     family: Family = FLOW_TRACED,
+    pauses: Sequence[Pause] = (),
     on_round: OnRound | None = None,
     journal: Journal | None = None,
 ) -> Outcome:
@@ -71,6 +73,7 @@ def play(
         sites: By client id; they are changed.
         truth: What the grids do.
         family: What its intensities count.
+        pauses: Those that the user gives the run.
         on_round: Receives every closed round.
         journal: Takes what happens; in memory if left out.
 
@@ -90,6 +93,7 @@ def play(
             scenario, sites, _examples(sites, data),
             grid=VirtualGrid(KnownNow(truth, foresight, clock), family), clock=clock,
             learner=learner, journal=journal or Memory(), rule=GateRule.of(scenario.gate, family),
+            pauses=pauses,
         )  # fmt: skip
         for closed in simulated.follow():
             if on_round is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,6 +13,7 @@ from common.errors import SettingError
 from common.settings.carbon import GateSettings
 from scheduler.federation.federation import Federation, Run
 from scheduler.federation.round import ClosedRound
+from scheduler.federation.run import Pause
 from scheduler.gate.gate import GateRule
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import ClientEnrolled, RoundClosed, RoundPlanned, RunStarted
@@ -26,6 +27,7 @@ from simulation.ports.availability import Availability
 from simulation.ports.history import SimulatedHistory
 from simulation.ports.journal import Journal
 from simulation.ports.learning import Learner
+from simulation.ports.pauses import UserPauses
 from simulation.ports.site import VirtualSite
 from simulation.ports.work import VirtualWork
 from simulation.scenario.scenario import Scenario
@@ -59,6 +61,7 @@ class SimulatedRun:
         learner: Trains and makes versions.
         journal: Takes what happens.
         rule: When gates open and close.
+        pauses: Those that the user gives the run.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class SimulatedRun:
         learner: Learner,
         journal: Journal,
         rule: GateRule,
+        pauses: Sequence[Pause] = (),
     ) -> None:
         self._scenario, self._sites, self._grid, self._clock = scenario, sites, grid, clock
         self.learner = learner
@@ -79,7 +83,8 @@ class SimulatedRun:
         self.seen: dict[int, SeenRound] = defaultdict(SeenRound)
         self._moved_at = clock.now
         self._work = VirtualWork(
-            sites, examples, availability=Availability(sites, clock.now), learner=learner,
+            sites, examples, availability=Availability(sites, clock.now),
+            pauses=UserPauses(scenario.run.id, pauses), learner=learner,
             clock=clock, journal=journal,
             readings=self._readings if journal.keeps else None,
         )  # fmt: skip
@@ -157,6 +162,8 @@ class SimulatedRun:
             SettingError: If no round was planned for a long time.
         """
         now, run = self._clock.now, self.run
+        if run.paused:
+            self._moved_at = now
         if run.ended_at is not None or now - self._moved_at < _LONGEST_WAIT:
             return
         why = run.waiting.reason if run.waiting else "nothing is due"

@@ -129,7 +129,9 @@ def _happened(past: RecordedRun) -> ReplayedFigures:
 def _replay(past: RecordedRun, scenario: Scenario) -> Replay:
     truth, policy = Truth(past.signal, past.signal.zones()), scenario.run.policy
     try:
-        outcome = play(scenario, past.sites(), truth, family=past.family)
+        outcome = play(
+            scenario, past.sites(), truth, family=past.family, pauses=past.run.pauses
+        )  # fmt: skip
         if not outcome.rounds:
             msg = f"{policy} closed no round within the budgets of {past.run.id}."
             raise SettingError(msg)

@@ -21,6 +21,7 @@ from scheduler.selection.plan import derive_seed
 from simulation.ports.availability import Availability
 from simulation.ports.journal import Journal
 from simulation.ports.learning import Learner
+from simulation.ports.pauses import UserPauses
 from simulation.ports.site import VirtualSite
 
 FORWARD = 1 / 3
@@ -131,6 +132,7 @@ class VirtualWork:
         sites: By client id.
         examples: How many examples each client trains on.
         availability: Which sites come and go.
+        pauses: When the user pauses and resumes the run.
         learner: Knows sizes, and what training gives.
         clock: What time it is.
         journal: Holds the state.
@@ -143,6 +145,7 @@ class VirtualWork:
         examples: Mapping[str, int],
         *,
         availability: Availability,
+        pauses: UserPauses,
         learner: Learner,
         clock: VirtualClock,
         journal: Journal,
@@ -151,6 +154,7 @@ class VirtualWork:
         self._sites = sites
         self._examples = examples
         self._availability = availability
+        self._pauses = pauses
         self._learner = learner
         self._clock = clock
         self._journal = journal
@@ -158,8 +162,9 @@ class VirtualWork:
         self._heap: list[Arrival] = []
 
     def observe(self, state: Federation) -> list[Draft]:
-        """Return which sites came and went, and what changed in the grids."""
-        drafts = self._availability.news(state.clients, self._clock.now)
+        """Return which sites came and went, what the user did, and what changed in the grids."""
+        now = self._clock.now
+        drafts = [*self._availability.news(state.clients, now), *self._pauses.news(now)]
         return [*drafts, *self._readings(state)] if self._readings else drafts
 
     def send(self, run: Run, clients: Sequence[str]) -> None:
@@ -199,8 +204,9 @@ class VirtualWork:
 
     @property
     def next_change(self) -> datetime | None:
-        """When a site comes or goes next; `None` if none ever does."""
-        return self._availability.next_at
+        """When a site comes or goes next, or the user acts; `None` if that never happens."""
+        times = (self._availability.next_at, self._pauses.next_at)
+        return min((at for at in times if at is not None), default=None)
 
     def arrive(self) -> Receipt:
         """Return the receipt that arrives next, with the figures of training."""

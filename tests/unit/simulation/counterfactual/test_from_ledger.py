@@ -17,6 +17,7 @@ from scheduler.carbon.family import FLOW_TRACED
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, hour_start
 from scheduler.federation.opening import FederationLedger, open_ledger
+from scheduler.federation.run import Pause
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.event import Draft, Event
 from scheduler.ledger.events import ClientEnrolled, ClientSilent, GridSettled
@@ -24,9 +25,11 @@ from simulation.counterfactual.from_ledger import read_recorded_run
 from simulation.counterfactual.ledger_signal import LedgerSignal, Stretch, hourly
 from simulation.counterfactual.replay import Counterfactual, ReplayedFigures, replay_under
 from simulation.counterfactual.replay_table import headline, notes
+from simulation.grids.signals import make_truth
 from simulation.grids.truth import Truth, hour_of
 from simulation.outcome import Outcome
 from simulation.ports.journal import OnDisk
+from simulation.ports.site import make_sites
 from simulation.run import play, simulate
 from simulation.scenario.scenario import ForecastPart, GatePart, Scenario
 from tasks.cli import fairwind
@@ -101,6 +104,25 @@ def test_the_same_policy_replayed_comes_to_what_happened(tmp_path, policy):
     assert counterfactual.happened.gco2eq == pytest.approx(before.gco2eq)
     assert counterfactual.error == pytest.approx(0, abs=0.02)
     assert figures(counterfactual.own).jain == pytest.approx(before.jain())
+
+
+def test_a_pause_is_replayed_where_the_user_made_it(tmp_path):
+    scenario = three_grids(tmp_path, policy="all")
+    pause = Pause(scenario.start + 5.5 * HOUR, scenario.start + 13 * HOUR)
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", GridClock())
+    before = play(
+        scenario, make_sites(scenario), make_truth(scenario), pauses=[pause],
+        journal=OnDisk(ledger, Blobs(tmp_path / "blobs")),
+    )  # fmt: skip
+    assert [r.started_h for r in before.rounds if 5.5 < r.started_h < 13] == []
+    past = read_recorded_run(ledger.events(), None, gate=scenario.gate)
+    assert past.run.pauses == (pause,)
+    replayed = play(
+        past.scenario.altered(forecast={"mode": "perfect"}), past.sites(),
+        Truth(past.signal, past.signal.zones()), family=past.family, pauses=past.run.pauses,
+    )  # fmt: skip
+    assert [r.started_h for r in replayed.rounds] == [r.started_h for r in before.rounds]
+    assert figures(replay_under(past, [], PERFECT).own).hours == before.rounds[-1].ended_h
 
 
 def test_another_policy_emits_what_its_cohorts_would_have(tmp_path):
@@ -268,7 +290,7 @@ def test_the_command_shows_the_run_and_its_replays(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--from-ledger", "wrold"], "There are: world."),
+        (["--from-ledger", "wrold"], "Did you mean world?"),
         (["--from-ledger", "--policy", "gready"], "Did you mean greedy?"),
         (["demo", "--from-ledger"], "Omit SCENARIO."),
         (["--from-ledger", "--seeds", "3"], "Omit --seeds."),
