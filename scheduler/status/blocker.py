@@ -5,6 +5,7 @@ The codes are those of a plan's verdicts, so that a plan and every screen give t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,13 +40,15 @@ class Blocker:
     Attributes:
         client: Which one.
         code: Why, for machines.
-        clause: Why, without the client's name, to stand behind it: "its worker is not running".
+        clause: Why, with what to do: "its training failed: no data; correct the workload".
+        brief: Client and reason in few words: "lyon failed: no data".
         command: What to run at the site to remove it; empty if there is no such command.
     """
 
     client: str
     code: BlockerCode
     clause: str
+    brief: str
     command: str = ""
 
     @property
@@ -106,7 +109,8 @@ def _blocker(
         if code is not None:
             return _of_part(client, part, code)
     if busy is not None:
-        return Blocker(client.id, "busy", f"it works for the run {busy} until it has answered")
+        clause = f"it works for the run {busy} until it has answered"
+        return Blocker(client.id, "busy", clause, f"{client.id} works for the run {busy}")
     return _of_past(client, run, now) or _of_gate(client, gate)
 
 
@@ -118,10 +122,12 @@ def _of_worker(client: Client) -> Blocker | None:
             if client.incarnation
             else "its worker has never been started"
         )
-        return Blocker(client.id, "silent", clause, f"celery -A tasks worker -Q client.{client.id}")
+        start = f"celery -A tasks worker -Q client.{client.id}"
+        return Blocker(client.id, "silent", clause, f"{client.id}: {clause}", start)
     if client.paused:
         clause = "its administrator paused it"
-        return Blocker(client.id, "paused", clause, "fairwind site resume")
+        brief = f"{client.id}: {clause}"
+        return Blocker(client.id, "paused", clause, brief, "fairwind site resume")
     return None
 
 
@@ -130,51 +136,68 @@ def _of_past(client: Client, run: Run | None, now: datetime) -> Blocker | None:
     if run is not None and run.failures.get(client.id, 0) >= MAX_FAILURES:
         return _failing(client, run)
     if run is not None and client.id in run.too_long:
-        return Blocker(client.id, "too_long", SENTENCES["too_long"])
-    if declines(client, now):
-        return Blocker(client.id, "declined", f"it declined{because(client.decline)}")
-    return None
+        brief = f"an update takes longer at {client.id} than its site allows"
+        return Blocker(client.id, "too_long", SENTENCES["too_long"], brief)
+    return _declined(client, client.decline) if declines(client, now) else None
+
+
+def _declined(client: Client, reason: Reason | None) -> Blocker:
+    brief = f"{client.id} declined{because(reason, whole=False)}"
+    return Blocker(client.id, "declined", f"it declined{because(reason)}", brief)
 
 
 def _of_part(
     client: Client, part: AssignmentState, code: Literal["in_round", "failed", "declined"]
 ) -> Blocker:
     if code == "in_round":
-        doing = "it takes part in this round"
-        return Blocker(client.id, code, doing)
-    why = because(part.reason)
+        doing = "takes part in this round"
+        return Blocker(client.id, code, f"it {doing}", f"{client.id} {doing}")
     if code == "declined":
-        return Blocker(client.id, code, f"it declined{why}")
-    what = "its update was refused" if part.status == "refused" else "its training failed"
-    return Blocker(client.id, code, f"{what}{why}")
+        return _declined(client, part.reason)
+    why, brief = because(part.reason), because(part.reason, whole=False)
+    if part.status == "refused":
+        what = f"the update of {client.id} was refused{brief}"
+        return Blocker(client.id, code, f"its update was refused{why}", what)
+    return Blocker(client.id, code, f"its training failed{why}", f"{client.id} failed{brief}")
 
 
 def _failing(client: Client, run: Run) -> Blocker:
     problem = run.problems.get(client.id)
-    why = because(problem.reason if problem else None)
-    clause = f"its last {run.failures[client.id]} assignments failed{why}"
-    return Blocker(client.id, "failing", f"{clause}. Correct that and restart its worker")
+    reason, times = problem.reason if problem else None, run.failures[client.id]
+    clause = f"its last {times} assignments failed{because(reason)}; then restart its worker"
+    brief = f"{client.id} failed {times} times{because(reason, whole=False)}"
+    return Blocker(client.id, "failing", clause, brief)
 
 
 def _of_gate(client: Client, gate: Gate | None) -> Blocker | None:
     if gate is None:
         clause = "its gate has not been judged yet"
-        return Blocker(client.id, "gate_unknown", clause)
+        return Blocker(client.id, "gate_unknown", clause, f"{client.id}: {clause}")
     if gate.is_open:
         return None
-    code: BlockerCode = "gate_closed" if gate.state == "closed" else "gate_unknown"
-    return Blocker(client.id, code, explain(gate))
+    if gate.state == "closed":
+        brief = f"the gate of {client.id} is closed"
+        return Blocker(client.id, "gate_closed", explain(gate), brief)
+    brief = f"the carbon intensity of {client.zone} is unknown"
+    return Blocker(client.id, "gate_unknown", explain(gate), brief)
 
 
-def because(reason: Reason | None) -> str:
+def because(reason: Reason | None, *, whole: bool = True) -> str:
     """Return a reason as the end of a sentence: a colon, and what it says.
 
-    >>> because(Reason(code="site_failed", text="No data."))
-    ': no data'
+    Args:
+        reason: Why something was not done.
+        whole: With what follows and what to do; else only what happened.
+
+    >>> reason = Reason(code="site_failed", text="No data; the assignment failed.")
+    >>> because(reason), because(reason, whole=False)
+    (': no data; the assignment failed', ': no data')
     """
     if reason is None or not reason.text:
         return ""
     text = reason.text.rstrip(".")
+    if not whole:
+        text = re.split(r"; |, so |\. ", text, maxsplit=1)[0]
     # An abbreviation or the name of an error keeps its capitals.
     is_word = text[1:2].islower() and text.partition(" ")[0][1:].islower()
     return f": {text[0].lower() if is_word else text[0]}{text[1:]}"

@@ -29,9 +29,8 @@ class Shortage:
         if self.ready + len(self.blockers) < self.needed:
             return self._too_few_enrolled()
         if list(kinds) == ["gate_closed"]:
-            names = [each.client for each in self.blockers]
-            gates = agree(len(names), "the gate of {} is closed", "the gates of {} are closed")
-            return f"Waiting for clean power: {gates.format(shown(names))} ({self.counts()})."
+            closed = clause("gate_closed", self.blockers)
+            return f"Waiting for clean power: {closed} ({self.counts()})."
         if len(kinds) == 1:
             return self._alike(*kinds.popitem())
         parts = "; ".join(clause(code, found) for code, found in kinds.items())
@@ -47,8 +46,9 @@ class Shortage:
         return f"{self.needed} needed, {self.ready} ready"
 
     def _alike(self, code: BlockerCode, blockers: Sequence[Blocker]) -> str:
-        parts = f"{clause(code, blockers)} ({self.counts()}).{command_of(blockers)}"
-        return f"Waiting for {parts}"
+        start = "Waiting for " if code in {"silent", "paused"} else ""
+        text = f"{start}{clause(code, blockers)} ({self.counts()}).{command_of(blockers)}"
+        return f"{text[0].upper()}{text[1:]}" if text.startswith("the ") else text
 
     def _too_few_enrolled(self) -> str:
         enrolled = self.ready + len(self.blockers)
@@ -62,12 +62,9 @@ class Shortage:
 def clause(code: BlockerCode, blockers: Sequence[Blocker]) -> str:
     """Return what keeps these clients, which all have the same blocker, as part of a sentence."""
     names = [each.client for each in blockers]
-    if code == "gate_closed":
-        gate = agree(len(names), "the gate of {} is closed", "the gates of {} are closed")
-        return gate.format(shown(names))
     if len(names) == 1:
-        return f"{names[0]}: {blockers[0].clause}"
-    return f"{shown(names)}: {_MANY[code]}"
+        return blockers[0].brief
+    return _MANY[code].format(shown(names))
 
 
 def command_of(blockers: Sequence[Blocker]) -> str:
@@ -92,12 +89,13 @@ _ORDER: tuple[BlockerCode, ...] = (
 )  # fmt: skip
 
 _MANY: Mapping[BlockerCode, str] = {
-    "silent": "their workers are not running",
-    "paused": "their administrators paused them",
-    "too_long": "their training takes longer than their sites allow",
-    "failing": "their last assignments failed; `fairwind clients` shows why",
-    "failed": "their training failed; `fairwind clients` shows why",
-    "declined": "they declined; `fairwind clients` shows why",
-    "gate_unknown": "the carbon intensity of their zones is unknown",
-    "busy": "they work for another run",
+    "silent": "{}: their workers are not running",
+    "failing": "{} failed again and again; `fairwind clients` shows why",
+    "failed": "{} failed; `fairwind clients` shows why",
+    "too_long": "an update takes longer at {} than their sites allow",
+    "paused": "{}: their administrators paused them",
+    "declined": "{} declined; `fairwind clients` shows why",
+    "gate_unknown": "the carbon intensity of the zones of {} is unknown",
+    "busy": "{} work for other runs",
+    "gate_closed": "the gates of {} are closed",
 }

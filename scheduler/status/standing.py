@@ -60,7 +60,7 @@ def _short(
     missing = run.spec.quorum - len(round_.accepted)
     shortage = _shortage(state, blockers, missing)
     accepted, quorum = len(round_.accepted), run.spec.quorum
-    has = f"Round {round_.number} has {accepted} of the {quorum} updates it needs. "
+    has = f"Round {round_.number} has {accepted} of {quorum} updates. "
     if shortage.ready:
         text = "Other clients are about to be invited."
         return _of_shortage("about_to_start", has + text, shortage)
