@@ -86,7 +86,8 @@ class LedgerSource:
             drivers=UNSEEN if under_way else self._drivers.look(settings),
         )
         for row in seen["clients"]:
-            row.update(client_totals(state.clients[row["client"]].totals))
+            # The row is of this run; what the client did in all runs stands with its advice.
+            row.update(energy_wh=row.pop("run_energy_wh"), gco2eq=row.pop("run_gco2eq"))
         if seen["run"]:
             shown = state.runs[seen["run"]["id"]]
             seen["run"].update(run_totals(shown.totals, settles=is_live(settings)))
@@ -114,7 +115,8 @@ class LedgerSource:
             client,
         )
         ahead = outlook(case.ahead, now) if case.ahead else None
-        return {**make_advice(case).to_dict(), "forecast": ahead}
+        totals = client_totals(state.clients[client].totals)
+        return {**make_advice(case).to_dict(), "forecast": ahead, "totals": totals}
 
     def load_runs(self) -> dict[str, Any]:
         """Return all runs, one row each, the newest first.

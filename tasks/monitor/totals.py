@@ -11,8 +11,13 @@ from scheduler.accounting.totals import Totals
 
 
 def client_totals(totals: Totals) -> dict[str, Any]:
-    """Return how sure a client's grams are; `None` where a site does not report."""
+    """Return what a client used in all runs, and how sure its grams are.
+
+    `None` where a site does not report.
+    """
     return {
+        "energy_wh": totals.energy_wh,
+        "gco2eq": totals.gco2eq,
         "settled_gco2eq": totals.settled_gco2eq,
         "unknown_wh": totals.unknown_wh,
         "apart_gco2eq": totals.apart_gco2eq,

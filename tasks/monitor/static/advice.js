@@ -1,6 +1,6 @@
 // Advice for one client: fetched when its row is chosen, computed by the server.
 
-import { byId, keyed, known, make, put } from "./dom.js";
+import { byId, keyed, known, make, put, showPairs } from "./dom.js";
 import { fetched } from "./fetched.js";
 import * as format from "./format.js";
 import { showHours } from "./hours.js";
@@ -40,6 +40,7 @@ function show(advice, threshold) {
   put("advice-now", present(advice));
   showHours(advice, threshold);
   showPlaces(advice.places);
+  showTotals(advice.totals);
   put("advice-chosen", chosen(advice.chances));
   showLines(advice);
   byId("advice-missing").hidden = !advice.missing.length;
@@ -61,6 +62,21 @@ function chosen(chances) {
   if (!chances) return "";
   const { rounds, drawn, open, within } = chances;
   return `Invited in ${drawn} of ${rounds} rounds; its gate was open in ${open}, its score among the best then in ${within}.`;
+}
+
+/** What it used since it was enrolled, whichever run it was for. */
+function showTotals(totals) {
+  const settled = format.differ(totals.gco2eq, totals.settled_gco2eq);
+  const of = (value, show) => (value > 0 ? show(value) : "");
+  showPairs("advice-totals", [
+    ["Energy of its work", format.wattHours(totals.energy_wh)],
+    ["Emitted, as booked", format.grams(totals.gco2eq)],
+    ["Emitted, under measured intensities where there are any", settled ? format.grams(totals.settled_gco2eq) : ""],
+    ["Energy whose carbon intensity is unknown, in no sum of emissions", of(totals.unknown_wh, format.wattHours)],
+    ["Emissions of another family of intensities, in no other sum", of(totals.apart_gco2eq, format.grams)],
+    ["Energy of reserved hardware while it waited, as the site reports it", of(totals.idle_wh, format.wattHours)],
+    ["Tasks whose energy was never reported", of(totals.unreported, format.count)],
+  ]);
 }
 
 // ---- its place

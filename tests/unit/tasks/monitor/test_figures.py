@@ -132,6 +132,8 @@ def test_idle_energy_is_unknown_where_no_site_says_it() -> None:
 def test_a_clients_unknown_energy_is_told_apart_from_its_grams() -> None:
     totals = totals_of(work(settled=150.0), work(4.0, booked=None, comparable=False), work(None))
     assert client_totals(totals) == {
+        "energy_wh": 14.0,
+        "gco2eq": pytest.approx(2.0),  # 10 Wh at 200 gCO2eq/kWh
         "settled_gco2eq": pytest.approx(1.5),  # 10 Wh at 150 gCO2eq/kWh
         "unknown_wh": 4.0,
         "apart_gco2eq": 0.0,
@@ -257,6 +259,7 @@ def test_advice_before_any_work_tells_the_grid_and_what_is_missing(source: Ledge
     advice = source.load_advice("paris")
     assert advice["client"] == "paris"
     assert advice["practice"] is None
+    assert advice["totals"]["energy_wh"] == 0.0
     assert len(advice["forecast"]["times"]) in {24, 25}
     assert any(
         "no counted update in the last five weeks of work" in text for text in advice["missing"]
