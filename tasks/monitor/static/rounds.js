@@ -223,11 +223,13 @@ startRuns(page, {
 showTab(tab === "runs" ? tab : "run");
 // A hidden page costs nothing: it takes the whole view again when it is looked at.
 document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
-new MutationObserver(() => {
+function repaint() {
   gridChart.redraw();
   gramChart.redraw();
   redrawComparison();
   if (view) [showZones, showParts].forEach((part) => part(view));
-}).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
+}
+new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
+matchMedia("print").addEventListener("change", repaint); // paper is light, whatever the theme
 setInterval(tick, 250);
 connect();
