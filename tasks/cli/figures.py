@@ -29,9 +29,28 @@ def show_value(metric: str, value: float | None) -> str:
 
 
 def show_avoided(run: dict[str, Any]) -> str:
-    """Return what a run avoided by waiting, and for what delay."""
+    """Return what a run avoided by its choice of time, and for what delay.
+
+    The baseline has the same sites and the same energy, so nothing else differs.
+    """
+    if not run["rounds_done"]:
+        return "nothing yet"
     avoided, share = run["avoided_gco2eq"], run["avoided_share"]
     if avoided is None or share is None:
         return "unknown"
-    delay = show_duration(max(0.0, run["delay_s"]))
-    return f"{show_share(share)} = {show_mass(avoided)}, for a delay of {delay} on the grid clock"
+    return f"{show_share(share)} = {show_mass(avoided)}, {show_delay(run['delay_s'])}"
+
+
+def show_delay(delay_s: float) -> str:
+    """Return how much later than its baseline a run was, or how much earlier, in grid seconds.
+
+    >>> [show_delay(s) for s in (81_300, 0.2, -4620)]  # doctest: +NORMALIZE_WHITESPACE
+    ['for a delay of 22 h 35 min on the grid clock', 'without delay',
+     'finished 1 h 17 min earlier on the grid clock']
+    """
+    if abs(delay_s) < 1:
+        return "without delay"
+    span = show_duration(abs(delay_s))
+    if delay_s < 0:
+        return f"finished {span} earlier on the grid clock"
+    return f"for a delay of {span} on the grid clock"

@@ -37,11 +37,12 @@ def show(run_id: str | None, *, as_toml: bool, as_json: bool) -> None:
     seen = current_view(state, current.id)
     if as_json:
         spec = current.spec.model_dump(mode="json")
-        print_json({"spec": spec, "run": seen["run"], "rounds": seen["rounds"]})
+        shown = {name: seen[name] for name in ("verdict", "explanation", "run", "rounds")}
+        print_json({"spec": spec, **shown})
         return
     if run_id is None:
         click.echo(f"Run          {current.id}")
-    print_status(seen)
+    print_status(seen, of_other_runs=False)
     _print_rounds(seen["rounds"], current.spec.metric)
     _print_problems(seen["run"]["problems"])
     if seen["run"]["model"]:

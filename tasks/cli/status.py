@@ -24,9 +24,9 @@ def status(run_id: str | None, *, as_json: bool) -> None:
         print_status(seen)
 
 
-def print_status(seen: dict[str, Any]) -> None:
+def print_status(seen: dict[str, Any], *, of_other_runs: bool = True) -> None:
     """Print a view's verdict and its run's figures, below what is wrong beside the run."""
-    print_notices(seen)
+    print_notices(seen, of_other_runs=of_other_runs)
     click.echo(click.style(seen["verdict"], bold=True))
     click.echo(f"Drivers      {seen['drivers']['line']}")
     current = seen["run"]

@@ -71,10 +71,8 @@ function showRound(view, run) {
   put("round", format.count(run.rounds_done));
   put("round-of", known(run.rounds_total) ? `of ${format.count(run.rounds_total)}` : "");
   showSegments(run, Boolean(open));
-  const sites = open?.cohort.length;
-  const place = sites ? ` at ${sites} ${sites === 1 ? "site" : "sites"}` : "";
   showPairs("round-split", [
-    ["Now", open ? `round ${open.round}${place}` : stillness(run)],
+    ["Now", open ? doing(open, view.explanation?.code) : stillness(run, view.explanation?.next_at)],
     ["Policy", run.policy],
   ]);
 }
@@ -88,8 +86,14 @@ function openRound(view, run) {
   return { round: (run.rounds_done ?? 0) + 1, cohort: training };
 }
 
-function stillness(run) {
-  const until = known(run.waiting_until) ? ` until ${format.moment(run.waiting_until)} UTC` : "";
+/** What the open round does: where it trains, or that it waits for somebody. */
+function doing({ round, cohort }, code) {
+  if (code && code !== "training") return `round ${round}, ${code === "aggregating" ? code : "waiting"}`;
+  return cohort.length ? `round ${round} at ${cohort.length} ${cohort.length === 1 ? "site" : "sites"}` : `round ${round}`;
+}
+
+function stillness(run, next) {
+  const until = known(next) ? ` until ${format.moment(next)} UTC` : "";
   return run.status === "waiting" ? `waiting${until}` : run.status;
 }
 
@@ -138,7 +142,8 @@ function showSpark(values) {
 
 function showAvoided(run) {
   const more = run.avoided_gco2eq < 0;
-  put("avoided-name", more ? "Added, against run-now" : "Avoided, against run-now");
+  // The baseline has the same sites and energy, so what differs is the choice of time alone.
+  put("avoided-name", more ? "Added by choice of time" : "Avoided by choice of time");
   put("avoided", format.share(known(run.avoided_share) ? Math.abs(run.avoided_share) : null));
   put("avoided-of", known(run.avoided_share) && known(run.avoided_gco2eq) ? format.grams(Math.abs(run.avoided_gco2eq)) : "");
   const top = Math.max(run.emitted_gco2eq ?? 0, run.baseline_gco2eq ?? 0);
@@ -146,8 +151,9 @@ function showAvoided(run) {
   byId("versus-with").style.width = `${(100 * (run.emitted_gco2eq ?? 0)) / (top || 1)}%`;
   byId("versus-now").style.width = `${(100 * (run.baseline_gco2eq ?? 0)) / (top || 1)}%`;
   showPairs("avoided-split", [
-    ["Run-now", run.baseline_gco2eq > 0 ? format.grams(run.baseline_gco2eq) : null],
-    ["Later by", run.delay_s > 0 ? `${format.duration(run.delay_s)}, grid clock` : null],
-    ["Saved by place", known(run.place_gco2eq) ? format.grams(run.place_gco2eq) : null],
+    ["Run now, same sites and energy", run.baseline_gco2eq > 0 ? format.grams(run.baseline_gco2eq) : null],
+    [run.delay_s < 0 ? "Finished earlier by" : "Later by",
+      run.delay_s ? `${format.duration(Math.abs(run.delay_s))}, grid clock` : null],
+    ["Saved by choice of place", run.rounds_done && known(run.place_gco2eq) ? format.grams(run.place_gco2eq) : null],
   ]);
 }

@@ -35,5 +35,5 @@ function text({ driver, state, silent_s: silent }) {
 
 function missing(drivers) {
   const names = drivers.each.filter((each) => each.state !== "running").map((each) => NAMES[each.driver]);
-  return `${names.join(" and ")} not running`;
+  return `${names.join(" and ").replace(" Beat", " beat")} not running`;
 }

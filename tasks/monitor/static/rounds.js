@@ -16,6 +16,7 @@ import { showClients, showRounds } from "./tables.js";
 import { tabs } from "./tabs.js";
 
 const RETRY_MS = 3000;
+const LONG_VERDICT = 110;
 
 const page = byId("rounds");
 
@@ -33,7 +34,9 @@ preselect((given.get("compare") ?? "").split(",").filter(Boolean));
 
 function showHead() {
   const { run } = view;
-  put("verdict", view.starting ?? (run ? view.verdict : "No run yet."));
+  const verdict = view.starting ?? (run ? view.verdict : "No run yet.");
+  put("verdict", verdict);
+  byId("verdict").classList.toggle("verdict-long", verdict.length > LONG_VERDICT);
   put("why", view.why);
   put("run-name", run ? `${run.id} · ${run.workload ?? ""}`.replace(/ · $/, "") : "Rounds");
   const status = byId("run-status");
