@@ -61,7 +61,7 @@ function present({ practice, at, worked_until: until }) {
 function chosen(chances) {
   if (!chances) return "";
   const { rounds, drawn, open, within } = chances;
-  return `Invited in ${drawn} of ${rounds} rounds; its gate was open in ${open}, its score among the best then in ${within}.`;
+  return `Invited to ${drawn} of the last ${rounds} rounds. Its gate was open in ${open} of them, and its score was among the best in ${within}.`;
 }
 
 /** What it used since it was enrolled, whichever run it was for. */
@@ -126,9 +126,9 @@ function showLines({ lines }) {
     const [what, saves, then, basis] = row.children;
     const [, computed, source, span] = basis.children;
     put(what, nice(change.text));
-    saves.replaceChildren("saves ", make("b", "", format.grams(change.saves_gco2eq)), " an update, ",
+    saves.replaceChildren("Saves ", make("b", "", format.grams(change.saves_gco2eq)), " an update, ",
       make("b", "", format.grams(line.saves_gco2eq_per_month)), " a month");
-    put(then, chances ? `Among the best in ${chances.within} of ${chances.rounds} rounds with it` : "");
+    put(then, chances ? `With this change, its score would have been among the best in ${chances.within} of the last ${chances.rounds} rounds.` : "");
     put(computed, nice(change.computed));
     put(source, `Basis: ${nice(change.source)}.`.replace(/\.\.$/, "."));
     put(span, known(change.low_gco2eq)

@@ -112,7 +112,7 @@ export function showParts(view) {
   const emitters = view.clients.filter((client) => client.gco2eq > 0);
   const sum = emitters.reduce((total, client) => total + client.gco2eq, 0);
   const whole = (view.run?.emitted_gco2eq ?? 0) + (view.run?.uncounted_gco2eq ?? 0);
-  // Clients count all their runs: only parts that add up to this run's whole are its parts.
+  // Retired clients are not listed: parts are shown only where they add up to the whole.
   byId("emitted-parts").hidden = !(sum > 0 && Math.abs(sum - whole) <= 0.02 * whole);
   const zones = view.zones.map((zone) => zone.zone);
   keyed(byId("emitted-parts"), emitters, (client) => client.client, () => make("i"), (part, client) => {

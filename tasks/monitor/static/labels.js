@@ -4,10 +4,10 @@ import { put } from "./dom.js";
 import { moment } from "./format.js";
 
 const MEANS = {
-  measured: "computed from what the grid really did",
-  estimated: "the source fills in where measurements lack; it may correct this later",
-  modelled: "made by a model of the grid, not from what it did in this hour",
-  forecast: "expected before the hour came",
+  measured: "computed from what the grid did in this hour",
+  estimated: "estimated by the source where measurements are missing; it may correct this later",
+  modelled: "from a model of the grid, not from what it did in this hour",
+  forecast: "predicted before the hour began",
   stale: "an earlier figure, used while the source does not answer",
 };
 
@@ -19,8 +19,8 @@ export const labelOf = (reading) =>
 
 /** The same in sentences. */
 export function explain(reading, signal) {
-  if (!reading?.quality) return "The carbon intensity of this grid is unknown now. Unknown is not zero: nothing is guessed.";
-  const lines = [`${reading.source} · ${plain(reading.quality)}: ${MEANS[reading.quality] ?? "not explained further"}.`];
+  if (!reading?.quality) return "The carbon intensity of this grid is unknown now. It is not taken as zero, and nothing is guessed.";
+  const lines = [`${reading.source} · ${plain(reading.quality)}: ${MEANS[reading.quality] ?? "no explanation is known"}.`];
   if (reading.family) lines.push(`Counts: ${reading.family}.`);
   if (signal) lines.push(`It is used instead of ${signal.expected} since ${moment(signal.since)} UTC. ${signal.why}`);
   return lines.join("\n");
