@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test-quick test test-slow check format bench study study-quick clean
+.PHONY: help setup demo test-quick test test-slow images-test check format bench study study-quick clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,13 +38,16 @@ PARALLEL := -n logical --maxprocesses 4
 pytest = $(BIN)/python -m pytest $(1) $(ARGS) || { status=$$?; test $$status -eq 5; }
 
 test-quick: $(STAMP) ## Run the unit tests (within a minute): make test-quick ARGS="-k gate"
-	@$(call pytest,-m "not (slow or integration or e2e)" $(PARALLEL) --dist worksteal)
+	@$(call pytest,-m "not (slow or integration or e2e or images)" $(PARALLEL) --dist worksteal)
 
 test: test-quick ## Run unit, integration and end-to-end tests (six to seven minutes)
 	@$(call pytest,-m "(integration or e2e) and not slow" $(PARALLEL) --dist loadfile)
 
 test-slow: $(STAMP) ## Run the fault and soak tests, one after the other
 	@$(call pytest,-m slow)
+
+images-test: $(STAMP) ## Build the images and train with them, by docker or podman (five to ten minutes)
+	@$(call pytest,-m images)
 
 check: $(STAMP) ## Check format, lint, types, layers and dependencies
 	$(BIN)/ruff format --check --quiet

@@ -31,7 +31,7 @@ from tasks.local.redis_server import RedisServer
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _TESTS = Path(__file__).parent
-_MARKED_FOLDERS = ("integration", "e2e")
+_MARKED_FOLDERS = ("integration", "e2e", "images")
 
 # A deadline would measure how busy the machine is.
 hypothesis.settings.register_profile("fairwind", deadline=None)

@@ -44,9 +44,12 @@ class Scale:
         return math.log(max(value, self.low)) if self.log else value
 
 
-def text(x: float, y: float, words: str, *, anchor: str = "start", faint: bool = False) -> str:
+def text(
+    x: float, y: float, words: str, *, anchor: str = "start", faint: bool = False,
+    strong: bool = False,
+) -> str:  # fmt: skip
     """Return words."""
-    kind = ' class="faint"' if faint else ""
+    kind = ' class="faint"' if faint else ' class="strong"' if strong else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{kind}>{escape(words)}</text>'
 
 

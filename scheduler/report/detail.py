@@ -64,8 +64,21 @@ def rounds_section(report: Report, show: Show) -> Section:
         ]
         for line in lines
     ]  # fmt: skip
-    figures = ("booked", "settled", "avoided, booked", "avoided, settled", "place, booked")
-    header = ["run", "round", "planned", "status", show.wh, *(f"{f} {show.g}" for f in figures)]
+    figures = (
+        "booked",
+        "settled",
+        "avoided, booked",
+        "avoided, settled",
+        "avoided by place, booked",
+    )
+    header = [
+        "run",
+        "round",
+        "planned",
+        "status",
+        f"energy, {show.wh}",
+        *(f"{f}, {show.gco2eq}" for f in figures),
+    ]
     costs = ["run", "round", "updates", "metric", "points gained", *_costs(show)]
     return Section("Rounds", tables=[Table(header, used, texts=4), Table(costs, cost, texts=2)])
 
@@ -87,14 +100,14 @@ def outcomes_section(report: Report, show: Show) -> Section:
         "Work that counted, and work that did not",
         [
             (
-                "Work that is in no model was spent all the same and is in the totals. What was "
-                "lost never reported its energy."
+                "Work that is in no model was spent all the same and is in the totals. The "
+                "energy of lost tasks was not reported by the site."
             )
         ],
         tables=[_table("outcome", report.outcomes, total, show)],
         notes=[
-            f"{group.name}: {group.figures.unreported} of {group.figures.pieces} pieces never "
-            "reported their energy."
+            f"{group.name}: {group.figures.unreported} of {group.figures.tasks} tasks have an "
+            "energy that was not reported by the site."
             for group in report.outcomes
             if group.figures.unreported
         ],
@@ -115,26 +128,26 @@ def sureness_section(report: Report, show: Show) -> Section:
                 f"Range of the operational emissions: {range_text(report, show)} {show.gco2eq}. "
                 f"Published errors exist for the meters of {share(found.energy_quantified_share)} "
                 f"and for the intensities of {share(found.intensity_quantified_share)} of the "
-                "energy; for the rest the uncertainty is not quantified, and the true range is "
+                "energy. For the rest the uncertainty is not quantified, and the true range is "
                 "wider."
             ),
         ],
-        tables=[Table(["what", "how it was found", show.wh, "share"], rows, texts=2)],
+        tables=[Table(["what", "how it was found", f"energy, {show.wh}", "share"], rows, texts=2)],
     )
 
 
 def signals_section(report: Report) -> Section:
     """Return the sources of each zone, and when a fallback was active."""
-    voices = [
-        [v.zone, v.source, v.family, v.quality, time(v.first), time(v.last), str(v.readings)]
-        for v in report.sources
+    sources = [
+        [s.zone, s.source, s.family, s.quality, time(s.first), time(s.last), str(s.readings)]
+        for s in report.sources
     ]
     header = ["zone", "signal", "counts", "quality", "first slot", "last slot", "readings"]
     fallbacks = [
         [f.zone, time(f.at), f.expected, f.active_source or "none", f.why or "it is active again"]
         for f in report.fallbacks
     ]
-    tables = [Table(header, voices, texts=6)]
+    tables = [Table(header, sources, texts=6)]
     if fallbacks:
         tables.append(
             Table(["zone", "from", "expected", "active source", "why"], fallbacks, texts=5)
@@ -145,7 +158,7 @@ def signals_section(report: Report) -> Section:
         tables=tables,
         notes=[
             *([] if fallbacks else ["No signal fell back in the period."]),
-            *credits_of(v.source for v in report.sources),
+            *credits_of(s.source for s in report.sources),
         ],
     )
 
@@ -173,7 +186,7 @@ def checking_section(report: Report) -> Section:
                 "With the ledger, anyone gets the same figures with `fairwind report`, the same "
                 "head with `fairwind ledger verify`, and the same models with `fairwind ledger "
                 "replay`. report.json holds every figure in full precision, bookings.csv each "
-                "piece of work, months.csv the months."
+                "task, months.csv the months, sites-by-month.csv each site in each month."
             ),
         ],
     )
@@ -189,21 +202,21 @@ def _table(name: str, groups: Sequence[Group], total: Group, show: Show, note: s
 
 
 def _header(show: Show) -> list[str]:
-    return ["pieces", show.wh, *(f"{name} {show.g}" for name in _FIGURES)]
+    return ["tasks", f"energy, {show.wh}", *(f"{name}, {show.gco2eq}" for name in _FIGURES)]
 
 
 def _costs(show: Show) -> list[str]:
-    return [f"{show.g} per update", f"{show.g} per point"]
+    return [f"{show.gco2eq} per update", f"{show.gco2eq} per point"]
 
 
 def _figures(group: Group, show: Show) -> list[str]:
     figures = group.figures
     idle = UNKNOWN if figures.idle_wh is not None else NOT_REPORTED
-    reported = figures.unreported < figures.pieces
+    reported = figures.unreported < figures.tasks
     booked = reported and _some_known(figures.unknown_when_booked_wh, figures.energy_wh)
     settled = reported and _some_known(figures.unknown_wh, figures.energy_wh)
     return [
-        str(figures.pieces),
+        str(figures.tasks),
         show.energy(figures.energy_wh if reported else None),
         show.grams(figures.gco2eq if booked else None),
         show.grams(figures.settled_gco2eq if settled else None),

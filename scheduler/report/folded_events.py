@@ -18,6 +18,7 @@ from scheduler.ledger.events import (
     SignalFellBack,
     SignalRecovered,
 )
+from scheduler.report.clock_use import ClockUse
 
 
 @dataclass(slots=True)
@@ -49,6 +50,8 @@ class FoldedEvents:
     """Folds the events, and keeps what a report needs beside. Times are on the grid clock.
 
     Attributes:
+        clock: The grid clock against the wall clock.
+        last: When the last event was.
         planned: When each round was planned, by run and number.
         sources: By zone, source, family and quality.
         fallbacks: In order; of a zone that recovered, the active source is the expected one.
@@ -56,7 +59,7 @@ class FoldedEvents:
     """
 
     state: Federation = field(default_factory=Federation)
-    first: datetime | None = None
+    clock: ClockUse = field(default_factory=ClockUse)
     last: datetime | None = None
     planned: dict[tuple[str, int], datetime] = field(default_factory=dict)
     sources: dict[tuple[str, str, str, str], SourceUse] = field(default_factory=dict)
@@ -66,7 +69,8 @@ class FoldedEvents:
     def see(self, event: Event) -> None:
         """Take in one event."""
         apply(self.state, event)
-        self.first, self.last = self.first or event.grid_at, event.grid_at
+        self.clock.see(event.at, event.grid_at)
+        self.last = event.grid_at
         match event.payload:
             case RoundPlanned():
                 self.planned.setdefault((event.run, event.round), event.grid_at)

@@ -20,7 +20,7 @@ _SCI = "SCI specification 1.1, Green Software Foundation (ISO/IEC 21031:2024)"
 METHODS: tuple[Method, ...] = (
     Method(
         "Operational emissions",
-        "O = E x I: the electricity of a piece of work at the wall, facility overhead (PUE) "
+        "O = E x I: the electricity of a task at the wall, facility overhead (PUE) "
         "included once, times the mean carbon intensity of its zone while it ran. Location-based; "
         "offsets, certificates and power purchase agreements never enter.",
         f"{_SCI}, operational emissions",
@@ -36,16 +36,16 @@ METHODS: tuple[Method, ...] = (
         "Booked and settled",
         "Work is booked under the intensity known when its answer came. As soon as measured "
         "intensities cover all of it, or estimates that their source has not replaced after a day, "
-        "it is settled under these; both figures stay. Where there are none yet, the surest "
-        "intensity is the one booked.",
+        "it is settled under these; both figures stay. Where there are none yet, the settled "
+        "figure is the booked one.",
         "this ledger, events grid.settled",
     ),
     Method(
-        "Pieces of work",
-        "Every assignment is booked once: counted, late, refused, conflicting, "
-        "duplicate, declined, failed, cut off with its round, or lost. What a lost piece used was "
-        "never reported; it is unknown, not zero. Work belongs to the period and the month in "
-        "which its round was planned.",
+        "Tasks",
+        "Every assignment that a client worked on is booked once: counted, late, refused, "
+        "conflicting, duplicate, declined, failed, cut off with its round, or lost. What a lost "
+        "task used was not reported by the site; it is unknown, not zero. Work belongs to the "
+        "period and the month in which its round was planned.",
         "this ledger, events update.* and assignment.*",
     ),
     Method(

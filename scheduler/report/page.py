@@ -9,6 +9,7 @@ from tornado.template import Loader
 from scheduler.report import detail, summary
 from scheduler.report.pictures import pictures_section
 from scheduler.report.report import Report
+from scheduler.report.scope2 import scope2_section
 from scheduler.report.section import Section
 from scheduler.report.show import Show, names, time
 
@@ -20,13 +21,26 @@ def to_html(report: Report) -> str:
     return template.generate(
         title="Energy and emissions of federated training",
         what=what,
-        period=f"{time(report.since)} to {time(report.until)} UTC (grid clock)",
+        period=f"{time(report.began)} to {time(report.ended)} UTC",
+        rounds=_rounds(report),
         sites=names([f"{site.name} ({site.note})" for site in report.sites]),
-        headline=summary.headline(report),
+        mark=summary.demonstration_mark(report),
+        figures=summary.figures(report),
+        sentences=summary.sentences(report),
         sections=sections(report),
         provenance=report.provenance,
         made_at=time(report.provenance.made_at),
     ).decode()
+
+
+def _rounds(report: Report) -> str:
+    """Return which rounds a report covers, if not all."""
+    since, until = report.scope.since, report.scope.until
+    parts = [
+        *([f"from {time(since)}"] if since else []),
+        *([f"before {time(until)}"] if until else []),
+    ]
+    return f"rounds planned {' and '.join(parts)} UTC" if parts else "all rounds"
 
 
 def sections(report: Report) -> list[Section]:
@@ -34,6 +48,7 @@ def sections(report: Report) -> list[Section]:
     show = Show.of(report)
     return [
         summary.totals_section(report, show),
+        scope2_section(report, show),
         summary.avoided_section(report, show),
         pictures_section(report, show),
         detail.runs_section(report, show),

@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from scheduler.accounting.booking import Booking
 from scheduler.report.canvas import Point
-from scheduler.report.plot import Axis, PlotLine, plot
+from scheduler.report.plot import Axis, Level, PlotLine, plot
 from scheduler.report.report import Report
 from scheduler.report.section import Section
 from scheduler.report.show import Show
@@ -27,22 +27,22 @@ def pictures_section(report: Report, show: Show) -> Section:
 
 
 def timeline(report: Report, show: Show) -> str:
-    """Return the emissions added up over time: as booked, settled, and of the baseline."""
+    """Return the emissions added up over time, with the baseline, a target and the budget."""
     start = Axis("time (grid clock, UTC)", _instant)
     grams = Axis(f"{show.gco2eq}, added up", from_zero=True)
     work = report.timeline()
     lines = [
-        PlotLine("as booked", _added(work, lambda b: b.gco2eq, report.since, show), stepped=True),
+        PlotLine("as booked", _added(work, lambda b: b.gco2eq, report.began, show), stepped=True),
         PlotLine(
             "settled, else as booked",
-            _added(work, lambda b: b.settled_gco2eq, report.since, show),
+            _added(work, lambda b: b.settled_gco2eq, report.began, show),
             stepped=True,
         ),
         PlotLine(
             "run-now baseline of closed rounds, as booked", _baseline(report, show), stepped=True
         ),
     ]
-    return plot("Emissions over time", lines, start, grams)
+    return plot("Emissions over time", lines, start, grams, levels=_levels(report, show))
 
 
 def accuracy(run: RunLine, show: Show) -> str:
@@ -56,6 +56,15 @@ def accuracy(run: RunLine, show: Show) -> str:
     title = f"{run.metric} against emissions, run {run.id}"
     x = Axis(f"{show.gco2eq} of all work up to the round, settled", from_zero=True)
     return plot(title, [PlotLine(f"{run.id}: {run.metric}", points)], x, Axis(run.metric))
+
+
+def _levels(report: Report, show: Show) -> list[Level]:
+    """Return the target, and the budget where the report is of one run."""
+    target, runs = report.target_gco2eq, report.runs
+    levels = [] if target is None else [Level("target", target / show.size_g)]
+    if len(runs) == 1 and (budget := runs[0].budget_gco2eq) is not None:
+        levels.append(Level(f"budget of {runs[0].id}", budget / show.size_g))
+    return levels
 
 
 def _added(
@@ -76,7 +85,7 @@ def _baseline(report: Report, show: Show) -> list[Point]:
         for line in run.rounds
         if line.ended is not None
     ]
-    points = [(report.since.timestamp(), 0.0)]
+    points = [(report.began.timestamp(), 0.0)]
     for ended, grams in sorted(closed, key=lambda pair: pair[0]):
         if grams is None:
             return []

@@ -46,6 +46,16 @@ def bookings_csv(report: Report) -> str:
     return _csv(_BOOKING, table)
 
 
+def sites_by_month_csv(report: Report) -> str:
+    """Return the figures of every site in every month, a line each."""
+    names = [field.name for field in fields(ReportSums)]
+    table = [
+        [line.month, line.site, line.zone, *(getattr(line.figures, name) for name in names)]
+        for line in report.sites_by_month
+    ]
+    return _csv(["month", "site", "zone", *names], table)
+
+
 def months_csv(report: Report) -> str:
     """Return the figures of every month, and of all of them in the last line."""
     lines = [(group.name, group.figures) for group in report.months]

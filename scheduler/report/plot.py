@@ -35,16 +35,29 @@ class Axis:
     from_zero: bool = False
 
 
-def plot(title: str, lines: Sequence[PlotLine], x: Axis, y: Axis) -> str:
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A value of the upward axis with a name, such as a budget: a line across the plot."""
+
+    name: str
+    value: float
+
+
+def plot(
+    title: str, lines: Sequence[PlotLine], x: Axis, y: Axis, *, levels: Sequence[Level] = ()
+) -> str:
     """Return an SVG element, or nothing where no line has two points.
 
-    Lines differ by their dashes as well as by their colours.
+    Lines differ by their dashes as well as by their colours. A level far above all lines would
+    flatten them: its name stands at the upper edge instead.
     """
     shown = [line for line in lines if len(line.points) >= _FEWEST_POINTS]
     if not shown:
         return ""
     across = _scale([point[0] for line in shown for point in line.points], x, _LEFT, _END)
-    up = _scale([point[1] for line in shown for point in line.points], y, _BASE, _TOP)
+    values = [point[1] for line in shown for point in line.points]
+    near = [level.value for level in levels if level.value <= _NEAR * max(values)]
+    up = _scale([*values, *near], y, _BASE, _TOP)
     parts = [
         f'<svg class="plot" role="img" viewBox="0 0 {WIDTH} {HEIGHT}">',
         f"<title>{escape(title)}</title>",
@@ -59,9 +72,24 @@ def plot(title: str, lines: Sequence[PlotLine], x: Axis, y: Axis) -> str:
         points = [(across.place(a), up.place(b)) for a, b in line.points if math.isfinite(a + b)]
         draw = canvas.stepped if line.stepped else canvas.line
         parts.append(draw(points, f"line l{number % 4}"))
+    for number, level in enumerate(sorted(levels, key=lambda level: level.value)):
+        parts += _level(level, up, inset=6 + 160 * (number % 3))
     parts.append("</svg>")
     return "".join(parts) + _legend(shown)
 
+
+def _level(level: Level, up: Scale, *, inset: float) -> list[str]:
+    at, words = up.place(level.value), f"{level.name} {level.value:,.4g}"
+    if level.value > up.high:
+        return [text(_LEFT + inset, _TOP - 3, f"{words} (above this plot)", strong=True)]
+    return [
+        canvas.line([(_LEFT, at), (_END, at)], "level"),
+        text(_LEFT + inset, at - 4, words, strong=True),
+    ]
+
+
+_NEAR = 3.0
+"""A level within so many times the largest value is in the plot."""
 
 _LEAST_SPAN = 1e-300
 """A smaller one has no steps that a float could tell apart."""

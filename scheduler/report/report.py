@@ -10,10 +10,14 @@ from common.errors import FederationError
 from scheduler.accounting.booking import Booking
 from scheduler.carbon.local_signal import LOCAL
 from scheduler.ledger.event import Event
+from scheduler.report.clock_use import ClockUse
 from scheduler.report.folded_events import Fallback, FoldedEvents, SourceUse
 from scheduler.report.sums import ReportSums, add_up, energy_of
 from scheduler.report.trajectory import RunLine, run_line
 from scheduler.report.uncertainty import Range, range_of
+
+SETTLED_QUALITY = "intensity: quality, settled"
+"""The kind of `Share` that says of what quality the intensities are that the figures rest on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,16 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteMonth:
+    """The figures of one site, in one zone, in one month."""
+
+    month: str
+    site: str
+    zone: str
+    figures: ReportSums
+
+
+@dataclass(frozen=True, slots=True)
 class Share:
     """How much of the energy has figures of one kind: by method, quality or source."""
 
@@ -77,6 +91,11 @@ class Report:
     """All figures of a report. Times are on the grid clock; see `Scope` and `Provenance`.
 
     Attributes:
+        clock: How the grid clock ran against the wall clock.
+        began: When the first work began.
+        ended: When the last work ended.
+        target_gco2eq: What the reader aims at, settled; `None` without a target.
+        sites_by_month: The figures of each site in each month, named month and site.
         family: What the carbon intensities count; `None` if none was ever known.
         totals: All work; `counted` and `uncounted` are its parts.
         uncertainty: The range of the totals' settled emissions.
@@ -86,8 +105,10 @@ class Report:
 
     provenance: Provenance
     scope: Scope
-    since: datetime
-    until: datetime
+    clock: ClockUse
+    began: datetime
+    ended: datetime
+    target_gco2eq: float | None
     family: str | None
     totals: ReportSums
     counted: ReportSums
@@ -97,6 +118,7 @@ class Report:
     sites: tuple[Group, ...]
     zones: tuple[Group, ...]
     months: tuple[Group, ...]
+    sites_by_month: tuple[SiteMonth, ...]
     outcomes: tuple[Group, ...]
     shares: tuple[Share, ...]
     settles: bool
@@ -107,16 +129,23 @@ class Report:
     def timeline(self) -> list[Booking]:
         """Return the bookings with known times, by the instant at which they ended."""
         timed = [b for b in self.bookings if b.ended_at is not None]
-        return sorted(timed, key=lambda b: b.ended_at or self.until)
+        return sorted(timed, key=lambda b: b.ended_at or self.ended)
 
 
-def make_report(events: Iterable[Event], *, provenance: Provenance, scope: Scope) -> Report:
+def make_report(
+    events: Iterable[Event],
+    *,
+    provenance: Provenance,
+    scope: Scope,
+    target_gco2eq: float | None = None,
+) -> Report:
     """Return the report of the events.
 
     Args:
         events: All events of the ledger, in order.
         provenance: See there.
         scope: See there.
+        target_gco2eq: What the reader aims at.
 
     Raises:
         FederationError: If the run does not exist, or no work is in the scope.
@@ -126,7 +155,7 @@ def make_report(events: Iterable[Event], *, provenance: Provenance, scope: Scope
         log.see(event)
     _refuse_unknown_run(log, scope)
     bookings = _in_scope(log, scope)
-    if not bookings or log.first is None or log.last is None:
+    if not bookings:
         msg = (
             "No work was booked in this period, so there is nothing to report. "
             "`fairwind status` shows what there is; --since and --until are on the grid clock."
@@ -137,14 +166,17 @@ def make_report(events: Iterable[Event], *, provenance: Provenance, scope: Scope
         for run in log.state.runs.values()
         if any(b.run == run.id for b in bookings)
     ]
-    placed = [_placed(booking, log) for booking in bookings]
     zones = {b.zone for b in bookings}
-    since, until = scope.since or min(placed), scope.until or max(log.last, *placed)
+    began = min(b.started_at or _placed(b, log) for b in bookings)
+    ended = max(b.ended_at or _placed(b, log) for b in bookings)
+    since, until = scope.since or began, scope.until or max(log.last or ended, ended)
     return Report(
         provenance=provenance,
         scope=scope,
-        since=since,
-        until=until,
+        clock=log.clock,
+        began=began,
+        ended=ended,
+        target_gco2eq=target_gco2eq,
         family=str(log.state.book.family) if log.state.book.family else None,
         totals=add_up(bookings),
         counted=add_up(b for b in bookings if b.outcome == "counted"),
@@ -153,7 +185,8 @@ def make_report(events: Iterable[Event], *, provenance: Provenance, scope: Scope
         runs=tuple(runs),
         sites=_groups(bookings, lambda b: b.client, note=lambda b: b.zone),
         zones=_groups(bookings, lambda b: b.zone),
-        months=_groups(bookings, lambda b: f"{_placed(b, log).astimezone(UTC):%Y-%m}"),
+        months=_groups(bookings, lambda b: _month(b, log)),
+        sites_by_month=_sites_by_month(bookings, log),
         outcomes=_groups(bookings, lambda b: b.outcome),
         shares=_shares(bookings),
         settles=any(_settles(booking) for booking in bookings),
@@ -179,6 +212,18 @@ def _placed(booking: Booking, log: FoldedEvents) -> datetime:
     """Return when the round of some work was planned; if it never was, when the work began."""
     planned = log.planned.get((booking.run, booking.round)) or booking.started_at
     return planned or log.state.runs[booking.run].grid_started_at
+
+
+def _month(booking: Booking, log: FoldedEvents) -> str:
+    return f"{_placed(booking, log).astimezone(UTC):%Y-%m}"
+
+
+def _sites_by_month(bookings: Sequence[Booking], log: FoldedEvents) -> tuple[SiteMonth, ...]:
+    cells: dict[tuple[str, str, str], list[Booking]] = {}
+    for booking in bookings:
+        key = (_month(booking, log), booking.client, booking.zone)
+        cells.setdefault(key, []).append(booking)
+    return tuple(SiteMonth(*key, add_up(some)) for key, some in sorted(cells.items()))
 
 
 def _settles(booking: Booking) -> bool:
@@ -217,8 +262,8 @@ def _shares(bookings: Sequence[Booking]) -> tuple[Share, ...]:
     kinds: dict[str, Callable[[Booking], str]] = {
         "energy: quality": lambda b: b.energy.quality if b.energy else "",
         "energy: method": lambda b: b.energy.method if b.energy else "",
-        "intensity, as booked": lambda b: b.booked.quality if b.booked else "unknown",
-        "intensity, surest": lambda b: b.best.quality if b.best else "unknown",
+        "intensity: quality, booked": lambda b: b.booked.quality if b.booked else "unknown",
+        SETTLED_QUALITY: lambda b: b.best.quality if b.best else "unknown",
         "intensity: signal": lambda b: " + ".join(b.best.sources) if b.best else "unknown",
     }
     measured = [b for b in bookings if b.energy is not None]

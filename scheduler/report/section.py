@@ -20,10 +20,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading and what stands under it, in the order: paragraphs, plots (SVG), tables, notes."""
+    """A heading and what stands under it, in the order: paragraphs, plots (SVG), tables, notes.
+
+    One that is boxed has a frame.
+    """
 
     title: str
     paragraphs: Sequence[str] = ()
     plots: Sequence[str] = ()
     tables: Sequence[Table] = ()
     notes: Sequence[str] = field(default_factory=tuple)
+    boxed: bool = False

@@ -20,7 +20,7 @@ _ENERGY = (("Wh", 1.0), ("kWh", 1e3), ("MWh", 1e6), ("mWh", 1e-3), ("uWh", 1e-6)
 
 UNKNOWN = "unknown"
 NOT_YET = "not known yet"
-NOT_REPORTED = "not reported"
+NOT_REPORTED = "not reported by the site"
 NEVER = "-"
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from common.units import show_duration
+from scheduler.report.equivalent import EQUIVALENT_SOURCE, petrol
 from scheduler.report.report import Report
 from scheduler.report.section import Section, Table
 from scheduler.report.show import (
@@ -17,39 +20,119 @@ from scheduler.report.show import (
 )
 from scheduler.report.trajectory import Avoided, RunLine
 
+_FASTER = 1.5
+"""A grid clock that gains more than this is faster; one that gains less was set once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One of the figures a report leads with."""
+
+    name: str
+    value: str
+    note: str
+
+
+def figures(report: Report) -> list[Figure]:
+    """Return the figures a report leads with."""
+    show, totals = Show.of(report), report.totals
+    return [
+        Figure(
+            "Operational emissions",
+            f"{show.grams(totals.settled_gco2eq)} {show.gco2eq}",
+            f"electricity of the tasks; range: {range_text(report, show)}",
+        ),
+        Figure(
+            "With modelled network and idle hardware",
+            f"{show.grams(totals.extended_gco2eq)} {show.gco2eq}",
+            _extension(report, show),
+        ),
+        Figure(
+            "Electricity of the tasks",
+            f"{show.energy(totals.energy_wh)} {show.wh}",
+            f"{totals.tasks} tasks at {len(report.sites)} sites; {report.counted.tasks} are in "
+            "a model",
+        ),
+    ]
+
+
+def demonstration_mark(report: Report) -> str | None:
+    """Return the mark of a report whose grid clock was not the real time; else nothing."""
+    if not report.clock.demonstration:
+        return None
+    speed = report.clock.speed
+    ran = f" and ran {speed:,.0f} times as fast" if speed is not None and speed > _FASTER else ""
+    return (
+        f"Demonstration: the grid clock was not the real time{ran}. Tasks took place, but not at "
+        "the hours stated here, so these are no emissions of any real hour. Do not report them."
+    )
+
 
 def headline(report: Report) -> list[str]:
-    """Return the report in a few sentences, for its head and for a terminal."""
+    """Return the report for a terminal: mark, leading figures, and sentences."""
+    mark = demonstration_mark(report)
+    lines = [f"{figure.name}: {figure.value} ({figure.note})." for figure in figures(report)]
+    return [*([mark] if mark else []), *lines, *sentences(report)]
+
+
+def sentences(report: Report) -> list[str]:
+    """Return what stands under the leading figures: when, how much, against what."""
     show, totals = Show.of(report), report.totals
     lines = [
         (
-            f"From {time(report.since)} to {time(report.until)} UTC, {len(report.sites)} sites in "
-            f"{len(report.zones)} zones did {totals.pieces} pieces of work for "
-            f"{names([run.id for run in report.runs])}; {report.counted.pieces} are in a model."
+            f"From {time(report.began)} to {time(report.ended)} UTC, {len(report.sites)} sites in "
+            f"{len(report.zones)} zones worked on {totals.tasks} tasks for "
+            f"{names([run.id for run in report.runs])}."
         ),
+        f"As booked at first: {show.grams(totals.gco2eq)} {show.gco2eq}. {_settling(report)}",
         (
-            f"They used {show.energy(totals.energy_wh)} {show.wh} and emitted "
-            f"{show.grams(totals.settled_gco2eq)} {show.gco2eq} (range: "
-            f"{range_text(report, show)}); as booked at first, {show.grams(totals.gco2eq)} "
-            f"{show.gco2eq}."
+            f"One equivalent: burning {petrol(totals.extended_gco2eq)} of petrol emits as much. "
+            f"Source: {EQUIVALENT_SOURCE}."
         ),
-        _settling(report),
     ]
     lines += [_waiting(run, show, report) for run in report.runs if run.booked.share is not None]
+    lines += _limits(report, show)
     if totals.unknown_wh:
         unknown = f"{show.energy(totals.unknown_wh)} {show.wh}"
         lines.append(f"The emissions of {unknown} are unknown and in no sum.")
     if totals.unreported:
         lines.append(
-            f"Work that never reported its energy: {totals.unreported} of {totals.pieces} pieces. "
+            f"Energy not reported by the site: {totals.unreported} of {totals.tasks} tasks. "
             "It is unknown, not zero."
         )
     return lines
 
 
+def _extension(report: Report, show: Show) -> str:
+    totals = report.totals
+    network = show.grams(totals.network_gco2eq)
+    if totals.idle_wh is None:
+        return f"network {network}; idle hardware {NOT_REPORTED}"
+    return f"network {network}; idle hardware {show.grams(totals.idle_gco2eq)}"
+
+
+def _limits(report: Report, show: Show) -> list[str]:
+    """Return the target and the budgets, and how much of each was used."""
+    lines = []
+    if report.target_gco2eq is not None:
+        part = _part(report.totals.settled_gco2eq, report.target_gco2eq)
+        lines.append(
+            f"Target: {show.grams(report.target_gco2eq)} {show.gco2eq}; operational emissions are "
+            f"{share(part)} of it."
+        )
+    for run in report.runs:
+        if run.budget_gco2eq is not None:
+            part = _part(run.figures.gco2eq, run.budget_gco2eq)
+            lines.append(
+                f"Budget of run {run.id}: {show.grams(run.budget_gco2eq)} {show.gco2eq}; "
+                f"{share(part)} of it is spent in this period, as booked."
+            )
+    return lines
+
+
 def _settling(report: Report) -> str:
     if not report.settles:
-        return "The carbon signal is local, so no intensities measured later will replace its own."
+        return "The carbon signal is local, so no measured intensities will replace its own later."
     part = _part(report.totals.settled_wh, report.totals.energy_wh)
     return (
         "Intensities measured since, or last estimated by their source, settle "
@@ -58,13 +141,22 @@ def _settling(report: Report) -> str:
 
 
 def _waiting(run: RunLine, show: Show, report: Report) -> str:
+    avoided = run.booked.avoided_gco2eq or 0.0
+    what = "avoided" if avoided >= 0 else "added"
     text = (
-        f"Waiting for clean power avoided {show.grams(run.booked.avoided_gco2eq)} {show.gco2eq} "
-        f"({share(run.booked.share)}) of run {run.id} against its run-now baseline, for a delay "
-        f"of {show_duration(max(0.0, run.delay_s))} on the grid clock, as booked"
+        f"Run {run.id}: waiting for clean power {what} {show.grams(abs(avoided))} {show.gco2eq} "
+        f"({share(abs(run.booked.share or 0.0))}) against the run-now baseline, as booked. "
+        f"{_delay(run.delay_s)}"
     )
     settled = show.grams(run.settled.avoided_gco2eq, NOT_YET)
-    return f"{text}; at measured intensities: {settled}." if report.settles else f"{text}."
+    return f"{text} Avoided at measured intensities: {settled}." if report.settles else text
+
+
+def _delay(delay_s: float) -> str:
+    if abs(delay_s) < 1:
+        return "It ended when the baseline ended."
+    when = "later" if delay_s > 0 else "earlier"
+    return f"It ended {show_duration(abs(delay_s))} {when} than the baseline (grid clock)."
 
 
 def range_text(report: Report, show: Show) -> str:
@@ -81,7 +173,7 @@ def totals_section(report: Report, show: Show) -> Section:
     rows = [
         ["Operational, as booked", show.energy(totals.energy_wh), show.grams(totals.gco2eq)],
         [
-            "Operational, at the surest intensity", show.energy(totals.energy_wh),
+            "Operational, settled", show.energy(totals.energy_wh),
             show.grams(totals.settled_gco2eq),
         ],
         ["  of it in models", show.energy(report.counted.energy_wh),
@@ -91,13 +183,14 @@ def totals_section(report: Report, show: Show) -> Section:
         ["Idle hardware", show.energy(totals.idle_wh, NOT_REPORTED),
          show.grams(totals.idle_gco2eq, UNKNOWN if totals.idle_wh is not None else NOT_REPORTED)],
         ["Network (modelled)", show.energy(totals.network_wh), show.grams(totals.network_gco2eq)],
+        ["With network and idle hardware", "-", show.grams(totals.extended_gco2eq)],
         ["Embodied", "-", show.grams(totals.embodied_gco2eq, NOT_REPORTED)],
         ["All of it, as far as known", "-", show.grams(totals.all_gco2eq)],
     ]  # fmt: skip
     return Section(
         "Totals",
         [f"Carbon intensities count: {report.family or UNKNOWN}. Emissions are location-based."],
-        tables=[Table(["", show.wh, show.gco2eq], rows)],
+        tables=[Table(["emissions of", f"energy, {show.wh}", show.gco2eq], rows)],
         notes=_left_out(report, show),
     )
 
@@ -117,7 +210,7 @@ def avoided_section(report: Report, show: Show) -> Section:
                 [
                     "run",
                     *(
-                        f"{figure}, {when} {show.g}" if figure != "share" else figure
+                        f"{figure}, {when}, {show.gco2eq}" if figure != "share" else figure
                         for when in ("booked", "settled")
                         for figure in ("counted", "baseline", "avoided", "share")
                     ),
@@ -134,7 +227,7 @@ def _settled_so_far(run: RunLine, show: Show) -> str:
     known = [g for line in closed if (g := line.settled.avoided_gco2eq) is not None]
     text = f"{run.id}: {len(known)} of {len(closed)} closed rounds and their baselines are measured"
     return (
-        f"{text}; in these, waiting avoided {show.grams(sum(known))} {show.g}."
+        f"{text}; in these, waiting avoided {show.grams(sum(known))} {show.gco2eq}."
         if known
         else f"{text}."
     )
@@ -169,7 +262,7 @@ def _left_out(report: Report, show: Show) -> list[str]:
             f"{show.grams(totals.apart_gco2eq)} {show.gco2eq}."
         )
     if totals.unreported:
-        notes.append(f"Energy never reported: of {totals.unreported} pieces of work.")
+        notes.append(f"Energy not reported by the site: of {totals.unreported} tasks.")
     return notes
 
 

@@ -14,24 +14,24 @@ class ReportSums:
     """Sums over some bookings. What is unknown is left out of them, and counted apart.
 
     Attributes:
-        pieces: Pieces of work.
-        unreported: Those whose energy was never reported.
+        tasks: Assignments a client worked on, each once.
+        unreported: Those whose energy no site reported.
         examples: Examples trained on, each as often as it was.
         energy_wh: Electricity of the work itself at the wall, Wh.
         gco2eq: Its operational emissions, location-based, as booked, gCO2eq.
-        settled_gco2eq: The same under the surest intensity: measured since, else as booked.
+        settled_gco2eq: The same, settled: at the intensity measured since, else as booked.
         settled_wh: Energy of which the intensity has been measured since, Wh.
         unknown_when_booked_wh: Energy whose emissions were unknown when it was booked, Wh.
         unknown_wh: Energy whose emissions still are unknown, Wh.
         apart_gco2eq: Emissions known in another family alone: in no other sum, gCO2eq.
         idle_wh: Reserved hardware while it waited; `None` if no site reports it.
-        idle_gco2eq: Its emissions under the surest intensity; `None` if unknown.
+        idle_gco2eq: Its emissions, settled; `None` if unknown.
         network_wh: The bytes' way, both ways, modelled; `None` if unknown.
         network_gco2eq: Its emissions at the intensity of the client's zone; `None` if unknown.
         embodied_gco2eq: Share of making the hardware; `None` if no site reports it.
     """
 
-    pieces: int
+    tasks: int
     unreported: int
     examples: int
     energy_wh: float
@@ -48,17 +48,31 @@ class ReportSums:
     embodied_gco2eq: float | None
 
     @property
+    def electricity_wh(self) -> float:
+        """Electricity bought by the sites: of work and, where reported, of idle hardware."""
+        return self.energy_wh + (self.idle_wh or 0.0)
+
+    @property
+    def electricity_gco2eq(self) -> float:
+        """Emissions of that electricity, settled, as far as they are known."""
+        return self.settled_gco2eq + (self.idle_gco2eq or 0.0)
+
+    @property
+    def extended_gco2eq(self) -> float:
+        """Work, idle hardware and network, as far as they are known."""
+        return self.electricity_gco2eq + (self.network_gco2eq or 0.0)
+
+    @property
     def all_gco2eq(self) -> float:
-        """Work, idle hardware, network and embodied emissions, as far as they are known."""
-        parts = (self.idle_gco2eq, self.network_gco2eq, self.embodied_gco2eq)
-        return math.fsum([self.settled_gco2eq, *(part for part in parts if part is not None)])
+        """The same and embodied emissions, as far as they are known: the numerator of an SCI."""
+        return self.extended_gco2eq + (self.embodied_gco2eq or 0.0)
 
 
 def add_up(bookings: Iterable[Booking]) -> ReportSums:
     """Return the sums of some bookings."""
     some = list(bookings)
     return ReportSums(
-        pieces=len(some),
+        tasks=len(some),
         unreported=sum(b.energy is None for b in some),
         examples=sum(b.examples for b in some),
         energy_wh=energy_of(some),

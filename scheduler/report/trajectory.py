@@ -79,7 +79,8 @@ class RoundLine:
 class RunLine:
     """One run: all its work in the period of the report.
 
-    `sci_per_point` has all points of the best version as R, from nothing on.
+    `sci_per_point` has all points of the best version as R, from nothing on. `budget_gco2eq` is
+    the run's gram budget, which is spent by booked emissions; `None` if it has none.
     """
 
     id: str
@@ -95,6 +96,7 @@ class RunLine:
     delay_s: float
     sci_per_update: float | None
     sci_per_point: float | None
+    budget_gco2eq: float | None
     rounds: tuple[RoundLine, ...]
 
 
@@ -114,7 +116,7 @@ def run_line(
         by_round.setdefault(booking.round, []).append(booking)
     points = _points(run)
     rounds = [
-        _tell_round(
+        _round_line(
             run, number, some, started=planned.get((run.id, number)), points=points.get(number),
             book=book,
         )
@@ -132,11 +134,12 @@ def run_line(
         delay_s=(last.ended - last.baseline_ended).total_seconds() if last else 0.0,
         sci_per_update=per(figures.all_gco2eq, updates),
         sci_per_point=per(figures.all_gco2eq, best / POINT if best else None),
+        budget_gco2eq=run.spec.grams,
         rounds=tuple(rounds),
     )  # fmt: skip
 
 
-def _tell_round(
+def _round_line(
     run: Run, number: int, bookings: Sequence[Booking], *, started: datetime | None,
     points: float | None, book: Book,
 ) -> RoundLine:  # fmt: skip

@@ -14,7 +14,7 @@ from common.clock import wall_now
 from common.command_line.output import as_json, print_json
 from common.errors import FederationError, LedgerError
 from scheduler.report.page import to_html
-from scheduler.report.plain import bookings_csv, months_csv, to_json
+from scheduler.report.plain import bookings_csv, months_csv, sites_by_month_csv, to_json
 from scheduler.report.report import Provenance, Report, Scope, make_report
 from scheduler.report.summary import headline
 from tasks.cli.base import ledger_to_read
@@ -41,17 +41,24 @@ _ALL = ("html", "csv", "json")
 )
 @click.option("--since", type=click.DateTime(), help="Rounds planned from then on, UTC.")
 @click.option("--until", type=click.DateTime(), help="Rounds planned before then, UTC.")
+@click.option(
+    "--target",
+    "target_gco2eq",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="GRAMS",
+    help="What you aim at, gCO2eq: a line in the plot, and the share that is used.",
+)
 @as_json
 def report(
     run: str | None, out: Path, formats: tuple[str, ...], since: datetime | None,
-    until: datetime | None, *, as_json: bool,
+    until: datetime | None, *, target_gco2eq: float | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Write the energy and emissions of a run, or of all, to report.html, report.json and CSV."""
     scope = Scope(run, _utc(since), _utc(until))
     if scope.since is not None and scope.until is not None and scope.until <= scope.since:
         msg = "--until is not after --since, so no work lies between them. Swap them."
         raise FederationError(msg)
-    made = verified_report(scope)
+    made = verified_report(scope, target_gco2eq=target_gco2eq)
     if as_json:
         print_json(to_json(made))
         return
@@ -62,7 +69,7 @@ def report(
     click.echo(f"Written: {', '.join(str(out / name) for name in files)}")
 
 
-def verified_report(scope: Scope) -> Report:
+def verified_report(scope: Scope, *, target_gco2eq: float | None = None) -> Report:
     """Return the report of the coordinator's ledger, verified first.
 
     Raises:
@@ -80,7 +87,7 @@ def verified_report(scope: Scope) -> Report:
     # What was appended since it was verified waits for the next report.
     events = (event for event in ledger.events() if event.seq <= found.events)
     provenance = Provenance(wall_now(), version("fairwind"), found.events, found.head)
-    return make_report(events, provenance=provenance, scope=scope)
+    return make_report(events, provenance=provenance, scope=scope, target_gco2eq=target_gco2eq)
 
 
 def _write(out: Path, files: Mapping[str, str]) -> None:
@@ -103,7 +110,11 @@ def _files(made: Report, formats: tuple[str, ...]) -> dict[str, str]:
     if "json" in formats:
         files["report.json"] = json.dumps(to_json(made), indent=2, ensure_ascii=False) + "\n"
     if "csv" in formats:
-        files |= {"bookings.csv": bookings_csv(made), "months.csv": months_csv(made)}
+        files |= {
+            "bookings.csv": bookings_csv(made),
+            "months.csv": months_csv(made),
+            "sites-by-month.csv": sites_by_month_csv(made),
+        }
     return files
 
 

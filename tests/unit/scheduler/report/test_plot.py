@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.report.plot import HEIGHT, WIDTH, Axis, PlotLine, plot
+from scheduler.report.plot import HEIGHT, WIDTH, Axis, Level, PlotLine, plot
 
 figures = st.floats(-1e6, 1e6)
 
@@ -28,6 +28,15 @@ def test_names_are_escaped():
     svg = plot("<t>", [PlotLine("a<b", [(0, 0), (1, 1)])], Axis("&"), Axis("y"))
     assert "&lt;t&gt;" in svg
     assert "a&lt;b" in svg
+
+
+def test_a_level_near_the_lines_is_drawn_and_one_far_above_is_named_at_the_edge():
+    line = PlotLine("x", [(0.0, 0.0), (1.0, 10.0)])
+    levels = [Level("budget", 500.0), Level("target", 20.0)]
+    svg = plot("t", [line], Axis("across"), Axis("up"), levels=levels)
+    assert svg.count('class="level"') == 1
+    assert ">target 20</text>" in svg
+    assert ">budget 500 (above this plot)</text>" in svg
 
 
 @given(points=st.lists(st.tuples(figures, figures), min_size=2, max_size=20), stepped=st.booleans())

@@ -15,9 +15,10 @@ from common.errors import FederationError
 from scheduler.carbon.family import Family
 from scheduler.ledger.events import SignalFellBack, SignalRecovered, UpdateAccepted, UpdateLate
 from scheduler.report.page import to_html
-from scheduler.report.plain import bookings_csv, months_csv, to_json
+from scheduler.report.plain import bookings_csv, months_csv, sites_by_month_csv, to_json
 from scheduler.report.report import Provenance, Report, Scope, make_report
 from scheduler.report.show import Show
+from scheduler.report.summary import figures, headline
 from tests.unit.scheduler.report.golden import at, golden
 from tests.unit.scheduler.story import HOUR, NOON, Story, history, spec, steps
 
@@ -53,7 +54,7 @@ class Tables(HTMLParser):
 
 def test_json_holds_the_golden_totals():
     totals = to_json(report_of(golden()))["totals"]
-    assert (totals["pieces"], totals["unreported"]) == (6, 1)
+    assert (totals["tasks"], totals["unreported"]) == (6, 1)
     assert totals["energy_wh"] == pytest.approx(260.0)
     assert totals["gco2eq"] == pytest.approx(37.0)
     assert totals["settled_gco2eq"] == pytest.approx(38.0)
@@ -104,9 +105,11 @@ def test_a_round_is_settled_once_its_last_hour_and_its_baselines_are_measured():
 def test_html_prints_the_golden_digits():
     rows = Tables(to_html(report_of(golden()))).rows
     assert ["Operational, as booked", "260.0", "37.00"] in rows
-    assert ["Operational, at the surest intensity", "260.0", "38.00"] in rows
+    assert ["Operational, settled", "260.0", "38.00"] in rows
     assert ["Idle hardware", "15.0", "0.74"] in rows
     assert ["Network (modelled)", "0.5", "0.15"] in rows
+    # 38 g of work, 0.74 g of idle hardware, 0.1516 g of network: 38.8916 g.
+    assert ["With network and idle hardware", "-", "38.89"] in rows
     assert ["Embodied", "-", "0.50"] in rows
     assert ["All of it, as far as known", "-", "39.39"] in rows
     yet = ["not known yet"] * 4
@@ -118,9 +121,20 @@ def test_html_prints_the_golden_digits():
     assert ["r", "accuracy", "4", "0.8000", "9.848", "0.4924"] in rows
     assert ["r", "1", "2", "0.6000", "-", "8.354", "-"] in rows
     assert ["r", "2", "2", "0.8000", "20.00", "11.34", "1.134"] in rows
-    assert ["a", "FR", "2", "200.0", "9.00", "9.60", "0.74", "0.01", "not reported"] in rows
-    assert ["lost", "1", *["unknown"] * 3, "not reported", "unknown", "not reported"] in rows
-    assert ["failed", "1", "10.0", "6.00", "6.00", "not reported", "0.06", "not reported"] in rows
+    assert [
+        "a",
+        "FR",
+        "2",
+        "200.0",
+        "9.00",
+        "9.60",
+        "0.74",
+        "0.01",
+        "not reported by the site",
+    ] in rows
+    unsaid = "not reported by the site"
+    assert ["lost", "1", *["unknown"] * 3, unsaid, "unknown", unsaid] in rows
+    assert ["failed", "1", "10.0", "6.00", "6.00", unsaid, "0.06", unsaid] in rows
 
 
 def test_csv_has_a_line_a_booking_and_sums_that_agree():
@@ -139,6 +153,101 @@ def test_csv_has_a_line_a_booking_and_sums_that_agree():
     assert (month["month"], total["month"]) == ("2026-07", "total")
     assert month["network_gco2eq"] == total["network_gco2eq"] == "0.1516"
     assert (month["energy_wh"], month["settled_gco2eq"]) == ("260", "38")
+
+
+def test_csv_of_sites_by_month_has_a_line_each_that_adds_up_to_the_total():
+    told = golden()
+    told.now = at(24 * 30)
+    told.start(spec(id="s"))
+    told.plan("a", run="s")
+    told.answer("a", run="s", round=1, started_at=told.now)
+    report = report_of(told)
+    lines = list(csv.DictReader(io.StringIO(sites_by_month_csv(report))))
+    assert [(line["month"], line["site"], line["zone"], line["tasks"]) for line in lines] == [
+        ("2026-07", "a", "FR", "2"),
+        ("2026-07", "b", "DE", "2"),
+        ("2026-07", "c", "PL", "2"),
+        ("2026-08", "a", "FR", "1"),
+    ]
+    assert (lines[0]["energy_wh"], lines[0]["settled_gco2eq"], lines[0]["idle_wh"]) == (
+        "200", "9.6", "15",
+    )  # fmt: skip
+    whole = sum(float(line["settled_gco2eq"] or 0) for line in lines)
+    assert whole == pytest.approx(report.totals.settled_gco2eq)
+
+
+def test_the_period_is_that_of_the_work_whenever_the_report_is_printed():
+    told = golden()
+    told.later(HOUR * 24 * 30)
+    told.tell(SignalRecovered(zone="FR", active_source="neso"))
+    report = report_of(told)
+    assert (report.began, report.ended) == (at(13.5), at(17))
+    page = to_html(report)
+    assert "2026-07-08 13:30 to 2026-07-08 17:00 UTC" in page
+    assert "all rounds" in page
+    assert "rounds planned before 2026-07-08 15:00 UTC" in to_html(report_of(told, until=at(15)))
+
+
+def test_a_report_leads_with_operational_emissions_and_with_network_and_idle_hardware():
+    report = report_of(golden())
+    operational, extended, _ = figures(report)
+    assert operational.value == "38.00 gCO2eq"
+    assert (extended.value, extended.note) == (
+        "38.89 gCO2eq", "network 0.15; idle hardware 0.74",
+    )  # fmt: skip
+    first, second, *_ = headline(report)
+    assert first.startswith("Operational emissions: 38.00 gCO2eq")
+    assert second.startswith("With modelled network and idle hardware: 38.89 gCO2eq")
+
+
+def test_box_for_an_inventory_names_both_methods_of_scope_2():
+    page = to_html(report_of(golden()))
+    rows = Tables(page).rows
+    bought = "electricity of the sites: work and reserved idle hardware"
+    # 260 Wh and 15 Wh; 38 g and 0.74 g.
+    assert ["Scope 2, location-based", bought, "275.0", "38.74"] in rows
+    market = ["Scope 2, market-based", "the same electricity", "275.0", "not calculated"]
+    assert market in rows
+    assert "residual mix" in page
+    assert "Scope 2 Quality Criteria" in page
+    assert "These intensities are life-cycle" in page
+
+
+def test_target_and_budget_are_drawn_and_said():
+    told = Story("a")
+    told.start(spec(grams=8.0))
+    told.plan("a")
+    told.later(HOUR)
+    told.book(UpdateAccepted, told.receipt("a"), 1000.0)  # 2 Wh: 2 g
+    made = Provenance(NOON, "0.0", len(told.events), told.state.head)
+    report = make_report(told.events, provenance=made, scope=Scope(), target_gco2eq=4.0)
+    said = " ".join(headline(report))
+    assert "Target: 4.000 gCO2eq; operational emissions are 50.0 % of it." in said
+    assert "Budget of run r: 8.000 gCO2eq; 25.0 % of it is spent in this period" in said
+    page = to_html(report)
+    assert ">target 4</text>" in page
+    assert ">budget of r 8 (above this plot)</text>" in page
+
+
+def test_grams_have_one_equivalent_with_its_source():
+    # 38.8916 g / (8887 / 3.785411784 g/l) = 16.57 ml.
+    said = " ".join(headline(report_of(golden())))
+    assert "burning 16.6 ml of petrol emits as much. Source: US EPA" in said
+
+
+def test_report_of_a_demonstration_is_marked_and_another_is_not():
+    told = golden()
+    assert "Demonstration" not in to_html(report_of(told))
+    start = told.events[0].at
+    fast = [replace(e, at=start + (e.grid_at - start) / 6000) for e in told.events]
+    made = Provenance(NOON, "0.0", len(fast), told.state.head)
+    report = make_report(fast, provenance=made, scope=Scope())
+    assert report.clock.speed == pytest.approx(6000, rel=1e-3)
+    mark, *_ = headline(report)
+    assert mark.startswith(
+        "Demonstration: the grid clock was not the real time and ran 6,000 times"
+    )
+    assert "figures of a demonstration do not belong into any inventory" in to_html(report)
 
 
 def test_a_period_takes_whole_rounds_and_its_figures_add_up_to_the_whole():
@@ -245,7 +354,7 @@ def test_a_local_signal_is_never_settled_and_nothing_is_said_to_come():
     told.plan("a")
     told.book(UpdateAccepted, told.receipt("a"), source="typical_day", quality="modelled")
     page = to_html(report_of(told))
-    assert "no intensities measured later will replace its own" in page
+    assert "no measured intensities will replace its own later" in page
     assert "not known yet" not in page
 
 
@@ -258,7 +367,7 @@ def test_whatever_happens_the_parts_of_a_report_add_up_to_its_totals(steps):
         assert not list(told.state.book)
         return
     for groups in (report.sites, report.zones, report.months, report.outcomes, report.runs):
-        for figure in ("energy_wh", "gco2eq", "settled_gco2eq", "unknown_wh", "pieces"):
+        for figure in ("energy_wh", "gco2eq", "settled_gco2eq", "unknown_wh", "tasks"):
             parts = [getattr(group.figures, figure) for group in groups]
             assert sum(parts) == pytest.approx(getattr(report.totals, figure), abs=1e-9)
     assert report.totals.gco2eq == pytest.approx(told.state.runs["r"].spent_gco2eq, abs=1e-9)

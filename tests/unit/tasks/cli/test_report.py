@@ -42,11 +42,13 @@ def test_the_report_of_a_ledger_file_has_the_golden_figures(ledger, tmp_path):
     out = tmp_path / "out"
     told = asked("r", "--out", str(out))
     assert told.exit_code == 0
-    assert "They used 260.0 Wh and emitted 38.00 gCO2eq (range: not quantified)" in told.output
-    assert "as booked at first, 37.00 gCO2eq" in told.output
-    assert "Waiting for clean power avoided 7.50 gCO2eq (19.5 %) of run r" in told.output
+    assert "Operational emissions: 38.00 gCO2eq" in told.output
+    assert "range: not quantified" in told.output
+    assert "Electricity of the tasks: 260.0 Wh" in told.output
+    assert "As booked at first: 37.00 gCO2eq" in told.output
+    assert "Run r: waiting for clean power avoided 7.50 gCO2eq (19.5 %)" in told.output
     assert sorted(path.name for path in out.iterdir()) == [
-        "bookings.csv", "months.csv", "report.html", "report.json",
+        "bookings.csv", "months.csv", "report.html", "report.json", "sites-by-month.csv",
     ]  # fmt: skip
     body = json.loads((out / "report.json").read_text("utf-8"))
     assert body["totals"]["gco2eq"] == pytest.approx(37.0)
@@ -64,6 +66,11 @@ def test_json_on_the_terminal_is_the_file_and_writes_nothing(ledger, tmp_path, m
     assert not (tmp_path / "fairwind-report").exists()
 
 
+def test_a_target_is_part_of_the_report(ledger):
+    told = asked("--json", "--target", "76")
+    assert json.loads(told.output)["target_gco2eq"] == 76.0
+
+
 def test_one_format_writes_one_kind_of_file(ledger, tmp_path):
     asked("--format", "csv", "--out", str(tmp_path / "out"))
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".csv"}
@@ -75,6 +82,7 @@ def test_one_format_writes_one_kind_of_file(ledger, tmp_path):
         (["heart"], "There is no run 'heart'"),
         (["--since", "2030-01-01"], "No work was booked"),
         (["--since", "2026-08-01", "--until", "2026-07-01"], "--until is not after --since"),
+        (["--target", "0"], "Invalid value for '--target'"),
         (["--since", "soon"], "Invalid value for '--since'"),
         (["--out", "/dev/null/x"], "cannot be written to /dev/null/x"),
     ],
