@@ -179,13 +179,13 @@ def checking_section(report: Report) -> Section:
         [
             (
                 f"Made by Fairwind {found.fairwind} at {time(found.made_at)} UTC from the ledger's "
-                f"first {found.events} events. `fairwind ledger verify` was run on them: the chain "
+                f"first {found.events} events. fairwind ledger verify was run on them: the chain "
                 f"of hashes is whole, and its head is {found.head}."
             ),
             (
-                "With the ledger, anyone gets the same figures with `fairwind report`, the same "
-                "head with `fairwind ledger verify`, and the same models with `fairwind ledger "
-                "replay`. report.json holds every figure in full precision, bookings.csv each "
+                "With the ledger, anyone gets the same figures with fairwind report, the same "
+                "head with fairwind ledger verify, and the same models with fairwind ledger "
+                "replay. report.json holds every figure in full precision, bookings.csv each "
                 "task, months.csv the months, sites-by-month.csv each site in each month."
             ),
         ],

@@ -73,7 +73,7 @@ def plot(
         draw = canvas.stepped if line.stepped else canvas.line
         parts.append(draw(points, f"line l{number % 4}"))
     for number, level in enumerate(sorted(levels, key=lambda level: level.value)):
-        parts += _level(level, up, inset=6 + 160 * (number % 3))
+        parts += _level(level, up, inset=200 * (number % 3))
     parts.append("</svg>")
     return "".join(parts) + _legend(shown)
 
@@ -81,10 +81,12 @@ def plot(
 def _level(level: Level, up: Scale, *, inset: float) -> list[str]:
     at, words = up.place(level.value), f"{level.name} {level.value:,.4g}"
     if level.value > up.high:
-        return [text(_LEFT + inset, _TOP - 3, f"{words} (above this plot)", strong=True)]
+        return [
+            text(_END - inset, _TOP - 3, f"{words} (above this plot)", anchor="end", strong=True)
+        ]
     return [
         canvas.line([(_LEFT, at), (_END, at)], "level"),
-        text(_LEFT + inset, at - 4, words, strong=True),
+        text(_END - inset, at - 4, words, anchor="end", strong=True),
     ]
 
 

@@ -46,7 +46,7 @@ def scope2_section(report: Report, show: Show) -> Section:
     return Section(
         "For a greenhouse gas inventory",
         [_location_based(report), _MARKET_BASED, _WHOSE],
-        tables=[Table(["GHG Protocol", "what", show.wh, show.gco2eq], rows, texts=2)],
+        tables=[Table(["GHG Protocol", "what", f"energy, {show.wh}", show.gco2eq], rows, texts=2)],
         notes=[*_cautions(report), _AVOIDED, f"Source: {_SOURCE}"],
         boxed=True,
     )
@@ -66,7 +66,7 @@ def _cautions(report: Report) -> list[str]:
     family = report.family or ""
     notes = []
     if report.clock.demonstration:
-        notes.append("The figures of a demonstration do not belong into any inventory.")
+        notes.append("The figures of a demonstration do not belong in an inventory.")
     if "marginal" in family:
         notes.append(
             "These intensities are marginal. The location-based method needs average ones, so "
@@ -80,7 +80,7 @@ def _cautions(report: Report) -> list[str]:
     modelled = [s for s in report.shares if s.of == SETTLED_QUALITY and s.name == "modelled"]
     notes += [
         f"{share(item.share)} of the energy has modelled intensities, which describe a typical "
-        "day and not what the grid did. They do not fit into an inventory."
+        "day and not what the grid did. They do not belong in an inventory."
         for item in modelled
     ]
     return notes

@@ -247,7 +247,7 @@ def test_report_of_a_demonstration_is_marked_and_another_is_not():
     assert mark.startswith(
         "Demonstration: the grid clock was not the real time and ran 6,000 times"
     )
-    assert "figures of a demonstration do not belong into any inventory" in to_html(report)
+    assert "figures of a demonstration do not belong in an inventory" in to_html(report)
 
 
 def test_a_period_takes_whole_rounds_and_its_figures_add_up_to_the_whole():
