@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -55,4 +56,28 @@ def fault(result: SelectionResult, context: SelectionContext) -> str | None:
             f"chose a weight outside 1/{WEIGHT_SPAN:g} to {WEIGHT_SPAN:g}, so round "
             f"{context.number} did not start. Let it bound its weights"
         )
+    return _fault_of_reasons(result, context)
+
+
+def _fault_of_reasons(result: SelectionResult, context: SelectionContext) -> str | None:
+    """Return what is wrong with `because`, a note or the target, if the ledger cannot keep it."""
+    unfit = f"so round {context.number} did not start"
+    notes = {f"note on {client}": note for client, note in result.notes.items()}
+    reasons: dict[str, object] = {"because": result.because, **notes}  # a user's may be anything
+    for name, reason in reasons.items():
+        if not isinstance(reason, Mapping) or not all(_is_kept(*each) for each in reason.items()):
+            return (
+                f"returned a {name} that the ledger cannot keep ({reason!r}), {unfit}. Let it be a "
+                "dict from names to finite numbers, texts or None"
+            )
+    if result.target is not None and not (type(result.target) is int and result.target >= 1):
+        return f"returned the target {result.target!r}, {unfit}. Let it be an integer from 1 on"
     return None
+
+
+def _is_kept(name: object, value: object) -> bool:
+    if not isinstance(name, str) or isinstance(value, bool):
+        return False
+    if isinstance(value, (int, float)):
+        return math.isfinite(value)
+    return value is None or isinstance(value, str)

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,11 @@ from scheduler.policies.selection_result import SelectionResult
 from tests.unit.scheduler.policies.laws import ask as question_of
 
 QUESTION = replace(question_of([Candidate("a"), Candidate("b")], 2, {}), epochs=5)
+
+
+def anything(value: Any) -> Any:
+    """Return a value of a type that no type checker has seen, as a user's policy may."""
+    return value
 
 
 def test_answer_of_ids_alone_leaves_work_and_weights_as_the_run_has_them():
@@ -28,6 +34,20 @@ def test_answer_of_ids_alone_leaves_work_and_weights_as_the_run_has_them():
         (SelectionResult(("a",), epochs={"a": 0}), "other than 1 to 5 local epochs"),
         (SelectionResult(("a",), weights={"a": 17.0}), "a weight outside 1/16 to 16"),
         (SelectionResult(("a",), weights={"a": float("nan")}), "a weight outside 1/16 to 16"),
+        (
+            SelectionResult(("a",), because=anything("clean")),
+            "mine returned a because that the ledger",
+        ),
+        (
+            SelectionResult(("a",), because={"code": anything({"x"})}),
+            "mine returned a because that the",
+        ),
+        (SelectionResult(("a",), because={"g": float("inf")}), "mine returned a because that the"),
+        (
+            SelectionResult(("a",), notes={"a": {"g": anything([1])}}),
+            "mine returned a note on a that the",
+        ),
+        (SelectionResult(("a",), target=0), "mine returned the target 0"),
     ],
 )
 def test_answer_that_cannot_be_carried_out_is_refused_with_one_sentence(monkeypatch, bad, what):

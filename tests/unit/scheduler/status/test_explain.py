@@ -1,0 +1,218 @@
+"""One explanation: what a run waits for is named, and every screen gets the same reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from common.messages import Reason
+from scheduler.ledger.events import ClientSilent, RunStopRequested
+from scheduler.selection.plan import Situation, plan_round
+from scheduler.selection.score_weights import score_weights
+from scheduler.status.blocker import find_blockers
+from scheduler.status.drivers import Drivers
+from scheduler.status.explain import explain_run
+from scheduler.status.explanation import Explanation
+from tests.unit.scheduler.story import HOUR, NOON, Story, gate, history, spec, steps
+
+WEIGHTS = score_weights({})
+
+CELERY = "celery -A tasks worker -Q"
+
+
+def explained(told: Story, **more: Any) -> Explanation:
+    return explain_run(told.state, told.state.runs.get("r"), now=told.now, **more)
+
+
+def seen(coordinator_s: float | None, beat_s: float | None) -> Drivers:
+    ages_s = {"coordinator": coordinator_s, "beat": beat_s}
+    return Drivers.seen(ages_s, now=NOON, silent_after_s=20.0)  # type: ignore[arg-type]
+
+
+def waiting(*clients: str) -> Story:
+    """Return a federation whose run of a quorum of two is due."""
+    told = Story(*clients)
+    told.start()
+    return told
+
+
+def test_a_site_whose_worker_is_not_running_is_named_with_the_command_that_starts_it():
+    told = waiting("north", "oslo")
+    told.tell(ClientSilent(), client="oslo")
+    found = explained(told)
+    assert found.sentence == (
+        "Waiting for oslo: its worker is not running (2 needed, 1 ready). "
+        f"Start: {CELERY} client.oslo"
+    )
+    assert (found.code, found.needed, found.ready) == ("too_few", 2, 1)
+    assert found.to_dict()["blockers"] == {"silent": 1}
+
+
+def test_a_site_that_was_never_started_is_told_from_one_that_stopped():
+    told = waiting("north")
+    told.enrol("oslo")
+    assert "oslo: its worker has never been started" in explained(told).sentence
+
+
+def test_several_sites_without_workers_are_named_once():
+    told = waiting("a", "b", "c")
+    for client in "ab":
+        told.tell(ClientSilent(), client=client)
+    assert explained(told).sentence == (
+        "Waiting for a and b: their workers are not running (2 needed, 1 ready). "
+        f"Start each at its site: {CELERY} client.a"
+    )
+
+
+def test_many_names_are_cut_short():
+    told = waiting(*(f"s{n}" for n in range(9)))
+    for n in range(9):
+        told.gate(f"s{n}", "closed")
+    assert explained(told).sentence == (
+        "Waiting for clean power: the gates of s0, s1, s2, s3, s4 and 4 more are closed "
+        "(2 needed, 0 ready)."
+    )
+
+
+def test_different_blockers_stand_side_by_side_the_failed_first():
+    told = waiting("a", "b", "c")
+    told.gate("a", "closed")
+    told.plan("b", "c")
+    why = Reason(code="site_failed", text="No data; the assignment failed; repair it.")
+    told.answer("b", outcome="failed", reason=why)
+    told.tell(ClientSilent(), client="c")
+    assert explained(told).sentence == (
+        "Round 1 has 0 of 2 updates. Waiting for clients (2 needed, 0 ready): b failed: no data; "
+        f"c: its worker is not running; the gate of a is closed. Start: {CELERY} client.c"
+    )
+    assert explained(told).blockers["b"].sentence == (
+        "its training failed: no data; the assignment failed; repair it"
+    )
+
+
+def test_a_failed_site_is_named_while_others_train():
+    told = waiting("a", "b", "c")
+    told.plan("a", "b", "c")
+    told.answer("c", outcome="failed", reason=Reason(code="site_failed", text="No data."))
+    assert explained(told).sentence == "Training at a and b; c failed: no data."
+
+
+def test_too_few_enrolled_clients_are_counted():
+    told = waiting("a")
+    assert explained(told).sentence == (
+        "A round needs 2 clients, and 1 client is enrolled. "
+        "Enrol another: fairwind enroll CLIENT --zone ZONE"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cron", "says"),
+    [
+        ("0 22 * * *", "Next round 22:00 UTC, in 10 h."),
+        ("49 19 * * *", "Next round 19:49 UTC, in 7 h 49 min."),
+        ("0 6 * * *", "Next round Thu 06:00 UTC, in 18 h."),
+        ("0 6 1 8 *", "Next round 2026-08-01 06:00 UTC, in 23 d 18 h."),
+    ],
+)
+def test_a_round_that_is_not_due_says_when_it_is(cron, says):
+    told = Story("a", "b")
+    told.start(spec(cron=cron))
+    found = explained(told)
+    assert (found.code, found.sentence) == ("not_due", says)
+    assert found.next_at is not None
+
+
+def test_a_round_that_is_not_due_names_what_would_block_it_then_but_not_a_closed_gate():
+    told = Story("a", "b")
+    told.start(spec(cron="0 22 * * *"))
+    told.gate("a", "closed")
+    assert explained(told).sentence == "Next round 22:00 UTC, in 10 h."
+    told.tell(ClientSilent(), client="b")
+    assert explained(told).sentence == (
+        "Next round 22:00 UTC, in 10 h. It cannot start yet (2 needed, 0 ready): b: its worker is "
+        f"not running. Start: {CELERY} client.b"
+    )
+
+
+def test_a_missing_coordinator_goes_before_everything_but_the_end_of_a_run():
+    told = waiting("a", "b")
+    found = explained(told, drivers=seen(200.0, 1.0))
+    assert found.code == "coordinator_missing"
+    assert found.sentence == (
+        "The coordinator was last seen 3 min 20 s ago, so nothing is planned, received or "
+        f"aggregated. Start: {CELERY} coordinator,aggregation"
+    )
+    assert explained(told, drivers=seen(None, None)).sentence.startswith(
+        "The coordinator is not running, so"
+    )
+
+
+def test_a_missing_beat_matters_while_no_round_is_open():
+    told = waiting("a", "b")
+    assert explained(told, drivers=seen(1.0, 21.0)).sentence == (
+        "Beat was last seen 21 s ago, so no round starts by itself and no deadline is kept. "
+        "Start: celery -A tasks beat"
+    )
+    told.plan("a", "b")
+    assert explained(told, drivers=seen(1.0, 21.0)).code == "training"
+
+
+def test_an_unreachable_redis_is_what_a_run_waits_for():
+    told = waiting("a", "b")
+    drivers = Drivers.unreachable("Redis does not answer. Start it.")
+    found = explained(told, drivers=drivers)
+    assert (found.code, found.sentence) == ("redis_unreachable", "Redis does not answer. Start it.")
+    assert drivers.level == "unreachable"
+
+
+@pytest.mark.parametrize(
+    ("drivers", "level"),
+    [
+        (seen(20.0, 20.0), "running"),
+        (seen(20.1, 0.0), "missing"),
+        (seen(0.0, None), "missing"),
+        (Drivers(looked=False), "unknown"),
+    ],
+)
+def test_only_two_drivers_seen_within_twenty_seconds_are_running(drivers, level):
+    assert drivers.level == level
+    assert len(drivers.sentences()) == (level == "missing")
+
+
+def test_a_decline_is_shown_for_its_hour_alone():
+    told = Story("a", "b", "c")
+    told.start()
+    told.plan("a", "b", "c")
+    told.answer("c", outcome="declined", reason=Reason(code="above_site_ceiling", text="Too dirty"))
+    assert explained(told).blockers["c"].clause == "it declined: too dirty"
+    told.later(2 * HOUR)
+    assert "c" not in explained(told).blockers
+
+
+def test_a_run_that_is_to_stop_says_so():
+    told = waiting("a", "b")
+    told.tell(RunStopRequested(), run="r")
+    assert explained(told).sentence == "r is about to stop."
+
+
+@given(steps)
+def test_the_explanation_and_a_plan_give_each_client_the_same_reason(happenings):
+    told = history(happenings)
+    run = told.state.runs["r"]
+    if run.ended_at is not None:
+        return
+    clients = [client for client in told.state.clients.values() if not client.retired]
+    gates = {client.id: client.gate or gate("unknown") for client in clients}
+    situation = Situation(
+        now=told.now, clients=clients, gates=gates, readings=dict.fromkeys(gates),
+        busy=frozenset(part.client for part in told.state.open_assignments()),
+        failures=run.failures, spent_gco2eq=0.0, past=run.closed, forecasts={},
+        weights=WEIGHTS, too_long=run.too_long,
+    )  # fmt: skip
+    made = plan_round(run.spec, situation, number=1, so_far=run.open_round)
+    blockers = find_blockers(told.state, run, now=told.now, gates=gates)
+    chosen = {"invited", "not_sampled", "over_budget"}
+    expected = {v.client: v.code for v in made.verdicts if v.code not in chosen}
+    assert {name: blocker.code for name, blocker in blockers.items()} == expected
