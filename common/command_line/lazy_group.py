@@ -31,11 +31,11 @@ class LazyGroup(click.Group):
 
     Args:
         verbs: By name. The list of verbs is made from these alone, without an import.
-        plugins: The entry points that name further verbs, of rooms above this one.
+        plugins: The entry points that name further verbs, of rooms above this one, if any.
         settings: What `click.Group` takes.
     """
 
-    def __init__(self, *, verbs: Mapping[str, Verb], plugins: str, **settings: Any) -> None:
+    def __init__(self, *, verbs: Mapping[str, Verb], plugins: str = "", **settings: Any) -> None:
         super().__init__(**settings)
         self._verbs = verbs
         self._plugins = plugins
