@@ -53,12 +53,12 @@ class Entry(NamedTuple):
 
 
 ENTRIES = (
-    Entry("--epochs", "hyperparameters.epochs", "Local epochs a round."),
-    Entry("--batch-size", "hyperparameters.batch_size"),
-    Entry("--learning-rate", "hyperparameters.learning_rate"),
-    Entry("--optimizer", "hyperparameters.optimizer", "sgd, adam or adamw."),
-    Entry("--momentum", "hyperparameters.momentum"),
-    Entry("--weight-decay", "hyperparameters.weight_decay"),
+    Entry("--epochs", "hyperparameters.epochs", "Local epochs in a round."),
+    Entry("--batch-size", "hyperparameters.batch_size", "Examples in a batch."),
+    Entry("--learning-rate", "hyperparameters.learning_rate", "Of the sites' optimizer."),
+    Entry("--optimizer", "hyperparameters.optimizer", "Of the sites: sgd, adam or adamw."),
+    Entry("--momentum", "hyperparameters.momentum", "Of the optimizer sgd."),
+    Entry("--weight-decay", "hyperparameters.weight_decay", "Of the sites' optimizer."),
     Entry("--id", "id", "Name of the run; made from the workload if left out."),
     Entry("--rounds", "rounds", "End after this many rounds."),
     Entry("--hours", "hours", "End after this many hours on the grid clock."),
@@ -71,14 +71,14 @@ ENTRIES = (
         "--server-option", "server_optimizer.options", "e.g. learning_rate=0.01; repeatable.",
         many=True,
     ),
-    Entry("--cohort", "cohort", "Updates a round aims at; all open clients if left out."),
-    Entry("--over-selection", "over_selection", "Share invited beyond the cohort."),
-    Entry("--quorum", "quorum", "Updates a round needs."),
-    Entry("--deadline", "deadline_s", "Of a round, wall seconds."),
+    Entry("--cohort", "cohort", "Updates a round aims at; all clients whose gate is open if left out."),
+    Entry("--over-selection", "over_selection", "Share of clients that is invited beyond the cohort."),
+    Entry("--quorum", "quorum", "Updates a round needs to start and to close."),
+    Entry("--deadline", "deadline_s", "Wall seconds after which a round closes with its quorum."),
     Entry("--norm-bound", "norm_bound", "Largest L2 norm an update may have."),
-    Entry("--weight-cap", "weight_cap", "Examples that count at most."),
-    Entry("--metric", "metric", "Decides the best version."),
-    Entry("--seed", "seed"),
+    Entry("--weight-cap", "weight_cap", "Most examples that count as an update's weight."),
+    Entry("--metric", "metric", "Decides which version is the best; loss is minimised."),
+    Entry("--seed", "seed", "Of the first version and of every draw."),
 )  # fmt: skip
 
 FLAGS = {entry.path: entry.flag for entry in ENTRIES}

@@ -32,11 +32,9 @@ def pause(run_id: str | None) -> None:
     Its open round is finished. Its hours go on: a run with --hours ends when they are over.
     """
     current = _record(run_id, "paused", RunPaused(), _may_pause)
-    after = f"after round {current.open_round.number}, which is open" if current.open_round else ""
-    click.echo(
-        f"{current.id} is paused{' ' if after else ''}{after}. "
-        f"To go on: fairwind run resume {current.id}"
-    )
+    number = current.open_round.number if current.open_round else None
+    first = f"Round {number} is finished first" if number else "No round starts"
+    click.echo(f"{current.id} is paused. {first}. To go on: fairwind run resume {current.id}")
 
 
 @click.command()

@@ -124,6 +124,8 @@ _TEXTS: Mapping[str, Callable[[_Seen], str]] = {
     "run.waiting": _explained,
     "run.blocked": lambda seen: f"blocked: {seen.said.text}",
     "run.unblocked": lambda _: "goes on",
+    "run.paused": _explained,
+    "run.resumed": lambda _: "goes on",
     "run.ended": _explained,
     "round.planned": _planned,
     "round.closed": _closed,
