@@ -1,16 +1,20 @@
-"""The page's addresses: the page, its data once and as it changes, advice, and its assets."""
+"""The page's addresses: the page, its data once and as it changes, tables, advice, and assets."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import parse_qsl, urlencode
 
+from pydantic import ValidationError
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, StaticFileHandler, authenticated
 
 from common.messages import NAME_PATTERN
 from tasks.monitor.feed import Feed
+from tasks.monitor.page.document import Shown
+from tasks.monitor.page.query import ClientQuery, Query, RoundQuery
 
 if TYPE_CHECKING:
     # Flower carries no types; its handler is one of tornado's, with authentication added.
@@ -20,11 +24,14 @@ else:
 
 STATIC: Final = Path(__file__).parent / "static"
 
-HEARTBEAT_S: Final = 15.0
-"""Proxies cut a connection that is silent for about a minute; wall seconds."""
+HEARTBEAT_S: Final = 10.0
+"""A page that receives nothing for twice as long says so; proxies cut a silent connection after
+about a minute. Wall seconds."""
 
 RETRY_MS: Final = 2000
 """How long a browser waits before it connects again; wall milliseconds."""
+
+_Query = TypeVar("_Query", bound=Query)
 
 _POLICY: Final = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -71,6 +78,29 @@ class _FeedHandler(BaseHandler):
             raise HTTPError(400, f"no {subject} can have this name")
         return name
 
+    def shown(self) -> Shown:
+        """Return what the page looks at: its first pages if the query does not say.
+
+        Raises:
+            HTTPError: 400 if there is no such column, page or choice.
+        """
+        clients = self.parsed(ClientQuery, self.get_query_argument("clients", ""))
+        rounds = self.get_query_argument("rounds", None)
+        return Shown(clients, None if rounds is None else self.parsed(RoundQuery, rounds))
+
+    def parsed(self, query: type[_Query], text: str) -> _Query:
+        """Return a table's query, which is itself written as a query string.
+
+        Raises:
+            HTTPError: 400 if there is no such column, page or choice.
+        """
+        try:
+            return query.model_validate(dict(parse_qsl(text, keep_blank_values=True)))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise HTTPError(400, f"{where}: {first['msg']}") from None
+
     def send_json(self, text: str) -> None:
         """Send JSON that no cache may keep."""
         self.set_header("Content-Type", "application/json; charset=utf-8")
@@ -79,12 +109,33 @@ class _FeedHandler(BaseHandler):
 
 
 class RoundsData(_FeedHandler):
-    """The view as JSON, once."""
+    """The document as JSON, once."""
 
     @authenticated
     async def get(self) -> None:
-        """Send the view of the run in the query, or of the latest one."""
-        self.send_json(await self.feed.snapshot(self.named("run")))
+        """Send the document of the run in the query, or of the latest one."""
+        self.send_json(await self.feed.document(self.named("run"), self.shown()))
+
+
+class RoundsTable(_FeedHandler):
+    """One page of a table as JSON: searched, filtered, sorted."""
+
+    @authenticated
+    async def get(self, table: str) -> None:
+        """Send the page that the query describes."""
+        text = urlencode(
+            [
+                (name, value)
+                for name in self.request.query_arguments
+                if name != "run"
+                for value in self.get_query_arguments(name)
+            ]
+        )
+        if table == "clients":
+            shown = Shown(clients=self.parsed(ClientQuery, text))
+        else:
+            shown = Shown(rounds=self.parsed(RoundQuery, text))
+        self.send_json(await self.feed.table(self.named("run"), shown))
 
 
 class RoundsAdvice(_FeedHandler):
@@ -121,23 +172,25 @@ class RoundsComparison(_FeedHandler):
 
 
 class RoundsEvents(_FeedHandler):
-    """The view as server-sent events: whole when a page connects, again whenever it changes."""
-
-    _open = True
+    """Server-sent events: the document when a page connects, patches of it whenever it changes."""
 
     @authenticated
     async def get(self) -> None:
-        """Send views until the page is closed."""
-        run = self.named("run")
+        """Send messages until the page is closed."""
+        run, shown = self.named("run"), self.shown()
+        # A browser that reconnects by itself says which version it has; its tables are the same.
+        resumed = self.request.headers.get("Last-Event-ID")
+        base = resumed or self.get_query_argument("base", None)
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Accel-Buffering", "no")  # else nginx collects events before it sends
-        with self.feed.subscribe(run) as self.mailbox:
+        with self.feed.subscribe(run, shown, base=base, resumes=bool(resumed)) as self.listener:
             try:
                 await self._send(f"retry: {RETRY_MS}\n\n")
-                while self._open:
-                    text = await self.mailbox.take(HEARTBEAT_S)
-                    await self._send(": still here\n\n" if text is None else f"data: {text}\n\n")
+                while not self.listener.closed:
+                    version, text = await self.feed.take(self.listener, HEARTBEAT_S)
+                    name = f"id: {version}\n" if version else ""
+                    await self._send(f"{name}data: {text}\n\n")
             except StreamClosedError:
                 return
 
@@ -147,7 +200,6 @@ class RoundsEvents(_FeedHandler):
 
     def on_connection_close(self) -> None:
         """Stop at once when the browser goes, not at the next heartbeat."""
-        self._open = False
-        if hasattr(self, "mailbox"):
-            self.mailbox.wake()
+        if hasattr(self, "listener"):
+            self.listener.close()
         super().on_connection_close()

@@ -19,6 +19,7 @@ from tasks.monitor.handlers import (
     RoundsData,
     RoundsEvents,
     RoundsRuns,
+    RoundsTable,
     RoundsView,
 )
 from tasks.monitor.metrics import LedgerCollector
@@ -40,6 +41,7 @@ def install(feed: Feed | None = None) -> None:
     if any(getattr(handler, "name", None) == PAGE for handler in urls.handlers):
         return
     restrict(options)
+    urls.settings["compress_response"] = True
     urls.settings["template_loader"] = OverlayLoader(urls.settings["template_path"])
     if feed is None:
         feed = Feed(LedgerSource())
@@ -53,6 +55,7 @@ def handlers(feed: Feed) -> list[URLSpec]:
     return [
         URLSpec(r"/rounds", RoundsView, name=PAGE),
         URLSpec(r"/rounds/data", RoundsData, {"feed": feed}, name="rounds_data"),
+        URLSpec(r"/rounds/api/(clients|rounds)", RoundsTable, {"feed": feed}, name="rounds_table"),
         URLSpec(r"/rounds/advice", RoundsAdvice, {"feed": feed}, name="rounds_advice"),
         URLSpec(r"/rounds/runs", RoundsRuns, {"feed": feed}, name="rounds_runs"),
         URLSpec(r"/rounds/comparison", RoundsComparison, {"feed": feed}, name="rounds_comparison"),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Any
 
+from common.clock import GridClock
 from common.errors import SettingError
 from common.settings import Settings, load
 from scheduler.advice import SEEN_ROUNDS, RecentWork, gather, make_advice
 from scheduler.carbon.grid import Grid
-from scheduler.carbon.sources import is_live
 from scheduler.federation.federation import Federation
 from scheduler.federation.opening import FederationReader, read_ledger
 from scheduler.gate.gate import gate_rule
@@ -18,14 +18,12 @@ from scheduler.ledger.database import sqlite_path
 from scheduler.ledger.events import RoundPlanned
 from scheduler.status.comparison import SHOWN_POINTS, compare
 from scheduler.status.drivers import UNSEEN
-from scheduler.status.exports import exported_model
 from scheduler.status.summary import summary
-from scheduler.status.view import view
 from scheduler.status.which_run import find_run
 from tasks.messaging.drivers import DriverWatch
-from tasks.monitor.expected_rounds import ExpectedRounds
+from tasks.monitor.page.document import Snapshot
+from tasks.monitor.snapshots import SnapshotMaker
 from tasks.monitor.starting import starting
-from tasks.monitor.totals import client_totals, run_totals
 from tasks.monitor.zone_forecasts import ZoneForecasts, outlook
 
 RUN_FIGURES = (
@@ -48,14 +46,14 @@ class LedgerSource:
         self._ledger: FederationReader | None = None
         self._file: tuple[int, int] | None = None
         self._forecasts: ZoneForecasts | None = None
-        self._expected = ExpectedRounds()
+        self._snapshots = SnapshotMaker()
         self._drivers = DriverWatch()
 
     def latest_seq(self) -> int:
         """Return the number of the ledger's last event.
 
         Raises:
-            FairwindError: As `load_view`.
+            FairwindError: As `load_snapshot`.
         """
         return self._current().latest_seq()
 
@@ -63,11 +61,19 @@ class LedgerSource:
         """Return the federation as the ledger holds it.
 
         Raises:
-            FairwindError: As `load_view`.
+            FairwindError: As `load_snapshot`.
         """
         return self._current().state()
 
-    def load_view(self, run: str | None) -> dict[str, Any]:
+    def clock(self) -> GridClock:
+        """Return the grid clock that the settings describe.
+
+        Raises:
+            SettingError: If a setting does not fit.
+        """
+        return self._settings.clock
+
+    def load_snapshot(self, run: str | None) -> Snapshot:
         """Return what the page shows of `run`, or of the newest run if `None`.
 
         Raises:
@@ -76,32 +82,17 @@ class LedgerSource:
         """
         settings, state = self._settings, self.state()
         under_way = starting(settings.folder)
-        seen = view(
-            state,
-            run,
-            clock=settings.clock,
-            threshold=settings.threshold_gco2eq_per_kwh,
-            ceiling=settings.ceiling_gco2eq_per_kwh,
-            # What is being started is not missing.
-            drivers=UNSEEN if under_way else self._drivers.look(settings),
-        )
-        for row in seen["clients"]:
-            # The row is of this run; what the client did in all runs stands with its advice.
-            row.update(energy_wh=row.pop("run_energy_wh"), gco2eq=row.pop("run_gco2eq"))
-        if seen["run"]:
-            shown = state.runs[seen["run"]["id"]]
-            seen["run"].update(run_totals(shown.totals, settles=is_live(settings)))
-            seen["run"]["model"] = exported_model(settings.folder, shown)
-        self._add_forecasts(seen)
-        seen["agenda"] = self._agenda(state, seen, settings)
-        seen["starting"] = under_way
-        return seen
+        # What is being started is not missing.
+        drivers = UNSEEN if under_way else self._drivers.look(settings)
+        forecasts = self._zone_forecasts(settings)
+        snapshot = self._snapshots.make(state, run, settings, forecasts, drivers)
+        return replace(snapshot, core={**snapshot.core, "starting": under_way})
 
     def load_advice(self, client: str) -> dict[str, Any]:
         """Return what a client could do to emit less, and what its grid will do meanwhile.
 
         Raises:
-            FairwindError: As `load_view`, or if no such client is enrolled.
+            FairwindError: As `load_snapshot`, or if no such client is enrolled.
         """
         settings, ledger = self._settings, self._current()
         state, planned = ledger.state(), ledger.newest(RoundPlanned.kind, limit=SEEN_ROUNDS)
@@ -122,7 +113,7 @@ class LedgerSource:
         """Return all runs, one row each, the newest first.
 
         Raises:
-            FairwindError: As `load_view`.
+            FairwindError: As `load_snapshot`.
         """
         runs = reversed(self.state().runs.values())
         return {"runs": [{name: row[name] for name in RUN_FIGURES} for row in map(summary, runs)]}
@@ -131,7 +122,7 @@ class LedgerSource:
         """Return two runs side by side.
 
         Raises:
-            FairwindError: As `load_view`, or if either run does not exist.
+            FairwindError: As `load_snapshot`, or if either run does not exist.
         """
         state = self.state()
         found = compare(find_run(state, first), find_run(state, second))
@@ -142,27 +133,11 @@ class LedgerSource:
         if self._ledger is not None:
             self._ledger.close()
             self._ledger = None
+            self._snapshots.forget()
 
     @property
     def _settings(self) -> Settings:
         return self._given or load()
-
-    def _add_forecasts(self, seen: dict[str, Any]) -> None:
-        """Add to each zone what is expected of it, unless the run that is shown is over."""
-        over = seen["run"] is not None and seen["run"]["status"] == "ended"
-        zones = [] if over else [zone["zone"] for zone in seen["zones"]]
-        now = datetime.fromtimestamp(seen["now"], UTC)
-        ahead = self._zone_forecasts(self._settings).forecasts(zones, now)
-        for zone in seen["zones"]:
-            zone["forecast"] = ahead.get(zone["zone"])
-
-    def _agenda(
-        self, state: Federation, seen: dict[str, Any], settings: Settings
-    ) -> dict[str, Any] | None:
-        if seen["run"] is None or seen["run"]["status"] == "ended":
-            return None
-        now = datetime.fromtimestamp(seen["now"], UTC)
-        return self._expected.of(state, state.runs[seen["run"]["id"]], settings, now)
 
     def _zone_forecasts(self, settings: Settings) -> ZoneForecasts:
         if self._forecasts is None:

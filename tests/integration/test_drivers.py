@@ -70,7 +70,7 @@ def page(fleet: Fleet) -> dict[str, Any]:
     }
     source = LedgerSource(Settings.model_validate(ours))
     try:
-        return source.load_view(None)
+        return dict(source.load_snapshot(None).core)
     finally:
         source.close()
 

@@ -67,7 +67,7 @@ function showFigure(id, gco2eq) {
 }
 
 function showRound(view, run) {
-  const open = openRound(view, run);
+  const { open } = view;
   put("round", format.count(run.rounds_done));
   put("round-of", known(run.rounds_total) ? `of ${format.count(run.rounds_total)}` : "");
   showSegments(run, Boolean(open));
@@ -77,19 +77,10 @@ function showRound(view, run) {
   ]);
 }
 
-/** The round under way; where the view lists closed rounds only, its sites are those that train. */
-function openRound(view, run) {
-  const listed = view.rounds.findLast((round) => !known(round.ended));
-  if (listed) return { round: listed.round, cohort: listed.cohort ?? [] };
-  if (run.status !== "running") return null;
-  const training = view.clients.filter((client) => client.state === "training");
-  return { round: (run.rounds_done ?? 0) + 1, cohort: training };
-}
-
 /** What the open round does: where it trains, or that it waits for somebody. */
-function doing({ round, cohort }, code) {
+function doing({ round, clients }, code) {
   if (code && code !== "training") return `round ${round}, ${code === "aggregating" ? code : "waiting"}`;
-  return cohort.length ? `round ${round} at ${cohort.length} ${cohort.length === 1 ? "site" : "sites"}` : `round ${round}`;
+  return clients ? `round ${round} at ${format.count(clients)} ${clients === 1 ? "site" : "sites"}` : `round ${round}`;
 }
 
 function stillness(run, next) {
@@ -107,19 +98,17 @@ function showSegments(run, live) {
   });
 }
 
-/** What each client emitted, as parts of one bar in the colours of their zones. */
+/** What the clients of each zone emitted for this run, as parts of one bar in the zones' colours. */
 export function showParts(view) {
-  const emitters = view.clients.filter((client) => client.gco2eq > 0);
-  const sum = emitters.reduce((total, client) => total + client.gco2eq, 0);
+  const zones = view.zones.map((zone, index) => ({ ...zone, index })).filter((zone) => zone.gco2eq > 0);
+  const sum = zones.reduce((total, zone) => total + zone.gco2eq, 0);
   const whole = (view.run?.emitted_gco2eq ?? 0) + (view.run?.uncounted_gco2eq ?? 0);
-  // Retired clients are not listed: parts are shown only where they add up to the whole.
+  // Retired clients are not counted: parts are shown only where they add up to the whole.
   byId("emitted-parts").hidden = !(sum > 0 && Math.abs(sum - whole) <= 0.02 * whole);
-  const zones = view.zones.map((zone) => zone.zone);
-  keyed(byId("emitted-parts"), emitters, (client) => client.client, () => make("i"), (part, client) => {
-    const index = zones.indexOf(client.zone);
-    part.style.flexGrow = client.gco2eq / sum;
-    part.style.background = index < 0 ? "" : zoneColour(index);
-    part.title = `${client.client} ${format.grams(client.gco2eq)}`;
+  keyed(byId("emitted-parts"), zones, (zone) => zone.zone, () => make("i"), (part, zone) => {
+    part.style.flexGrow = zone.gco2eq / sum;
+    part.style.background = zoneColour(zone.index);
+    part.title = `${zone.zone} ${format.grams(zone.gco2eq)}`;
   });
 }
 

@@ -5,8 +5,11 @@ import { duration } from "./format.js";
 
 const LIVE = { running: ["live", "Live"], unreachable: ["error", "Redis does not answer"], unknown: ["", "Not live"] };
 
-/** Show each driver, and return the dot and the word for the whole: green only if all of them run. */
-export function showDrivers(drivers) {
+/**
+ * Show each driver, and return the dot and the word for the whole: green only if all of them run.
+ * `now` is on the server's wall clock.
+ */
+export function showDrivers(drivers, now) {
   const level = drivers?.level ?? "unknown";
   const each = level === "unknown" ? [] : [...drivers.each, { driver: "redis", state: drivers.fault ? "silent" : "running" }];
   byId("drivers").hidden = !each.length;
@@ -17,7 +20,7 @@ export function showDrivers(drivers) {
   }, (item, driver) => {
     const isMissing = ["silent", "never_seen"].includes(driver.state);
     item.dataset.state = isMissing ? "missing" : driver.state;
-    put(item.children[1], text(driver));
+    put(item.children[1], text(driver, now));
     put(item.children[2], isMissing && driver.command ? driver.command : "");
   });
   return LIVE[level] ?? ["late", missing(drivers)];
@@ -25,10 +28,10 @@ export function showDrivers(drivers) {
 
 const NAMES = { coordinator: "Coordinator", beat: "Beat", redis: "Redis" };
 
-function text({ driver, state, silent_s: silent }) {
+function text({ driver, state, seen_at: seenAt }, now) {
   const name = NAMES[driver];
   if (driver === "redis") return `${name} ${state === "running" ? "answers" : "does not answer"}`;
-  if (state === "silent" && known(silent)) return `${name} last seen ${duration(silent)} ago. Start:`;
+  if (state === "silent" && known(seenAt) && known(now)) return `${name} last seen ${duration(now - seenAt)} ago. Start:`;
   if (state === "never_seen") return `${name} not running. Start:`;
   return `${name} ${state === "running" ? "running" : "unknown"}`;
 }

@@ -119,7 +119,9 @@ export class IntensityChart {
     this.future(u);
     if (this.now !== Infinity) for (const round of toCome(this.view)) this.expected(u, round);
     let free = 0;
-    for (const round of this.view.rounds) free = this.band(u, round, free);
+    const { open } = this.view;
+    for (const round of this.view.bands) free = this.band(u, round, free);
+    if (open) this.band(u, { first: open.round, last: open.round, started: open.started, ended: null }, free);
     ctx.restore();
   }
 
@@ -134,13 +136,15 @@ export class IntensityChart {
     ctx.fillStyle = css("--band-edge");
     ctx.fillRect(left, bbox.top - 3 * px, right - left, 3 * px);
     const middle = (left + right) / 2;
-    if (middle - 8 * px < free) return free;
     ctx.font = font(10.5, 600);
+    const name = round.first === round.last ? String(round.first) : `${round.first}–${round.last}`;
+    const width = Math.max(8 * px, ctx.measureText(name).width / 2);
+    if (middle - width < free) return free;
     ctx.textAlign = "center";
     ctx.textBaseline = "bottom";
     ctx.fillStyle = css("--ink-soft");
-    ctx.fillText(String(round.round), middle, bbox.top - 4 * px);
-    return middle + 10 * px;
+    ctx.fillText(name, middle, bbox.top - 4 * px);
+    return middle + width + 2 * px;
   }
 
   /** An expected round: hollow, unlike one that was held. */

@@ -1,7 +1,7 @@
 // What a carbon intensity rests on: its source and quality as a quiet tag, explained when pointed at.
 
 import { put } from "./dom.js";
-import { moment } from "./format.js";
+import { count, moment } from "./format.js";
 
 const MEANS = {
   measured: "computed from what the grid did in this hour",
@@ -32,4 +32,10 @@ export function showTag(tag, reading, signal) {
   tag.title = explain(reading, signal);
   tag.dataset.quality = reading?.quality ?? "unknown";
   tag.toggleAttribute("data-fallen", Boolean(signal));
+}
+
+/** The clients of a zone: the first by name, the others by number. */
+export function namesOf({ names, clients }) {
+  const more = clients - names.length;
+  return more > 0 ? `${names.join(", ")} and ${count(more)} more` : names.join(", ");
 }

@@ -3,7 +3,7 @@
 import { toCome } from "./agenda.js";
 import { byId, keyed, known, make, put } from "./dom.js";
 import * as format from "./format.js";
-import { explain, labelOf } from "./labels.js";
+import { explain, labelOf, namesOf } from "./labels.js";
 import { zoneColour } from "./plot.js";
 
 const charted = (view) => view.zones.filter((zone) => zone.times?.length);
@@ -48,7 +48,7 @@ export function showLegend(view, cursor, focus) {
   }, (item, zone, index) => {
     const [swatch, , clients, value, tag] = item.children;
     swatch.style.background = zoneColour(index);
-    put(clients, (zone.clients ?? []).join(", "));
+    put(clients, namesOf(zone));
     put(value, figureAt(zone, cursor, index, view.now));
     const silent = !known(newest(zone, view.now));
     put(tag, !silent && labelOf(zone) !== common ? labelOf(zone) : "");
@@ -60,7 +60,7 @@ export function showLegend(view, cursor, focus) {
 /** Renew the notes on forecasts and gaps, and the chart in words for screen readers. */
 export function showNotes(view) {
   const zones = charted(view);
-  const notes = [...forecastNotes(zones, view), ...agendaNotes(zones, view), ...gapNotes(zones, view)];
+  const notes = [...forecastNotes(zones, view), ...agendaNotes(zones, view), ...gapNotes(zones, view), ...leftOut(zones, view)];
   keyed(byId("grid-notes"), notes, ([kind, text]) => kind + text, ([kind, text]) => {
     const item = make("li");
     item.append(make("span", `key-${kind}`), make("span", "", text));
@@ -88,6 +88,12 @@ function forecastNotes(zones, view) {
 
 function agendaNotes(zones, view) {
   return toCome(view).length && zones.some((zone) => zone.forecast) ? [["expected", "rounds that are expected, by the run's own policy"]] : [];
+}
+
+/** More lines could not be told apart: the table has every zone. */
+function leftOut(zones, view) {
+  const others = view.zones.filter((zone) => zone.clients && !zone.times.length && known(zone.intensity)).length;
+  return others ? [["none", `the ${zones.length} zones with most clients are drawn; the table of clients, grouped by zone, has ${others} more`]] : [];
 }
 
 function wayOf({ source, method, quality, issued, low }) {

@@ -2,6 +2,7 @@
 
 import { byId, keyed, known, make, put } from "./dom.js";
 import { duration, moment } from "./format.js";
+import { namesOf } from "./labels.js";
 
 const MOST_OPEN = 4;
 const LONGEST_WHY = 160;
@@ -9,8 +10,7 @@ const LONGEST_WHY = 160;
 /** Renew the banner; it is hidden while every signal answers. */
 export function showNotice(view) {
   const banner = byId("notice");
-  const fallen = view.zones.map((zone) => ({ ...zone, at: view.clients.filter((c) => c.zone === zone.zone) }))
-    .filter((zone) => zone.at.length && (zone.signal || isSilent(zone)));
+  const fallen = view.zones.filter((zone) => zone.clients && (zone.signal || isSilent(zone)));
   const anew = banner.hidden;
   const lines = [...(view.beside ?? []), view.notice].filter(Boolean);
   banner.hidden = !lines.length;
@@ -32,7 +32,7 @@ export function showNotice(view) {
   });
 }
 
-const isSilent = (zone) => zone.times?.length > 0 && !known(zone.values.at(-1));
+const isSilent = (zone) => zone.times.length > 0 && !known(zone.values.at(-1));
 
 function activeSource({ signal, times }, now) {
   const since = signal?.since ?? times.at(-1);
@@ -42,15 +42,14 @@ function activeSource({ signal, times }, now) {
 }
 
 /** What it means for the gates of a zone's clients, as they are judged at this moment. */
-function meaning({ at, signal }) {
-  const names = at.map((client) => client.client).join(", ");
-  const [shut, judged] = [at.filter((c) => c.gate === "unknown"), at.filter((c) => c.gate !== "unknown")];
-  if (shut.length === at.length) {
-    return signal?.active_source
+function meaning(zone) {
+  const names = namesOf(zone);
+  if (zone.gates.unknown === zone.clients) {
+    return zone.signal?.active_source
       ? `Its figures count other emissions, so they are not compared: the gate of ${names} is unknown and stays shut.`
       : `The gate of ${names} is unknown and stays shut until a source answers.`;
   }
-  if (judged.some((client) => client.gate === "open_by_patience")) {
+  if (zone.gates.open_by_patience) {
     return `${names} may train by patience alone; the grams are booked as unknown.`;
   }
   return `The gate of ${names} is judged by these figures; grams are booked with their label.`;

@@ -1,29 +1,31 @@
-// The Rounds page: takes views from the feed and hands them to the parts of the page.
+// The Rounds page: takes documents from the feed and hands them to the parts of the page.
 
 import { advise } from "./advice.js";
 import { showAgenda } from "./agenda.js";
 import { showCards, showParts } from "./cards.js";
+import { clientQuery, showClients, startClients } from "./client_table.js";
 import { redrawComparison } from "./compare.js";
+import { Connection } from "./connection.js";
 import { byId, keyed, known, make, put } from "./dom.js";
 import { showDrivers } from "./drivers.js";
 import * as format from "./format.js";
 import { GramChart } from "./gram_chart.js";
 import { IntensityChart } from "./intensity_chart.js";
 import { showLegend, showNotes } from "./legend.js";
+import { viewOf } from "./model.js";
 import { showNotice } from "./notice.js";
+import { roundQuery, showRounds, startRounds } from "./round_table.js";
 import { compared, preselect, showRuns, startRuns } from "./runs.js";
-import { showClients, showRounds } from "./tables.js";
 import { tabs } from "./tabs.js";
 
-const RETRY_MS = 3000;
 const LONG_VERDICT = 110;
+const RENEW_MS = 5000; // ages and the chart's end move on, also while nothing changes
 
 const page = byId("rounds");
 
 let view = null;
-let receivedAt = 0;
-let source = null;
-let retry = 0;
+let connected = false;
+let held = null; // the document, and the grid clock when it came
 const given = new URLSearchParams(location.search);
 let chosen = given.get("run");
 let advised = given.get("client");
@@ -45,13 +47,13 @@ function showHead() {
   put(status, run?.status ?? "");
   byId("empty").hidden = Boolean(run);
   byId("cards").hidden = !run;
-  byId("body").hidden = !run && !view.zones.length && !view.clients.length;
+  byId("body").hidden = !run && !view.zones.length && !view.tables.clients?.all;
   document.title = run && known(run.rounds_done)
     ? `${run.rounds_done}${known(run.rounds_total) ? `/${run.rounds_total}` : ""} ${run.id} · Rounds · Flower`
     : "Rounds · Flower";
   showChoice();
   byId("tabs").hidden = !run;
-  put("runs-count", format.count(view.runs.length));
+  put("runs-count", format.count(view.num_runs));
 }
 
 function showChoice() {
@@ -64,13 +66,18 @@ function showChoice() {
   if (document.activeElement !== select) select.value = view.run?.id ?? "";
 }
 
+/** The grid clock, counted on from the last message; it stands still if none comes for long. */
+function gridNow() {
+  const { now, clock_speed: speed } = held.clocks;
+  return now + (Math.min(30_000, performance.now() - held.at) / 1000) * speed;
+}
+
 function tick() {
-  if (!view || !known(view.now)) return;
-  const speed = known(view.clock_speed) ? view.clock_speed : 1;
-  const ahead = Math.min(10, (performance.now() - receivedAt) / 1000) * speed;
+  if (!held || !known(held.clocks.now)) return;
+  const { clock_speed: speed } = held.clocks;
   byId("grid-clock").hidden = false;
   const pace = speed === 1 ? "" : ` · ${format.count(speed)}×`;
-  put("grid-clock", `${format.moment(view.now + ahead)} UTC${pace}`);
+  put("grid-clock", `${format.moment(gridNow())} UTC${pace}`);
 }
 
 // ---- the charts
@@ -139,13 +146,36 @@ function showProblem(sentence) {
   put("why", sentence);
 }
 
-function show(message) {
-  if (message.problem) return showProblem(message.problem);
-  const lists = ["runs", "zones", "rounds", "clients"].map((name) => [name, message[name] ?? []]);
-  view = { ...message, ...Object.fromEntries(lists) };
-  receivedAt = performance.now();
-  page.classList.remove("stale");
-  live(...showDrivers(view.drivers));
+const CONNECTED = {
+  connecting: ["", () => "Connecting…"],
+  slow: ["late", (seconds) => `${format.duration(seconds)} behind: the connection is slow`],
+  silent: ["error", (seconds) => `Nothing received for ${format.duration(seconds)}`],
+  lost: ["error", () => "Reconnecting…"],
+};
+
+/** The page is live only while it receives news, and coordinator, beat and Redis run. */
+function showConnection(state, seconds) {
+  connected = state === "live";
+  if (connected) live(...showDrivers(view?.drivers, serverNow()));
+  else live(CONNECTED[state][0], CONNECTED[state][1](seconds));
+  page.classList.toggle("stale", Boolean(view) && (state === "silent" || state === "lost"));
+}
+
+/** The server's wall clock, counted on. */
+const serverNow = () => (held ? held.clocks.at + (performance.now() - held.at) / 1000 : null);
+
+function receive(document, clocks) {
+  const anew = held?.document !== document;
+  held = { document, clocks, at: performance.now() };
+  if (anew) show();
+}
+
+function show() {
+  view = viewOf(held.document, gridNow());
+  if (connected) {
+    page.classList.remove("stale");
+    live(...showDrivers(view.drivers, serverNow()));
+  }
   const clients = () => showClients(view, advised);
   for (const part of [showHead, tick, showNotice, showCards, showCharts, showAgenda, clients, showRounds]) part(view);
   if (advised && byId("advice").hidden) choose(advised);
@@ -164,42 +194,46 @@ function choose(client) {
 /** Keep what is shown in the address, so that a link leads to it. */
 function remember() {
   const compare = tab === "runs" ? compared().join(",") : "";
-  const shown = { run: chosen, client: advised, tab: tab === "runs" && !compare ? tab : "", compare };
+  const shown = { run: chosen, client: advised, clients: clientQuery(), tab: tab === "runs" && !compare ? tab : "", compare };
   const query = new URLSearchParams(Object.entries(shown).filter(([, name]) => name));
   history.replaceState(null, "", `${location.pathname}${String(query) && `?${query}`}`);
 }
 
-byId("clients").addEventListener("click", (event) => {
-  const client = event.target.closest("tr")?.dataset.key;
-  if (!client || String(getSelection())) return;
-  choose(client).then(() => byId("advice").scrollIntoView({ block: "nearest" }));
-});
 byId("advice-renew").addEventListener("click", () => choose(advised));
 byId("advice-close").addEventListener("click", () => choose(null));
 
 // ---- the connection
 
-function connect() {
-  disconnect();
-  const query = chosen ? `?run=${encodeURIComponent(chosen)}` : "";
-  source = new EventSource(page.dataset.events + query);
-  source.onmessage = (event) => show(JSON.parse(event.data));
-  source.onerror = () => {
-    live("error", "Reconnecting…");
-    // A browser gives up for good after an answer that is no stream, such as a login page.
-    if (source.readyState === EventSource.CLOSED) retry = setTimeout(connect, RETRY_MS);
-  };
+const connection = new Connection(page.dataset.events, {
+  query() {
+    const rounds = roundQuery();
+    const asked = { run: chosen, clients: clientQuery() };
+    const query = new URLSearchParams(Object.entries(asked).filter(([, value]) => value));
+    if (rounds !== null) query.set("rounds", rounds);
+    return query;
+  },
+  onDocument: receive,
+  onProblem: showProblem,
+  onState: showConnection,
+});
+
+/** The tables want other rows. */
+function lookElsewhere() {
+  remember();
+  if (!document.hidden) connection.open();
 }
 
-function disconnect() {
-  clearTimeout(retry);
-  source?.close();
-}
+startClients({
+  text: given.get("clients") ?? "",
+  changed: lookElsewhere,
+  choose: (client) => choose(client).then(() => byId("advice").scrollIntoView({ block: "nearest" })),
+});
+startRounds(lookElsewhere);
 
 function open(run) {
   chosen = run;
   remember();
-  connect();
+  connection.startOver();
 }
 
 byId("run-select").addEventListener("change", (event) => {
@@ -224,8 +258,8 @@ startRuns(page, {
   remember,
 });
 showTab(tab === "runs" ? tab : "run");
-// A hidden page costs nothing: it takes the whole view again when it is looked at.
-document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
+// A hidden page costs nothing: it takes what changed when it is looked at again.
+document.addEventListener("visibilitychange", () => (document.hidden ? connection.close() : connection.open()));
 function repaint() {
   gridChart.redraw();
   gramChart.redraw();
@@ -235,4 +269,5 @@ function repaint() {
 new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
 matchMedia("print").addEventListener("change", repaint); // paper is light, whatever the theme
 setInterval(tick, 250);
-connect();
+setInterval(() => held && !document.hidden && show(), RENEW_MS);
+connection.open();

@@ -51,7 +51,7 @@ def test_whoever_knows_the_password_sees_the_view(serve: Serve) -> None:
     async def visit(site: Site) -> None:
         right = base64.b64encode(b"ann:right").decode()
         answer = await site.get("/rounds/data", headers={"Authorization": f"Basic {right}"})
-        assert json.loads(answer.body)["verdict"] == "Training at fr."
+        assert json.loads(answer.body)["document"]["verdict"] == "Training at fr."
 
     serve(visit, basic_auth=["ann:right"])
 

@@ -18,9 +18,11 @@ from scheduler.accounting.totals import Totals
 from scheduler.carbon.family import FLOW_TRACED
 from scheduler.carbon.mean import Mean
 from scheduler.carbon.reading import Reading
+from scheduler.carbon.signal import slot_start
 from scheduler.federation.opening import open_ledger
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import ClientEnrolled, ClientJoined, RunEnded, RunStarted
+from tasks.monitor.page.document import Snapshot
 from tasks.monitor.source import LedgerSource
 from tasks.monitor.totals import client_totals, run_totals
 from tasks.monitor.zone_forecasts import outlook
@@ -165,35 +167,45 @@ def source(enrolled: Settings) -> Iterator[LedgerSource]:
     made.close()
 
 
-def zones(view: dict[str, Any]) -> dict[str, Any]:
-    return {zone["zone"]: zone["forecast"] for zone in view["zones"]}
+def zones(snapshot: Snapshot) -> dict[str, Any]:
+    return {zone: row.get("forecast") for zone, row in snapshot.core["zones"].items()}
+
+
+def hours(forecast: dict[str, Any]) -> list[float]:
+    """Return the times of a forecast, of regular hours or not."""
+    regular = [forecast.get("start", 0) + i * 3600 for i in range(len(forecast["values"]))]
+    return forecast.get("times") or regular
+
+
+def hour_of(now: datetime) -> float:
+    return slot_start(now).timestamp()
 
 
 def test_a_local_signal_tells_the_next_24_hours_with_its_own_label(source: LedgerSource) -> None:
-    view = source.load_view(None)
-    ahead = zones(view)["FR"]
+    now = hour_of(source.clock().now())
+    ahead = zones(source.load_snapshot(None))["FR"]
     assert ahead["quality"] == "modelled"
     assert ahead["source"] == "typical_day"
     assert ahead["low"] is None
-    assert ahead["times"][0] == view["now"]
-    assert 23 * 3600 <= ahead["times"][-1] - view["now"] <= 24 * 3600
+    assert hours(ahead)[0] == now
+    assert hours(ahead)[-1] - now == 23 * 3600
 
 
 def test_a_zone_nobody_knows_has_no_forecast(source: LedgerSource) -> None:
-    assert zones(source.load_view(None))["XX"] is None
+    assert zones(source.load_snapshot(None))["XX"] is None
 
 
 def test_a_run_that_is_over_has_no_hours_to_come(source: LedgerSource, enrolled: Settings) -> None:
     writer = open_ledger(enrolled.ledger, enrolled.clock)
     with writer.transaction() as transaction:
         transaction.append(Draft(RunStarted(spec=spec(id="r")), run="r"))
-    assert zones(source.load_view("r"))["FR"]
+    assert zones(source.load_snapshot("r"))["FR"]
     with writer.transaction() as transaction:
         transaction.append(Draft(RunEnded(reason="stopped", text=""), run="r"))
     writer.close()
-    view = source.load_view("r")
-    assert zones(view)["FR"] is None
-    assert view["run"]["settled_share"] is None
+    snapshot = source.load_snapshot("r")
+    assert zones(snapshot)["FR"] is None
+    assert snapshot.core["run"]["settled_share"] is None
 
 
 def begin(settings: Settings, **changes: Any) -> None:
@@ -211,7 +223,7 @@ def begin(settings: Settings, **changes: Any) -> None:
 
 def foreseen(source: LedgerSource, run: str = "r") -> dict[str, Any]:
     """Return the agenda of a run as soon as it has been worked out."""
-    while (agenda := source.load_view(run)["agenda"]) is None:
+    while (agenda := source.load_snapshot(run).core["agenda"]) is None:
         pass
     made: dict[str, Any] = agenda
     return made
@@ -237,18 +249,18 @@ def test_a_policy_that_fails_costs_the_rounds_to_come_and_nothing_else(
     agenda = foreseen(source)
     assert agenda["rounds"] == []
     assert "nobodys:select" in agenda["problem"]
-    assert zones(source.load_view("r"))["FR"]
+    assert zones(source.load_snapshot("r"))["FR"]
 
 
 def test_no_rounds_are_to_come_without_a_run(source: LedgerSource) -> None:
-    assert source.load_view(None)["agenda"] is None
+    assert source.load_snapshot(None).core["agenda"] is None
 
 
 def test_a_redis_that_is_away_costs_the_forecast_and_nothing_else(enrolled: Settings) -> None:
     source = LedgerSource(enrolled.model_copy(update={"signal": ("neso", "typical_day")}))
-    view = source.load_view(None)
-    assert [client["client"] for client in view["clients"]] == ["paris", "nowhere"]
-    assert zones(view) == {"FR": None, "XX": None}
+    snapshot = source.load_snapshot(None)
+    assert [client["client"] for client in snapshot.clients] == ["paris", "nowhere"]
+    assert zones(snapshot) == {"FR": None, "XX": None}
     advice = source.load_advice("paris")
     assert advice["forecast"] is None
     assert any("next 24 hours" in text for text in advice["missing"])
@@ -282,8 +294,7 @@ def test_a_grid_clock_of_its_own_moves_the_hours_to_come(enrolled: Settings) -> 
     past = noon - timedelta(days=3650)
     settings = enrolled.model_copy(update={"grid_start": noon, "wall_start": past})
     source = LedgerSource(settings)
-    view = source.load_view(None)
-    shown = GridClock(wall_start=past, grid_start=noon).now().timestamp()
-    assert view["now"] == pytest.approx(shown, abs=60)
-    assert zones(view)["FR"]["times"][0] == view["now"]
+    shown = GridClock(wall_start=past, grid_start=noon).now()
+    assert source.clock().now().timestamp() == pytest.approx(shown.timestamp(), abs=60)
+    assert hours(zones(source.load_snapshot(None))["FR"])[0] == hour_of(shown)
     source.close()

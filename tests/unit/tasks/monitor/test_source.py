@@ -22,7 +22,7 @@ def home(tmp_path: Path) -> Settings:
 def test_source_never_creates_a_ledger(home: Settings) -> None:
     source = LedgerSource(home)
     with pytest.raises(LedgerError, match="no ledger"):
-        source.load_view(None)
+        source.load_snapshot(None)
     assert list(home.folder.iterdir()) == []
 
 
@@ -35,9 +35,9 @@ def test_source_shows_a_ledger_that_appears_later_and_one_that_replaces_it(home:
     with writer.transaction() as transaction:
         transaction.append(Draft(ClientEnrolled(zone="FR", num_examples=None), client="paris"))
     assert source.latest_seq() == 1
-    view = source.load_view(None)
-    assert view["run"] is None
-    assert [client["client"] for client in view["clients"]] == ["paris"]
+    snapshot = source.load_snapshot(None)
+    assert snapshot.core["run"] is None
+    assert [client["client"] for client in snapshot.clients] == ["paris"]
     writer.close()
     for file in home.folder.glob("ledger.sqlite*"):
         file.rename(file.with_name("old-" + file.name))
