@@ -63,12 +63,17 @@ def client_page(clients: Sequence[Row], query: ClientQuery) -> dict[str, Any]:
         **place,
         "all": len(clients),
         "training": sum(row["state"] == "training" for row in clients),
-        "gates": counted(of_state, "gate"),
-        "states": counted(of_gate, "state"),
+        "gates": _counts(clients, of_state, "gate"),
+        "states": _counts(clients, of_gate, "state"),
         "groups": _groups(found, query) if query.group else None,
         "order": [row["client"] for row in rows],
         "rows": {row["client"]: _shown(row) for row in rows},
     }  # fmt: skip
+
+
+def _counts(clients: Sequence[Row], rows: Sequence[Row], name: str) -> dict[str, int]:
+    """Return how many rows have each value that any client has, so that chips stay in place."""
+    return dict.fromkeys(counted(clients, name), 0) | counted(rows, name)
 
 
 def _shown(row: Row) -> dict[str, Any]:
