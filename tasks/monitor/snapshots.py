@@ -83,8 +83,7 @@ class SnapshotMaker:
         )  # fmt: skip
         folded = self._fold(state, run)
         clients = self._same_where_equal(
-            _of_run(row)
-            for row in client_rows(state, run, explained.blockers, now=now)
+            _of_run(row) for row in client_rows(state, run, explained.blockers, now=now)
         )
         if run is not None:
             top["run"] |= run_totals(run.totals, settles=is_live(settings))

@@ -24,6 +24,7 @@ from tasks.messaging.drivers import DriverWatch
 from tasks.monitor.page.document import Snapshot
 from tasks.monitor.snapshots import SnapshotMaker
 from tasks.monitor.starting import starting
+from tasks.monitor.totals import client_totals
 from tasks.monitor.zone_forecasts import ZoneForecasts, outlook
 
 RUN_FIGURES = (

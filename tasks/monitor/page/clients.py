@@ -21,12 +21,10 @@ _COLUMNS: Final[Mapping[str, Callable[[Row], Sortable]]] = {
     "grams": lambda row: row["gco2eq"],
 }
 
-_OF_ZONE: Final = ("intensity", "reading", "signal", "latency_s", "expected_wh")
-"""Not sent with a client: the page has them with its zone, or does not show them."""
+_NOT_SENT: Final = ("intensity", "reading", "signal", "blocker", "latency_s", "expected_wh")
+"""The page has them with the client's zone, or does not show them."""
 
 _SUMS: Final = ("energy_wh", "gco2eq")
-
-_RARE: Final = ("blocker",)
 
 
 _GROUP_COLUMNS: Final = {
@@ -77,12 +75,7 @@ def _counts(clients: Sequence[Row], rows: Sequence[Row], name: str) -> dict[str,
 
 
 def _shown(row: Row) -> dict[str, Any]:
-    """Return a row without what the page has elsewhere, and without what is nothing."""
-    return {
-        name: row[name]
-        for name in row
-        if name not in _OF_ZONE and not (name in _RARE and not row[name])
-    }
+    return {name: row[name] for name in row if name not in _NOT_SENT}
 
 
 def _narrow(query: ClientQuery) -> bool:
