@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import psutil
 
 from common.errors import FederationError
 from tasks.local.folder_lock import holder
@@ -65,7 +66,7 @@ def stop(folder: Path) -> bool:
         return False
     os.kill(running.pid, signal.SIGTERM)
     until = time.monotonic() + _STOPPED_WITHIN_S
-    while holder(folder) is not None:
+    while holder(folder) is not None or not _is_gone(running.pid):
         if time.monotonic() > until:
             msg = (
                 f"Process {running.pid} did not stop within {_STOPPED_WITHIN_S:.0f} s, so the "
@@ -74,6 +75,13 @@ def stop(folder: Path) -> bool:
             raise FederationError(msg)
         time.sleep(_POLL_S)
     return True
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _is_ready(folder: Path, pid: int) -> bool:
