@@ -122,7 +122,8 @@ class Shell:
 
     def log(self, number: int) -> str:
         """Return what the server of a number has printed."""
-        return (self.folder / f"server-{number}.log").read_text(errors="replace")
+        path = self.folder / f"server-{number}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def _serve(self, line: str) -> None:
         number = len(self._servers)

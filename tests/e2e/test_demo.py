@@ -14,6 +14,7 @@ from scheduler.federation.opening import read_ledger
 from tasks.local.ports import free_port
 from tasks.local.scene import SIX_GRIDS
 from tests.e2e.browser import Page, chromium, find_chromium
+from tests.e2e.shell import Shell, blocks
 from tests.e2e.terminal import Terminal, processes_of
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -35,9 +36,7 @@ STOPPING = r"Everything stops now\. To keep it up: make demo ARGS=--keep\n"
 
 
 def demo(folder: Path, *words: str, port: int | None = None) -> Terminal:
-    folder.mkdir(exist_ok=True)
-    port = port or free_port()
-    return Terminal(folder, "demo", "--folder", str(folder / "demo"), "--port", str(port), *words)
+    return Terminal(folder, "demo", "--port", str(port or free_port()), *words)
 
 
 @pytest.mark.long
@@ -58,7 +57,7 @@ def test_demo_trains_twelve_rounds_and_leaves_nothing_behind(tmp_path: Path) -> 
         assert re.search(SUMMARY + STOPPING + r"\Z", running.said), running.said
         assert processes_of(tmp_path) == []
     # The grid clock stood until everything was ready, however long that took.
-    ledger = read_ledger(f"sqlite:///{tmp_path / 'demo' / 'home' / 'ledger.sqlite'}")
+    ledger = read_ledger(f"sqlite:///{tmp_path / '.fairwind' / 'demo' / 'home' / 'ledger.sqlite'}")
     with contextlib.closing(ledger):
         assert ledger.state().runs["demo"].grid_started_at == SIX_GRIDS.grid_start
     if page is None:
@@ -101,9 +100,15 @@ def test_demo_stopped_by_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
         assert processes_of(tmp_path) == []
 
 
-def test_demo_kept_up_says_that_it_stops(tmp_path: Path) -> None:
-    with demo(tmp_path, "--fast", "--keep", "--rounds", "1") as running:
+@pytest.mark.long
+def test_demo_kept_up_can_be_looked_at_and_says_that_it_stops(tmp_path: Path) -> None:
+    with demo(tmp_path, "--fast", "--keep", "--rounds", "2") as running:
         running.wait_until_said(r"Everything stays up until Ctrl-C\.\n")
+        with Shell(tmp_path) as shell:
+            for page in ("demo.md", "simulation.md"):
+                for block in blocks(PROJECT / "docs" / page):
+                    if "demo/env" in block:
+                        shell.play(block)
         running.process.send_signal(signal.SIGINT)
         assert running.wait() == 0
         assert running.said.endswith(

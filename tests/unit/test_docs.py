@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -106,6 +107,29 @@ def test_commands_and_their_options_exist(page: Path) -> None:
         for word in rest:
             if word.startswith("--"):
                 assert word.partition("=")[0] in options, f"fairwind {' '.join(words)}"
+
+
+@every_page
+def test_commands_in_blocks_are_parsed(page: Path) -> None:
+    """Their values fit, too; also of blocks that no test can run, such as those in a container."""
+    for block in re.findall(
+        r"```(?:bash|console|sh)\n(.*?)```", page.read_text("utf-8"), re.DOTALL
+    ):
+        for line in block.splitlines():
+            made = re.search(r"\bmake demo(?: ARGS=(.*?))?\s*(?:#.*)?$", line)
+            if made:
+                words = ["demo", *shlex.split(" ".join(shlex.split(made[1] or "")))]
+            elif found := re.search(r"(?:^|\$ |&& |exec coordinator )fairwind (.*)$", line):
+                words = shlex.split(found[1], comments=True)
+            else:
+                continue
+            command: click.Command = fairwind
+            while isinstance(command, click.Group) and words:
+                following = command.get_command(click.Context(command), words.pop(0))
+                assert following, line
+                command = following
+            with command.make_context("fairwind", words):
+                pass
 
 
 def test_site_table_says_what_the_settings_say() -> None:
