@@ -1,4 +1,4 @@
-"""`make bench`: rounds, updates, energy, grids, forecasts, simulation, plans, ledgers."""
+"""`make bench`: rounds, updates, energy, grids, forecasts, simulation, plans, ledgers, verbs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from benchmarks.refresh import measure_refresh
 from benchmarks.rounds import CASES, measure
 from benchmarks.rounds_table import print_result
 from benchmarks.simulation import measure_simulation
+from benchmarks.verbs import measure_verbs
 
 _OTHERS = {
     "energy": measure_meter,
@@ -22,6 +23,7 @@ _OTHERS = {
     "planning": measure_planning,
     "simulation": measure_simulation,
     "ledger": measure_ledger,
+    "verbs": measure_verbs,
 }
 """Benchmarks that are no rounds."""
 

@@ -14,7 +14,6 @@ import click
 from common import settings as settings_
 from common.command_line.output import as_json, print_json
 from common.errors import SettingError
-from tasks.cli.base import ledger_to_read
 
 if TYPE_CHECKING:
     from simulation.outcome import Outcome, RoundOutcome
@@ -110,6 +109,7 @@ def _look_back(
     from simulation.counterfactual.replay import replay_under  # noqa: PLC0415
     from simulation.counterfactual.replay_table import print_counterfactual, to_json  # noqa: PLC0415
     from simulation.scenario.scenario import ForecastPart, GatePart  # noqa: PLC0415
+    from tasks.cli.base import ledger_to_read  # noqa: PLC0415
 
     ours = settings_.load()
     gate = GatePart(**{name: getattr(ours, name) for name in GatePart.model_fields})

@@ -30,7 +30,7 @@ class LazyGroup(click.Group):
     """A group that imports a verb when it runs, and prints our own errors as one line.
 
     Args:
-        verbs: By name. The list of verbs is made from these alone, without an import.
+        verbs: By name. What the list of verbs says of them needs no import.
         plugins: The entry points that name further verbs, of rooms above this one, if any.
         settings: What `click.Group` takes.
     """
@@ -42,17 +42,18 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names of all verbs."""
-        return [*self._verbs, *(entry.name for entry in entry_points(group=self._plugins))]
+        plugins = entry_points(group=self._plugins) if self._plugins else ()
+        return [*self._verbs, *self.commands, *(entry.name for entry in plugins)]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - (the same)
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one verb."""
         if verb := self._verbs.get(cmd_name):
             return verb.load()
-        command: click.Command
-        for entry in entry_points(group=self._plugins, name=cmd_name):
-            command = entry.load()
+        plugins = entry_points(group=self._plugins, name=cmd_name) if self._plugins else ()
+        for entry in plugins:
+            command: click.Command = entry.load()
             return command
-        return None
+        return super().get_command(ctx, cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

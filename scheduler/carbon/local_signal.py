@@ -8,9 +8,10 @@ from common.errors import SettingError
 from common.settings import Settings
 from common.settings.carbon import Source
 from scheduler.carbon.signal import Signal
+from scheduler.carbon.signals.day_shape import typical_days
 from scheduler.carbon.signals.static import Static
 from scheduler.carbon.signals.trace import Trace
-from scheduler.carbon.signals.typical_day import TypicalDay, typical_days
+from scheduler.carbon.signals.typical_day import TypicalDay
 
 
 def make_signal(settings: Settings, name: Source | None = None) -> Signal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_args
 
 from common.settings import Settings
 from common.settings.carbon import Source
@@ -31,3 +32,6 @@ LIVE: dict[Source, Callable[[Settings], Family]] = {
     "neso": lambda _: Family("average", "direct", "consumption"),
 }
 """Providers over the network, and what their figures count."""
+
+LOCAL_SOURCES = frozenset(get_args(Source)) - LIVE.keys()
+"""Sources that need no network; `local_signal` makes them."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from common.errors import FederationError
 from scheduler.accounting.booking import Booking
-from scheduler.carbon.local_signal import LOCAL
+from scheduler.carbon.sources import LOCAL_SOURCES
 from scheduler.ledger.event import Event
 from scheduler.report.clock_use import ClockUse
 from scheduler.report.folded_events import Fallback, FoldedEvents, SourceUse
@@ -229,7 +229,7 @@ def _sites_by_month(bookings: Sequence[Booking], log: FoldedEvents) -> tuple[Sit
 def _settles(booking: Booking) -> bool:
     booked = booking.booked
     return booking.settled is not None or (
-        booked is not None and not LOCAL.keys() >= {*booked.sources}
+        booked is not None and not {*booked.sources} <= LOCAL_SOURCES
     )
 
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 from scheduler.accounting.booking import Booking
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import hours_overlapping
-from scheduler.carbon.signals.typical_day import typical_days
+from scheduler.carbon.signals.day_shape import typical_days
 
 Spread = Mapping[str, Mapping[int, Reading]]
 """By zone, forecasts that had quantiles, by hour since 1970."""

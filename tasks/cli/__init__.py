@@ -13,7 +13,7 @@ import click
 from common.command_line.lazy_group import LazyGroup, Verb
 
 VERBS = {
-    "enroll": Verb("tasks.cli.clients:enroll", "Enrol a client, or change its zone or its cap."),
+    "enroll": Verb("tasks.cli.enroll:enroll", "Enrol a client, or change its zone or its cap."),
     "retire": Verb("tasks.cli.clients:retire", "Retire a client. Its past stays in the ledger."),
     "clients": Verb("tasks.cli.clients:clients", "List the clients with grid, gate and emissions."),
     "zones": Verb("tasks.cli.signals:zones", "List the zones of the configured sources."),
@@ -26,8 +26,8 @@ VERBS = {
     "report": Verb("tasks.cli.report:report", "Report energy and emissions, for an auditor."),
     "ledger": Verb("tasks.cli.ledgers:ledger", "Read, verify and replay the ledger."),
     "site": Verb("tasks.cli.site:site", "Look at a site or pause it, at the site itself."),
-    "settings": Verb("tasks.cli.checks:settings", "List every setting, its value and its source."),
-    "check": Verb("tasks.cli.checks:check", "Check this machine for what would go wrong."),
+    "settings": Verb("tasks.cli.settings:settings", "List every setting with its value."),
+    "check": Verb("tasks.cli.check:check", "Check this machine for what would go wrong."),
 }  # fmt: skip
 """Every verb of this room and of those below it. Rooms above name theirs as entry points."""
 

@@ -14,7 +14,7 @@ from scheduler.gate.gate import gate_rule
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.events import RoundPlanned
 from tasks.cli.base import ledger_to_read
-from tasks.cli.signals import open_signal
+from tasks.cli.grids import open_signal
 
 
 @click.command()

@@ -25,7 +25,7 @@ from scheduler.rounds.world import Rules
 from scheduler.selection.situation import patience_allowed
 from scheduler.status.outlook import gates_ahead
 from tasks.cli.expected_rounds import print_expected_rounds, rounds_in
-from tasks.cli.signals import open_signal
+from tasks.cli.grids import open_signal
 
 _MARKS: dict[State, tuple[str, str]] = {
     "open": ("█", "green"),

@@ -27,8 +27,8 @@ from scheduler.status.explanation import Explanation
 from scheduler.status.names import SHOWN_NAMES, listed
 from scheduler.status.which_run import find_run, newest_run
 from tasks.cli.base import drivers_now, ledger_to_read
+from tasks.cli.grids import open_signal
 from tasks.cli.horizon import HoursOption, show_horizon
-from tasks.cli.signals import open_signal
 
 
 @click.command()

@@ -16,12 +16,11 @@ from common.errors import FairwindError, SignalError
 from common.settings import Settings
 from common.units import show_bytes
 from models.energy.findings import meter_findings
-from scheduler.carbon.sources import is_live
 from scheduler.federation.client import Client
 from scheduler.federation.opening import read_ledger
 from tasks.cli.finding import Finding
+from tasks.cli.grids import account_statuses, known_zones
 from tasks.cli.preflight_redis import check_drivers, check_redis, check_workers
-from tasks.coordinator.sources import Sources, known_zones
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -84,7 +83,7 @@ def _signal(ours: Settings) -> Iterator[Finding]:
         yield Finding("warning", str(error))
     else:
         yield Finding("ok", text)
-    for status in Sources(ours).account_statuses() if is_live(ours) else ():
+    for status in account_statuses(ours):
         if status.breaker != "closed" or status.paused_until:
             yield Finding(
                 "warning",

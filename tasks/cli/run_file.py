@@ -1,11 +1,10 @@
-"""A run in a TOML file: read it, let the command line change it, check it, print one."""
+"""A run in a TOML file: read it, let the command line change it, check it."""
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -104,32 +103,6 @@ def make_spec(
     return spec.model_copy(
         update={"policy_options": policy_options(spec.policy, spec.policy_options)}
     )
-
-
-def to_toml(spec: RunSpec) -> str:
-    """Return a run as a file that starts another one like it; without its id, which is taken."""
-    return "\n".join(_lines(spec.model_dump(mode="json", exclude={"id"}), "")) + "\n"
-
-
-def _lines(table: Mapping[str, Any], path: str) -> Iterator[str]:
-    inner = {key: value for key, value in table.items() if isinstance(value, Mapping)}
-    for key, value in table.items():
-        if key not in inner and value is not None:
-            yield f"{_key(key)} = {_text(value)}"
-    for key, value in inner.items():
-        if value:
-            whole = f"{path}{_key(key)}"
-            yield f"\n[{whole}]"
-            yield from _lines(value, f"{whole}.")
-
-
-def _key(key: str) -> str:
-    return key if key.replace("_", "").isalnum() and key.isascii() else _text(key)
-
-
-def _text(value: str | float) -> str:
-    # JSON writes strings and numbers as TOML does, but for one character that it leaves as it is.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _at(entries: Mapping[str, Any], path: str) -> Any:

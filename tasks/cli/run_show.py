@@ -17,6 +17,7 @@ from scheduler.status.exports import BEST, LAST
 from scheduler.status.which_run import find_run, newest_run
 from tasks.cli.base import current_view, ledger_to_read
 from tasks.cli.figures import show_value
+from tasks.cli.run_toml import to_toml
 from tasks.cli.status import print_status
 
 _SHOWN_PROBLEMS = 10
@@ -31,8 +32,6 @@ def show(run_id: str | None, *, as_toml: bool, as_json: bool) -> None:
     state = ledger_to_read().state()
     current = _chosen(state, run_id)
     if as_toml:
-        from tasks.cli.run_file import to_toml  # noqa: PLC0415 - loads the policies
-
         click.echo(to_toml(current.spec), nl=False)
         return
     seen = current_view(state, current.id)

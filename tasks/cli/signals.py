@@ -10,18 +10,15 @@ import click
 
 from common import settings as settings_
 from common.command_line.output import as_json, print_json, print_table
-from common.errors import FairwindError, SettingError
+from common.errors import FairwindError
 from common.settings import Settings
 from common.units import show_duration, show_intensity
 from scheduler.carbon.http.limits import AccountStatus
-from scheduler.carbon.local_signal import make_signal
 from scheduler.carbon.reading import Reading
-from scheduler.carbon.signal import HOUR, Signal, reading_at, slot_start, unknown_zone
-from scheduler.carbon.sources import chain, is_live
+from scheduler.carbon.signal import HOUR, Signal, reading_at, slot_start
+from scheduler.carbon.sources import chain
 from tasks.cli.base import ledger_to_read
-from tasks.coordinator.sources import Sources, known_zones
-from tasks.coordinator.zone_histories import ZoneHistories
-from tasks.messaging.broker import check_reachable, connect
+from tasks.cli.grids import account_statuses, fault, known_zones, open_signal
 
 _BAR = 40
 """Characters of the longest bar."""
@@ -35,9 +32,7 @@ def signal(*, as_json: bool) -> None:
     known = open_signal(ours)
     zones = sorted({c.zone for c in ledger_to_read().state().clients.values() if not c.retired})
     seen = [_zone(ours, known, zone) for zone in zones]
-    accounts = (
-        [_account(each) for each in Sources(ours).account_statuses()] if is_live(ours) else []
-    )
+    accounts = [_account(each) for each in account_statuses(ours)]
     if as_json:
         print_json({"zones": seen, "accounts": accounts})
         return
@@ -94,35 +89,6 @@ def zones(*, as_json: bool) -> None:
         click.echo("\n".join(names))
 
 
-def open_signal(ours: Settings) -> Signal:
-    """Return the signal of this machine: the zone histories in Redis, or a local signal."""
-    if not is_live(ours):
-        return make_signal(ours)
-    broker = connect(ours)
-    check_reachable(broker)
-    return ZoneHistories(broker)
-
-
-def check_zone(ours: Settings, zone: str) -> str | None:
-    """Refuse a zone that no configured source has.
-
-    Returns:
-        Why it could not be checked, if a live source did not answer; else `None`.
-
-    Raises:
-        SignalError: If the zone is unknown.
-    """
-    try:
-        known = known_zones(ours)
-    except SettingError:
-        raise
-    except FairwindError as error:
-        return str(error)
-    if zone not in known:
-        raise unknown_zone(" or ".join(chain(ours, zone)), zone, known)
-    return None
-
-
 def _zone(ours: Settings, known: Signal, zone: str) -> dict[str, Any]:
     preferred = chain(ours, zone)[0]
     try:
@@ -130,8 +96,8 @@ def _zone(ours: Settings, known: Signal, zone: str) -> dict[str, Any]:
         why = ""
     except FairwindError as error:
         reading, why = None, str(error)
-    if isinstance(known, ZoneHistories) and reading and reading.source != preferred:
-        why = known.zone(zone).faults.get(preferred, "")
+    if reading and reading.source != preferred:
+        why = fault(ours, known, zone, preferred)
     return {
         "zone": zone,
         "expected": preferred,

@@ -16,7 +16,7 @@ from scheduler.carbon.local_signal import LOCAL, make_signal
 from scheduler.carbon.provider import Provider
 from scheduler.carbon.providers import live_names, make_account, make_provider, refuse_unready
 from scheduler.carbon.signals.local import Local
-from scheduler.carbon.sources import chain, is_live
+from scheduler.carbon.sources import chain
 from scheduler.carbon.zone_history import ZoneHistory
 from tasks.coordinator.provider_limits import RedisLimits
 from tasks.messaging.broker import check_reachable, connect, connect_async
@@ -78,7 +78,7 @@ class Sources:
 
 
 def known_zones(settings: Settings) -> tuple[str, ...]:
-    """Return the ids of the zones that any source named by the settings knows, sorted.
+    """Return the ids of the zones that any of several sources, or a live one, knows, sorted.
 
     What a live source says is kept for a day: a health check must not spend its key's budget.
 
@@ -86,8 +86,6 @@ def known_zones(settings: Settings) -> tuple[str, ...]:
         BrokerError: If Redis does not answer.
         SignalError: If a live source does not say.
     """
-    if not is_live(settings):
-        return make_signal(settings).zones()
     sources, broker = Sources(settings), connect(settings)
     check_reachable(broker)
     names: set[str] = set()

@@ -13,8 +13,8 @@ from common import settings as settings_
 from common.clock import wall_now
 from common.errors import FederationError, SettingError
 from scheduler.federation.opening import FederationLedger, open_ledger
+from tasks.cli.grids import check_zone
 from tasks.cli.preflight import hidden_names
-from tasks.cli.signals import check_zone
 from tasks.local.arrangement import Wanted, broker_of, remember, settings_of, site_env
 from tasks.local.bring_up import bring_up, enroll_all
 from tasks.local.env_file import shown, write_env

@@ -9,45 +9,22 @@ Contains carbon-intensity data from Electricity Maps (electricitymaps.com), ODbL
 
 from __future__ import annotations
 
-import csv
 import math
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 
 import numpy as np
 
 from scheduler.carbon.family import FLOW_TRACED
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping, unknown_zone
+from scheduler.carbon.signals.day_shape import DayShape, typical_days
 from scheduler.carbon.signals.weather import Floats, weather
-
-_TABLE = Path(__file__).with_suffix(".csv")
 
 _LEAST_SHARE_OF_MEAN = 0.05
 
 _DECIMALS = 2
 """Readings are rounded: processors whose cosines differ in the last bit then see the same grid."""
-
-
-@dataclass(frozen=True)
-class DayShape:
-    """One zone's row of the table: all but the mean are relative to the mean."""
-
-    mean_gco2eq_per_kwh: float
-    season_cos: float
-    season_sin: float
-    day_cos: float
-    day_sin: float
-    halfday_cos: float
-    halfday_sin: float
-    season_x_day_cos: float
-    season_x_day_sin: float
-    season_x_halfday_cos: float
-    season_x_halfday_sin: float
-    residual_std: float
-    residual_ar1_per_hour: float
 
 
 class TypicalDay:
@@ -64,17 +41,6 @@ class TypicalDay:
         if zone not in typical_days():
             raise unknown_zone(self.name, zone, typical_days())
         return [_day(zone, hour // 24)[hour % 24] for hour in hours_overlapping(start, end)]
-
-
-@cache
-def typical_days() -> dict[str, DayShape]:
-    """Return the table, by zone."""
-    with _TABLE.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(line for line in file if not line.startswith("#"))
-        return {
-            row.pop("zone"): DayShape(**{name: float(text) for name, text in row.items()})
-            for row in rows
-        }
 
 
 @lru_cache(maxsize=4096)

@@ -11,7 +11,7 @@ from scheduler.carbon.family import FLOW_TRACED
 from scheduler.carbon.mean import Mean
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import hour_number
-from scheduler.carbon.signals.typical_day import typical_days
+from scheduler.carbon.signals.day_shape import typical_days
 from scheduler.ledger.events.grid import Quality
 from scheduler.report.uncertainty import range_of
 from tests.unit.scheduler.story import HOUR, NOON, reading

@@ -16,7 +16,8 @@ from common.errors import SettingError
 from common.messages import Hyperparameters
 from scheduler.ledger.run_spec import RunSpec, ServerOptimizerSpec
 from tasks.cli.options import ENTRIES, FLAGS, given, run_options
-from tasks.cli.run_file import change, make_spec, named, read_run, to_toml
+from tasks.cli.run_file import change, make_spec, named, read_run
+from tasks.cli.run_toml import to_toml
 
 PROJECT = Path(__file__).parents[4]
 EXAMPLE = PROJECT / "examples" / "heart" / "run.toml"

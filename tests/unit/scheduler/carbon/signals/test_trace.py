@@ -9,8 +9,8 @@ import pytest
 
 from common.errors import SettingError, SignalError
 from scheduler.carbon.signal import reading_at
+from scheduler.carbon.signals.day_shape import typical_days
 from scheduler.carbon.signals.trace import Trace
-from scheduler.carbon.signals.typical_day import typical_days
 
 NEW_YEAR = datetime(2022, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

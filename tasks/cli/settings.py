@@ -1,4 +1,4 @@
-"""Commands that check before anything runs: `settings` and `check`."""
+"""The command `settings`: every setting, its value here and where that comes from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from common import settings as settings_
 from common.command_line.output import as_json, print_json, print_table
 from common.settings import Settings
 from common.settings.names import PREFIX, variable
-from tasks.cli.preflight import findings
 
 
 @click.command()
@@ -36,21 +35,3 @@ def _shown(name: str, value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(value)
     return "" if value is None else str(value)
-
-
-@click.command()
-@as_json
-def check(*, as_json: bool) -> None:
-    """Check this machine for what would go wrong: finding, consequence, fix."""
-    found = findings()
-    if as_json:
-        print_json([vars(finding) for finding in found])
-    for finding in [] if as_json else found:
-        click.echo(click.style(f"{finding.level:<8}", fg=_COLOURS[finding.level]) + finding.text)
-    if any(finding.level == "error" for finding in found):
-        raise SystemExit(1)
-    if not as_json and not any(finding.level == "warning" for finding in found):
-        click.echo("Ready.")
-
-
-_COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
