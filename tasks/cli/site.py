@@ -9,12 +9,14 @@ import csv
 import sys
 from dataclasses import fields
 from datetime import timedelta
+from typing import Any
 
 import click
 
 from common import settings as settings_
 from common.clock import wall_now
 from common.command_line.output import as_json, print_json, print_table
+from common.errors import SettingError
 from common.units import show_bytes, show_duration, show_energy, show_intensity, show_mass
 from tasks.site.egress import last_egress
 from tasks.site.journal import Journal
@@ -40,7 +42,22 @@ of_client = click.option(
 )
 
 
-@click.group()
+class _OwnFiles(click.Group):
+    """Commands on a site's own files, which only some users may read."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except PermissionError as error:
+            msg = (
+                f"This user may not use {error.filename}, so nothing was done. Run the command as "
+                "the user of the site's worker, for instance with sudo -u."
+            )
+            raise SettingError(msg) from error
+
+
+@click.group(cls=_OwnFiles)
 def site() -> None:
     """Look at a site, or pause it, at the site: for its administrator."""
 

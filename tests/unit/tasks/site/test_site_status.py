@@ -3,7 +3,9 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,6 +154,33 @@ def test_history_lists_the_last_days_alone(ours, worker):
     assert shown(ours, "history", "--days=1").splitlines()[1].split()[2:5] == [
         "heart-1", "2", "trained",
     ]  # fmt: skip
+
+
+@contextmanager
+def another_user(folder: Path) -> Iterator[None]:
+    """Become a user that may not read the folder, or close it where that is not possible."""
+    folder.chmod(0o700)
+    if os.geteuid() == 0:
+        os.seteuid(65_534)
+    else:
+        folder.chmod(0)
+    try:
+        yield
+    finally:
+        if os.getuid() == 0:
+            os.seteuid(0)
+        folder.chmod(0o700)
+
+
+@pytest.mark.parametrize("verb", ["status", "history", "egress", "pause", "resume"])
+def test_another_user_is_refused_in_one_line(verb, ours, worker):
+    shown(ours, "status")  # what a verb imports is read while it can be
+    env = {"FAIRWIND_HOME": str(ours.folder), "FAIRWIND_CONFIG": os.devnull}
+    with another_user(ours.folder):
+        done = CliRunner(env=env).invoke(fairwind, ["site", verb])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: This user may not use ")
+    assert done.stderr.endswith("the user of the site's worker, for instance with sudo -u.\n")
 
 
 def test_a_site_that_has_sent_nothing_says_so_in_one_line(ours, worker):
