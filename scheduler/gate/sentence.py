@@ -71,15 +71,15 @@ def _above_ceiling(gate: Gate) -> str:
 def _dwell(gate: Gate) -> str:
     changed_s, dwell_s = gate.numbers["changed_s"], gate.numbers["dwell_s"]
     return (
-        f"at {_intensity(gate)} it would change, but it last did {show_duration(changed_s)} ago "
-        f"and keeps its state for {show_duration(dwell_s)}; judged anew in "
-        f"{show_duration(dwell_s - changed_s)}"
+        f"at {_intensity(gate)} it would {'close' if gate.is_open else 'open'}, but it last "
+        f"changed {show_duration(changed_s)} ago and keeps its state for "
+        f"{show_duration(dwell_s)}; it may change in {show_duration(dwell_s - changed_s)}"
     )
 
 
 def _patience_spent(gate: Gate) -> str:
     return (
-        f"{_intensity(gate)} is too much to open, but the client has waited "
+        f"{_intensity(gate)} is too high for an open gate, but the client has waited "
         f"{_waited(gate)}, so it may train once"
     )
 
@@ -99,7 +99,7 @@ def _waited(gate: Gate) -> str:
 def _patience_unknown(gate: Gate) -> str:
     return (
         f"the zone's carbon intensity is unknown, but the client has waited {_waited(gate)} and "
-        "FAIRWIND_UNKNOWN_GRID is patience, so it may train once, for an unknown amount of grams"
+        "FAIRWIND_UNKNOWN_GRID is patience, so it may train once, with unknown emissions"
     )
 
 

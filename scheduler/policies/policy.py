@@ -182,7 +182,7 @@ def apply_policy(name: str, context: SelectionContext) -> SelectionResult:
             raise
         wrong = (
             f"raised {describe(error)}, so round {context.number} did not start. "
-            f"Correct it and restart the coordinator, or stop the run"
+            f"Correct it and restart the coordinator"
         )
     if wrong:
         msg = f"The policy {name} {wrong}."

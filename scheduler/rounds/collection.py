@@ -62,6 +62,6 @@ def _again(
 
 
 def _lost_too_often(attempts: int) -> AssignmentGivenUp:
-    text = f"It was issued {attempts} times and never answered."
+    text = f"Issued {attempts} times and never answered."
     reason = Reason(code="lost_too_often", text=text)
     return AssignmentGivenUp(code="lost_too_often", reason=reason)

@@ -171,6 +171,6 @@ class Engine:
 
 def _unexpected(error: Exception | SystemExit) -> str:
     return (
-        f"{describe(error)}. The run waits and is tried again. Remove the cause, "
-        "which the coordinator's log shows with its traceback, or stop the run."
+        f"{describe(error)}. Remove the cause, which the coordinator's log "
+        "shows with its traceback; then the run goes on by itself."
     )

@@ -76,7 +76,7 @@ def overdue(run: Run, wall_now: datetime) -> list[Draft]:
     round_ = run.open_round
     if round_ is None or round_.manifest is not None or wall_now < round_.deadline:
         return []
-    missed = Reason(code="deadline", text="No answer came.")
+    missed = Reason(code="deadline", text="No answer before the deadline.")
     body = AssignmentGivenUp(code="deadline", reason=missed)
     return [Draft(body, run.id, round_.number, part.client) for part in round_.open_assignments()]
 

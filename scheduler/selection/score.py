@@ -38,13 +38,13 @@ UNITS: Mapping[str, str] = {
 EXPLAINED: Mapping[str, str] = {
     "grams_per_update": "Emissions of one update: its usual energy at the grid's intensity now.",
     "joule_per_sample": "Energy for one training example, facility overhead included.",
-    "latency": "Usual time from asking for an update to having it.",
+    "latency": "Usual time from sending an assignment to accepting its update.",
     "latency_spread": "How much that time varies: the smaller, the better rounds can be planned.",
     "low_carbon_share": "Share of renewable and nuclear power in its grid now.",
     "energy_price": "Price of electricity in its zone now.",
     "idle_share": "Share of its energy used by reserved hardware that only waits.",
     "reliability": "Share of its work that came in time, was sound and counted.",
-    "participation": "Updates it has contributed: the fewer, the more it is owed a turn.",
+    "participation": "Updates it has contributed: the fewer, the better its score.",
     "utility": "How much the model still has to learn from its data, by its loss there.",
 }
 

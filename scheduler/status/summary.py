@@ -79,7 +79,7 @@ _WHAT: Mapping[ProblemStatus, str] = {
     "declined": "declined",
     "failed": "failed",
     "refused": "sent an update that was refused",
-    "given_up": "did not answer",
+    "given_up": "was given up",
 }
 
 

@@ -382,15 +382,15 @@ def test_every_code_has_a_sentence():
         (
             decide(gate("open", ago=timedelta(minutes=10)), 500.0),
             (
-                "open: at 500 gCO2eq/kWh it would change, but it last did 10 min ago and keeps its "
-                "state for 30 min; judged anew in 20 min"
+                "open: at 500 gCO2eq/kWh it would close, but it last changed 10 min ago and keeps "
+                "its state for 30 min; it may change in 20 min"
             ),
         ),
         (
             decide(gate("closed"), 500.0, waiting_since=NOW - 4 * DAY),
             (
-                "open by patience: 500 gCO2eq/kWh is too much to open, but the client has waited "
-                "4 d (patience: 3 d), so it may train once"
+                "open by patience: 500 gCO2eq/kWh is too high for an open gate, but the client has "
+                "waited 4 d (patience: 3 d), so it may train once"
             ),
         ),
         (
