@@ -88,6 +88,10 @@ class EnergyPart(Message):
     quality: EnergyQuality
 
 
+SIMULATED = "simulated"
+"""The method of an energy that no machine used: a simulation's."""
+
+
 class Energy(Message):
     """What a task used at the wall, how that was found, and what stands beside it.
 

@@ -24,7 +24,7 @@ def to_html(report: Report) -> str:
         period=f"{time(report.began)} to {time(report.ended)} UTC",
         rounds=_rounds(report),
         sites=names([f"{site.name} ({site.note})" for site in report.sites]),
-        mark=summary.demonstration_mark(report),
+        mark=summary.mark(report),
         figures=summary.figures(report),
         sentences=summary.sentences(report),
         sections=sections(report),

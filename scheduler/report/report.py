@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from common.errors import FederationError
+from common.messages import SIMULATED
 from scheduler.accounting.booking import Booking
 from scheduler.carbon.sources import LOCAL_SOURCES
 from scheduler.ledger.event import Event
@@ -92,6 +93,7 @@ class Report:
 
     Attributes:
         clock: How the grid clock ran against the wall clock.
+        simulated: Whether the ledger is a simulation's, in which no machine used any energy.
         began: When the first work began.
         ended: When the last work ended.
         target_gco2eq: What the reader aims at, settled; `None` without a target.
@@ -106,6 +108,7 @@ class Report:
     provenance: Provenance
     scope: Scope
     clock: ClockUse
+    simulated: bool
     began: datetime
     ended: datetime
     target_gco2eq: float | None
@@ -174,6 +177,7 @@ def make_report(
         provenance=provenance,
         scope=scope,
         clock=log.clock,
+        simulated=any(b.energy is not None and b.energy.method == SIMULATED for b in bookings),
         began=began,
         ended=ended,
         target_gco2eq=target_gco2eq,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from scheduler.report.report import SETTLED_QUALITY, Report
 from scheduler.report.section import Section, Table
 from scheduler.report.show import NOT_REPORTED, UNKNOWN, Show, share
+from scheduler.report.summary import mark
 
 _SOURCE = (
     "GHG Protocol Scope 2 Guidance, World Resources Institute, 2015, in force until its revision "
@@ -65,8 +66,8 @@ def _cautions(report: Report) -> list[str]:
     """Return what keeps the location-based figure from going into an inventory as it is."""
     family = report.family or ""
     notes = []
-    if report.clock.demonstration:
-        notes.append("The figures of a demonstration do not belong in an inventory.")
+    if mark(report):
+        notes.append("Figures of a demonstration or a simulation do not belong in an inventory.")
     if "marginal" in family:
         notes.append(
             "These intensities are marginal. The location-based method needs average ones, so "

@@ -56,8 +56,13 @@ def figures(report: Report) -> list[Figure]:
     ]
 
 
-def demonstration_mark(report: Report) -> str | None:
-    """Return the mark of a report whose grid clock was not the real time; else nothing."""
+def mark(report: Report) -> str | None:
+    """Return the mark of a report that is of no real electricity at no real time; else nothing."""
+    if report.simulated:
+        return (
+            "Simulation: no task took place and no machine used this energy, so these are no "
+            "emissions. Do not report them."
+        )
     if not report.clock.demonstration:
         return None
     speed = report.clock.speed
@@ -70,9 +75,9 @@ def demonstration_mark(report: Report) -> str | None:
 
 def headline(report: Report) -> list[str]:
     """Return the report for a terminal: mark, leading figures, and sentences."""
-    mark = demonstration_mark(report)
+    marked = mark(report)
     lines = [f"{figure.name}: {figure.value} ({figure.note})." for figure in figures(report)]
-    return [*([mark] if mark else []), *lines, *sentences(report)]
+    return [*([marked] if marked else []), *lines, *sentences(report)]
 
 
 def sentences(report: Report) -> list[str]:

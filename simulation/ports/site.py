@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
-from common.messages import Energy, EnergyPart
+from common.messages import SIMULATED, Energy, EnergyPart
 from models.energy.energy_source import SECONDS_PER_HOUR
 from scheduler.selection.plan import derive_seed
 from simulation.scenario.hours import Hours, by_chance, daily
@@ -57,11 +57,11 @@ class VirtualSite:
         return examples / self.examples_per_s * (rng.lognormvariate(0, sigma) if sigma else 1)
 
     def energy(self, span: timedelta) -> Energy:
-        """Return what so long a work uses, found as by production's meter of constant power."""
+        """Return what work of that length would use, by the site's constant power."""
         energy_wh = span.total_seconds() * self.power_w / SECONDS_PER_HOUR
-        part = EnergyPart(device="site", energy_wh=energy_wh, method="constant", quality="constant")
+        part = EnergyPart(device="site", energy_wh=energy_wh, method=SIMULATED, quality="constant")
         return Energy(
-            energy_wh=energy_wh * self.part.pue, method="constant", quality="constant",
+            energy_wh=energy_wh * self.part.pue, method=SIMULATED, quality="constant",
             pue=self.part.pue, parts=(part,),
         )  # fmt: skip
 

@@ -36,7 +36,7 @@ _TOTALS: dict[str, tuple[str, Callable[[Totals], float]]] = {
         lambda t: t.gco2eq,
     ),
     "emissions_settled_grams": (
-        "Operational emissions (location-based, CO2eq) at the surest intensity there is.",
+        "Operational emissions (location-based, CO2eq), settled by measured intensities.",
         lambda t: t.settled_gco2eq,
     ),
     "emissions_uncounted_grams": (
@@ -44,7 +44,7 @@ _TOTALS: dict[str, tuple[str, Callable[[Totals], float]]] = {
         lambda t: t.uncounted_gco2eq,
     ),
     "unreported_tasks": (
-        "Pieces of work whose energy was never reported.",
+        "Tasks whose energy was not reported by the site.",
         lambda t: float(t.unreported),
     ),
 }

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 
 from common.errors import FederationError
+from common.messages import SIMULATED
 from scheduler.carbon.family import Family
 from scheduler.ledger.events import SignalFellBack, SignalRecovered, UpdateAccepted, UpdateLate
 from scheduler.report.page import to_html
@@ -243,11 +244,25 @@ def test_report_of_a_demonstration_is_marked_and_another_is_not():
     made = Provenance(NOON, "0.0", len(fast), told.state.head)
     report = make_report(fast, provenance=made, scope=Scope())
     assert report.clock.speed == pytest.approx(6000, rel=1e-3)
-    mark, *_ = headline(report)
-    assert mark.startswith(
+    first, *_ = headline(report)
+    assert first.startswith(
         "Demonstration: the grid clock was not the real time and ran 6,000 times"
     )
-    assert "figures of a demonstration do not belong in an inventory" in to_html(report)
+    assert "Figures of a demonstration or a simulation do not belong in an inventory" in to_html(
+        report
+    )
+
+
+def test_report_of_a_simulation_is_marked():
+    told = Story("a")
+    told.start()
+    told.plan("a")
+    energy = told.receipt("a").energy
+    assert energy is not None
+    simulated = energy.model_copy(update={"method": SIMULATED})
+    told.book(UpdateAccepted, told.receipt("a", energy=simulated))
+    first, *_ = headline(report_of(told))
+    assert first.startswith("Simulation: no task took place")
 
 
 def test_a_period_takes_whole_rounds_and_its_figures_add_up_to_the_whole():
