@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from scheduler.federation.federation import Federation, Run
-from scheduler.federation.run_grid import KEPT_POINTS, grid_of
-from scheduler.federation.zone_readings import Point
+from scheduler.federation.run_grid import GridSeries, grid_now, grid_of
 from scheduler.status.names import listed
 
 
@@ -66,29 +65,13 @@ def zones_seen(state: Federation, run: Run | None) -> list[dict[str, Any]]:
     clients: dict[str, list[str]] = {}
     for client in state.clients.values():
         clients.setdefault(client.zone, []).append(client.id)
-    points = grid_of(state, run) if run else _newest(state)
+    grid = grid_of(state, run) if run else grid_now(state)
     return [
         {
             "zone": zone,
             "clients": names,
             "signal": fallback(state, zone),
-            **_series(points.get(zone, [])),
+            **asdict(grid.get(zone, GridSeries())),
         }
         for zone, names in sorted(clients.items())
     ]
-
-
-def _newest(state: Federation) -> dict[str, list[Point]]:
-    return {zone: series.newest(KEPT_POINTS + 1) for zone, series in state.grid.items()}
-
-
-def _series(points: Sequence[Point]) -> dict[str, Any]:
-    readings = [reading for _, reading in points]
-    last = next((reading for reading in reversed(readings) if reading), None)
-    return {
-        "source": last and last.source,
-        "quality": last and last.quality,
-        "family": last and str(last.family),
-        "times": [since.timestamp() for since, _ in points],
-        "values": [reading.gco2eq_per_kwh if reading else None for reading in readings],
-    }

@@ -116,6 +116,11 @@ def test_runs_and_their_comparison_fit_every_screen(stage: Stage) -> None:
     page.wait_for("document.querySelectorAll('#by-hours canvas').length === 1")
     stage.assert_fits(SIZES)
     assert "To reach accuracy 81.0 %: digits-1 took" in text_of(page, "comparison-lead")
+    page.evaluate("document.querySelector('#by-grams .u-over').scrollIntoView()")
+    place = "document.querySelector('#by-grams .u-over').getBoundingClientRect()"
+    spot = {axis: page.evaluate(f"{place}.{axis}") + 60 for axis in ("x", "y")}
+    page.call("Input.dispatchMouseEvent", type="mouseMoved", **spot)
+    page.wait_for("document.getElementById('comparison-legend').innerText.includes('after round')")
     names = page.evaluate(
         "[...document.querySelectorAll('#differences-rows tr')].map((row) => row.innerText)"
     )

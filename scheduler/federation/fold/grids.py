@@ -6,6 +6,7 @@ from scheduler.carbon.reading import Reading
 from scheduler.federation.federation import Federation, SignalState
 from scheduler.federation.fold.bookings import enter
 from scheduler.federation.fold.change import change
+from scheduler.federation.run_grid import keep_grids_anew
 from scheduler.federation.zone_readings import ZoneReadings
 from scheduler.ledger.event import Event
 from scheduler.ledger.events import (
@@ -41,9 +42,15 @@ def _grid_settled(settled: GridSettled, event: Event, state: Federation) -> None
 
 @change.register
 def _grid_caught_up(found: GridCaughtUp, event: Event, state: Federation) -> None:  # noqa: ARG001 - each kind's
-    for zone, several in found.readings.items():
-        for kept in several:
-            _zone(state, zone).recall(Reading.from_record(zone, kept))
+    recalled = [
+        Reading.from_record(zone, kept)
+        for zone, several in found.readings.items()
+        for kept in several
+    ]
+    for reading in recalled:
+        _zone(state, reading.zone).recall(reading)
+    if recalled:
+        keep_grids_anew(state, min(reading.start for reading in recalled))
 
 
 @change.register

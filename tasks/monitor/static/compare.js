@@ -7,6 +7,7 @@ import * as format from "./format.js";
 
 let running = null;
 let charts = null;
+let shown = null;
 
 export function closeComparison() {
   running?.abort();
@@ -62,24 +63,34 @@ function verdict(first, second, { grams, hours }) {
   return `So ${second} ${less} ${first} ${time}.`;
 }
 
-function showLegend({ first, second }) {
+/** The two runs and their colours; `reached` has the point of each at the cursor of a chart. */
+function showLegend({ metric, first, second }, reached = null) {
   const lines = [["with", first], ["now", second]];
   keyed(byId("comparison-legend"), lines, ([key]) => key, ([key]) => {
     const item = make("li");
     item.append(make("i", `swatch swatch-${key}`), make("b"), make("span", "legend-clients"));
     return item;
-  }, (item, [, run]) => {
+  }, (item, [, run], i) => {
     put(item.children[1], run.run);
     const unknown = run.unknown_wh > 0 ? `without ${format.wattHours(run.unknown_wh)} whose emissions are unknown` : "";
-    put(item.lastChild, unknown);
+    put(item.lastChild, reached ? at(reached[i], metric) : unknown);
   });
 }
 
-function showCharts({ metric, first, second }) {
+function at(point, metric) {
+  if (!point) return "no score yet";
+  return `${format.score(point.value, metric)} after round ${point.round}, ${format.grams(point.gco2eq)} and ${format.duration(point.hours * 3600)}`;
+}
+
+function showCharts(found) {
+  const { metric, first, second } = found;
+  shown = found;
   const drawn = metric && (first.points.length || second.points.length);
   byId("comparison-charts").hidden = !drawn;
   if (!drawn) return;
-  charts ??= [new ComparisonChart(byId("by-grams"), "gco2eq"), new ComparisonChart(byId("by-hours"), "hours")];
+  const onHover = (reached) => showLegend(shown, reached);
+  charts ??= [["by-grams", "gco2eq"], ["by-hours", "hours"]].map(([host, cost]) =>
+    new ComparisonChart(byId(host), cost, onHover));
   for (const chart of charts) chart.update([first.points, second.points], metric);
   put("by-grams-unit", `cumulative, ${charts[0].scale.unit}`);
 }

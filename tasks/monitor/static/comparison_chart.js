@@ -3,17 +3,20 @@
 import { digits, isShare, scaleFor } from "./format.js";
 import { HEIGHT, axis, css, follow } from "./plot.js";
 
-/** The metric of two runs over `cost`, which names a field of their points. */
+/** The metric of two runs over `cost`, which names a field of their points. `onHover` gets, for each
+ * run, the last point that cost no more than where the cursor is; `null` where the cursor is gone. */
 export class ComparisonChart {
-  constructor(host, cost) {
+  constructor(host, cost, onHover) {
     this.host = host;
     this.cost = cost;
+    this.onHover = onHover;
     this.plot = null;
     follow(host, () => this.plot);
   }
 
   update(courses, metric) {
     this.metric = metric;
+    this.courses = courses;
     const costs = courses.flat().map((point) => point[this.cost]);
     this.scale = scaleFor(costs, this.cost === "hours" ? "h" : "gCO₂eq");
     if (this.cost === "hours") this.scale = { factor: 1, unit: "h" };
@@ -38,14 +41,19 @@ export class ComparisonChart {
       height: HEIGHT,
       padding: [12, 12, 0, 0],
       legend: { show: false },
-      cursor: { show: false },
+      cursor: { drag: { x: false, y: false }, y: false, points: { show: false } },
       scales: { x: { time: false, range: (_, _low, high) => [0, (high || 1) * 1.04] } },
       axes: [
         axis({ size: 30, space: 56, values: (_, at) => at.map((x) => (x === 0 ? "0" : String(Number((x / this.scale.factor).toPrecision(4))))) }),
         axis({ size: 54, values: (_, at) => at.map((y) => this.level(y)) }),
       ],
       series: [{}, line("--with", []), line("--now", [5, 4])],
+      hooks: { setCursor: [(u) => this.onHover(u.cursor.left < 0 ? null : this.reached(u.posToVal(u.cursor.left, "x")))] },
     }, data, this.host);
+  }
+
+  reached(cost) {
+    return this.courses.map((points) => points.findLast((point) => point[this.cost] <= cost) ?? null);
   }
 
   level(y) {

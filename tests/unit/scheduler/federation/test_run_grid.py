@@ -34,8 +34,7 @@ def read_on(told: Story, span: timedelta) -> None:
 
 
 def values(told: Story) -> list[float | None]:
-    points = grid_of(told.state, told.state.runs["r"])["FR"]
-    return [known.gco2eq_per_kwh if known else None for _, known in points]
+    return grid_of(told.state, told.state.runs["r"])["FR"].values
 
 
 def test_the_grid_of_a_run_outlives_the_zone_readings() -> None:
@@ -57,7 +56,7 @@ def test_a_snapshot_keeps_it_too() -> None:
     assert values(told) == [90.0, 100.0, 110.0, 120.0]
 
 
-def test_readings_of_its_hours_that_are_found_later_are_there_while_they_are_kept() -> None:
+def test_readings_of_its_hours_that_are_found_later_are_taken_in() -> None:
     told = Story("a")
     told.start()
     told.read("FR", 100.0)
@@ -77,3 +76,13 @@ def test_the_page_draws_a_run_that_ended_two_months_ago() -> None:
     seen = view(told.state, "r", clock=GridClock(), threshold=200.0, ceiling=1000.0)
     zone = seen["zones"][0]
     assert zone["values"] == [90.0, 100.0, 110.0, 120.0]
+    assert zone["times"] == [(NOON + n * HOUR).timestamp() for n in range(4)]
+    assert (zone["source"], zone["quality"]) == ("test", "measured")
+
+
+def test_what_is_found_out_after_two_months_takes_nothing_away() -> None:
+    told = ended()
+    read_on(told, LONG)
+    found = reading("GB", 130.0, NOON + HOUR).to_record()
+    told.tell(GridCaughtUp(readings={"GB": (found,)}))
+    assert values(told) == [90.0, 100.0, 110.0, 120.0]
