@@ -105,7 +105,7 @@ def test_a_run_under_way_fits_every_screen(stage: Stage) -> None:
     assert text_of(page, "verdict").startswith("Training at madrid and toronto")
     assert page.evaluate("document.getElementById('verdict').ariaLive") == "polite"
     # Berlin worked for the runs before this one only.
-    row = "[...document.querySelectorAll('tr[data-key=berlin] .NAME')][0].innerText"
+    row = "[...document.querySelectorAll('tr[data-client=berlin] .NAME')][0].innerText"
     for name in ("cell-rounds", "cell-energy", "cell-grams"):
         assert page.evaluate(row.replace("NAME", name)).strip() == "0"
     assert "16.0 mWh" in text_of(page, "advice-totals")
