@@ -35,7 +35,12 @@ def explain_run(
     """
     blockers = find_blockers(state, run, now=now, gates=gates)
     if run is None:
-        start = "No run yet. Start one: fairwind run start digits --rounds 12"
+        enrolled = any(not client.retired for client in state.clients.values())
+        start = (
+            "No run yet. Start one: fairwind run start digits --rounds 12"
+            if enrolled
+            else "No client is enrolled yet. Enrol one: fairwind enroll CLIENT --zone ZONE"
+        )
         return Explanation("no_run", start, blockers=blockers)
     found = (
         _ended(run)

@@ -40,6 +40,9 @@ def said(told: Story) -> str:
 
 def test_without_a_run_the_command_that_starts_one_is_shown():
     assert "fairwind run start" in said(Story("a"))
+    assert said(Story()) == (
+        "No client is enrolled yet. Enrol one: fairwind enroll CLIENT --zone ZONE"
+    )
 
 
 def test_who_trains_and_who_waits_for_cleaner_power_is_named():
