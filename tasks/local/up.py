@@ -13,12 +13,12 @@ from common import settings as settings_
 from common.clock import wall_now
 from common.errors import FederationError, SettingError
 from scheduler.federation.opening import FederationLedger, open_ledger
+from tasks.cli.event_lines import EventLines
 from tasks.cli.grids import check_zone
 from tasks.cli.preflight import hidden_names
 from tasks.local.arrangement import Wanted, broker_of, remember, settings_of, site_env
 from tasks.local.bring_up import bring_up, enroll_all
 from tasks.local.env_file import shown, write_env
-from tasks.local.event_lines import EventLines
 from tasks.local.federation import LocalFederation
 from tasks.local.folder_lock import FolderLock, hold
 from tasks.local.remembered import Remembered

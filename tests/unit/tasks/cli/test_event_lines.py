@@ -1,4 +1,4 @@
-"""The lines that `fairwind up` prints: one for each event that a person wants to see."""
+"""Lines of the ledger, as `fairwind up` prints them: one for each event of interest."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from scheduler.ledger.events import (
     RoundPlanned,
     RunBlocked,
     RunOpened,
+    RunPaused,
+    RunResumed,
     RunStarted,
     RunUnblocked,
 )
 from scheduler.ledger.events.gate import Code, State
 from scheduler.ledger.run_spec import RunSpec
-from tasks.local.event_lines import EventLines
+from tasks.cli.event_lines import EventLines
 
 NOON = datetime(2026, 7, 12, 12, 0, 5, tzinfo=UTC)
 VERSION = "0" * 64
@@ -87,6 +89,8 @@ def test_lines_about_a_run(printed: Printed) -> None:
         RunBlocked(step="open", text="There is no module."), run="digits-1"
     ) == f"{at}blocked: There is no module."  # fmt: skip
     assert printed.line(RunUnblocked(), run="digits-1") == f"{at}goes on"
+    assert "paused" in printed.line(RunPaused(), run="digits-1")
+    assert printed.line(RunResumed(), run="digits-1") == f"{at}goes on"
     opened = RunOpened(version=VERSION, num_params=3, scored_here=True)
     assert printed.line(opened, run="digits-1") == ""
     planned = RoundPlanned(

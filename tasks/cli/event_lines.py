@@ -113,6 +113,8 @@ _TEXTS: Mapping[str, Callable[[_Seen], str]] = {
     "client.enrolled": lambda seen: f"enrolled in {seen.said.zone}",
     "client.retired": lambda _: "retired",
     "client.joined": lambda _: "ready",
+    "client.paused": lambda _: "paused by its administrator",
+    "client.resumed": lambda _: "resumed by its administrator",
     "client.silent": lambda _: "silent: its worker sends no heartbeats",
     "gate.changed": _gate,
     "signal.fell_back": lambda seen: (
@@ -124,6 +126,7 @@ _TEXTS: Mapping[str, Callable[[_Seen], str]] = {
     "run.waiting": _explained,
     "run.blocked": lambda seen: f"blocked: {seen.said.text}",
     "run.unblocked": lambda _: "goes on",
+    "run.stop_requested": lambda _: "is to stop",
     "run.paused": _explained,
     "run.resumed": lambda _: "goes on",
     "run.ended": _explained,
