@@ -45,7 +45,7 @@ function showHead() {
   status.hidden = !run;
   status.dataset.status = run?.status ?? "";
   put(status, run?.status ?? "");
-  byId("empty").hidden = Boolean(run);
+  byId("empty").hidden = Boolean(run ?? view.starting);
   byId("cards").hidden = !run;
   byId("body").hidden = !run && !view.zones.length && !view.tables.clients?.all;
   document.title = run && known(run.rounds_done)
