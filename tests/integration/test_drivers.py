@@ -20,6 +20,8 @@ from tasks.local.federation import BEAT
 from tasks.monitor.source import LedgerSource
 from tests.integration.fleet import Fleet, running_fleet
 
+pytestmark = pytest.mark.long
+
 ZONES = {"north": "NO-NO1", "west": "FR"}
 SETTINGS = {"FAIRWIND_STATIC_GCO2EQ_PER_KWH": '{"NO-NO1": 20, "FR": 50}'}
 
