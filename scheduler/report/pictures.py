@@ -11,7 +11,7 @@ from scheduler.report.canvas import Point
 from scheduler.report.plot import Axis, Level, PlotLine, plot
 from scheduler.report.report import Report
 from scheduler.report.section import Section
-from scheduler.report.show import Show
+from scheduler.report.show import Show, mass
 from scheduler.report.trajectory import RunLine
 
 
@@ -61,9 +61,9 @@ def accuracy(run: RunLine, show: Show) -> str:
 def _levels(report: Report, show: Show) -> list[Level]:
     """Return the target, and the budget where the report is of one run."""
     target, runs = report.target_gco2eq, report.runs
-    levels = [] if target is None else [Level("target", target / show.size_g)]
+    levels = [] if target is None else [Level(f"target {mass(target)}", target / show.size_g)]
     if len(runs) == 1 and (budget := runs[0].budget_gco2eq) is not None:
-        levels.append(Level(f"budget of {runs[0].id}", budget / show.size_g))
+        levels.append(Level(f"budget {mass(budget)}", budget / show.size_g))
     return levels
 
 

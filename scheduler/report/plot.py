@@ -37,7 +37,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A value of the upward axis with a name, such as a budget: a line across the plot."""
+    """A value of the upward axis, such as a budget: a line across the plot with its name on it."""
 
     name: str
     value: float
@@ -79,14 +79,16 @@ def plot(
 
 
 def _level(level: Level, up: Scale, *, inset: float) -> list[str]:
-    at, words = up.place(level.value), f"{level.name} {level.value:,.4g}"
+    at = up.place(level.value)
     if level.value > up.high:
         return [
-            text(_END - inset, _TOP - 3, f"{words} (above this plot)", anchor="end", strong=True)
+            text(
+                _END - inset, _TOP - 3, f"{level.name} (above this plot)", anchor="end", strong=True
+            )
         ]
     return [
         canvas.line([(_LEFT, at), (_END, at)], "level"),
-        text(_END - inset, at - 4, words, anchor="end", strong=True),
+        text(_END - inset, at - 4, level.name, anchor="end", strong=True),
     ]
 
 

@@ -78,6 +78,16 @@ def significant(value: float | None, otherwise: str = UNKNOWN) -> str:
     return otherwise if value is None else _fixed(value, _decimals(value))
 
 
+def mass(gco2eq: float) -> str:
+    """Return emissions that stand alone, such as a target, in a unit of their own.
+
+    >>> [mass(grams) for grams in (0.0003, 5, 1234.5)]
+    ['300 ugCO2eq', '5 gCO2eq', '1.234 kgCO2eq']
+    """
+    name, size, _ = _fit(gco2eq, _MASS)
+    return f"{gco2eq / size:,.4g} {name}CO2eq"
+
+
 def share(value: float | None, otherwise: str = UNKNOWN) -> str:
     """Return a share as a percentage with one decimal."""
     return otherwise if value is None else f"{_fixed(100 * value, 1)} %"

@@ -13,6 +13,7 @@ from scheduler.report.show import (
     NOT_YET,
     UNKNOWN,
     Show,
+    mass,
     names,
     not_settled,
     share,
@@ -96,7 +97,7 @@ def sentences(report: Report) -> list[str]:
         ),
     ]
     lines += [_waiting(run, show, report) for run in report.runs if run.booked.share is not None]
-    lines += _limits(report, show)
+    lines += _limits(report)
     if totals.unknown_wh:
         unknown = f"{show.energy(totals.unknown_wh)} {show.wh}"
         lines.append(f"The emissions of {unknown} are unknown and in no sum.")
@@ -116,20 +117,19 @@ def _extension(report: Report, show: Show) -> str:
     return f"network {network}; idle hardware {show.grams(totals.idle_gco2eq)}"
 
 
-def _limits(report: Report, show: Show) -> list[str]:
+def _limits(report: Report) -> list[str]:
     """Return the target and the budgets, and how much of each was used."""
     lines = []
     if report.target_gco2eq is not None:
         part = _part(report.totals.settled_gco2eq, report.target_gco2eq)
         lines.append(
-            f"Target: {show.grams(report.target_gco2eq)} {show.gco2eq}; operational emissions are "
-            f"{share(part)} of it."
+            f"Target: {mass(report.target_gco2eq)}; operational emissions are {share(part)} of it."
         )
     for run in report.runs:
         if run.budget_gco2eq is not None:
             part = _part(run.figures.gco2eq, run.budget_gco2eq)
             lines.append(
-                f"Budget of run {run.id}: {show.grams(run.budget_gco2eq)} {show.gco2eq}; "
+                f"Budget of run {run.id}: {mass(run.budget_gco2eq)}; "
                 f"{share(part)} of it is spent in this period, as booked."
             )
     return lines

@@ -60,10 +60,23 @@ def images(engine: Engine, base: Base, work: Path) -> dict[str, str]:
     shared += build_arguments(engine, work)
     if engine.name == "podman":
         shared.append("--format=docker")  # The other format has no health checks.
+    before = _ids(engine)
     for role, tag in IMAGES.items():
         words = ["build", *shared, f"--target={role}", f"--tag={tag}", str(DOCKER.parent)]
         engine.call(*words, timeout_s=1200)
+    # What they replace has no name any more, and would stay on the disk for ever.
+    for old in before - _ids(engine):
+        engine.works("rmi", old)
     return IMAGES
+
+
+def _ids(engine: Engine) -> set[str]:
+    """Return the ids of the images that have our names now."""
+    shown = [
+        engine.call("inspect", "--type=image", "--format={{.Id}}", tag, check=False)
+        for tag in IMAGES.values()
+    ]
+    return {seen.stdout.strip() for seen in shown if seen.returncode == 0}
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def test_names_are_escaped():
 
 def test_a_level_near_the_lines_is_drawn_and_one_far_above_is_named_at_the_edge():
     line = PlotLine("x", [(0.0, 0.0), (1.0, 10.0)])
-    levels = [Level("budget", 500.0), Level("target", 20.0)]
+    levels = [Level("budget 500", 500.0), Level("target 20", 20.0)]
     svg = plot("t", [line], Axis("across"), Axis("up"), levels=levels)
     assert svg.count('class="level"') == 1
     assert ">target 20</text>" in svg

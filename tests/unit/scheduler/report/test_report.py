@@ -223,11 +223,11 @@ def test_target_and_budget_are_drawn_and_said():
     made = Provenance(NOON, "0.0", len(told.events), told.state.head)
     report = make_report(told.events, provenance=made, scope=Scope(), target_gco2eq=4.0)
     said = " ".join(headline(report))
-    assert "Target: 4.000 gCO2eq; operational emissions are 50.0 % of it." in said
-    assert "Budget of run r: 8.000 gCO2eq; 25.0 % of it is spent in this period" in said
+    assert "Target: 4 gCO2eq; operational emissions are 50.0 % of it." in said
+    assert "Budget of run r: 8 gCO2eq; 25.0 % of it is spent in this period" in said
     page = to_html(report)
-    assert ">target 4</text>" in page
-    assert ">budget of r 8 (above this plot)</text>" in page
+    assert ">target 4 gCO2eq</text>" in page
+    assert ">budget 8 gCO2eq (above this plot)</text>" in page
 
 
 def test_grams_have_one_equivalent_with_its_source():
