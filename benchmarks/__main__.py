@@ -1,4 +1,4 @@
-"""`make bench`: rounds, updates, energy, grids, forecasts, simulation, plans, ledgers, verbs."""
+"""`make bench`: rounds, updates, energy, grids, forecasts, simulation, plans, ledgers, verbs, page."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from benchmarks.batched import measure_batched
 from benchmarks.energy import measure_meter
 from benchmarks.forecast_table import print_forecasts
 from benchmarks.ledger import measure_ledger
+from benchmarks.page import measure_page
 from benchmarks.planning import measure_planning
 from benchmarks.refresh import measure_refresh
 from benchmarks.rounds import CASES, measure
@@ -24,6 +25,7 @@ _OTHERS = {
     "simulation": measure_simulation,
     "ledger": measure_ledger,
     "verbs": measure_verbs,
+    "page": measure_page,
 }
 """Benchmarks that are no rounds."""
 

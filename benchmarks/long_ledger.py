@@ -1,13 +1,14 @@
-"""A long ledger: a federation of ten clients that trains day and night, through our own code.
+"""A long ledger: a federation that trains day and night, through our own code.
 
-Every ten minutes of grid time a round: eight clients answer, one of twenty work without counting.
-Every hour new readings, a few gates that change, and measured intensities. Each run has 500 rounds.
+Every ten minutes of grid time a round: its cohort answers, one of twenty work without counting.
+Every hour new readings, a few gates that change, and measured intensities.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from random import Random
@@ -42,12 +43,9 @@ from scheduler.rounds.observations import grid_events
 from scheduler.rounds.payloads import round_closed, round_committed, work_record
 
 ZONES = ("FR", "SE-SE3", "GB", "DE", "PL", "US-CAL-CISO")
-CLIENTS = tuple(f"site-{n:02}" for n in range(10))
-ROUNDS = 500
 
 _START = datetime(2024, 1, 1, tzinfo=UTC)
 _STEP = timedelta(minutes=10)
-_COHORT = 8
 _NBYTES = 38_440
 _CLOCK = SystemClock(GridClock())
 
@@ -74,25 +72,41 @@ def _wave(zone: str, hour: int) -> Reading:
     return Reading(zone, start, start + HOUR, value, Waves.name, FLOW_TRACED, "measured")
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How large a federation is: its clients, how many train in a round, rounds of each run."""
+
+    clients: int = 10
+    cohort: int = 8
+    rounds: int = 500
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The clients' names."""
+        return tuple(f"site-{n:02}" for n in range(self.clients))
+
+
 class LongLedger:
     """Appends to a ledger what happens in such a federation, hour by hour.
 
     Args:
         ledger: An empty one.
+        shape: How large the federation is.
     """
 
-    def __init__(self, ledger: FederationLedger) -> None:
+    def __init__(self, ledger: FederationLedger, shape: Shape = Shape()) -> None:
         self._ledger = ledger
+        self._shape = shape
         self._grid = Grid(Waves())
         self._rng = Random(0)  # noqa: S311 - figures for a benchmark
         self._now = _START
         self._run = ""
         with ledger.transaction(at=self._now) as tx:
-            for n, client in enumerate(CLIENTS):
+            for n, client in enumerate(shape.names):
                 enrolled = ClientEnrolled(zone=ZONES[n % len(ZONES)], num_examples=500)
                 tx.append(Draft(enrolled, client=client))
         with ledger.transaction(at=self._now) as tx:
-            for n, client in enumerate(CLIENTS):
+            for n, client in enumerate(shape.names):
                 joined = ClientJoined(incarnation=_sha(client)[:32], host="host", pid=n + 1)
                 tx.append(Draft(joined, client=client))
 
@@ -103,10 +117,23 @@ class LongLedger:
             for _ in range(HOUR // _STEP):
                 self._round()
 
+    @property
+    def _target(self) -> int:
+        return max(1, self._shape.cohort - 1)
+
+    def judge(self, client: str) -> None:
+        """Let one gate change."""
+        with self._ledger.transaction(at=self._now) as tx:
+            tx.append(Draft(self._gate(tx.state.clients[client].zone), client=client))
+
+    def hold_round(self) -> None:
+        """Let one round begin and close."""
+        self._round()
+
     def _hour(self) -> None:
         with self._ledger.transaction(at=self._now) as tx:
             tx.append(*grid_events(tx.state, {z: self._grid.zone(z, self._now) for z in ZONES}))
-            for client in self._rng.sample(CLIENTS, 3):
+            for client in self._rng.sample(self._shape.names, 3):
                 tx.append(Draft(self._gate(tx.state.clients[client].zone), client=client))
             hour = _hour_of(self._now) - 1
             found: dict[str, tuple[ReadingRecord, ...]] = {
@@ -125,11 +152,12 @@ class LongLedger:
 
     def _round(self) -> None:
         self._open_run()
-        name, cohort = self._run, sorted(self._rng.sample(CLIENTS, _COHORT))
+        name, cohort = self._run, sorted(self._rng.sample(self._shape.names, self._shape.cohort))
         with self._ledger.transaction(at=self._now) as tx:
             number = len(tx.state.runs[name].closed) + 1
             planned = RoundPlanned(
-                base_version=_sha(f"{name}/{number - 1}"), cohort=tuple(cohort), target=_COHORT - 1,
+                base_version=_sha(f"{name}/{number - 1}"), cohort=tuple(cohort),
+                target=self._target,
                 deadline_s=600.0, valid_until=self._now + HOUR, exponent=20,
                 expected_gco2eq=self._rng.random(), verdicts=_sha(f"verdicts/{name}/{number}"),
             )  # fmt: skip
@@ -152,7 +180,7 @@ class LongLedger:
             scored = RoundEvaluated(metrics={"accuracy": self._rng.random()}, evaluate_s=0.1)
             for payload in (round_committed(run.open_round), closed, scored):
                 tx.append(Draft(payload, run=name, round=number))
-            if number == ROUNDS:
+            if number == self._shape.rounds:
                 ended = RunEnded(reason="rounds", last_version=closed.version)
                 tx.append(Draft(ended, run=name))
 
@@ -162,7 +190,13 @@ class LongLedger:
         if self._run and runs[self._run].ended_at is None:
             return
         self._run = f"run-{len(runs) + 1}"
-        spec = RunSpec(id=self._run, workload="digits", rounds=ROUNDS, cohort=_COHORT)
+        spec = RunSpec(
+            id=self._run,
+            workload="digits",
+            rounds=self._shape.rounds,
+            cohort=self._shape.cohort,
+            quorum=self._target,
+        )
         opened = RunOpened(version=_sha(f"{self._run}/0"), num_params=9610, scored_here=True)
         with self._ledger.transaction(at=self._now) as tx:
             tx.append(Draft(RunStarted(spec=spec), run=self._run))

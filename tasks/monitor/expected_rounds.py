@@ -26,12 +26,20 @@ _log = structlog.get_logger(__name__)
 
 _HOURS = round(AHEAD.total_seconds() / 3600)
 
+_MOST_CLOSED = 1000
+"""Each plan reads all closed rounds, and a day may hold a hundred plans."""
+
 _AT_ONCE_S = 0.25
 """How long a view waits for a result, wall seconds: most are there by then."""
 
 _PAUSE_S = 2.0
 _PAUSE_FACTOR = 10.0
 """A result is renewed after a pause at the soonest, and after so many times its own duration."""
+
+_TOO_LONG = (
+    f"After more than {_MOST_CLOSED:,} rounds the expected ones are not computed for this page, as "
+    "that takes minutes. See them with: fairwind plan --horizon 24"
+)
 
 
 class ExpectedRounds:
@@ -56,6 +64,8 @@ class ExpectedRounds:
             settings: Where the forecasts are.
             now: The time on the grid clock.
         """
+        if len(run.closed) > _MOST_CLOSED:
+            return {"rounds": [], "problem": _TOO_LONG}
         key = (run.id, len(run.closed), _cohort(run), len(state.clients), slot_start(now))
         free = self._work is None or self._work.done()
         other = self._key is None or self._key[0] != run.id
