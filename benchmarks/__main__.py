@@ -1,4 +1,4 @@
-"""`make bench`: rounds, updates, energy, grids, forecasts, simulation, plans, ledgers, verbs, page."""
+"""`make bench`: rounds, updates, energy, grids, forecasts, plans, ledgers, verbs, the page."""
 
 from __future__ import annotations
 
