@@ -152,9 +152,16 @@ def test_a_federation_by_hand_closes_its_rounds(tmp_path: Path) -> None:
         assert seen["run"]["rounds_done"] == 5
 
 
+@pytest.fixture
+def reader(folder: Path) -> Iterator[Shell]:
+    """A shell of a page's own, in the folder that the pages share."""
+    with Shell(folder) as shell:
+        yield shell
+
+
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    """A folder with what the pages speak of, and a federation of three sites in it."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with what the pages are about, and a federation of three sites in it."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "examples").symlink_to(PROJECT / "examples")
     for name in ("heart.py", "run.toml"):
@@ -165,9 +172,10 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     sites = "lyon:FR,oslo:NO-NO1,berlin:DE"
     with Shell(folder) as shell:
         shell.run(f"fairwind up --keep --sites {sites} --workload heart")
-        yield shell
-        shell.run(f"cd {folder}; fairwind down")
-        assert processes_of(folder) == []
+    yield folder
+    with Shell(folder) as shell:
+        shell.run("fairwind down")
+    assert processes_of(folder) == []
 
 
 @pytest.mark.long
