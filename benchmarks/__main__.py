@@ -7,6 +7,7 @@ import argparse
 from benchmarks.batched import measure_batched
 from benchmarks.energy import measure_meter
 from benchmarks.forecast_table import print_forecasts
+from benchmarks.idle import measure_idle
 from benchmarks.ledger import measure_ledger
 from benchmarks.page import measure_page
 from benchmarks.planning import measure_planning
@@ -26,6 +27,7 @@ _OTHERS = {
     "ledger": measure_ledger,
     "verbs": measure_verbs,
     "page": measure_page,
+    "idle": measure_idle,
 }
 """Benchmarks that are no rounds."""
 

@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 
 import click
 
-from common.command_line.output import print_table
+from common.command_line.table import print_table
 from common.units import show_duration, show_mass
 from simulation.outcome import Outcome
 from tasks.cli.figures import show_value

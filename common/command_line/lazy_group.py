@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import click
 from click.shell_completion import CompletionItem
 
+from common.command_line.colour import wants_colour
 from common.errors import FairwindError
 
 
@@ -93,6 +95,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb."""
+        ctx.color = wants_colour(os.environ)
         try:
             return super().invoke(ctx)
         except FairwindError as error:

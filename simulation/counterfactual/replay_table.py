@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from common.command_line.output import print_table
+from common.command_line.table import print_table
 from common.units import show_duration, show_energy, show_intensity, show_mass, show_share
 from simulation.counterfactual.replay import Counterfactual, Replay, ReplayedFigures
 

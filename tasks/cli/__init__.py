@@ -24,6 +24,7 @@ VERBS = {
     "plan": Verb("tasks.cli.plan:plan", "Show which clients would train now, and why."),
     "advice": Verb("tasks.cli.advice:advice", "Show what a client could do to emit less."),
     "report": Verb("tasks.cli.report:report", "Report energy and emissions, for an auditor."),
+    "events": Verb("tasks.cli.events:events", "Print what happened, or happens: --follow."),
     "ledger": Verb("tasks.cli.ledgers:ledger", "Read, verify and replay the ledger."),
     "site": Verb("tasks.cli.site:site", "Look at a site or pause it, at the site itself."),
     "settings": Verb("tasks.cli.settings:settings", "List every setting with its value."),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from common.command_line.output import as_json, print_json, print_table
+from common.command_line.output import as_json, print_json
+from common.command_line.table import print_table
 from common.errors import FederationError
 from common.units import show_energy, show_intensity, show_mass
 from scheduler.ledger.event import Draft

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import click
 
-from common.command_line.output import print_table
+from common.command_line.table import print_table
 from common.units import show_mass
 from scheduler.carbon.signal import slot_start
 from scheduler.federation.federation import Run

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any
 
 import click
 
@@ -39,17 +38,6 @@ _EVERY_H = 6
 
 _ROUNDS = "rounds"
 _MOST_COUNTED = 9
-
-
-class HoursOption(click.IntRange):
-    """A number of hours, with or without its unit: 48 or 48h."""
-
-    name = "hours"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number, within its range."""
-        bare: Any = str(value).removesuffix("h")
-        return super().convert(bare, param, ctx)
 
 
 def show_horizon(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, get_args
 
@@ -9,6 +10,7 @@ import click
 from click.core import ParameterSource
 from pydantic import BaseModel
 
+from common.command_line.duration import Duration, Unit
 from common.errors import SettingError
 from common.messages import Hyperparameters
 from scheduler.ledger.run_spec import RunSpec, ServerOptimizerSpec
@@ -29,6 +31,8 @@ class Entry(NamedTuple):
     path: str
     help: str = ""
     many: bool = False
+    unit: Unit | None = None
+    """Of a duration."""
 
     @property
     def argument(self) -> str:
@@ -44,7 +48,9 @@ class Entry(NamedTuple):
         return click.option(
             self.flag,
             self.argument,
-            type=next((kind for kind in kinds if kind in (int, float)), str),
+            type=Duration(self.unit, least=-math.inf)  # the run's specification says what fits
+            if self.unit
+            else next((kind for kind in kinds if kind in (int, float)), str),
             default=default,
             show_default=default is not None,
             multiple=self.many,
@@ -61,7 +67,7 @@ ENTRIES = (
     Entry("--weight-decay", "hyperparameters.weight_decay", "Of the sites' optimizer."),
     Entry("--id", "id", "Name of the run; made from the workload if left out."),
     Entry("--rounds", "rounds", "End after this many rounds."),
-    Entry("--hours", "hours", "End after this many hours on the grid clock."),
+    Entry("--hours", "hours", "End after so long on the grid clock: 48, 48h or 2d.", unit="h"),
     Entry("--grams", "grams", "End when this many gCO2eq are spent."),
     Entry("--cron", "cron", 'When rounds are due, e.g. "0 22 * * *" (UTC, grid clock).'),
     Entry("--policy", "policy", ", ".join(POLICIES)),
@@ -74,7 +80,7 @@ ENTRIES = (
     Entry("--cohort", "cohort", "Updates a round aims at; all open clients if left out."),
     Entry("--over-selection", "over_selection", "Share of clients invited beyond the cohort."),
     Entry("--quorum", "quorum", "Updates a round needs to start and to close."),
-    Entry("--deadline", "deadline_s", "Wall seconds after which a round closes with its quorum."),
+    Entry("--deadline", "deadline_s", "Of a round, wall clock: 600, 90min or 1h30.", unit="s"),
     Entry("--norm-bound", "norm_bound", "Largest L2 norm an update may have."),
     Entry("--weight-cap", "weight_cap", "Most examples that count as an update's weight."),
     Entry("--metric", "metric", "Decides which version is the best; loss is minimised."),

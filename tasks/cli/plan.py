@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 from common import settings as settings_
-from common.command_line.output import as_json, print_json, print_table
+from common.command_line.duration import Duration
+from common.command_line.output import as_json, print_json
+from common.command_line.table import print_table
 from common.settings import Settings
 from common.units import show_intensity
 from scheduler.carbon.grid import Grid
@@ -28,24 +30,24 @@ from scheduler.status.names import SHOWN_NAMES, listed
 from scheduler.status.which_run import find_run, newest_run
 from tasks.cli.base import drivers_now, ledger_to_read
 from tasks.cli.grids import open_signal
-from tasks.cli.horizon import HoursOption, show_horizon
+from tasks.cli.horizon import show_horizon
 
 
 @click.command()
 @click.option("--run", "run_id", help="Plan for this run; the newest that is not over if left out.")
 @click.option(
     "--horizon",
-    type=HoursOption(1, 96),
+    type=Duration("h", least=1, most=96),
     help="Show which rounds are expected, and when gates are open, for so many hours instead.",
 )
 @as_json
-def plan(run_id: str | None, *, horizon: int | None, as_json: bool) -> None:
+def plan(run_id: str | None, *, horizon: float | None, as_json: bool) -> None:
     """Show which clients would train if a round were due now, and why. Nothing is started."""
     ours = settings_.load()
     state = ledger_to_read().state()
     current = find_run(state, run_id) if run_id else newest_run(state)
     if horizon is not None:
-        show_horizon(ours, state, horizon, run=current, as_json=as_json)
+        show_horizon(ours, state, round(horizon), run=current, as_json=as_json)
         return
     situation, made = _plan_now(ours, state, current)
     explained = explain_run(

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from common.command_line.output import as_json, print_json, print_table
+from common.command_line.output import as_json, print_json
+from common.command_line.table import print_table
 from common.units import show_mass, show_share
 from scheduler.status.summary import summary
 from tasks.cli.base import ledger_to_read

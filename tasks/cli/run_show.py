@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from common import settings as settings_
-from common.command_line.output import as_json, print_json, print_table
+from common.command_line.output import as_json, print_json
+from common.command_line.table import print_table
 from common.errors import FederationError
 from common.units import show_duration, show_mass
 from scheduler.federation.federation import Federation

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from common import settings as settings_
-from common.command_line.output import as_json, print_json, print_table
+from common.command_line.output import as_json, print_json
+from common.command_line.table import print_table
 from common.settings import Settings
 from common.settings.names import PREFIX, variable
 

@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from common import settings as settings_
-from common.command_line.output import as_json, print_json, print_table
+from common.command_line.duration import Duration
+from common.command_line.output import as_json, print_json
+from common.command_line.table import print_table
 from common.errors import FairwindError
 from common.settings import Settings
 from common.units import show_duration, show_intensity
@@ -64,9 +66,12 @@ def signal(*, as_json: bool) -> None:
 
 @click.command()
 @click.argument("zone")
-@click.option("--hours", type=click.IntRange(1, 96), default=24, show_default=True)
+@click.option(
+    "--hours", type=Duration("h", least=1, most=96), default="24h", show_default=True,
+    help="How far ahead, e.g. 48h or 2d.",
+)  # fmt: skip
 @as_json
-def forecast(zone: str, *, hours: int, as_json: bool) -> None:
+def forecast(zone: str, *, hours: float, as_json: bool) -> None:
     """Show the expected carbon intensity of a zone in the next hours."""
     ours = settings_.load()
     now = ours.clock.now()

@@ -15,7 +15,8 @@ import click
 
 from common import settings as settings_
 from common.clock import wall_now
-from common.command_line.output import as_json, print_json, print_table
+from common.command_line.output import as_json, print_json
+from common.command_line.table import print_table
 from common.errors import SettingError
 from common.units import show_bytes, show_duration, show_energy, show_intensity, show_mass
 from tasks.site.egress import last_egress

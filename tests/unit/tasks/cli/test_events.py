@@ -1,0 +1,123 @@
+"""Every kind of event has a line that people can read; `fairwind events` filters them."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from click.testing import CliRunner
+
+from common.clock import GridClock
+from scheduler.federation.opening import open_ledger
+from scheduler.ledger.event import Draft
+from scheduler.ledger.events import (
+    PAYLOADS,
+    AssignmentReissued,
+    ClientEnrolled,
+    ClientSilent,
+    GateChanged,
+    GridRead,
+    RoundClosed,
+    RoundEvaluated,
+    RoundPlanned,
+    RunWaiting,
+    SignalRecovered,
+)
+from tasks.cli import fairwind
+from tasks.cli.event_text import TEXTS
+
+
+def test_every_kind_of_event_has_its_line():
+    assert set(TEXTS) == set(PAYLOADS)
+
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SHA = "0123456789ab" + 52 * "0"
+
+
+@pytest.mark.parametrize(
+    ("payload", "line"),
+    [
+        (
+            GateChanged(
+                state="closed", since=NOON, reason="above_threshold",
+                numbers={"intensity_gco2eq_per_kwh": 641.0},
+            ),
+            "closed: above threshold, 641 gCO2eq/kWh",
+        ),
+        (
+            RoundPlanned(
+                base_version=SHA, cohort=("a", "b", "c", "d", "e", "f"), target=4, deadline_s=60,
+                valid_until=NOON, exponent=1, expected_gco2eq=0.00021,
+            ),
+            "invites a, b, c, d and 2 more, about 210 ugCO2eq expected",
+        ),
+        (
+            RoundClosed(
+                version=SHA, energy_wh=0.00005, gco2eq=0.000021, baseline_gco2eq=0.000025,
+                baseline_started=NOON, baseline_ended=NOON,
+            ),
+            "50 uWh, 21 ugCO2eq (run now: 25 ugCO2eq), version 0123456789ab",
+        ),
+        (
+            RunWaiting(
+                reason="too_few", codes={"a": "gate_closed", "b": "silent", "c": "gate_closed"}
+            ),
+            "too few: 2 gate closed, 1 silent",
+        ),
+        (RoundEvaluated(metrics={"accuracy": 0.9123456}), "accuracy 0.9123"),
+        (GridRead(readings={"FR": None}), "FR unknown"),
+        (AssignmentReissued(attempt=1, code="worker_restarted"), "worker restarted, attempt 2"),
+    ],
+)  # fmt: skip
+def test_an_event_says_its_figures(payload, line):
+    assert TEXTS[payload.kind](payload) == line
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("FAIRWIND_HOME", str(tmp_path))
+    ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.sqlite", GridClock())
+    with ledger.transaction() as tx:
+        tx.append(
+            Draft(ClientEnrolled(zone="FR", num_examples=120), client="lyon"),
+            Draft(ClientEnrolled(zone="NO-NO1"), client="oslo"),
+            Draft(ClientSilent(), client="lyon"),
+            Draft(SignalRecovered(zone="FR", active_source="neso")),
+        )
+    return tmp_path
+
+
+def lines(*words: str) -> list[str]:
+    done = CliRunner().invoke(fairwind, ["events", *words])
+    assert done.exit_code == 0, done.output
+    return done.output.splitlines()
+
+
+def test_events_are_printed_one_a_line_with_their_figures(home):
+    shown = lines()
+    assert len(shown) == 4
+    assert shown[0].split(maxsplit=3)[2:] == [
+        "client.enrolled",
+        "lyon                      FR, at most 120 examples count",
+    ]
+    assert shown[3].endswith("FR: neso")
+
+
+def test_events_are_filtered_by_client_kind_and_time(home):
+    assert len(lines("--client", "lyon")) == 2
+    assert len(lines("--kind", "client.*")) == 3
+    assert len(lines("--client", "lyon", "--kind", "client.silent")) == 1
+    assert len(lines("--since", "1h30")) == 4
+    assert lines("--run", "none") == []
+
+
+def test_events_for_programs_are_json_objects_a_line(home):
+    first = json.loads(lines("--json")[0])
+    assert first["body"] == {"zone": "FR", "num_examples": 120}
+    assert datetime.fromisoformat(first["at"]) <= datetime.now(UTC)
+
+
+def test_a_kind_that_no_event_has_is_refused_in_one_line(home):
+    done = CliRunner().invoke(fairwind, ["events", "--kind", "round.opened"])
+    assert done.exit_code == 2
+    assert "There is no kind 'round.opened'" in done.stderr
