@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
@@ -10,16 +11,21 @@ from common.command_line.output import as_json, print_json
 from common.units import show_mass
 from tasks.cli.base import current_view, ledger_to_read
 from tasks.cli.figures import show_avoided, show_progress
+from tasks.cli.watch import watch_status
 
 
 @click.command()
 @click.option("--run", "run_id", help="Which run; the newest if left out.")
+@click.option("--watch", is_flag=True, help="Show it again whenever it changes; Ctrl-C ends.")
 @as_json
-def status(run_id: str | None, *, as_json: bool) -> None:
+def status(run_id: str | None, *, watch: bool, as_json: bool) -> None:
     """Show the state of the federation and of its newest run."""
-    seen = current_view(ledger_to_read().state(), run_id)
+    ledger = ledger_to_read()
+    seen = current_view(ledger.state(), run_id)
     if as_json:
         print_json(seen)
+    elif watch and sys.stdout.isatty():
+        watch_status(lambda: current_view(ledger.state(), run_id), print_status)
     else:
         print_status(seen)
 
