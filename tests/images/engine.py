@@ -51,8 +51,11 @@ class Engine:
         return done
 
     def works(self, *args: str, timeout_s: float = 120) -> bool:
-        """Return whether a command of the engine succeeds."""
-        return self.call(*args, timeout_s=timeout_s, check=False).returncode == 0
+        """Return whether a command of the engine succeeds in time."""
+        try:
+            return self.call(*args, timeout_s=timeout_s, check=False).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
 
     def container(self, project: str, service: str) -> str:
         """Return the name of the container of a compose file's service."""
