@@ -56,7 +56,7 @@ def explain_run(
 def _ended(run: Run) -> Explanation | None:
     if run.ended_at is None:
         return None
-    reason = _END[run.end_reason or "rounds"]
+    reason = END_REASONS[run.end_reason or "rounds"]
     return Explanation("ended", f"{run.id} has ended: {reason}. {run.end_text}".rstrip())
 
 
@@ -99,12 +99,13 @@ def blocked_sentence(run: Run) -> str:
     return f"{run.id} is blocked, as {_STEPS[run.blocked.step]} fails: {run.blocked.text}"
 
 
-_END: Mapping[str, str] = {
+END_REASONS: Mapping[str, str] = {
     "rounds": "all its rounds are done",
     "hours": "its time is over",
     "grams": "its gram budget is spent",
     "stopped": "it was stopped",
 }
+"""Why a run ended, as a sentence has it."""
 
 _STEPS: Mapping[Step, str] = {
     "open": "making its first version",

@@ -1,4 +1,4 @@
-"""What each kind of event says in one line: a formatter for every kind."""
+"""What each kind of event says, as one line has it: a formatter for every kind."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from common.units import show_bytes, show_duration, show_energy, show_intensity, show_mass
+from scheduler.gate.gate import Gate
+from scheduler.gate.sentence import explain
 from scheduler.ledger.event import Event
 from scheduler.ledger.events import GateChanged, RunWaiting, WorkRecord
+from scheduler.status.explain import END_REASONS
+from tasks.cli.figures import show_value
 
 _MANY = 4
 """So many names or zones are listed; the others are counted."""
@@ -40,15 +44,16 @@ def _work(payload: Any) -> str:
     return f"{energy}, {grams}{sent}, {took}"
 
 
-def _declined(payload: Any) -> str:
-    reason = payload.work.reason
-    return f"{reason.text if reason else 'no reason given'} ({_work(payload)})"
+def _answered(did: str) -> Callable[[Any], str]:
+    def text(payload: Any) -> str:
+        reason = payload.work.reason
+        return f"{did}: {reason.text if reason else 'no reason given'} ({_work(payload)})"
+
+    return text
 
 
 def _gate(payload: GateChanged) -> str:
-    intensity = payload.numbers.get("intensity_gco2eq_per_kwh")
-    reason = payload.reason.replace("_", " ")
-    return f"{payload.state.replace('_', ' ')}: {reason}, {show_intensity(intensity)}"
+    return f"gate {explain(Gate(payload.state, payload.since, payload.reason, payload.numbers))}"
 
 
 def _readings(payload: Any) -> str:
@@ -66,85 +71,95 @@ def _hours(payload: Any) -> str:
 
 def _started(payload: Any) -> str:
     spec = payload.spec
-    budgets = (
-        (spec.rounds, f"{spec.rounds} rounds"), (spec.hours, f"{spec.hours} h"),
-        (spec.grams, f"{spec.grams} gCO2eq"),
-    )  # fmt: skip
-    limits = [text for value, text in budgets if value]
-    return ", ".join([spec.workload, f"policy {spec.policy}", *limits])
+    limits = [
+        *([f"{spec.rounds} rounds"] if spec.rounds else []),
+        *([f"{spec.hours:g} h"] if spec.hours else []),
+        *([show_mass(spec.grams)] if spec.grams else []),
+    ]
+    return f"run started: {', '.join([spec.workload, *limits, f'policy {spec.policy}'])}"
 
 
 def _waiting(payload: RunWaiting) -> str:
     codes = list(payload.codes.values())
     counts = [f"{codes.count(code)} {code.replace('_', ' ')}" for code in dict.fromkeys(codes)]
-    return ": ".join(filter(None, [payload.reason.replace("_", " "), _listed(counts)]))
+    reason = payload.reason.replace("_", " ")
+    return ": ".join(filter(None, [f"waits, {reason}", _listed(counts)]))
 
 
 def _planned(payload: Any) -> str:
-    doing = "scores" if payload.evaluates else "invites"
+    doing = "scored at" if payload.evaluates else "planned:"
     expected = payload.expected_gco2eq
-    grams = "" if expected is None else f", about {show_mass(expected)} expected"
-    return f"{doing} {_listed(payload.cohort)}{grams}"
+    grams = f", about {show_mass(expected)} expected" if expected else ""
+    return f"{doing} {_listed(sorted(payload.cohort))}{grams}"
 
 
 def _closed(payload: Any) -> str:
     baseline = payload.baseline_gco2eq
     run_now = "unknown" if baseline is None else show_mass(baseline)
     used = f"{show_energy(payload.energy_wh)}, {show_mass(payload.gco2eq)}"
-    return f"{used} (run now: {run_now}), version {payload.version[:_HASH]}"
+    return f"closed: {used} (run now: {run_now})"
 
 
-def _metrics(payload: Any) -> str:
-    scores = [f"{name} {value:.4g}" for name, value in payload.metrics.items()]
-    return _listed(scores) or "no score"
+def _metrics(metrics: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {show_value(name, value)}" for name, value in metrics.items())
+
+
+def _scored(payload: Any) -> str:
+    return f"scored: {_metrics(payload.metrics) or 'no score'}"
 
 
 def _accepted(payload: Any) -> str:
     counted = payload.admission
-    return f"{_work(payload)}, {counted.num_examples} examples, norm {counted.norm:.3g}"
+    examples = f"{counted.num_examples} examples, norm {counted.norm:.3g}"
+    return f"update accepted: {_work(payload)}, {examples}"
+
+
+def _uncounted(why: str) -> Callable[[Any], str]:
+    return lambda payload: f"update not counted, {why}: {_work(payload)}"
 
 
 TEXTS: Mapping[str, Callable[[Any], str]] = {
     "client.enrolled": lambda p: (
-        p.zone + (f", at most {p.num_examples} examples count" if p.num_examples else "")
+        f"enrolled in {p.zone}"
+        + (f", at most {p.num_examples} examples count" if p.num_examples else "")
     ),
-    "client.retired": lambda _: "",
-    "client.joined": lambda p: f"process {p.pid} on {p.host}",
-    "client.silent": lambda _: "no heartbeat",
-    "client.paused": lambda _: "by the site's administrator",
-    "client.resumed": lambda _: "by the site's administrator",
+    "client.retired": lambda _: "retired",
+    "client.joined": lambda p: f"ready: process {p.pid} on {p.host}",
+    "client.silent": lambda _: "its worker is not running",
+    "client.paused": lambda _: "paused by its administrator",
+    "client.resumed": lambda _: "resumed by its administrator",
     "gate.changed": _gate,
     "grid.read": _readings,
     "grid.caught_up": _hours,
     "grid.settled": _hours,
     "signal.fell_back": lambda p: (
-        f"{p.zone}: {p.active_source or 'no source'} instead of {p.expected}: {p.why}"
+        f"{p.zone}: carbon source {p.active_source or 'none'} instead of {p.expected}: {p.why}"
     ),
-    "signal.recovered": lambda p: f"{p.zone}: {p.active_source}",
+    "signal.recovered": lambda p: f"{p.zone}: carbon source {p.active_source}",
     "run.started": _started,
-    "run.opened": lambda p: f"{p.num_params:,} parameters, version {p.version[:_HASH]}",
+    "run.opened": lambda p: f"begun: {p.num_params:,} parameters, version {p.version[:_HASH]}",
     "run.waiting": _waiting,
-    "run.blocked": lambda p: f"{p.step}: {p.text}",
-    "run.unblocked": lambda _: "the step that failed has succeeded",
-    "run.paused": lambda _: "its open round is finished, no other begins",
-    "run.resumed": lambda _: "",
-    "run.stop_requested": lambda _: "",
-    "run.ended": lambda p: f"{p.reason}{': ' if p.text else ''}{p.text}",
+    "run.blocked": lambda p: f"blocked: {p.text}",
+    "run.unblocked": lambda _: "goes on",
+    "run.paused": lambda _: "paused: no further round starts",
+    "run.resumed": lambda _: "goes on",
+    "run.stop_requested": lambda _: "is to stop",
+    "run.ended": lambda p: f"has ended: {END_REASONS[p.reason]}{'. ' if p.text else ''}{p.text}",
     "round.planned": _planned,
-    "round.committed": lambda p: f"{len(p.manifest)} updates count",
+    "round.committed": lambda p: f"committed: {len(p.manifest)} updates count",
     "round.closed": _closed,
-    "round.evaluated": _metrics,
-    "assignment.reissued": lambda p: f"{p.code.replace('_', ' ')}, attempt {p.attempt + 1}",
-    "assignment.given_up": lambda p: p.reason.text,
-    "assignment.evaluated": lambda p: ", ".join(
-        [*(f"{name} {value:.4g}" for name, value in p.work.metrics.items()), _work(p)]
+    "round.evaluated": _scored,
+    "assignment.reissued": lambda p: (
+        f"assignment issued again: {p.code.replace('_', ' ')}, attempt {p.attempt + 1}"
     ),
-    "assignment.declined": _declined,
-    "assignment.failed": _declined,
+    "assignment.given_up": lambda p: f"no answer: {p.reason.text}",
+    "assignment.evaluated": lambda p: f"scored: {_metrics(p.work.metrics)} ({_work(p)})",
+    "assignment.declined": _answered("assignment declined"),
+    "assignment.failed": _answered("assignment failed"),
     "update.accepted": _accepted,
-    "update.late": _work,
-    "update.duplicate": _work,
-    "update.conflicting": _work,
-    "update.refused": lambda p: f"{p.refusal.text} ({_work(p)})",
+    "update.late": _uncounted("too late"),
+    "update.duplicate": _uncounted("a duplicate"),
+    "update.conflicting": _uncounted("another one came before"),
+    "update.refused": lambda p: f"update refused: {p.refusal.text} ({_work(p)})",
 }
 """By kind. A test compares it with the catalogue of kinds."""

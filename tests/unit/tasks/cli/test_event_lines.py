@@ -66,8 +66,8 @@ def test_lines_about_a_client(printed: Printed) -> None:
     at = "Sun 12:00:05  lyon          "
     assert printed.line(ClientEnrolled(zone="FR"), client="lyon") == f"{at}enrolled in FR"
     joined = ClientJoined(incarnation="a", host="h", pid=1)
-    assert printed.line(joined, client="lyon") == f"{at}ready"
-    silent = f"{at}silent: its worker sends no heartbeats"
+    assert printed.line(joined, client="lyon") == f"{at}ready: process 1 on h"
+    silent = f"{at}its worker is not running"
     assert printed.line(ClientSilent(), client="lyon") == silent
 
 

@@ -19,6 +19,8 @@ from scheduler.ledger.events import (
     RoundClosed,
     RoundEvaluated,
     RoundPlanned,
+    RunEnded,
+    RunOpened,
     RunWaiting,
     SignalRecovered,
 )
@@ -40,33 +42,47 @@ SHA = "0123456789ab" + 52 * "0"
         (
             GateChanged(
                 state="closed", since=NOON, reason="above_threshold",
-                numbers={"intensity_gco2eq_per_kwh": 641.0},
+                numbers={
+                    "intensity_gco2eq_per_kwh": 641.0, "threshold_gco2eq_per_kwh": 200.0,
+                    "ceiling_gco2eq_per_kwh": 1000.0,
+                },
             ),
-            "closed: above threshold, 641 gCO2eq/kWh",
+            "gate closed: 641 gCO2eq/kWh is above the threshold of 200; opens at 200 or below",
         ),
         (
             RoundPlanned(
                 base_version=SHA, cohort=("a", "b", "c", "d", "e", "f"), target=4, deadline_s=60,
                 valid_until=NOON, exponent=1, expected_gco2eq=0.00021,
             ),
-            "invites a, b, c, d and 2 more, about 210 ugCO2eq expected",
+            "planned: a, b, c, d and 2 more, about 210 ugCO2eq expected",
         ),
         (
             RoundClosed(
                 version=SHA, energy_wh=0.00005, gco2eq=0.000021, baseline_gco2eq=0.000025,
                 baseline_started=NOON, baseline_ended=NOON,
             ),
-            "50 uWh, 21 ugCO2eq (run now: 25 ugCO2eq), version 0123456789ab",
+            "closed: 50 uWh, 21 ugCO2eq (run now: 25 ugCO2eq)",
         ),
         (
             RunWaiting(
                 reason="too_few", codes={"a": "gate_closed", "b": "silent", "c": "gate_closed"}
             ),
-            "too few: 2 gate closed, 1 silent",
+            "waits, too few: 2 gate closed, 1 silent",
         ),
-        (RoundEvaluated(metrics={"accuracy": 0.9123456}), "accuracy 0.9123"),
+        (
+            RoundEvaluated(metrics={"accuracy": 0.9123456, "loss": 0.3456789}),
+            "scored: accuracy 91.2 %, loss 0.3457",
+        ),
+        (
+            RunOpened(version=SHA, num_params=12_345, scored_here=True),
+            "begun: 12,345 parameters, version 0123456789ab",
+        ),
+        (RunEnded(reason="grams"), "has ended: its gram budget is spent"),
         (GridRead(readings={"FR": None}), "FR unknown"),
-        (AssignmentReissued(attempt=1, code="worker_restarted"), "worker restarted, attempt 2"),
+        (
+            AssignmentReissued(attempt=1, code="worker_restarted"),
+            "assignment issued again: worker restarted, attempt 2",
+        ),
     ],
 )  # fmt: skip
 def test_an_event_says_its_figures(payload, line):
@@ -98,9 +114,9 @@ def test_events_are_printed_one_a_line_with_their_figures(home):
     assert len(shown) == 4
     assert shown[0].split(maxsplit=3)[2:] == [
         "client.enrolled",
-        "lyon                      FR, at most 120 examples count",
+        "lyon                      enrolled in FR, at most 120 examples count",
     ]
-    assert shown[3].endswith("FR: neso")
+    assert shown[3].endswith("FR: carbon source neso")
 
 
 def test_events_are_filtered_by_client_kind_and_time(home):
