@@ -40,7 +40,12 @@ class Sites(click.ParamType[dict[str, str]]):
                     "`fairwind zones` lists the zones.",
                     param, ctx,
                 )  # fmt: skip
-            zones[client] = zone
+            if zones.setdefault(client, zone) != zone:
+                self.fail(
+                    f"{client} is named in two zones, {zones[client]} and {zone}. A site lies in "
+                    "one zone: give the second a name of its own.",
+                    param, ctx,
+                )  # fmt: skip
         return zones
 
 

@@ -18,6 +18,7 @@ from scheduler.ledger.event import Draft
 from scheduler.ledger.events import ClientEnrolled
 from tasks.local.federation import LocalFederation
 from tasks.local.run_printer import waiting
+from tasks.messaging.drivers import BEAT_SIGN, COORDINATOR_SIGNS, sign_key
 from tasks.messaging.heartbeats import read_heartbeats
 from tasks.monitor.starting import announced
 
@@ -87,6 +88,9 @@ def _is_up(
     broker: redis.Redis, ledger: FederationLedger, sites: list[str], clock_file: Path | None
 ) -> bool:
     """Return whether every site sends heartbeats and the coordinator does all it can."""
+    drivers = (*COORDINATOR_SIGNS, BEAT_SIGN)
+    if broker.exists(*map(sign_key, drivers)) < len(drivers):
+        return False
     beats = read_heartbeats(broker, sites)
     if len(beats) < len(sites):
         return False

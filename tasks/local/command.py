@@ -11,11 +11,11 @@ import click
 from common.errors import FairwindError
 from tasks.local.arrangement import Sites, Wanted
 from tasks.local.env_file import shown
-from tasks.local.folder_lock import holder
-
-DEFAULT_FOLDER = Path(".fairwind")
+from tasks.local.folder_lock import DEFAULT_FOLDER, folder_words, held_already, holder
 
 _STOPPED = "Stopped. No process is left."
+
+_PORT = click.IntRange(1, 65535)
 
 folder_option = click.option(
     "--folder",
@@ -40,7 +40,7 @@ folder_option = click.option(
     multiple=True,
     help="A module of the current folder that may be trained, beside those of FAIRWIND_WORKLOADS.",
 )
-@click.option("--port", type=int, help="Of Celery Flower.  [default: 5555, or that of before]")
+@click.option("--port", type=_PORT, help="Of Celery Flower.  [default: 5555, or that of before]")
 @click.option("--keep", is_flag=True, help="Return when all is up; `fairwind down` stops it.")
 @folder_option
 def up(
@@ -58,7 +58,12 @@ def up(
             Up(folder, Wanted(sites, workloads, port)).run()
             return
         if running := holder(folder):
-            click.echo(f"It runs already (process {running.pid}). Stop it: fairwind down")
+            if sites or workloads or port:
+                raise held_already(folder, running)
+            click.echo(
+                f"It runs already (process {running.pid}). "
+                f"Stop it: fairwind down{folder_words(folder)}"
+            )
             return
         words = [f"--sites={','.join(f'{client}:{zone}' for client, zone in sites.items())}"]
         words += [f"--workload={name}" for name in workloads]
@@ -81,7 +86,7 @@ def down(*, folder: Path) -> None:
 @click.option("--rounds", default=12, show_default=True, type=click.IntRange(min=1))
 @click.option("--keep", is_flag=True, help="Leave everything up at the end, until Ctrl-C.")
 @click.option("--fast", is_flag=True, help="Twice as fast: for tests rather than for eyes.")
-@click.option("--port", default=5555, show_default=True, help="Of Celery Flower.")
+@click.option("--port", default=5555, show_default=True, type=_PORT, help="Of Celery Flower.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path),
@@ -115,3 +120,11 @@ def _one_line_errors() -> Iterator[None]:
     except FairwindError as error:
         click.echo()
         raise click.ClickException(str(error)) from None
+    except OSError as error:
+        click.echo()
+        place = f" at {error.filename}" if error.filename else ""
+        msg = (
+            f"The system refused a file or a connection{place}: {error.strerror or error}. "
+            "Nothing of this command runs any more. Repair that, or name another --folder."
+        )
+        raise click.ClickException(msg) from None

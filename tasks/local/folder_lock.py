@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import FederationError
+from tasks.local.env_file import shown
+
+DEFAULT_FOLDER = Path(".fairwind")
 
 _FILE = "up.lock"
 
@@ -35,6 +38,21 @@ class FolderLock:
         os.pwrite(self._descriptor, text.ljust(64).encode(), 0)
 
 
+def folder_words(folder: Path) -> str:
+    """Return what follows ``fairwind down``, typed here, to mean this folder."""
+    is_default = folder.absolute() == DEFAULT_FOLDER.absolute()
+    return "" if is_default else f" --folder {shown(folder.absolute())}"
+
+
+def held_already(folder: Path, current: Holder | None) -> FederationError:
+    """Return why nothing is started in a folder where a federation runs."""
+    return FederationError(
+        f"A federation runs in {shown(folder)} already (process {current and current.pid}), so no "
+        f"second one was started. `fairwind down{folder_words(folder)}` stops it; "
+        "`fairwind up --sites ...` then adds sites."
+    )
+
+
 @contextmanager
 def hold(folder: Path) -> Iterator[FolderLock]:
     """Hold a folder, which need not exist.
@@ -46,12 +64,7 @@ def hold(folder: Path) -> Iterator[FolderLock]:
     descriptor = os.open(folder / _FILE, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not _locked(descriptor, fcntl.LOCK_EX):
-            current = holder(folder)
-            msg = (
-                f"A federation runs in {folder} already (process {current and current.pid}), so "
-                "no second one was started. `fairwind down` stops it."
-            )
-            raise FederationError(msg)
+            raise held_already(folder, holder(folder))
         lock = FolderLock(descriptor)
         lock.note(ready=False)
         yield lock

@@ -50,7 +50,6 @@ class Processes:
 
     def __enter__(self) -> Self:
         """Start the guard, and let SIGTERM unwind like Ctrl-C where it is not handled otherwise."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         guards_end, self._lifeline = os.pipe()
         self._guard = subprocess.Popen(
             [sys.executable, "-I", "-S", guard.__file__], stdin=guards_end, start_new_session=True
@@ -103,6 +102,7 @@ class Processes:
                 f"There is already a process {name!r}, so no second one was started. Stop it first."
             )
             raise SettingError(msg)
+        self.folder.mkdir(parents=True, exist_ok=True)  # somebody may have cleared it meanwhile
         with self.log_path(name).open("ab") as log, _uninterrupted():
             process = subprocess.Popen(
                 command,

@@ -20,7 +20,7 @@ from tasks.local.arrangement import Wanted, broker_of, remember, settings_of, si
 from tasks.local.bring_up import bring_up, enroll_all
 from tasks.local.env_file import shown, write_env
 from tasks.local.federation import LocalFederation
-from tasks.local.folder_lock import FolderLock, hold
+from tasks.local.folder_lock import FolderLock, folder_words, hold
 from tasks.local.remembered import Remembered
 from tasks.local.run_printer import stops_aloud
 from tasks.local.watchdog import Ended, Restarted, Watchdog
@@ -100,15 +100,8 @@ class Up:
         elif not ledger.state().active:
             workload = kept.workloads[-1] if kept.workloads else "digits"
             click.echo(f"Then      fairwind run start {workload} --rounds 5")
-        click.echo(f"Stop      Ctrl-C, or: fairwind down{self._option()}")
+        click.echo(f"Stop      Ctrl-C, or: fairwind down{folder_words(self._folder)}")
         click.echo(f"Logs      {shown(federation.processes.folder)}; times below are UTC\n")
-
-    def _option(self) -> str:
-        return (
-            ""
-            if self._folder == Path(".fairwind").absolute()
-            else f" --folder {shown(self._folder)}"
-        )
 
 
 def _zones(ledger: FederationLedger, kept: Remembered) -> dict[str, str]:

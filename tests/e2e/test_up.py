@@ -96,6 +96,16 @@ def test_the_same_folder_goes_on_in_the_background_with_ones_own_workload(folder
     assert fairwind(folder, "down").stdout == "No federation runs in .fairwind.\n"
 
 
+def test_without_sites_it_is_ready_once_the_coordinator_is(folder: Path) -> None:
+    empty = folder / "empty"
+    empty.mkdir()
+    kept = fairwind(empty, "up", "--keep", "--port", str(free_port()))
+    assert "Sites     none yet" in kept.stdout
+    drivers = in_shell(empty, "fairwind status")
+    assert "coordinator running, beat running, Redis answers" in drivers
+    assert fairwind(empty, "down").returncode == 0
+
+
 def test_a_second_ctrl_c_stops_at_once_and_leaves_nothing(folder: Path) -> None:
     with Terminal(folder, "up") as up:
         up.wait_until_said("Starting  coordinator")

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from common import settings
 from common.errors import BrokerError, FederationError, SettingError
 from tasks.local.arrangement import Sites, Wanted, broker_of, remember, settings_of, site_env
+from tasks.local.command import demo, up
 from tasks.local.env_file import write_env
 from tasks.local.folder_lock import Holder, hold, holder
 from tasks.local.ports import free_port
@@ -76,6 +78,43 @@ def test_sites_are_written_with_their_zones() -> None:
     for wrong in ("lyon", "lyon:", ":FR", "a b/c:FR"):
         with pytest.raises(click.BadParameter, match="names no site and zone"):
             sites.convert(wrong, None, None)
+
+
+def test_a_site_in_two_zones_is_refused() -> None:
+    assert Sites().convert("lyon:FR,lyon:FR", None, None) == {"lyon": "FR"}
+    with pytest.raises(click.BadParameter, match="lyon is named in two zones, FR and DE"):
+        Sites().convert("lyon:FR,lyon:DE", None, None)
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536"])
+@pytest.mark.parametrize("verb", [up, demo])
+def test_a_port_that_cannot_be_is_refused(verb: click.Command, port: str) -> None:
+    done = CliRunner().invoke(verb, ["--port", port])
+    assert done.exit_code == 2
+    assert "not in the range 1<=x<=65535" in done.output
+
+
+@pytest.mark.parametrize("words", [[], ["--keep"]])
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "file").touch()
+    done = CliRunner().invoke(up, ["--folder", str(tmp_path / "file" / "below"), *words])
+    assert done.exit_code == 1
+    assert done.output.strip().startswith("Error: The system refused a file")
+    assert str(tmp_path / "file" / "below") in done.output
+
+
+def test_sites_that_are_not_added_to_what_runs_already_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "up.log").write_text("what it has printed")
+    with hold(tmp_path):
+        words = ["--folder", str(tmp_path), "--keep"]
+        again = CliRunner().invoke(up, words)
+        more = CliRunner().invoke(up, [*words, "--sites", "bergen:NO-NO5"])
+    assert (again.exit_code, more.exit_code) == (0, 1)
+    assert f"fairwind down --folder {tmp_path}" in again.output
+    assert "so no second one was started" in more.output
+    assert f"fairwind down --folder {tmp_path}" in more.output
+    assert (tmp_path / "logs" / "up.log").read_text() == "what it has printed"
 
 
 def test_settings_of_the_shell_hold_and_the_folder_adds_its_own(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -78,6 +79,14 @@ def test_output_and_errors_go_to_the_log_of_the_process(processes: Processes) ->
     )
     wait_until(lambda: not processes.alive("speaker"))
     assert sorted(processes.log("speaker").split()) == ["err", "out"]
+
+
+def test_a_process_starts_again_after_its_logs_were_cleared_away(processes: Processes) -> None:
+    processes.start("child", python("print('hello')"), env=os.environ)
+    wait_until(processes.ended)
+    shutil.rmtree(processes.folder)
+    processes.restart("child")
+    wait_until(lambda: processes.log("child") == "hello\n")
 
 
 def test_a_process_that_ends_by_itself_is_reported_with_its_last_words(
