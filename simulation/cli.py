@@ -14,6 +14,7 @@ import click
 from common import settings as settings_
 from common.command_line.output import as_json, print_json
 from common.errors import SettingError
+from tasks.cli.completion import complete_policy, complete_run
 
 if TYPE_CHECKING:
     from simulation.outcome import Outcome, RoundOutcome
@@ -36,9 +37,13 @@ _COMPARED = ("random", "threshold", "fairwind")
     metavar="[RUN]",
     is_flag=False,
     flag_value="",
+    shell_complete=complete_run,
     help="Instead of a scenario: a run of the ledger, the newest if none is named.",
 )
-@click.option("--policy", "policies", multiple=True, help="Instead of the scenario's; repeatable.")
+@click.option(
+    "--policy", "policies", multiple=True, shell_complete=complete_policy,
+    help="Instead of the scenario's; repeatable.",
+)  # fmt: skip
 @click.option("--forecast", type=click.Choice(_FORECASTS), help="Instead of the scenario's.")
 @click.option("--seeds", default=1, type=click.IntRange(1, 1000), help="How many, one by one.")
 @click.option("--jobs", default=1, type=click.IntRange(1, 256), help="In so many processes.")

@@ -14,11 +14,12 @@ from scheduler.gate.gate import gate_rule
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.events import RoundPlanned
 from tasks.cli.base import ledger_to_read
+from tasks.cli.completion import complete_client
 from tasks.cli.grids import open_signal
 
 
 @click.command()
-@click.argument("client")
+@click.argument("client", shell_complete=complete_client)
 @as_json
 def advice(client: str, *, as_json: bool) -> None:
     """Show what a client could do to emit less, in grams, and how each figure is computed."""

@@ -11,11 +11,12 @@ from common.units import show_energy, show_intensity, show_mass
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import ClientRetired
 from tasks.cli.base import current_view, ledger_to_append, ledger_to_read
+from tasks.cli.completion import complete_client
 from tasks.cli.status import print_notices
 
 
 @click.command()
-@click.argument("client")
+@click.argument("client", shell_complete=complete_client)
 def retire(client: str) -> None:
     """Retire a client. Its past stays in the ledger."""
     with ledger_to_append().transaction() as tx:

@@ -12,11 +12,12 @@ from common.messages import NAME_PATTERN
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import ClientEnrolled
 from tasks.cli.base import ledger_to_append, wake
+from tasks.cli.completion import complete_client
 from tasks.cli.grids import check_zone
 
 
 @click.command()
-@click.argument("client")
+@click.argument("client", shell_complete=complete_client)
 @click.option("--zone", required=True, help="Electricity Maps zone id of its grid, e.g. FR.")
 @click.option(
     "--examples",

@@ -17,6 +17,7 @@ from scheduler.federation.opening import FederationReader
 from scheduler.ledger.event import Event
 from scheduler.ledger.events import PAYLOADS
 from tasks.cli.base import ledger_to_read
+from tasks.cli.completion import complete_client, complete_run
 from tasks.cli.event_text import event_line
 
 _LOOKS_EVERY_S = 1.0
@@ -56,8 +57,14 @@ class Filter:
 
 
 @click.command()
-@click.option("--run", help="Only events of this run.")
-@click.option("--client", "clients", multiple=True, help="Only of this client; repeatable.")
+@click.option("--run", shell_complete=complete_run, help="Only events of this run.")
+@click.option(
+    "--client",
+    "clients",
+    multiple=True,
+    shell_complete=complete_client,
+    help="Only of this client; repeatable.",
+)
 @click.option(
     "--kind", "kinds", multiple=True, type=Kind(),
     help="Only of this kind, e.g. round.closed or 'update.*'; repeatable.",

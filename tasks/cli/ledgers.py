@@ -9,6 +9,7 @@ from common.command_line.output import as_json, print_json
 from common.errors import LedgerError
 from scheduler.ledger.event import canonical
 from tasks.cli.base import ledger_to_read
+from tasks.cli.completion import complete_run
 
 
 @click.group()
@@ -17,7 +18,7 @@ def ledger() -> None:
 
 
 @ledger.command()
-@click.option("--run", help="Only events of this run.")
+@click.option("--run", shell_complete=complete_run, help="Only events of this run.")
 @click.option("--last", type=click.IntRange(min=1), help="Only the last so many.")
 @as_json
 def show(run: str | None, last: int | None, *, as_json: bool) -> None:
@@ -80,7 +81,7 @@ def verify(*, as_json: bool) -> None:
 
 
 @ledger.command()
-@click.option("--run", help="Only this run.")
+@click.option("--run", shell_complete=complete_run, help="Only this run.")
 @as_json
 def replay(run: str | None, *, as_json: bool) -> None:
     """Recompute every version from its manifest, and compare the bytes."""

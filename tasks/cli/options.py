@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, get_args
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 from pydantic import BaseModel
 
 from common.command_line.duration import Duration, Unit
@@ -15,8 +16,10 @@ from common.errors import SettingError
 from common.messages import Hyperparameters
 from scheduler.ledger.run_spec import RunSpec, ServerOptimizerSpec
 from scheduler.policies.policy import POLICIES
+from tasks.cli.completion import complete_policy
 
 Command = Callable[..., Any]
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 _TABLES: dict[str, type[BaseModel]] = {
     "hyperparameters": Hyperparameters,
@@ -33,6 +36,8 @@ class Entry(NamedTuple):
     many: bool = False
     unit: Unit | None = None
     """Of a duration."""
+    complete: Complete | None = None
+    """What the shell offers."""
 
     @property
     def argument(self) -> str:
@@ -55,6 +60,7 @@ class Entry(NamedTuple):
             show_default=default is not None,
             multiple=self.many,
             help=self.help,
+            shell_complete=self.complete,
         )(command)
 
 
@@ -70,7 +76,7 @@ ENTRIES = (
     Entry("--hours", "hours", "End after so long on the grid clock: 48, 48h or 2d.", unit="h"),
     Entry("--grams", "grams", "End when this many gCO2eq are spent."),
     Entry("--cron", "cron", 'When rounds are due, e.g. "0 22 * * *" (UTC, grid clock).'),
-    Entry("--policy", "policy", ", ".join(POLICIES)),
+    Entry("--policy", "policy", ", ".join(POLICIES), complete=complete_policy),
     Entry("--policy-option", "policy_options", "One of its parameters; repeatable.", many=True),
     Entry("--server-optimizer", "server_optimizer.name", "fedavg or fedadam."),
     Entry(

@@ -29,12 +29,18 @@ from scheduler.status.explanation import Explanation
 from scheduler.status.names import SHOWN_NAMES, listed
 from scheduler.status.which_run import find_run, newest_run
 from tasks.cli.base import drivers_now, ledger_to_read
+from tasks.cli.completion import complete_run
 from tasks.cli.grids import open_signal
 from tasks.cli.horizon import show_horizon
 
 
 @click.command()
-@click.option("--run", "run_id", help="Plan for this run; the newest that is not over if left out.")
+@click.option(
+    "--run",
+    "run_id",
+    shell_complete=complete_run,
+    help="Plan for this run; the newest that is not over if left out.",
+)
 @click.option(
     "--horizon",
     type=Duration("h", least=1, most=96),

@@ -18,12 +18,13 @@ from scheduler.report.plain import bookings_csv, months_csv, sites_by_month_csv,
 from scheduler.report.report import Provenance, Report, Scope, make_report
 from scheduler.report.summary import headline
 from tasks.cli.base import ledger_to_read
+from tasks.cli.completion import complete_run
 
 _ALL = ("html", "csv", "json")
 
 
 @click.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=complete_run)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

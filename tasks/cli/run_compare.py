@@ -19,6 +19,7 @@ from scheduler.status.milestones import milestones
 from scheduler.status.summary import summary
 from scheduler.status.which_run import find_run
 from tasks.cli.base import ledger_to_read
+from tasks.cli.completion import complete_run
 from tasks.cli.figures import show_score, show_value
 from tasks.cli.run_list import show_avoided_grams, show_rounds
 
@@ -26,8 +27,8 @@ _H_S = 3600
 
 
 @click.command(name="compare")
-@click.argument("first", metavar="RUN")
-@click.argument("second", metavar="RUN")
+@click.argument("first", metavar="RUN", shell_complete=complete_run)
+@click.argument("second", metavar="RUN", shell_complete=complete_run)
 @click.option("--csv", "as_csv", is_flag=True, help="Print every point of both curves as CSV.")
 @as_json
 def compare_runs(first: str, second: str, *, as_csv: bool, as_json: bool) -> None:

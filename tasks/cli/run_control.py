@@ -12,12 +12,13 @@ from scheduler.ledger.event import Draft
 from scheduler.ledger.events import Payload, RunPaused, RunResumed, RunStopRequested
 from scheduler.status.which_run import active_run, find_run
 from tasks.cli.base import ledger_to_append, wake
+from tasks.cli.completion import complete_active_run
 
 _AWAY = "No coordinator can be reached"
 
 
 @click.command()
-@click.argument("run_id", metavar="[RUN]", required=False)
+@click.argument("run_id", metavar="[RUN]", required=False, shell_complete=complete_active_run)
 def stop(run_id: str | None) -> None:
     """End RUN, or the only active run, now. Its last and its best version are kept."""
     current = _record(run_id, "stopped", RunStopRequested(), _may_stop)
@@ -25,7 +26,7 @@ def stop(run_id: str | None) -> None:
 
 
 @click.command()
-@click.argument("run_id", metavar="[RUN]", required=False)
+@click.argument("run_id", metavar="[RUN]", required=False, shell_complete=complete_active_run)
 def pause(run_id: str | None) -> None:
     """Let RUN, or the only active run, begin no round until `run resume`.
 
@@ -38,7 +39,7 @@ def pause(run_id: str | None) -> None:
 
 
 @click.command()
-@click.argument("run_id", metavar="[RUN]", required=False)
+@click.argument("run_id", metavar="[RUN]", required=False, shell_complete=complete_active_run)
 def resume(run_id: str | None) -> None:
     """Let RUN, or the only active run, go on after `run pause`."""
     current = _record(run_id, "resumed", RunResumed(), _may_resume)

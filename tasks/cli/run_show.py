@@ -17,6 +17,7 @@ from scheduler.ledger.blobs import Blobs
 from scheduler.status.exports import BEST, LAST
 from scheduler.status.which_run import find_run, newest_run
 from tasks.cli.base import current_view, ledger_to_read
+from tasks.cli.completion import complete_run
 from tasks.cli.figures import show_value
 from tasks.cli.run_toml import to_toml
 from tasks.cli.status import print_status
@@ -25,7 +26,7 @@ _SHOWN_PROBLEMS = 10
 
 
 @click.command()
-@click.argument("run_id", metavar="[RUN]", required=False)
+@click.argument("run_id", metavar="[RUN]", required=False, shell_complete=complete_run)
 @click.option("--toml", "as_toml", is_flag=True, help="Print it as a file for `run start --file`.")
 @as_json
 def show(run_id: str | None, *, as_toml: bool, as_json: bool) -> None:
@@ -51,7 +52,7 @@ def show(run_id: str | None, *, as_toml: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("run_id", metavar="[RUN]", required=False)
+@click.argument("run_id", metavar="[RUN]", required=False, shell_complete=complete_run)
 def export(run_id: str | None) -> None:
     """Write the best and the last model of RUN, or of the newest run, to safetensors files."""
     from tasks.coordinator.export import export_models  # noqa: PLC0415 - this command alone

@@ -10,12 +10,15 @@ import click
 from common.command_line.output import as_json, print_json
 from common.units import show_mass
 from tasks.cli.base import current_view, ledger_to_read
+from tasks.cli.completion import complete_run
 from tasks.cli.figures import show_avoided, show_progress
 from tasks.cli.watch import watch_status
 
 
 @click.command()
-@click.option("--run", "run_id", help="Which run; the newest if left out.")
+@click.option(
+    "--run", "run_id", shell_complete=complete_run, help="Which run; the newest if left out."
+)
 @click.option("--watch", is_flag=True, help="Show it again whenever it changes; Ctrl-C ends.")
 @as_json
 def status(run_id: str | None, *, watch: bool, as_json: bool) -> None:
