@@ -22,6 +22,7 @@ from common.clock_start import begun_at
 from common.errors import SettingError
 from common.settings.carbon import GateSettings, SignalSettings
 from common.settings.config_file import ConfigFileSource, config_path, read
+from common.settings.duration import Seconds, WholeSeconds
 from common.settings.names import ENVIRONMENT_ONLY, PREFIX, in_environment, nearest, variable
 from common.settings.redis_address import RedisAddress
 from common.settings.site import SiteSettings
@@ -52,7 +53,7 @@ class Settings(SignalSettings, GateSettings, SiteSettings):
         default="redis",
         description="what carries models and updates: redis, or folder:/a/shared/path",
     )
-    transport_ttl_s: int = Field(
+    transport_ttl_s: WholeSeconds = Field(
         default=86_400,
         ge=60,
         description="models and updates that were not fetched are deleted after this",
@@ -61,11 +62,11 @@ class Settings(SignalSettings, GateSettings, SiteSettings):
         default=8 * 2**30, ge=1, description="the largest update that is accepted"
     )
 
-    tick_s: float = Field(default=5.0, gt=0, description="beat wakes the coordinator this often")
-    heartbeat_s: float = Field(
+    tick_s: Seconds = Field(default=5.0, gt=0, description="beat wakes the coordinator this often")
+    heartbeat_s: Seconds = Field(
         default=5.0, gt=0, description="a worker sends a heartbeat this often"
     )
-    silent_after_s: float = Field(
+    silent_after_s: Seconds = Field(
         default=20.0, gt=0, description="a client without a heartbeat for this long is silent"
     )
     max_attempts: int = Field(
@@ -150,7 +151,9 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        misfit = _misfit(str(first["loc"][0]) if first["loc"] else "", first["msg"].lower())
+        fault = first["msg"].removeprefix("Value error, ").rstrip(".")
+        name = str(first["loc"][0]) if first["loc"] else ""
+        misfit = _misfit(name, fault[:1].lower() + fault[1:])
     except SettingsError as error:
         # pydantic-settings parses JSON before pydantic sees it, and names the field in its text.
         field = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "")

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
 from common.settings.comma_list import split
+from common.settings.duration import Hours, Minutes, Seconds
 
 Source = Literal["typical_day", "trace", "static", "electricity_maps", "watttime", "neso"]
 """The sources of carbon intensities there are; `scheduler.carbon` makes them."""
@@ -35,15 +36,15 @@ class SignalSettings(BaseSettings):
         default_factory=dict,
         description='places of zones unknown to a provider, degrees N and E: {"X": [48.1, 11.6]}',
     )
-    refresh_s: float = Field(
+    refresh_s: Seconds = Field(
         default=300.0, gt=0, description="live signals are refreshed this often"
     )
-    stale_h: float = Field(
+    stale_h: Hours = Field(
         default=6.0,
         ge=0,
         description="the last figure of a live signal that stopped answering is used for this long",
     )
-    settle_s: float = Field(
+    settle_s: Seconds = Field(
         default=3600.0, gt=0, description="past work is settled, and sites get advice, this often"
     )
 
@@ -86,19 +87,19 @@ class GateSettings(BaseSettings):
     ceiling_gco2eq_per_kwh: float = Field(
         default=1000.0, ge=0, description="no gate opens above this, exceptions included"
     )
-    patience_h: float = Field(
+    patience_h: Hours = Field(
         default=72.0,
         gt=0,
         description="a client whose gate stayed closed for longer may train once",
     )
-    dwell_min: float = Field(
+    dwell_min: Minutes = Field(
         default=30.0, ge=0, description="a gate keeps its state at least this long"
     )
     unknown_grid: Literal["wait", "patience"] = Field(
         default="wait",
         description="whether a client of an unknown grid waits, or may train once after patience_h",
     )
-    valid_h: float = Field(
+    valid_h: Hours = Field(
         default=1.0, gt=0, description="training must begin within this after the assignment"
     )
     score_weights: dict[str, float] = Field(

@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from common.settings.comma_list import CommaList
+from common.settings.duration import Hours, OptionalSeconds
 
 
 class SiteSettings(BaseSettings):
@@ -30,7 +31,7 @@ class SiteSettings(BaseSettings):
         pattern=r"^(auto|none|[\w-]+(,[\w-]+)*)$",
         description="GPUs that training may use: none, 0 or 0,1 or a UUID; auto: what CUDA offers",
     )
-    site_max_training_s: float | None = Field(
+    site_max_training_s: OptionalSeconds = Field(
         default=None, gt=0, description="this site stops a training after this long"
     )
     site_max_mb_per_day: float | None = Field(
@@ -71,7 +72,7 @@ class SiteSettings(BaseSettings):
     embodied_kgco2eq: float | None = Field(
         default=None, ge=0, description="emissions of making this site's hardware; unset: left out"
     )
-    embodied_lifetime_h: float = Field(
+    embodied_lifetime_h: Hours = Field(
         default=35_040.0,
         gt=0,
         description="service life of that hardware; the default is four years",

@@ -11,7 +11,8 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 from pydantic import BaseModel
 
-from common.command_line.duration import Duration, Unit
+from common.command_line.duration import Duration
+from common.duration import Unit
 from common.errors import SettingError
 from common.messages import Hyperparameters
 from scheduler.ledger.run_spec import RunSpec, ServerOptimizerSpec

@@ -12,12 +12,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, to_json
 
+from common.duration import in_unit
 from common.errors import SettingError
 from common.messages import Hyperparameters
 from common.settings.names import nearest
 from scheduler.ledger.run_spec import RunSpec, ServerOptimizerSpec
 from scheduler.policies.policy import policy_options
-from tasks.cli.options import ARGUMENT, FLAGS
+from tasks.cli.options import ARGUMENT, ENTRIES, FLAGS
 
 _CHOICES = {"policy": "policy_options", "server_optimizer.name": "server_optimizer.options"}
 """What is chosen by name, and the table of its own options: those of another choice do not fit."""
@@ -37,16 +38,28 @@ def read_run(path: Path) -> dict[str, Any]:
     """Return the entries of a run file.
 
     Raises:
-        SettingError: If it cannot be read, or is not TOML.
+        SettingError: If it cannot be read, is not TOML, or says no duration where one stands.
     """
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return _with_durations(tomllib.loads(path.read_text("utf-8")), path)
     except OSError as error:
         fault = f"cannot be read ({error.strerror})"
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         fault = f"is not TOML ({error})"
     msg = f"The run file {path} {fault}, so no run was started. Correct it."
     raise SettingError(msg)
+
+
+def _with_durations(entries: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return entries with each duration as a number in its own unit."""
+    for entry in ENTRIES:
+        if entry.unit and entry.path in entries:
+            try:
+                entries[entry.path] = in_unit(entries[entry.path], entry.unit)
+            except ValueError as error:
+                msg = f"{path}: {entry.path} does not fit: {error} No run was started."
+                raise SettingError(msg) from None
+    return entries
 
 
 def change(entries: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,11 @@ def write(tmp_path, monkeypatch):
     return write_file
 
 
+def test_a_duration_of_the_file_may_say_its_units(write):
+    write('patience_h = "3d"\ndwell_min = 45\n')
+    assert (settings.load().patience_h, settings.load().dwell_min) == (72.0, 45.0)
+
+
 @pytest.fixture
 def write_at_home(tmp_path, monkeypatch):
     """Write the settings file that is found in FAIRWIND_HOME."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.command_line.duration import parse_duration
+from common.duration import parse_duration
 
 
 @pytest.mark.parametrize(

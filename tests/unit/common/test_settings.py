@@ -58,6 +58,26 @@ def test_lists_are_words_with_commas(load, text, words):
     assert load(WORKLOADS=text).workloads == words
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("patience_h", "3d", 72.0), ("stale_h", "90min", 1.5), ("dwell_min", "1h", 60.0),
+        ("tick_s", "2.5", 2.5), ("site_max_training_s", "1h30", 5400.0),
+        ("transport_ttl_s", "2d", 172_800),
+    ],
+)  # fmt: skip
+def test_a_duration_may_say_its_units(load, name, text, value):
+    found = getattr(load(**{name.upper(): text}), name)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_what_is_no_duration_is_refused_with_an_example(load):
+    text = refused(load, PATIENCE_H="soon")
+    assert "'soon' is no duration. Write it as 2d, 48h, 90min, 1h30 or 45s. Nothing" in text
+    assert "greater than 0" in refused(load, PATIENCE_H="0h")
+
+
 def test_a_misspelt_name_offers_the_nearest(load):
     text = refused(load, THRESHOLD_GCO2_PER_KWH="100")
     assert text == (

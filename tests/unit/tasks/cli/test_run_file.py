@@ -71,6 +71,22 @@ def test_every_field_of_a_run_has_an_option_or_is_the_workload():
     assert len({entry.flag for entry in ENTRIES}) == len(ENTRIES)
 
 
+def test_durations_of_a_file_may_say_their_units(write):
+    path = write('workload = "digits"\nhours = "2d"\ndeadline_s = "1h30"\n')
+    assert (spec(path).hours, spec(path).deadline_s) == (48.0, 5400.0)
+    assert spec(path, "--hours", "90min").hours == 1.5
+    assert spec(write('workload = "digits"\nhours = 2.5\n')).hours == 2.5
+
+
+@pytest.mark.parametrize("entry", ["hours", "deadline_s"])
+def test_what_is_no_duration_in_a_file_is_refused(entry, write):
+    path = write(f'workload = "digits"\nrounds = 1\n{entry} = "soon"\n')
+    assert refused(path) == (
+        f"{path}: {entry} does not fit: 'soon' is no duration. Write it as 2d, 48h, 90min, 1h30 "
+        "or 45s. No run was started."
+    )
+
+
 def test_the_example_says_what_the_command_on_the_page_says():
     page = (PROJECT / "docs" / "workload.md").read_text("utf-8")
     (line,) = re.findall(r"^fairwind run start heart (.*)$", page, re.MULTILINE)
