@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from common import settings as settings_
-from scheduler.federation.federation import Federation
-from scheduler.federation.opening import (
-    FederationLedger,
-    FederationReader,
-    open_ledger,
-    read_ledger,
-)
-from scheduler.status.drivers import Drivers
-from scheduler.status.exports import exported_model
-from scheduler.status.view import view
+
+if TYPE_CHECKING:
+    from scheduler.federation.federation import Federation
+    from scheduler.federation.opening import FederationLedger, FederationReader
+    from scheduler.status.drivers import Drivers
 
 
 def ledger_to_read() -> FederationReader:
     """Open the coordinator's ledger to read."""
+    from scheduler.federation.opening import read_ledger  # noqa: PLC0415 - loads a database
+
     return read_ledger(settings_.load().ledger)
 
 
 def ledger_to_append(*, create: bool = False) -> FederationLedger:
     """Open the coordinator's ledger to append; `create` makes one where there is none."""
+    from scheduler.federation.opening import open_ledger  # noqa: PLC0415 - loads a database
+
     ours = settings_.load()
     return open_ledger(ours.ledger, ours.clock, create=create)
 
 
 def current_view(state: Federation, run_id: str | None) -> dict[str, Any]:
     """Return the view of a run, or of the newest one, under this process's settings."""
+    from scheduler.status.exports import exported_model  # noqa: PLC0415 - few verbs look
+    from scheduler.status.view import view  # noqa: PLC0415 - (the same)
+
     ours = settings_.load()
     seen = view(
         state, run_id, clock=ours.clock, threshold=ours.threshold_gco2eq_per_kwh,

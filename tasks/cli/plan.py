@@ -31,7 +31,6 @@ from scheduler.status.which_run import find_run, newest_run
 from tasks.cli.base import drivers_now, ledger_to_read
 from tasks.cli.completion import complete_run
 from tasks.cli.grids import open_signal
-from tasks.cli.horizon import show_horizon
 
 
 @click.command()
@@ -53,6 +52,8 @@ def plan(run_id: str | None, *, horizon: float | None, as_json: bool) -> None:
     state = ledger_to_read().state()
     current = find_run(state, run_id) if run_id else newest_run(state)
     if horizon is not None:
+        from tasks.cli.horizon import show_horizon  # noqa: PLC0415 - simulates; this option alone
+
         show_horizon(ours, state, round(horizon), run=current, as_json=as_json)
         return
     situation, made = _plan_now(ours, state, current)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,8 +12,6 @@ from common import settings as settings_
 from common.errors import FederationError, SettingError, WorkloadError
 from common.settings import Settings
 from common.workload_names import is_installed, not_allowed
-from scheduler.federation.federation import Federation
-from scheduler.federation.opening import FederationLedger
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import RunStarted
 from scheduler.ledger.run_spec import RunSpec
@@ -21,6 +19,10 @@ from scheduler.status.drivers import COMMANDS
 from tasks.cli.base import drivers_now, ledger_to_append, wake
 from tasks.cli.options import given, run_options
 from tasks.cli.run_file import change, make_spec, named, read_run
+
+if TYPE_CHECKING:
+    from scheduler.federation.federation import Federation
+    from scheduler.federation.opening import FederationLedger
 
 _ANSWERS_WITHIN_S = 15.0
 

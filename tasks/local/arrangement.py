@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
-import redis
 
 from common import settings as settings_
 from common.errors import BrokerError
@@ -133,6 +132,8 @@ def _joined(first: tuple[str, ...], then: tuple[str, ...]) -> str:
 
 
 def _answers(url: str) -> bool:
+    import redis  # noqa: PLC0415 - the list of all commands loads this module, too
+
     try:
         with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
             return bool(client.ping())

@@ -28,7 +28,7 @@ SENDS = {"celery", "kombu", "redis"}
 """What waking the coordinator takes."""
 
 LOADS: dict[str, set[str]] = {
-    "--help": {"redis"},
+    "--help": set(),
     "--version": set(),
     "settings": set(),
     "status --json": LEDGER | {"redis"},
@@ -37,10 +37,11 @@ LOADS: dict[str, set[str]] = {
     "ledger show": LEDGER,
     "ledger verify": LEDGER,
     "retire lyon": LEDGER,
-    "zones": LEDGER | {"numpy"},
-    "forecast FR --hours 1": LEDGER | {"numpy"},
+    "zones": {"structlog", "croniter"},
+    "forecast FR --hours 1": {"structlog", "croniter", "numpy"},
+    "run start --help": {"structlog", "croniter", "numpy"},
     "plan": LEDGER | {"numpy", "redis"},
-    "enroll oslo --zone NO-NO1": LEDGER | SENDS | {"numpy"},
+    "enroll oslo --zone NO-NO1": LEDGER | SENDS,
 }
 """By words of the command line: the most that it may load."""
 

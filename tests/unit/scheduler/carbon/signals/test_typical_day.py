@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from scheduler.carbon.signal import reading_at
 from scheduler.carbon.signals import weather as drawn
 from scheduler.carbon.signals.day_shape import DayShape, typical_days
-from scheduler.carbon.signals.typical_day import TypicalDay, _shape
+from scheduler.carbon.signals.typical_day import TypicalDay
+from scheduler.carbon.signals.typical_hours import _shape
 from scheduler.carbon.signals.weather import weather
 
 JULY = datetime(2026, 7, 1, tzinfo=UTC)
