@@ -99,5 +99,5 @@ def why(verdict: Verdict) -> str:
     note = explain_note(verdict.note, invited=verdict.invited)
     if note:
         return f"{gate}; {note}"
-    chosen = "invited" if verdict.invited else "the policy invites others this time"
+    chosen = "invited" if verdict.invited else "not invited this time"
     return f"{gate}; {chosen}: score {verdict.score.value:.2f}{grams}"

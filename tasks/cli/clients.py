@@ -36,7 +36,7 @@ def clients(*, as_json: bool) -> None:
     if as_json:
         print_json(seen)
         return
-    print_notices(shown)
+    print_notices(shown, above_verdict=False)
     print_table(
         ["client", "zone", "intensity", "gate", "state", "energy", "emitted", "why"],
         [

@@ -13,9 +13,13 @@ import click
 
 from common.clock import wall_now
 from common.command_line.duration import Duration
+from common.errors import FederationError
+from common.settings.names import nearest
+from scheduler.federation.federation import Federation
 from scheduler.federation.opening import FederationReader
 from scheduler.ledger.event import Event
 from scheduler.ledger.events import PAYLOADS
+from scheduler.status.which_run import find_run
 from tasks.cli.base import ledger_to_read
 from tasks.cli.completion import complete_client, complete_run
 from tasks.cli.event_text import event_line
@@ -79,10 +83,29 @@ def events(
     """Print what happened, oldest first, one line an event."""
     begin = None if since is None else wall_now() - timedelta(hours=since)
     wanted = Filter(run, clients, kinds, begin)
-    for event in _events(ledger_to_read(), wanted, follow=follow):
+    ledger = ledger_to_read()
+    if run or clients:
+        _check_names(ledger.state(), wanted)
+    for event in _events(ledger, wanted, follow=follow):
         click.echo(
             json.dumps(_as_dict(event), ensure_ascii=False) if as_json else event_line(event)
         )
+
+
+def _check_names(state: Federation, wanted: Filter) -> None:
+    """Refuse names that the ledger does not have: a typo would show nothing, and follow for ever.
+
+    Raises:
+        FederationError: If there is no such run or client.
+    """
+    if wanted.run:
+        find_run(state, wanted.run)
+    for client in wanted.clients:
+        if client not in state.clients:
+            near = nearest(client, state.clients)
+            hint = f"Did you mean {near}?" if near else "See `fairwind clients`."
+            msg = f"There is no client {client!r}, so nothing was done. {hint}"
+            raise FederationError(msg)
 
 
 def _events(ledger: FederationReader, wanted: Filter, *, follow: bool) -> Iterator[Event]:

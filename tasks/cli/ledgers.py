@@ -8,6 +8,7 @@ from common import settings as settings_
 from common.command_line.output import as_json, print_json
 from common.errors import LedgerError
 from scheduler.ledger.event import canonical
+from scheduler.status.which_run import find_run
 from tasks.cli.base import ledger_to_read
 from tasks.cli.completion import complete_run
 
@@ -24,6 +25,8 @@ def ledger() -> None:
 def show(run: str | None, last: int | None, *, as_json: bool) -> None:
     """Print the events, oldest first."""
     opened = ledger_to_read()
+    if run:
+        find_run(opened.state(), run)
     events = opened.newest(run=run, limit=last) if last else opened.events(run=run)
     if as_json:
         print_json(

@@ -48,9 +48,18 @@ def print_status(seen: dict[str, Any], *, of_other_runs: bool = True) -> None:
         click.echo(f"In no model  {spent} of work that was spent all the same")
 
 
-def print_notices(seen: dict[str, Any], *, of_other_runs: bool = True) -> None:
-    """Print what is wrong beside the run that a view shows, and that its verdict does not say."""
+def print_notices(
+    seen: dict[str, Any], *, of_other_runs: bool = True, above_verdict: bool = True
+) -> None:
+    """Print what is wrong beside the run that a view shows.
+
+    Args:
+        seen: The view.
+        of_other_runs: Also what is wrong with other runs.
+        above_verdict: The view's verdict follows, so what it says is left out.
+    """
     others = seen["beside"] if of_other_runs else []
-    drivers = [each for each in seen["drivers"]["sentences"] if each != seen["verdict"]]
+    said = seen["verdict"] if above_verdict else None
+    drivers = [each for each in seen["drivers"]["sentences"] if each != said]
     for notice in [*drivers, *others, *filter(None, [seen["notice"]])]:
         click.secho(notice, fg="yellow")

@@ -69,7 +69,7 @@ class Workbench:
     def _bench(self, name: str) -> _Bench:
         if name not in self._benches:
             workload = load_workload(name, allowed=self._allowed)
-            with blamed(workload, "run"):
+            with blamed(workload, "loading"):
                 model, test_data = workload.model(), workload.test_data()
             self._benches[name] = _Bench(
                 workload, model, delta_signature(model), trainable_parameters(model), test_data

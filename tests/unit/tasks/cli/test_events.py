@@ -124,7 +124,23 @@ def test_events_are_filtered_by_client_kind_and_time(home):
     assert len(lines("--kind", "client.*")) == 3
     assert len(lines("--client", "lyon", "--kind", "client.silent")) == 1
     assert len(lines("--since", "1h30")) == 4
-    assert lines("--run", "none") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("events", "--run", "none"), "There is no run 'none', so nothing was done."),
+        (("ledger", "show", "--run", "none"), "There is no run 'none', so nothing was done."),
+        (
+            ("events", "--client", "oslo", "--client", "lion", "--follow"),
+            "There is no client 'lion', so nothing was done. Did you mean lyon?",
+        ),
+    ],
+)
+def test_a_name_that_the_ledger_does_not_have_is_refused_in_one_line(home, words, said):
+    done = CliRunner().invoke(fairwind, words)
+    assert done.exit_code == 1
+    assert said in done.stderr + str(done.exception)
 
 
 def test_events_for_programs_are_json_objects_a_line(home):
