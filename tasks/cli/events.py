@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatch
@@ -86,10 +87,11 @@ def events(
     ledger = ledger_to_read()
     if run or clients:
         _check_names(ledger.state(), wanted)
-    for event in _events(ledger, wanted, follow=follow):
-        click.echo(
-            json.dumps(_as_dict(event), ensure_ascii=False) if as_json else event_line(event)
-        )
+    with suppress(KeyboardInterrupt) if follow else nullcontext():
+        for event in _events(ledger, wanted, follow=follow):
+            click.echo(
+                json.dumps(_as_dict(event), ensure_ascii=False) if as_json else event_line(event)
+            )
 
 
 def _check_names(state: Federation, wanted: Filter) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -51,19 +53,26 @@ class Terminal:
     """A `fairwind` command that runs, and what it has said so far.
 
     A context manager: at its end the command is stopped by Ctrl-C if it still runs.
+
+    Args:
+        folder: Where it runs.
+        words: Its words after `fairwind`.
+        is_tty: Whether its output is a terminal to the command, too, rather than a pipe.
     """
 
-    def __init__(self, folder: Path, *words: str) -> None:
+    def __init__(self, folder: Path, *words: str, is_tty: bool = False) -> None:
+        ours, theirs = pty.openpty() if is_tty else os.pipe()
         self.process = subprocess.Popen(
             [*COMMAND, *words],
             env=environment(),
             cwd=folder,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=theirs,
             stderr=subprocess.STDOUT,
-            text=True,
             start_new_session=True,
         )
+        os.close(theirs)
+        self._output = os.fdopen(ours, encoding="utf-8")
         self.said = ""
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -82,8 +91,7 @@ class Terminal:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         self.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self._output.close()
 
     def wait_until_said(self, pattern: str, timeout_s: float = 120.0) -> None:
         """Wait until its output holds a match of the pattern."""
@@ -100,6 +108,6 @@ class Terminal:
         return status
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
-        while said := self.process.stdout.read(1):  # a line ends only once its step has
-            self.said += said
+        with suppress(OSError):  # the end of a terminal
+            while said := self._output.read(1):  # a line ends only once its step has
+                self.said += said
