@@ -15,7 +15,7 @@ from common.workload_names import is_installed, not_allowed
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import RunStarted
 from scheduler.ledger.run_spec import RunSpec
-from scheduler.status.drivers import COMMANDS
+from scheduler.status.drivers import COMMANDS, Drivers
 from tasks.cli.base import drivers_now, ledger_to_append, wake
 from tasks.cli.options import given, run_options
 from tasks.cli.run_file import change, make_spec, named, read_run
@@ -50,12 +50,14 @@ def start(context: click.Context, /, workload: str | None, file: Path | None, **
     spec = make_spec(named(entries, ()), file=file, given=options)
     ledger = ledger_to_append()
     _named(spec, entries, ledger.state())
-    answered = _check_workload(settings_.load(), spec)
+    drivers = drivers_now()
+    answered = _check_workload(settings_.load(), spec, drivers=drivers)
     with ledger.transaction() as tx:
         spec = _named(spec, entries, tx.state)
         tx.append(Draft(RunStarted(spec=spec), run=spec.id))
     woken = wake()
-    _report_start(ledger, spec.id, within_s=_ANSWERS_WITHIN_S if woken and answered else 0)
+    within_s = _ANSWERS_WITHIN_S if woken and answered else 0
+    _report_start(ledger, spec.id, within_s=within_s, drivers=drivers)
 
 
 def _named(spec: RunSpec, entries: dict[str, Any], state: Federation) -> RunSpec:
@@ -74,13 +76,13 @@ def _named(spec: RunSpec, entries: dict[str, Any], state: Federation) -> RunSpec
     return spec.model_copy(update={"id": name})
 
 
-def _check_workload(ours: Settings, spec: RunSpec) -> bool:
+def _check_workload(ours: Settings, spec: RunSpec, *, drivers: Drivers) -> bool:
     """Let the coordinator check a run; return whether it answered. If not, this host decides.
 
     Raises:
         WorkloadError: If the run could not start.
     """
-    drivers, fault = drivers_now(), None
+    fault = None
     if not drivers.fault and not drivers.coordinator.is_missing:
         from tasks.coordinator.run_check import ask  # noqa: PLC0415 - loads celery
 
@@ -108,8 +110,10 @@ def _check_here(ours: Settings, workload: str) -> None:
         raise WorkloadError(msg)
 
 
-def _report_start(ledger: FederationLedger, run_id: str, *, within_s: float) -> None:
-    """Print whether a new run has begun, is blocked, or waits for a coordinator."""
+def _report_start(
+    ledger: FederationLedger, run_id: str, *, within_s: float, drivers: Drivers
+) -> None:
+    """Print whether a new run has begun, is blocked, or waits for what does not run."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         current = ledger.state().runs[run_id]
@@ -123,9 +127,11 @@ def _report_start(ledger: FederationLedger, run_id: str, *, within_s: float) -> 
             click.echo(
                 f"{run_id} has begun: {current.num_params} parameters. Watch: fairwind status"
             )
+            for sentence in drivers.sentences():
+                click.echo(sentence)
             return
         time.sleep(0.05)
-    click.echo(
-        f"{run_id} waits in the ledger, because no coordinator has answered. It begins when one "
-        f"runs: {COMMANDS['coordinator']}"
-    )
+    missing = drivers.sentences() or [
+        f"The coordinator has not answered. If it has stopped: {COMMANDS['coordinator']}"
+    ]
+    click.echo(f"{run_id} waits in the ledger, and begins by itself. {' '.join(missing)}")
