@@ -109,6 +109,18 @@ def sqlite_path(url: str) -> Path:
     return Path(parsed.database)
 
 
+def file_identity(url: str) -> tuple[int, int] | None:
+    """Return what distinguishes a database file from a later one of the same name, if it is there.
+
+    Where it is not, opening it says what is wrong.
+    """
+    try:
+        found = sqlite_path(url).stat()
+    except (SettingError, OSError):
+        return None
+    return found.st_dev, found.st_ino
+
+
 def snapshots_folder(url: str) -> Path:
     """Return the folder beside the database in which its snapshots are."""
     path = sqlite_path(url)

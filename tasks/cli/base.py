@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from common import settings as settings_
+from common.errors import LedgerError
 
 if TYPE_CHECKING:
     from scheduler.federation.federation import Federation
@@ -17,6 +18,35 @@ def ledger_to_read() -> FederationReader:
     from scheduler.federation.opening import read_ledger  # noqa: PLC0415 - loads a database
 
     return read_ledger(settings_.load().ledger)
+
+
+class FollowedLedger:
+    """The coordinator's ledger, for a command that looks at it again and again."""
+
+    def __init__(self) -> None:
+        """Open it to read."""
+        from scheduler.federation.opening import read_ledger  # noqa: PLC0415 - loads a database
+        from scheduler.ledger.database import file_identity  # noqa: PLC0415 - (the same)
+
+        self._url = settings_.load().ledger
+        self._file = file_identity(self._url)
+        self._reader = read_ledger(self._url)
+
+    def reader(self) -> FederationReader:
+        """Return the ledger.
+
+        Raises:
+            LedgerError: If its file was moved or replaced: nothing new would ever be in this one.
+        """
+        from scheduler.ledger.database import file_identity, sqlite_path  # noqa: PLC0415 - loads a database
+
+        if file_identity(self._url) != self._file:
+            msg = (
+                f"The ledger {sqlite_path(self._url)} was moved, deleted or replaced, so nothing "
+                "new can be seen here. Put it back, or start this command again."
+            )
+            raise LedgerError(msg)
+        return self._reader
 
 
 def ledger_to_append(*, create: bool = False) -> FederationLedger:

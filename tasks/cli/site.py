@@ -56,6 +56,13 @@ class _OwnFiles(click.Group):
                 "the user of the site's worker, for instance with sudo -u."
             )
             raise SettingError(msg) from error
+        except OSError as error:
+            msg = (
+                f"{error.filename or 'A file of the site'} cannot be used ({error.strerror}), so "
+                "nothing was done. Repair or remove it: only the site's worker and these commands "
+                "write there."
+            )
+            raise SettingError(msg) from error
 
 
 @click.group(cls=_OwnFiles)

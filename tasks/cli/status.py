@@ -9,7 +9,7 @@ import click
 
 from common.command_line.output import as_json, print_json
 from common.units import show_mass
-from tasks.cli.base import current_view, ledger_to_read
+from tasks.cli.base import FollowedLedger, current_view
 from tasks.cli.completion import complete_run
 from tasks.cli.figures import show_avoided, show_progress
 from tasks.cli.watch import watch_status
@@ -23,12 +23,12 @@ from tasks.cli.watch import watch_status
 @as_json
 def status(run_id: str | None, *, watch: bool, as_json: bool) -> None:
     """Show the state of the federation and of its newest run."""
-    ledger = ledger_to_read()
-    seen = current_view(ledger.state(), run_id)
+    ledger = FollowedLedger()
+    seen = current_view(ledger.reader().state(), run_id)
     if as_json:
         print_json(seen)
     elif watch and sys.stdout.isatty():
-        watch_status(lambda: current_view(ledger.state(), run_id), print_status)
+        watch_status(lambda: current_view(ledger.reader().state(), run_id), print_status)
     else:
         print_status(seen)
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from common.clock import GridClock
-from common.errors import SettingError
 from common.settings import Settings, load
 from scheduler.advice import SEEN_ROUNDS, RecentWork, gather, make_advice
 from scheduler.carbon.grid import Grid
@@ -14,7 +13,7 @@ from scheduler.federation.federation import Federation
 from scheduler.federation.opening import FederationReader, read_ledger
 from scheduler.gate.gate import gate_rule
 from scheduler.ledger.blobs import Blobs
-from scheduler.ledger.database import sqlite_path
+from scheduler.ledger.database import file_identity
 from scheduler.ledger.events import RoundPlanned
 from scheduler.status.comparison import SHOWN_POINTS, compare
 from scheduler.status.drivers import UNSEEN
@@ -147,19 +146,10 @@ class LedgerSource:
 
     def _current(self) -> FederationReader:
         settings = self._settings
-        file = _identity(settings.ledger)
+        file = file_identity(settings.ledger)
         if self._ledger is not None and file == self._file:
             return self._ledger
         self.close()
         self._ledger = read_ledger(settings.ledger)
         self._file = file
         return self._ledger
-
-
-def _identity(url: str) -> tuple[int, int] | None:
-    """Return what distinguishes the file behind `url` from a later one of the same name."""
-    try:
-        found = sqlite_path(url).stat()
-    except (SettingError, OSError):  # opening the ledger says what is wrong
-        return None
-    return found.st_dev, found.st_ino

@@ -126,7 +126,8 @@ def find_client(settings: Settings, named: str | None) -> str:
         SettingError: If it is not clear which, or its worker has never run here.
     """
     home = _all_sites(settings)
-    known = sorted(path.name for path in home.iterdir()) if home.is_dir() else []
+    kept = home.iterdir() if home.is_dir() else ()
+    known = sorted(path.name for path in kept if path.is_dir())
     if named in known or (named is None and len(known) == 1):
         return named or known[0]
     if known:

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from common.clock import GridClock
+from common.errors import LedgerError
 from scheduler.federation.opening import open_ledger
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import (
@@ -25,6 +26,7 @@ from scheduler.ledger.events import (
     SignalRecovered,
 )
 from tasks.cli import fairwind
+from tasks.cli.base import FollowedLedger
 from tasks.cli.event_text import TEXTS
 
 
@@ -147,6 +149,14 @@ def test_events_for_programs_are_json_objects_a_line(home):
     first = json.loads(lines("--json")[0])
     assert first["body"] == {"zone": "FR", "num_examples": 120}
     assert datetime.fromisoformat(first["at"]) <= datetime.now(UTC)
+
+
+def test_who_follows_a_ledger_that_was_moved_learns_it(home):
+    ledger = FollowedLedger()
+    assert ledger.reader().latest_seq() == 4
+    (home / "ledger.sqlite").rename(home / "elsewhere")
+    with pytest.raises(LedgerError, match=r"ledger\.sqlite was moved, deleted or replaced"):
+        ledger.reader()
 
 
 def test_a_kind_that_no_event_has_is_refused_in_one_line(home):

@@ -16,7 +16,7 @@ from common.messages import Energy, Reason
 from common.settings import Settings
 from tasks.cli import fairwind
 from tasks.site.journal import Answered, Begun, Entry, Journal, Sent
-from tasks.site.site_files import SiteFiles, held
+from tasks.site.site_files import SiteFiles, find_client, held
 from tasks.site.site_status import SiteStatus, site_status
 from tasks.site.worker_state import WorkerState
 
@@ -181,6 +181,29 @@ def test_another_user_is_refused_in_one_line(verb, ours, worker):
     assert done.exit_code == 1
     assert done.stderr.startswith("Error: This user may not use ")
     assert done.stderr.endswith("the user of the site's worker, for instance with sudo -u.\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "verb"),
+    [
+        ("paused", "resume"), ("worker.json", "status"), ("2026-01.jsonl", "history"),
+    ],
+)  # fmt: skip
+def test_a_folder_where_a_file_should_be_is_one_line(name, verb, ours, monkeypatch):
+    (SiteFiles(ours, "lyon").folder / name).mkdir(parents=True)
+    monkeypatch.setenv("FAIRWIND_HOME", str(ours.folder))
+    monkeypatch.setattr("tasks.cli.site.wall_now", lambda: datetime(2026, 1, 15, tzinfo=UTC))
+    done = CliRunner().invoke(fairwind, ["site", verb])
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"Error: {SiteFiles(ours, 'lyon').folder / name} cannot be used")
+    assert "so nothing was done" in done.stderr
+
+
+def test_a_stray_file_is_no_site(ours):
+    folder = SiteFiles(ours, "lyon").folder
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder.parent / "notes.txt").touch()
+    assert find_client(ours, None) == "lyon"
 
 
 def test_a_site_that_has_sent_nothing_says_so_in_one_line(ours, worker):
