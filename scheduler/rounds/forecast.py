@@ -8,7 +8,7 @@ runs, and what is learned.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -75,6 +75,7 @@ def forecast_rounds(
     *,
     hours: int,
     grid_clock: GridClock,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> list[ExpectedRound]:
     """Return what is expected of a run from `now` on, in order.
 
@@ -86,6 +87,7 @@ def forecast_rounds(
         now: On the grid clock.
         hours: How far ahead to look, the running hour included.
         grid_clock: How the wall clock follows from the grid clock.
+        is_stopped: Called after every step; once it returns true, what was found until then counts.
 
     Raises:
         SettingError: If the run's policy cannot be found, or fails.
@@ -105,7 +107,7 @@ def forecast_rounds(
     )
     end = slot_start(now) + hours * HOUR
     for _ in follow(Engine(world), run.id, work, clock=clock, until=end):
-        if len(seen.rounds) >= MOST:
+        if len(seen.rounds) >= MOST or is_stopped():
             break
     return seen.all_until(end)
 

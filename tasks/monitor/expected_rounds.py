@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime
+from threading import Event
 from typing import Any
 
 import structlog
@@ -52,6 +53,16 @@ class ExpectedRounds:
         self._key: tuple[Any, ...] | None = None
         self._newest: tuple[str, dict[str, Any] | None] = ("", None)
         self._not_before = 0.0
+        self._stopped = Event()
+
+    def stop(self) -> None:
+        """Stop what is being computed, and forget it: its ledger is about to be closed."""
+        self._stopped.set()
+        if self._work is not None:
+            wait([self._work])
+        self._stopped.clear()
+        self._work = self._key = None
+        self._newest = ("", None)
 
     def of(
         self, state: Federation, run: Run, settings: Settings, now: datetime
@@ -100,7 +111,7 @@ class ExpectedRounds:
         rules = Rules.of(settings)
         planned = forecast_rounds(
             state, run, Grid(self._forecasts.signal(), rules.gate.family), rules, now,
-            hours=_HOURS, grid_clock=settings.clock,
+            hours=_HOURS, grid_clock=settings.clock, is_stopped=self._stopped.is_set,
         )  # fmt: skip
         return {
             "rounds": [

@@ -58,6 +58,7 @@ class SnapshotMaker:
 
     def forget(self) -> None:
         """Forget all that was read from the ledger."""
+        self.expected.stop()
         self._histories.clear()
         self._folded.clear()
 

@@ -131,9 +131,9 @@ class LedgerSource:
     def close(self) -> None:
         """Close the ledger, if it is open. The next call opens it again."""
         if self._ledger is not None:
+            self._snapshots.forget()
             self._ledger.close()
             self._ledger = None
-            self._snapshots.forget()
 
     @property
     def _settings(self) -> Settings:

@@ -77,7 +77,8 @@ def capped(shares: Floats, most: float) -> Floats:
     while (found > most * (1.0 + 1e-9)).any():
         full |= found > most
         rest = shares[~full].sum()
-        if rest <= 0.0 or full.sum() * most >= 1.0:
+        # Shares that small no longer have all their digits, and would not sum to 1.
+        if rest < np.finfo(np.float64).tiny or full.sum() * most >= 1.0:
             return np.full(len(shares), 1.0 / len(shares))
         found[full] = most
         found[~full] = shares[~full] * (1.0 - full.sum() * most) / rest

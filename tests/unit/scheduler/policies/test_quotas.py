@@ -70,6 +70,7 @@ def test_what_a_limit_cuts_off_goes_to_the_others_in_proportion():
     # First 0.6 * 0.35 / 0.4 = 0.525 for the second, which is too much as well.
     assert capped(np.array([0.6, 0.35, 0.05]), 0.4) == pytest.approx([0.4, 0.4, 0.2])
     assert capped(np.array([0.9, 0.1]), 0.5) == pytest.approx([0.5, 0.5])
+    assert capped(np.array([1.0, 5e-324]), 0.5) == pytest.approx([0.5, 0.5])
 
 
 @given(weights=weights_, fairness=st.floats(0, 1), room=st.floats(0.5, 5))

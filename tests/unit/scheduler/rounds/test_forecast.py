@@ -1,5 +1,6 @@
 """The forecast: what is expected of a run, hour by hour, as the scheduler will decide it."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any
@@ -64,11 +65,13 @@ def began(*, done: int = 1, **changes: Any) -> Story:
     return told
 
 
-def look(told: Story, *hours: float, ahead: int = 12) -> list[ExpectedRound]:
+def look(
+    told: Story, *hours: float, ahead: int = 12, is_stopped: Callable[[], bool] = lambda: False
+) -> list[ExpectedRound]:
     rules = Rules(gate=RULE, weights=WEIGHTS, valid=HOUR, max_attempts=3, network_kwh_per_gb=0.0)
     return forecast_rounds(
         told.state, told.state.runs["r"], Grid(Told(FR=list(hours))), rules, told.now,
-        hours=ahead, grid_clock=GridClock(),
+        hours=ahead, grid_clock=GridClock(), is_stopped=is_stopped,
     )  # fmt: skip
 
 
@@ -147,6 +150,10 @@ def test_the_open_round_comes_first_and_ends_as_usual():
     assert found[0].running
     assert why(found[0], told.state.runs["r"]) == "under way"
     assert starts(found) == [0.5, 1.0, 1.5]
+
+
+def test_a_look_that_is_stopped_holds_what_was_found_until_then():
+    assert starts(look(began(), *[100.0] * 12, is_stopped=lambda: True)) == [0.5]
 
 
 def test_nothing_is_expected_of_a_run_that_has_ended():

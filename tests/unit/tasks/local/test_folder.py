@@ -120,6 +120,7 @@ def test_sites_that_are_not_added_to_what_runs_already_are_an_error(tmp_path: Pa
 def test_settings_of_the_shell_hold_and_the_folder_adds_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("FAIRWIND_DATA", raising=False)
     monkeypatch.setenv("FAIRWIND_PUE", "1.3")
     monkeypatch.setenv("FAIRWIND_CLIENT", "lyon")
     monkeypatch.setenv("FAIRWIND_PARTITION", "far")
