@@ -37,16 +37,16 @@ PARALLEL := -n logical --maxprocesses 4
 # Status 5 is pytest's for "no test was selected", as ARGS may have it.
 pytest = $(BIN)/python -m pytest $(1) $(ARGS) || { status=$$?; test $$status -eq 5; }
 
-test-quick: $(STAMP) ## Run the unit tests (within a minute): make test-quick ARGS="-k gate"
+test-quick: $(STAMP) ## Run the unit tests (about a minute): make test-quick ARGS="-k gate"
 	@$(call pytest,-m "not (slow or integration or e2e or images)" $(PARALLEL) --dist worksteal)
 
-test: test-quick ## Run unit, integration and end-to-end tests (six to seven minutes)
+test: test-quick ## Run unit, integration and end-to-end tests (eight to nine minutes)
 	@$(call pytest,-m "(integration or e2e) and not slow" $(PARALLEL) --dist loadfile)
 
 test-slow: $(STAMP) ## Run the fault and soak tests, one after the other
 	@$(call pytest,-m slow)
 
-images-test: $(STAMP) ## Build the images and train with them, by docker or podman (five to ten minutes)
+images-test: $(STAMP) ## Build the images and train with them, by docker or podman (two to ten minutes)
 	@$(call pytest,-m images)
 
 check: $(STAMP) ## Check format, lint, types, layers and dependencies
