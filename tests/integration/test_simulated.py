@@ -115,7 +115,7 @@ def fleet(trace_path: Path) -> Iterator[Fleet]:
 
 CASES = [
     *(pytest.param(ending, HERE) for ending in ENDINGS),
-    # Who scores matters most where the last version has nobody who pulls it.
+    # The scoring sites matter most where no later assignment pulls the last version.
     pytest.param("rounds", AT_SITES),
     *(pytest.param(ending, AT_SITES, marks=pytest.mark.slow) for ending in ENDINGS
       if ending != "rounds"),

@@ -25,11 +25,11 @@ from tests.unit.scheduler.story import HOUR, NOON, Story, spec
 
 def full_case() -> Case:
     used = energy(10.0, gpu_wh=4.0, idle_wh=5.0, idle_s=60.0)
-    told = [work("north", NOON - n * DAY, 300.0, energy=used, network_wh=4.0) for n in range(1, 6)]
+    done = [work("north", NOON - n * DAY, 300.0, energy=used, network_wh=4.0) for n in range(1, 6)]
     peers = [work(name, intensity=90.0, energy=energy(4.0, pue=1.1)) for name in ("south", "west")]
     codes = {"north": "gate_closed", "south": "invited", "west": "invited"}
     rounds = [past_round(codes, {"north": 3.0, "south": 0.4}, at=NOON - 2 * DAY)] * 3
-    return case(*told, *peers, rounds=rounds)
+    return case(*done, *peers, rounds=rounds)
 
 
 def test_a_card_fits_a_screen_and_has_units_on_every_figure():
@@ -99,10 +99,10 @@ class Fails(TypicalDay):
 
 
 def gathered(signal: TypicalDay, client: str = "north") -> Case:
-    told = Story()
-    told.enrol("north", "DE")
-    record = RecentWork.of(told.state, [], Blobs(Path("none")), NOON)
-    return gather(told.state, record, Grid(signal), RULE, client)
+    story = Story()
+    story.enrol("north", "DE")
+    record = RecentWork.of(story.state, [], Blobs(Path("none")), NOON)
+    return gather(story.state, record, Grid(signal), RULE, client)
 
 
 def test_a_case_is_gathered_from_ledger_and_grid():
@@ -127,31 +127,31 @@ def test_an_unknown_client_is_refused_with_the_nearest_name():
 def test_only_the_first_plan_of_a_round_is_judged_again_and_only_if_its_verdicts_are_known(
     tmp_path,
 ):
-    told, blobs = Story("c0", "c1", "c2"), Blobs(tmp_path)
-    told.start(spec())
+    story, blobs = Story("c0", "c1", "c2"), Blobs(tmp_path)
+    story.start(spec())
     made = plan_round(spec(), situation(*some(3)), number=1, so_far=None)
     name = keep_verdicts(blobs, made.verdicts)
     for _ in range(2):
-        told.plan("c0", verdicts=name)
-    assert len(RecentWork.of(told.state, told.events[-2:], blobs, NOON).rounds) == 1
+        story.plan("c0", verdicts=name)
+    assert len(RecentWork.of(story.state, story.events[-2:], blobs, NOON).rounds) == 1
     blobs.remove(name)
-    assert RecentWork.of(told.state, told.events[-2:], blobs, NOON).rounds == ()
+    assert RecentWork.of(story.state, story.events[-2:], blobs, NOON).rounds == ()
 
 
 def test_advice_long_after_the_last_round_is_made_from_the_work_before_it(tmp_path: Path):
-    told = Story("a", "b")
-    told.read("FR", 50.0)
-    told.start()
-    told.plan("a", "b")
-    told.later(HOUR)
-    told.answer("a", "one")
-    told.answer("b", "two")
-    told.close()
-    told.tell(RunEnded(reason="stopped"), run="r")
-    later = told.now + 60 * DAY
-    record = RecentWork.of(told.state, [], Blobs(tmp_path), later)
-    assert record.until == told.now
-    found = gather(told.state, record, Grid(Fails(), FLOW_TRACED), RULE, "a")
+    story = Story("a", "b")
+    story.read("FR", 50.0)
+    story.start()
+    story.plan("a", "b")
+    story.later(HOUR)
+    story.answer("a", "one")
+    story.answer("b", "two")
+    story.close()
+    story.tell(RunEnded(reason="stopped"), run="r")
+    later = story.now + 60 * DAY
+    record = RecentWork.of(story.state, [], Blobs(tmp_path), later)
+    assert record.until == story.now
+    found = gather(story.state, record, Grid(Fails(), FLOW_TRACED), RULE, "a")
     assert [known.gco2eq_per_kwh for known in found.past] == [50.0]
     made = make_advice(found)
     assert made.practice is not None
@@ -162,8 +162,8 @@ def test_advice_long_after_the_last_round_is_made_from_the_work_before_it(tmp_pa
 
 
 def test_while_a_round_is_open_the_last_five_weeks_count(tmp_path: Path):
-    told = Story("a", "b")
-    told.start()
-    told.plan("a", "b")
-    later = told.now + HOUR
-    assert RecentWork.of(told.state, [], Blobs(tmp_path), later).until == later
+    story = Story("a", "b")
+    story.start()
+    story.plan("a", "b")
+    later = story.now + HOUR
+    assert RecentWork.of(story.state, [], Blobs(tmp_path), later).until == later

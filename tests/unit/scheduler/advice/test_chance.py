@@ -89,12 +89,12 @@ def test_a_silent_client_is_not_chosen_whatever_the_hour():
 codes = st.sampled_from(["invited", "not_sampled", "gate_closed", "silent"])
 rounds_ = st.lists(
     st.builds(
-        lambda told, places: past_round(
-            {name: code for name, (code, _) in told.items()},
-            {name: grams for name, (_, grams) in told.items()},
+        lambda story, places: past_round(
+            {name: code for name, (code, _) in story.items()},
+            {name: grams for name, (_, grams) in story.items()},
             places=places,
         ),
-        told=st.dictionaries(
+        story=st.dictionaries(
             st.sampled_from("abcd"), st.tuples(codes, st.none() | st.floats(0.01, 100)), min_size=1
         ),
         places=st.none() | st.integers(1, 3),
@@ -115,13 +115,13 @@ def test_emitting_less_never_costs_a_round_and_opens_no_gate(rounds, factor):
 
 
 def test_a_round_is_judged_again_from_what_is_kept_of_it(tmp_path):
-    told = Story("c0", "c1", "c2")
-    told.start(spec(cohort=2, over_selection=0.5))
+    story = Story("c0", "c1", "c2")
+    story.start(spec(cohort=2, over_selection=0.5))
     made = plan_round(spec(cohort=2), situation(*some(3)), number=1, so_far=None)
     blobs = Blobs(tmp_path)
     table = read_verdicts(blobs, keep_verdicts(blobs, made.verdicts))
     assert table is not None
-    past = PlannedRound.planned(told.state.runs["r"], NOON, table)
+    past = PlannedRound.planned(story.state.runs["r"], NOON, table)
     assert (past.at, past.places) == (NOON, 3)  # 2 x 1.5
     assert {v.client: v.code for v in past.verdicts} == {v.client: v.code for v in made.verdicts}
     verdict = past.of("c0")
@@ -132,7 +132,7 @@ def test_a_round_is_judged_again_from_what_is_kept_of_it(tmp_path):
 
 
 def test_a_run_without_a_cohort_has_places_for_everybody():
-    told = Story("c0")
-    told.start(spec())
+    story = Story("c0")
+    story.start(spec())
     nothing = VerdictTable(weights={}, rows=())
-    assert PlannedRound.planned(told.state.runs["r"], NOON, nothing).places is None
+    assert PlannedRound.planned(story.state.runs["r"], NOON, nothing).places is None

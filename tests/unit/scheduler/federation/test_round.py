@@ -11,101 +11,101 @@ from scheduler.ledger.events import AssignmentReissued, ClientSilent
 from tests.unit.scheduler.story import HOUR, MINUTE, NOON, Story, spec
 
 
-def complete(told: Story, **now: Any) -> bool:
-    run = told.state.runs["r"]
+def complete(story: Story, **now: Any) -> bool:
+    run = story.state.runs["r"]
     assert run.open_round is not None
-    return run.open_round.complete(run.spec.quorum, now.get("now", told.now), told.state.clients)
+    return run.open_round.complete(run.spec.quorum, now.get("now", story.now), story.state.clients)
 
 
 def under_way(*cohort: str, target: int | None = None, **asked: Any) -> Story:
-    told = Story("a", "b", "c", "d")
-    told.start(spec(**asked))
-    told.plan(*cohort, target=target)
-    return told
+    story = Story("a", "b", "c", "d")
+    story.start(spec(**asked))
+    story.plan(*cohort, target=target)
+    return story
 
 
 def test_a_round_is_complete_when_everybody_has_answered():
-    told = under_way("a", "b", "c")
+    story = under_way("a", "b", "c")
     for client in "ab":
-        told.answer(client)
-        assert not complete(told)
-    told.answer("c")
-    assert complete(told)
+        story.answer(client)
+        assert not complete(story)
+    story.answer("c")
+    assert complete(story)
 
 
 def test_a_silent_client_does_not_block_a_round_with_quorum():
-    told = under_way("a", "b", "c")
-    told.answer("a")
-    told.tell(ClientSilent(), client="c")
-    assert not complete(told)  # a quorum of two is not met
-    told.answer("b")
-    assert complete(told)
+    story = under_way("a", "b", "c")
+    story.answer("a")
+    story.tell(ClientSilent(), client="c")
+    assert not complete(story)  # a quorum of two is not met
+    story.answer("b")
+    assert complete(story)
 
 
 def test_a_client_that_lives_is_waited_for_until_the_deadline():
-    told = under_way("a", "b", "c", deadline_s=60.0)
-    told.answer("a")
-    told.answer("b")
-    assert not complete(told, now=told.now + timedelta(seconds=59.9))
-    assert complete(told, now=told.now + timedelta(seconds=60))
+    story = under_way("a", "b", "c", deadline_s=60.0)
+    story.answer("a")
+    story.answer("b")
+    assert not complete(story, now=story.now + timedelta(seconds=59.9))
+    assert complete(story, now=story.now + timedelta(seconds=60))
 
 
 def test_a_deadline_does_not_replace_a_quorum():
-    told = under_way("a", "b", "c", deadline_s=60.0)
-    told.answer("a")
-    assert not complete(told, now=told.now + HOUR)
+    story = under_way("a", "b", "c", deadline_s=60.0)
+    story.answer("a")
+    assert not complete(story, now=story.now + HOUR)
 
 
 def test_with_over_selection_the_target_is_enough_and_the_slowest_is_left_behind():
-    told = under_way("a", "b", "c", target=2)
-    told.answer("c")
-    assert not complete(told)
-    told.answer("a")
-    assert complete(told)
+    story = under_way("a", "b", "c", target=2)
+    story.answer("c")
+    assert not complete(story)
+    story.answer("a")
+    assert complete(story)
 
 
 @pytest.mark.parametrize("outcome", ["declined", "failed"])
 def test_who_declined_or_failed_is_not_waited_for(outcome):
-    told = under_way("a", "b", "c")
-    told.answer("a")
-    told.answer("b")
-    told.answer("c", outcome=outcome)
-    assert complete(told)
+    story = under_way("a", "b", "c")
+    story.answer("a")
+    story.answer("b")
+    story.answer("c", outcome=outcome)
+    assert complete(story)
 
 
 def test_hope_is_for_open_assignments_of_those_alive():
-    told = under_way("a", "b")
-    open_round = told.state.runs["r"].open_round
+    story = under_way("a", "b")
+    open_round = story.state.runs["r"].open_round
     assert open_round is not None
     assert open_round.hopeful({"a"})
     assert not open_round.hopeful({"c"})
-    told.answer("a")
+    story.answer("a")
     assert not open_round.hopeful({"a"})
     assert open_round.hopeful({"a", "b"})
 
 
 def test_inviting_more_extends_the_deadline_and_counts_attempts():
-    told = under_way("a", "b", deadline_s=60.0)
-    told.answer("a", outcome="declined")
-    told.later(10 * MINUTE)
-    open_round = told.plan("a", "c")
-    assert open_round.deadline == told.now + MINUTE
-    assert open_round.valid_until == told.now + HOUR
-    assert open_round.planned_at == told.now - 10 * MINUTE
+    story = under_way("a", "b", deadline_s=60.0)
+    story.answer("a", outcome="declined")
+    story.later(10 * MINUTE)
+    open_round = story.plan("a", "c")
+    assert open_round.deadline == story.now + MINUTE
+    assert open_round.valid_until == story.now + HOUR
+    assert open_round.planned_at == story.now - 10 * MINUTE
     attempts = {name: part.attempt for name, part in open_round.cohort.items()}
     assert attempts == {"a": 1, "b": 0, "c": 0}
     assert open_round.cohort["a"].status == "open"
 
 
 def test_issuing_again_opens_an_assignment_for_the_worker_of_now():
-    told = under_way("a", "b")
-    open_round = told.state.runs["r"].open_round
+    story = under_way("a", "b")
+    open_round = story.state.runs["r"].open_round
     assert open_round is not None
-    told.join("a", "i2")
-    told.later(MINUTE)
-    told.tell(AssignmentReissued(attempt=1, code="lost"), run="r", number=1, client="a")
+    story.join("a", "i2")
+    story.later(MINUTE)
+    story.tell(AssignmentReissued(attempt=1, code="lost"), run="r", number=1, client="a")
     part = open_round.cohort["a"]
-    assert (part.attempt, part.issued_at, part.incarnation) == (1, told.now, "i2")
+    assert (part.attempt, part.issued_at, part.incarnation) == (1, story.now, "i2")
 
 
 @pytest.mark.parametrize(

@@ -64,23 +64,23 @@ def test_a_snapshot_and_the_later_events_give_the_state(tmp_path_factory, steps,
 
 def long_story(rounds: int = 12) -> Story:
     """Return a run of three clients over as many hours as rounds, settled hour by hour."""
-    told = Story("a", "b", "c")
-    told.start(spec(rounds=99))
+    story = Story("a", "b", "c")
+    story.start(spec(rounds=99))
     for number in range(rounds):
-        told.read("FR", 100.0 + number)
-        told.plan("a", "b", "c")
-        told.later(10 * MINUTE)
+        story.read("FR", 100.0 + number)
+        story.plan("a", "b", "c")
+        story.later(10 * MINUTE)
         for client in "abc":
-            told.answer(client, f"{client}{number}", utility=float(number))
-        told.close()
-        told.later(50 * MINUTE)
-        told.settle("FR", (told.now - HOUR, 40.0 + number))
-    return told
+            story.answer(client, f"{client}{number}", utility=float(number))
+        story.close()
+        story.later(50 * MINUTE)
+        story.settle("FR", (story.now - HOUR, 40.0 + number))
+    return story
 
 
 def test_what_is_old_is_in_the_archive(tmp_path):
-    told = long_story()
-    state = through_files(told.state, tmp_path)
+    story = long_story()
+    state = through_files(story.state, tmp_path)
     run = state.runs["r"]
     assert len(run.closed.recent) <= 4
     assert len(run.closed.pages) > 1
@@ -100,10 +100,10 @@ def test_what_is_old_is_in_the_archive(tmp_path):
 
 
 def test_an_old_round_is_settled_in_the_archive_too(tmp_path):
-    told = long_story()
-    whole, state = told.state, through_files(told.state, tmp_path)
-    told.settle("FR", (told.now - 12 * HOUR, 77.0))
-    apply(state, told.events[-1])
+    story = long_story()
+    whole, state = story.state, through_files(story.state, tmp_path)
+    story.settle("FR", (story.now - 12 * HOUR, 77.0))
+    apply(state, story.events[-1])
     for each in (whole, state):
         settled = [b.settled for b in each.book if b.round == 1]
         assert [mean and mean.gco2eq_per_kwh for mean in settled] == [77.0, 77.0, 77.0]
@@ -111,37 +111,37 @@ def test_an_old_round_is_settled_in_the_archive_too(tmp_path):
 
 
 def test_a_receipt_of_an_old_round_is_booked_once_and_beside_the_others(tmp_path):
-    told = long_story()
-    state = through_files(told.state, tmp_path)
-    late = {"round": 2, "started_at": told.now - 3 * MINUTE}
-    assert told.answer("a", "another", **late) == "conflicting"
-    assert told.answer("a", "another", **late) == "conflicting"
-    for event in told.events[-2:]:
+    story = long_story()
+    state = through_files(story.state, tmp_path)
+    late = {"round": 2, "started_at": story.now - 3 * MINUTE}
+    assert story.answer("a", "another", **late) == "conflicting"
+    assert story.answer("a", "another", **late) == "conflicting"
+    for event in story.events[-2:]:
         apply(state, event)
-    for each in (told.state, state):
+    for each in (story.state, state):
         outcomes = [b.outcome for b in each.book.of_round("r", 2)]
         assert outcomes == ["counted", "counted", "counted", "conflicting"]
         assert len(list(each.book)) == 37
-    assert dump(state) == dump(told.state)
+    assert dump(state) == dump(story.state)
 
 
 def test_recent_work_is_found_without_reading_old_pages(tmp_path):
-    told = long_story()
-    state = through_files(told.state, tmp_path)
+    story = long_story()
+    state = through_files(story.state, tmp_path)
     for hours in (0, 1, 5, 12, 13):
-        since = told.now - hours * HOUR
+        since = story.now - hours * HOUR
         late = [b for b in state.book if b.ended_at is not None and b.ended_at > since]
         assert list(state.book.ended_after(since)) == late
     oldest = state.book.pages.pages[0].name
     for path in tmp_path.rglob(oldest):
         path.unlink()
     state.archive._read.clear()
-    assert len(list(state.book.ended_after(told.now - 5 * HOUR))) == 15
+    assert len(list(state.book.ended_after(story.now - 5 * HOUR))) == 15
 
 
 def test_the_score_of_an_old_round_is_kept(tmp_path):
-    told = long_story()
-    state = through_files(told.state, tmp_path)
+    story = long_story()
+    state = through_files(story.state, tmp_path)
     closed = state.runs["r"].closed.evaluate(2, {"accuracy": 0.5})
     assert closed is not None
     assert closed.metrics == {"accuracy": 0.5}
@@ -150,10 +150,10 @@ def test_the_score_of_an_old_round_is_kept(tmp_path):
 
 
 def test_of_an_ended_run_two_rounds_stay_at_hand():
-    told = long_story()
-    told.tell(RunEnded(reason="stopped"), run="r")
-    assert len(told.state.runs["r"].closed.recent) == 2
-    assert len(told.state.runs["r"].closed) == 12
+    story = long_story()
+    story.tell(RunEnded(reason="stopped"), run="r")
+    assert len(story.state.runs["r"].closed.recent) == 2
+    assert len(story.state.runs["r"].closed) == 12
 
 
 def test_the_code_of_a_snapshot_changes_with_any_code_that_folds(tmp_path, monkeypatch):

@@ -37,8 +37,8 @@ def enrolled(name: str, zone: str = "FR") -> Draft:
     return Draft(ClientEnrolled(zone=zone, num_examples=None), client=name)
 
 
-def retold(told: Story) -> list[Draft]:
-    return [Draft(e.payload, e.run, e.round, e.client) for e in told.events]
+def retold(story: Story) -> list[Draft]:
+    return [Draft(e.payload, e.run, e.round, e.client) for e in story.events]
 
 
 def append(ledger: FederationLedger, *drafts: Draft) -> None:
@@ -320,13 +320,13 @@ def test_replaying_the_ledger_gives_the_state(tmp_path_factory, steps, sizes):
 
 
 def test_the_state_of_a_history_worked_out_by_hand(ledger):
-    told = Story("a", "b")
-    told.start()
-    told.plan("a", "b")
-    told.answer("a")
-    told.answer("b")
-    told.close()
-    append(ledger, *retold(told))
+    story = Story("a", "b")
+    story.start()
+    story.plan("a", "b")
+    story.answer("a")
+    story.answer("b")
+    story.close()
+    append(ledger, *retold(story))
     run = ledger.state().runs["r"]
     assert run.version == sha("v1")
     assert run.closed[0].energy_wh == 4.0

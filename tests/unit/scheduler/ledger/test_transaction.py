@@ -99,11 +99,11 @@ def test_figures_that_are_not_numbers_never_get_in(ledger):
 
 
 def test_an_insert_that_the_database_refuses_folds_nothing(counting):
-    told = Story("a")
-    told.start()
-    told.plan("a")
-    told.answer("a")
-    drafts = [Draft(e.payload, e.run, e.round, e.client) for e in told.events]
+    story = Story("a")
+    story.start()
+    story.plan("a")
+    story.answer("a")
+    drafts = [Draft(e.payload, e.run, e.round, e.client) for e in story.events]
     append(counting, *drafts)
     counted = drafts[-1]
     assert isinstance(counted.payload, UpdateAccepted)

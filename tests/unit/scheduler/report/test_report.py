@@ -24,9 +24,9 @@ from tests.unit.scheduler.report.golden import at, golden
 from tests.unit.scheduler.story import HOUR, NOON, Story, history, spec, steps
 
 
-def report_of(told: Story, **scope: Any) -> Report:
-    made = Provenance(NOON, "0.0", len(told.events), told.state.head)
-    return make_report(told.events, provenance=made, scope=Scope(**scope))
+def report_of(story: Story, **scope: Any) -> Report:
+    made = Provenance(NOON, "0.0", len(story.events), story.state.head)
+    return make_report(story.events, provenance=made, scope=Scope(**scope))
 
 
 class Tables(HTMLParser):
@@ -93,9 +93,9 @@ def test_json_holds_sci_per_update_and_per_accuracy_point():
 
 
 def test_a_round_is_settled_once_its_last_hour_and_its_baselines_are_measured():
-    told = golden()
-    told.settle("PL", (at(16), 640.0))
-    (run,) = report_of(told).runs
+    story = golden()
+    story.settle("PL", (at(16), 640.0))
+    (run,) = report_of(story).runs
     # c settles at (620 + 640) / 2 = 630: 18.9 g; a at 44: 4.4 g; so 23.3 g.
     # Baseline: a 13:30-14:30 at 52: 5.2 g; c (800/2 + 600 + 620/2)/2 = 655: 19.65 g; 24.85 g.
     assert run.rounds[1].settled.gco2eq == pytest.approx(23.3)
@@ -157,12 +157,12 @@ def test_csv_has_a_line_a_booking_and_sums_that_agree():
 
 
 def test_csv_of_sites_by_month_has_a_line_each_that_adds_up_to_the_total():
-    told = golden()
-    told.now = at(24 * 30)
-    told.start(spec(id="s"))
-    told.plan("a", run="s")
-    told.answer("a", run="s", round=1, started_at=told.now)
-    report = report_of(told)
+    story = golden()
+    story.now = at(24 * 30)
+    story.start(spec(id="s"))
+    story.plan("a", run="s")
+    story.answer("a", run="s", round=1, started_at=story.now)
+    report = report_of(story)
     lines = list(csv.DictReader(io.StringIO(sites_by_month_csv(report))))
     assert [(line["month"], line["site"], line["zone"], line["tasks"]) for line in lines] == [
         ("2026-07", "a", "FR", "2"),
@@ -178,15 +178,15 @@ def test_csv_of_sites_by_month_has_a_line_each_that_adds_up_to_the_total():
 
 
 def test_the_period_is_that_of_the_work_whenever_the_report_is_printed():
-    told = golden()
-    told.later(HOUR * 24 * 30)
-    told.tell(SignalRecovered(zone="FR", active_source="neso"))
-    report = report_of(told)
+    story = golden()
+    story.later(HOUR * 24 * 30)
+    story.tell(SignalRecovered(zone="FR", active_source="neso"))
+    report = report_of(story)
     assert (report.began, report.ended) == (at(13.5), at(17))
     page = to_html(report)
     assert "2026-07-08 13:30 to 2026-07-08 17:00 UTC" in page
     assert "all rounds" in page
-    assert "rounds planned before 2026-07-08 15:00 UTC" in to_html(report_of(told, until=at(15)))
+    assert "rounds planned before 2026-07-08 15:00 UTC" in to_html(report_of(story, until=at(15)))
 
 
 def test_a_report_leads_with_operational_emissions_and_with_network_and_idle_hardware():
@@ -215,13 +215,13 @@ def test_box_for_an_inventory_names_both_methods_of_scope_2():
 
 
 def test_target_and_budget_are_drawn_and_said():
-    told = Story("a")
-    told.start(spec(grams=8.0))
-    told.plan("a")
-    told.later(HOUR)
-    told.book(UpdateAccepted, told.receipt("a"), 1000.0)  # 2 Wh: 2 g
-    made = Provenance(NOON, "0.0", len(told.events), told.state.head)
-    report = make_report(told.events, provenance=made, scope=Scope(), target_gco2eq=4.0)
+    story = Story("a")
+    story.start(spec(grams=8.0))
+    story.plan("a")
+    story.later(HOUR)
+    story.book(UpdateAccepted, story.receipt("a"), 1000.0)  # 2 Wh: 2 g
+    made = Provenance(NOON, "0.0", len(story.events), story.state.head)
+    report = make_report(story.events, provenance=made, scope=Scope(), target_gco2eq=4.0)
     said = " ".join(headline(report))
     assert "Target: 4 gCO2eq; operational emissions are 50.0 % of it." in said
     assert "Budget of run r: 8 gCO2eq; 25.0 % of it is spent in this period" in said
@@ -237,11 +237,11 @@ def test_grams_have_one_equivalent_with_its_source():
 
 
 def test_report_of_a_demonstration_is_marked_and_another_is_not():
-    told = golden()
-    assert "Demonstration" not in to_html(report_of(told))
-    start = told.events[0].at
-    fast = [replace(e, at=start + (e.grid_at - start) / 6000) for e in told.events]
-    made = Provenance(NOON, "0.0", len(fast), told.state.head)
+    story = golden()
+    assert "Demonstration" not in to_html(report_of(story))
+    start = story.events[0].at
+    fast = [replace(e, at=start + (e.grid_at - start) / 6000) for e in story.events]
+    made = Provenance(NOON, "0.0", len(fast), story.state.head)
     report = make_report(fast, provenance=made, scope=Scope())
     assert report.clock.speed == pytest.approx(6000, rel=1e-3)
     first, *_ = headline(report)
@@ -254,21 +254,21 @@ def test_report_of_a_demonstration_is_marked_and_another_is_not():
 
 
 def test_report_of_a_simulation_is_marked():
-    told = Story("a")
-    told.start()
-    told.plan("a")
-    energy = told.receipt("a").energy
+    story = Story("a")
+    story.start()
+    story.plan("a")
+    energy = story.receipt("a").energy
     assert energy is not None
     simulated = energy.model_copy(update={"method": SIMULATED})
-    told.book(UpdateAccepted, told.receipt("a", energy=simulated))
-    first, *_ = headline(report_of(told))
+    story.book(UpdateAccepted, story.receipt("a", energy=simulated))
+    first, *_ = headline(report_of(story))
     assert first.startswith("Simulation: no task took place")
 
 
 def test_a_period_takes_whole_rounds_and_its_figures_add_up_to_the_whole():
-    told = golden()
-    early = report_of(told, until=at(15))
-    late = report_of(told, since=at(15))
+    story = golden()
+    early = report_of(story, until=at(15))
+    late = report_of(story, since=at(15))
     assert [line.round for line in early.runs[0].rounds] == [1]
     assert [line.round for line in late.runs[0].rounds] == [2]
     assert (early.totals.gco2eq, late.totals.gco2eq) == pytest.approx((15.0, 22.0))
@@ -276,21 +276,21 @@ def test_a_period_takes_whole_rounds_and_its_figures_add_up_to_the_whole():
 
 
 def test_asking_for_what_there_is_not_is_one_clear_error():
-    told = golden()
+    story = golden()
     with pytest.raises(FederationError, match=r"no run 'heart'.*There are: r"):
-        report_of(told, run="heart")
+        report_of(story, run="heart")
     with pytest.raises(FederationError, match="No work was booked"):
-        report_of(told, since=NOON + timedelta(days=9))
+        report_of(story, since=NOON + timedelta(days=9))
     with pytest.raises(FederationError, match="No work was booked"):
         report_of(Story())
 
 
 def test_grams_of_another_family_are_in_no_sum_and_said():
-    told = golden()
+    story = golden()
     marginal = Family("marginal", "direct", "production")
-    late = told.receipt("b", started_at=at(15.5), round=2)
-    told.book(UpdateLate, late, 900.0, family=marginal)  # 2 Wh: 1.8 g of another kind
-    report = report_of(told)
+    late = story.receipt("b", started_at=at(15.5), round=2)
+    story.book(UpdateLate, late, 900.0, family=marginal)  # 2 Wh: 1.8 g of another kind
+    report = report_of(story)
     assert report.totals.gco2eq == pytest.approx(37.0)
     assert report.totals.apart_gco2eq == pytest.approx(1.8)
     assert report.totals.unknown_wh == pytest.approx(2.0)
@@ -300,15 +300,15 @@ def test_grams_of_another_family_are_in_no_sum_and_said():
 
 
 def test_words_from_outside_are_escaped_in_html_and_harmless_in_a_spreadsheet():
-    told = golden()
-    energy = told.receipt("a").energy
+    story = golden()
+    energy = story.receipt("a").energy
     assert energy is not None
     evil = energy.model_copy(update={"method": "=HYPERLINK(1)<script>x</script>"})
-    told.book(UpdateLate, told.receipt("a", started_at=at(16), energy=evil))
-    told.tell(
+    story.book(UpdateLate, story.receipt("a", started_at=at(16), energy=evil))
+    story.tell(
         SignalFellBack(zone="FR", expected="<b>", active_source=None, why="<img src=x onerror=y>")
     )
-    report = report_of(told)
+    report = report_of(story)
     page = to_html(report)
     assert "<script" not in page
     assert "<img" not in page
@@ -317,18 +317,18 @@ def test_words_from_outside_are_escaped_in_html_and_harmless_in_a_spreadsheet():
 
 
 def test_a_report_says_how_it_can_be_checked():
-    told = golden()
-    page = to_html(report_of(told))
-    assert told.state.head in page
-    assert f"first {len(told.events)} events" in page
+    story = golden()
+    page = to_html(report_of(story))
+    assert story.state.head in page
+    assert f"first {len(story.events)} events" in page
     assert "fairwind ledger verify" in page
 
 
 def test_json_is_json_and_complete_in_the_precision_of_the_figures():
-    told = golden()
-    report = report_of(told)
+    story = golden()
+    report = report_of(story)
     body = json.loads(json.dumps(to_json(report), allow_nan=False))
-    assert body["provenance"]["head"] == told.state.head
+    assert body["provenance"]["head"] == story.state.head
     assert body["totals"]["network_gco2eq"] == report.totals.network_gco2eq
     assert len(body["bookings"]) == 6
     assert body["bookings"][0]["settled"]["quality"] == "measured"
@@ -346,44 +346,44 @@ def test_columns_are_printed_in_the_unit_and_with_the_decimals_of_the_total():
 
 
 def test_fallbacks_of_the_period_are_told_and_those_in_force_at_its_begin():
-    told = golden()
-    told.tell(SignalFellBack(zone="FR", expected="neso", active_source="static", why="silent"))
-    told.later(HOUR)
-    told.tell(SignalRecovered(zone="FR", active_source="neso"))
-    fallbacks = report_of(told).fallbacks
+    story = golden()
+    story.tell(SignalFellBack(zone="FR", expected="neso", active_source="static", why="silent"))
+    story.later(HOUR)
+    story.tell(SignalRecovered(zone="FR", active_source="neso"))
+    fallbacks = report_of(story).fallbacks
     assert [(f.zone, f.active_source) for f in fallbacks] == [("FR", "static"), ("FR", "neso")]
-    assert report_of(told, until=at(15)).fallbacks == ()
-    told.later(HOUR)
-    told.tell(SignalFellBack(zone="PL", expected="neso", active_source=None, why="silent"))
-    told.later(HOUR)
-    told.start(spec(id="s"))
-    told.plan("c", run="s")
-    told.answer("c", run="s", round=1, started_at=told.now)
-    fallbacks = report_of(told, run="s").fallbacks
+    assert report_of(story, until=at(15)).fallbacks == ()
+    story.later(HOUR)
+    story.tell(SignalFellBack(zone="PL", expected="neso", active_source=None, why="silent"))
+    story.later(HOUR)
+    story.start(spec(id="s"))
+    story.plan("c", run="s")
+    story.answer("c", run="s", round=1, started_at=story.now)
+    fallbacks = report_of(story, run="s").fallbacks
     assert [(f.zone, f.active_source) for f in fallbacks] == [("PL", None)]
 
 
 def test_a_local_signal_is_never_settled_and_nothing_is_said_to_come():
-    told = Story("a")
-    told.start()
-    told.plan("a")
-    told.book(UpdateAccepted, told.receipt("a"), source="typical_day", quality="modelled")
-    page = to_html(report_of(told))
+    story = Story("a")
+    story.start()
+    story.plan("a")
+    story.book(UpdateAccepted, story.receipt("a"), source="typical_day", quality="modelled")
+    page = to_html(report_of(story))
     assert "no measured intensities will replace its own later" in page
     assert "not known yet" not in page
 
 
 @given(steps=steps)
 def test_whatever_happens_the_parts_of_a_report_add_up_to_its_totals(steps):
-    told = history(steps)
+    story = history(steps)
     try:
-        report = report_of(told)
+        report = report_of(story)
     except FederationError:
-        assert not list(told.state.book)
+        assert not list(story.state.book)
         return
     for groups in (report.sites, report.zones, report.months, report.outcomes, report.runs):
         for figure in ("energy_wh", "gco2eq", "settled_gco2eq", "unknown_wh", "tasks"):
             parts = [getattr(group.figures, figure) for group in groups]
             assert sum(parts) == pytest.approx(getattr(report.totals, figure), abs=1e-9)
-    assert report.totals.gco2eq == pytest.approx(told.state.runs["r"].spent_gco2eq, abs=1e-9)
+    assert report.totals.gco2eq == pytest.approx(story.state.runs["r"].spent_gco2eq, abs=1e-9)
     to_html(report)

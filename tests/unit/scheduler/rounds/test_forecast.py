@@ -52,25 +52,25 @@ class Told:
 
 def began(*, done: int = 1, **changes: Any) -> Story:
     """Return a run in which a and b have closed rounds of half an hour, with 2 Wh each."""
-    told = Story("a", "b")
-    told.start(spec(**({"rounds": 4, "policy": "all", "deadline_s": 7200} | changes)))
+    story = Story("a", "b")
+    story.start(spec(**({"rounds": 4, "policy": "all", "deadline_s": 7200} | changes)))
     for _ in range(done):
-        told.plan("a", "b")
-        told.later(30 * MINUTE)
-        told.answer("a")
-        told.answer("b")
-        told.close()
-        for client in told.state.clients.values():
+        story.plan("a", "b")
+        story.later(30 * MINUTE)
+        story.answer("a")
+        story.answer("b")
+        story.close()
+        for client in story.state.clients.values():
             client.latency_s = 1800.0
-    return told
+    return story
 
 
 def look(
-    told: Story, *hours: float, ahead: int = 12, is_stopped: Callable[[], bool] = lambda: False
+    story: Story, *hours: float, ahead: int = 12, is_stopped: Callable[[], bool] = lambda: False
 ) -> list[ExpectedRound]:
     rules = Rules(gate=RULE, weights=WEIGHTS, valid=HOUR, max_attempts=3, network_kwh_per_gb=0.0)
     return forecast_rounds(
-        told.state, told.state.runs["r"], Grid(Told(FR=list(hours))), rules, told.now,
+        story.state, story.state.runs["r"], Grid(Told(FR=list(hours))), rules, story.now,
         hours=ahead, grid_clock=GridClock(), is_stopped=is_stopped,
     )  # fmt: skip
 
@@ -95,13 +95,13 @@ def test_without_experience_a_round_lasts_to_the_end_of_its_hour():
 
 
 def test_it_waits_while_gates_are_expected_to_be_closed():
-    told = began()
-    found = look(told, 100.0, 300.0, 300.0, 100.0, 100.0, 100.0)
+    story = began()
+    found = look(story, 100.0, 300.0, 300.0, 100.0, 100.0, 100.0)
     assert starts(found) == [0.5, 3.0, 3.5]
     wait = found[1]
     assert (wait.start - NOON, wait.end - NOON) == (HOUR, 3 * HOUR)
     assert wait.waiting == "too_few"
-    assert why(wait, told.state.runs["r"]).startswith("waits: fewer clients can train")
+    assert why(wait, story.state.runs["r"]).startswith("waits: fewer clients can train")
 
 
 def test_grams_are_those_of_the_hour_and_run_now_those_of_no_wait():
@@ -113,18 +113,20 @@ def test_grams_are_those_of_the_hour_and_run_now_those_of_no_wait():
 
 
 def test_the_runs_own_policy_decides_and_says_why():
-    told = began(policy="oracle", rounds=2)
-    found = look(told, 100.0, 90.0, 150.0, 50.0, 100.0)
+    story = began(policy="oracle", rounds=2)
+    found = look(story, 100.0, 90.0, 150.0, 50.0, 100.0)
     assert starts(found) == [3.0]
     assert found[0].waiting == "policy_waits"
-    waits = why(found[0], told.state.runs["r"])
+    waits = why(found[0], story.state.runs["r"])
     assert waits.startswith("waits: the plan of least emissions holds")
-    assert why(found[-1], told.state.runs["r"]).startswith("this hour is one of the 1")
+    assert why(found[-1], story.state.runs["r"]).startswith("this hour is one of the 1")
 
 
 def test_a_policy_that_gives_no_reason_is_told_by_what_it_does():
-    told = began()
-    assert why(look(told, *[100.0] * 3)[0], told.state.runs["r"]) == "all invites every open client"
+    story = began()
+    assert (
+        why(look(story, *[100.0] * 3)[0], story.state.runs["r"]) == "all invites every open client"
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,12 +145,12 @@ def test_a_schedule_says_when_a_round_is_due():
 
 
 def test_the_open_round_comes_first_and_ends_as_usual():
-    told = began()
-    told.plan("a", "b")
-    told.later(10 * MINUTE)
-    found = look(told, *[100.0] * 12)
+    story = began()
+    story.plan("a", "b")
+    story.later(10 * MINUTE)
+    found = look(story, *[100.0] * 12)
     assert found[0].running
-    assert why(found[0], told.state.runs["r"]) == "under way"
+    assert why(found[0], story.state.runs["r"]) == "under way"
     assert starts(found) == [0.5, 1.0, 1.5]
 
 
@@ -157,16 +159,16 @@ def test_a_look_that_is_stopped_holds_what_was_found_until_then():
 
 
 def test_nothing_is_expected_of_a_run_that_has_ended():
-    told = began()
-    told.tell(RunEnded(reason="stopped"), run="r")
-    assert look(told, *[100.0] * 12) == []
+    story = began()
+    story.tell(RunEnded(reason="stopped"), run="r")
+    assert look(story, *[100.0] * 12) == []
 
 
 def test_to_look_ahead_changes_nothing():
-    told = began()
-    before = deepcopy(told.state)
-    look(told, 100.0, 300.0, 100.0)
-    assert told.state == before
+    story = began()
+    before = deepcopy(story.state)
+    look(story, 100.0, 300.0, 100.0)
+    assert story.state == before
 
 
 def test_beyond_the_forecast_nothing_is_held():

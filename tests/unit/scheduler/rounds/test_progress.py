@@ -18,12 +18,12 @@ def plan_on(*intensities: float):
 
 
 def test_the_best_hour_is_kept_as_a_time_so_that_the_reason_stays_as_the_hours_go_by():
-    told = Story("c0", "c1", "c2")
-    run = told.start(ASKED)
+    story = Story("c0", "c1", "c2")
+    run = story.start(ASKED)
     waits = run_waiting(plan_on(50.0, 40.0, 30.0, 60.0), NOON + 5 * MINUTE)
     assert waits.best_at == NOON + 2 * HOUR
     (news,) = waiting_events(run, waits)
-    told.write(news)
+    story.write(news)
     an_hour_on = run_waiting(plan_on(50.0, 30.0, 60.0), NOON + HOUR)
     assert an_hour_on.because != waits.because
     assert waiting_events(run, an_hour_on) == []
@@ -32,8 +32,8 @@ def test_the_best_hour_is_kept_as_a_time_so_that_the_reason_stays_as_the_hours_g
 
 
 def test_a_reason_of_another_kind_is_news():
-    told = Story("c0", "c1", "c2")
-    run = told.start(ASKED)
-    told.tell(RunWaiting(reason="policy_waits"), run="r", number=1)
+    story = Story("c0", "c1", "c2")
+    run = story.start(ASKED)
+    story.tell(RunWaiting(reason="policy_waits"), run="r", number=1)
     plan = replace(plan_on(50.0, 40.0), waiting="too_few")
     assert len(waiting_events(run, run_waiting(plan, NOON))) == 1

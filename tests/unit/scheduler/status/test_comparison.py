@@ -10,23 +10,23 @@ from scheduler.status.comparison import Difference, compare
 from tests.unit.scheduler.story import HOUR, Story, spec
 
 
-def play(told: Story, run: str, *scores: dict[str, float], **fields: Any) -> None:
+def play(story: Story, run: str, *scores: dict[str, float], **fields: Any) -> None:
     """Let a run have a round an hour, each of 0.1 gCO2eq, with these scores."""
-    told.start(spec(id=run, rounds=9, quorum=1, **fields))
+    story.start(spec(id=run, rounds=9, quorum=1, **fields))
     for number, metrics in enumerate(scores, 1):
-        told.plan("a", run=run)
-        told.later(HOUR)
-        told.answer("a", f"{run}{number}", run=run, round=number)
-        told.close(run)
+        story.plan("a", run=run)
+        story.later(HOUR)
+        story.answer("a", f"{run}{number}", run=run, round=number)
+        story.close(run)
         if metrics:
-            told.tell(RoundEvaluated(metrics=metrics), run=run, number=number)
+            story.tell(RoundEvaluated(metrics=metrics), run=run, number=number)
 
 
 def test_each_run_is_measured_where_it_first_reaches_what_both_reached() -> None:
-    told = Story("a")
-    play(told, "fast", {"accuracy": 0.7}, {"accuracy": 0.9}, {"accuracy": 0.95})
-    play(told, "slow", {"accuracy": 0.4}, {}, {"accuracy": 0.8}, {"accuracy": 0.9})
-    found = compare(told.state.runs["fast"], told.state.runs["slow"])
+    story = Story("a")
+    play(story, "fast", {"accuracy": 0.7}, {"accuracy": 0.9}, {"accuracy": 0.95})
+    play(story, "slow", {"accuracy": 0.4}, {}, {"accuracy": 0.8}, {"accuracy": 0.9})
+    found = compare(story.state.runs["fast"], story.state.runs["slow"])
     assert (found.metric, found.level) == ("accuracy", 0.9)
     points = [(p.round, p.hours, p.value) for p in found.first.points]
     assert points == [(1, 1.0, 0.7), (2, 2.0, 0.9), (3, 3.0, 0.95)]
@@ -38,10 +38,10 @@ def test_each_run_is_measured_where_it_first_reaches_what_both_reached() -> None
 
 
 def test_a_loss_is_better_when_it_is_lower() -> None:
-    told = Story("a")
-    play(told, "one", {"loss": 2.0}, {"loss": 0.5}, metric="loss")
-    play(told, "two", {"loss": 1.0}, {"loss": 0.25}, metric="loss")
-    found = compare(told.state.runs["one"], told.state.runs["two"])
+    story = Story("a")
+    play(story, "one", {"loss": 2.0}, {"loss": 0.5}, metric="loss")
+    play(story, "two", {"loss": 1.0}, {"loss": 0.25}, metric="loss")
+    found = compare(story.state.runs["one"], story.state.runs["two"])
     assert found.level == 0.5
     assert found.first.at_level is not None
     assert found.first.at_level.round == 2
@@ -50,11 +50,11 @@ def test_a_loss_is_better_when_it_is_lower() -> None:
 
 
 def test_runs_with_different_metrics_are_measured_by_one_that_both_have() -> None:
-    told = Story("a")
-    play(told, "one", {"f1": 0.5}, metric="f1")
-    play(told, "two", {"accuracy": 0.6, "f1": 0.4})
-    play(told, "three", {"accuracy": 0.6})
-    runs = told.state.runs
+    story = Story("a")
+    play(story, "one", {"f1": 0.5}, metric="f1")
+    play(story, "two", {"accuracy": 0.6, "f1": 0.4})
+    play(story, "three", {"accuracy": 0.6})
+    runs = story.state.runs
     assert compare(runs["one"], runs["two"]).metric == "f1"
     assert compare(runs["two"], runs["one"]).metric == "f1"
     apart = compare(runs["one"], runs["three"])
@@ -62,23 +62,23 @@ def test_runs_with_different_metrics_are_measured_by_one_that_both_have() -> Non
 
 
 def test_a_run_without_a_score_has_no_level() -> None:
-    told = Story("a")
-    play(told, "one", {"accuracy": 0.5})
-    play(told, "two")
-    found = compare(told.state.runs["one"], told.state.runs["two"])
+    story = Story("a")
+    play(story, "one", {"accuracy": 0.5})
+    play(story, "two")
+    found = compare(story.state.runs["one"], story.state.runs["two"])
     assert (found.metric, found.level) == ("accuracy", None)
     assert found.first.at_level is None
     assert len(found.first.points) == 1
 
 
 def test_differences_are_named_as_in_a_run_file() -> None:
-    told = Story("a")
-    play(told, "one", hyperparameters={"learning_rate": 0.1}, policy="random")
+    story = Story("a")
+    play(story, "one", hyperparameters={"learning_rate": 0.1}, policy="random")
     play(
-        told, "two", hyperparameters={"learning_rate": 0.05}, policy_options={"alpha": 2.0},
+        story, "two", hyperparameters={"learning_rate": 0.05}, policy_options={"alpha": 2.0},
         workload="heart",
     )  # fmt: skip
-    found = compare(told.state.runs["one"], told.state.runs["two"])
+    found = compare(story.state.runs["one"], story.state.runs["two"])
     assert found.differences == (
         Difference("workload", "digits", "heart"),
         Difference("hyperparameters.learning_rate", 0.1, 0.05),
@@ -89,10 +89,10 @@ def test_differences_are_named_as_in_a_run_file() -> None:
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_ends() -> None:
-    told = Story("a")
-    play(told, "one", *({"accuracy": number / 10} for number in range(9)))
-    play(told, "two", {"accuracy": 0.1})
-    found = compare(told.state.runs["one"], told.state.runs["two"]).to_dict(most_points=4)
+    story = Story("a")
+    play(story, "one", *({"accuracy": number / 10} for number in range(9)))
+    play(story, "two", {"accuracy": 0.1})
+    found = compare(story.state.runs["one"], story.state.runs["two"]).to_dict(most_points=4)
     assert [point["round"] for point in found["first"]["points"]] == [1, 4, 6, 9]
     assert len(found["second"]["points"]) == 1
     assert json.loads(json.dumps(found))["level"] == 0.1

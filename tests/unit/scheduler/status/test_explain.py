@@ -22,8 +22,8 @@ WEIGHTS = score_weights({})
 CELERY = "celery -A tasks worker -Q"
 
 
-def explained(told: Story, **more: Any) -> Explanation:
-    return explain_run(told.state, told.state.runs.get("r"), now=told.now, **more)
+def explained(story: Story, **more: Any) -> Explanation:
+    return explain_run(story.state, story.state.runs.get("r"), now=story.now, **more)
 
 
 def seen(coordinator_s: float | None, beat_s: float | None) -> Drivers:
@@ -33,15 +33,15 @@ def seen(coordinator_s: float | None, beat_s: float | None) -> Drivers:
 
 def waiting(*clients: str) -> Story:
     """Return a federation whose run of a quorum of two is due."""
-    told = Story(*clients)
-    told.start()
-    return told
+    story = Story(*clients)
+    story.start()
+    return story
 
 
 def test_a_site_whose_worker_is_not_running_is_named_with_the_command_that_starts_it():
-    told = waiting("north", "oslo")
-    told.tell(ClientSilent(), client="oslo")
-    found = explained(told)
+    story = waiting("north", "oslo")
+    story.tell(ClientSilent(), client="oslo")
+    found = explained(story)
     assert found.sentence == (
         "Waiting for oslo: its worker is not running (2 needed, 1 ready). "
         f"Start: {CELERY} client.oslo"
@@ -51,57 +51,57 @@ def test_a_site_whose_worker_is_not_running_is_named_with_the_command_that_start
 
 
 def test_a_site_that_was_never_started_is_told_from_one_that_stopped():
-    told = waiting("north")
-    told.enrol("oslo")
-    assert "oslo: its worker has never been started" in explained(told).sentence
+    story = waiting("north")
+    story.enrol("oslo")
+    assert "oslo: its worker has never been started" in explained(story).sentence
 
 
 def test_several_sites_without_workers_are_named_once():
-    told = waiting("a", "b", "c")
+    story = waiting("a", "b", "c")
     for client in "ab":
-        told.tell(ClientSilent(), client=client)
-    assert explained(told).sentence == (
+        story.tell(ClientSilent(), client=client)
+    assert explained(story).sentence == (
         "Waiting for a and b: their workers are not running (2 needed, 1 ready). "
         f"Start each at its site: {CELERY} client.a"
     )
 
 
 def test_many_names_are_cut_short():
-    told = waiting(*(f"s{n}" for n in range(9)))
+    story = waiting(*(f"s{n}" for n in range(9)))
     for n in range(9):
-        told.gate(f"s{n}", "closed")
-    assert explained(told).sentence == (
+        story.gate(f"s{n}", "closed")
+    assert explained(story).sentence == (
         "Waiting for clean power: the gates of s0, s1, s2, s3, s4 and 4 more are closed "
         "(2 needed, 0 ready)."
     )
 
 
 def test_different_blockers_stand_side_by_side_the_failed_first():
-    told = waiting("a", "b", "c")
-    told.gate("a", "closed")
-    told.plan("b", "c")
+    story = waiting("a", "b", "c")
+    story.gate("a", "closed")
+    story.plan("b", "c")
     why = Reason(code="site_failed", text="No data; the assignment failed; repair it.")
-    told.answer("b", outcome="failed", reason=why)
-    told.tell(ClientSilent(), client="c")
-    assert explained(told).sentence == (
+    story.answer("b", outcome="failed", reason=why)
+    story.tell(ClientSilent(), client="c")
+    assert explained(story).sentence == (
         "Round 1 has 0 of 2 updates. Waiting for clients (2 needed, 0 ready): b failed: no data; "
         f"c: its worker is not running; the gate of a is closed. Start: {CELERY} client.c"
     )
-    assert explained(told).blockers["b"].sentence == (
+    assert explained(story).blockers["b"].sentence == (
         "its training failed: no data; the assignment failed; repair it"
     )
 
 
 def test_a_failed_site_is_named_while_others_train():
-    told = waiting("a", "b", "c")
-    told.plan("a", "b", "c")
-    told.answer("c", outcome="failed", reason=Reason(code="site_failed", text="No data."))
-    assert explained(told).sentence == "Training at a and b; c failed: no data."
+    story = waiting("a", "b", "c")
+    story.plan("a", "b", "c")
+    story.answer("c", outcome="failed", reason=Reason(code="site_failed", text="No data."))
+    assert explained(story).sentence == "Training at a and b; c failed: no data."
 
 
 def test_too_few_enrolled_clients_are_counted():
-    told = waiting("a")
-    assert explained(told).sentence == (
+    story = waiting("a")
+    assert explained(story).sentence == (
         "A round needs 2 clients, and 1 client is enrolled. "
         "Enrol another: fairwind enroll CLIENT --zone ZONE"
     )
@@ -117,52 +117,52 @@ def test_too_few_enrolled_clients_are_counted():
     ],
 )
 def test_a_round_that_is_not_due_says_when_it_is(cron, says):
-    told = Story("a", "b")
-    told.start(spec(cron=cron))
-    found = explained(told)
+    story = Story("a", "b")
+    story.start(spec(cron=cron))
+    found = explained(story)
     assert (found.code, found.sentence) == ("not_due", says)
     assert found.next_at is not None
 
 
 def test_a_round_that_is_not_due_names_what_would_block_it_then_but_not_a_closed_gate():
-    told = Story("a", "b")
-    told.start(spec(cron="0 22 * * *"))
-    told.gate("a", "closed")
-    assert explained(told).sentence == "Next round 22:00 UTC, in 10 h."
-    told.tell(ClientSilent(), client="b")
-    assert explained(told).sentence == (
+    story = Story("a", "b")
+    story.start(spec(cron="0 22 * * *"))
+    story.gate("a", "closed")
+    assert explained(story).sentence == "Next round 22:00 UTC, in 10 h."
+    story.tell(ClientSilent(), client="b")
+    assert explained(story).sentence == (
         "Next round 22:00 UTC, in 10 h. It cannot start yet (2 needed, 0 ready): b: its worker is "
         f"not running. Start: {CELERY} client.b"
     )
 
 
 def test_a_missing_coordinator_goes_before_everything_but_the_end_of_a_run():
-    told = waiting("a", "b")
-    found = explained(told, drivers=seen(200.0, 1.0))
+    story = waiting("a", "b")
+    found = explained(story, drivers=seen(200.0, 1.0))
     assert found.code == "coordinator_missing"
     assert found.sentence == (
         "The coordinator was last seen 3 min 20 s ago, so nothing is planned, received or "
         f"aggregated. Start: {CELERY} coordinator,aggregation"
     )
-    assert explained(told, drivers=seen(None, None)).sentence.startswith(
+    assert explained(story, drivers=seen(None, None)).sentence.startswith(
         "The coordinator is not running, so"
     )
 
 
 def test_a_missing_beat_matters_while_no_round_is_open():
-    told = waiting("a", "b")
-    assert explained(told, drivers=seen(1.0, 21.0)).sentence == (
+    story = waiting("a", "b")
+    assert explained(story, drivers=seen(1.0, 21.0)).sentence == (
         "Beat was last seen 21 s ago, so no round starts by itself and no deadline is kept. "
         "Start: celery -A tasks beat"
     )
-    told.plan("a", "b")
-    assert explained(told, drivers=seen(1.0, 21.0)).code == "training"
+    story.plan("a", "b")
+    assert explained(story, drivers=seen(1.0, 21.0)).code == "training"
 
 
 def test_an_unreachable_redis_is_what_a_run_waits_for():
-    told = waiting("a", "b")
+    story = waiting("a", "b")
     drivers = Drivers.unreachable("Redis does not answer. Start it.")
-    found = explained(told, drivers=drivers)
+    found = explained(story, drivers=drivers)
     assert (found.code, found.sentence) == ("redis_unreachable", "Redis does not answer. Start it.")
     assert drivers.level == "unreachable"
 
@@ -182,37 +182,39 @@ def test_only_two_drivers_seen_within_twenty_seconds_are_running(drivers, level)
 
 
 def test_a_decline_is_shown_for_its_hour_alone():
-    told = Story("a", "b", "c")
-    told.start()
-    told.plan("a", "b", "c")
-    told.answer("c", outcome="declined", reason=Reason(code="above_site_ceiling", text="Too dirty"))
-    assert explained(told).blockers["c"].clause == "it declined: too dirty"
-    told.later(2 * HOUR)
-    assert "c" not in explained(told).blockers
+    story = Story("a", "b", "c")
+    story.start()
+    story.plan("a", "b", "c")
+    story.answer(
+        "c", outcome="declined", reason=Reason(code="above_site_ceiling", text="Too dirty")
+    )
+    assert explained(story).blockers["c"].clause == "it declined: too dirty"
+    story.later(2 * HOUR)
+    assert "c" not in explained(story).blockers
 
 
 def test_a_run_that_is_to_stop_says_so():
-    told = waiting("a", "b")
-    told.tell(RunStopRequested(), run="r")
-    assert explained(told).sentence == "r is about to stop."
+    story = waiting("a", "b")
+    story.tell(RunStopRequested(), run="r")
+    assert explained(story).sentence == "r is about to stop."
 
 
 @given(steps)
 def test_the_explanation_and_a_plan_give_each_client_the_same_reason(happenings):
-    told = history(happenings)
-    run = told.state.runs["r"]
+    story = history(happenings)
+    run = story.state.runs["r"]
     if run.ended_at is not None:
         return
-    clients = [client for client in told.state.clients.values() if not client.retired]
+    clients = [client for client in story.state.clients.values() if not client.retired]
     gates = {client.id: client.gate or gate("unknown") for client in clients}
     situation = Situation(
-        now=told.now, clients=clients, gates=gates, readings=dict.fromkeys(gates),
-        busy=frozenset(part.client for part in told.state.open_assignments()),
+        now=story.now, clients=clients, gates=gates, readings=dict.fromkeys(gates),
+        busy=frozenset(part.client for part in story.state.open_assignments()),
         failures=run.failures, spent_gco2eq=0.0, past=run.closed, forecasts={},
         weights=WEIGHTS, too_long=run.too_long,
     )  # fmt: skip
     made = plan_round(run.spec, situation, number=1, so_far=run.open_round)
-    blockers = find_blockers(told.state, run, now=told.now, gates=gates)
+    blockers = find_blockers(story.state, run, now=story.now, gates=gates)
     chosen = {"invited", "not_sampled", "over_budget"}
     expected = {v.client: v.code for v in made.verdicts if v.code not in chosen}
     assert {name: blocker.code for name, blocker in blockers.items()} == expected

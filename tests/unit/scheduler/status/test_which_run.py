@@ -12,18 +12,18 @@ from tests.unit.scheduler.story import Story, sha, spec
 
 
 def started(*runs: str) -> Story:
-    told = Story("a", "b")
+    story = Story("a", "b")
     for run in runs:
-        told.start(spec(id=run))
-    return told
+        story.start(spec(id=run))
+    return story
 
 
-def end(told: Story, run: str) -> None:
-    told.tell(RunEnded(reason="stopped"), run=run)
+def end(story: Story, run: str) -> None:
+    story.tell(RunEnded(reason="stopped"), run=run)
 
 
-def shown(told: Story) -> str | None:
-    run = newest_run(told.state)
+def shown(story: Story) -> str | None:
+    run = newest_run(story.state)
     return run.id if run else None
 
 
@@ -32,40 +32,40 @@ def test_without_a_run_none_is_shown():
 
 
 def test_the_newest_run_that_goes_on_is_shown():
-    told = started("first", "second", "third")
-    end(told, "third")
-    assert shown(told) == "second"
+    story = started("first", "second", "third")
+    end(story, "third")
+    assert shown(story) == "second"
 
 
 def test_of_runs_that_are_over_the_newest_that_closed_a_round_is_shown():
-    told = started("r", "stopped_at_once")
-    told.plan("a", "b")
-    told.answer("a")
-    told.answer("b")
-    told.close()
-    end(told, "r")
-    end(told, "stopped_at_once")
-    assert shown(told) == "r"
+    story = started("r", "stopped_at_once")
+    story.plan("a", "b")
+    story.answer("a")
+    story.answer("b")
+    story.close()
+    end(story, "r")
+    end(story, "stopped_at_once")
+    assert shown(story) == "r"
 
 
 def test_of_runs_that_did_nothing_the_newest_is_shown():
-    told = started("first", "second")
-    end(told, "first")
-    end(told, "second")
-    assert shown(told) == "second"
+    story = started("first", "second")
+    end(story, "first")
+    end(story, "second")
+    assert shown(story) == "second"
 
 
 def test_a_run_that_never_began_is_not_shown_before_one_that_goes_on():
-    told = started("goes_on")
-    told.tell(RunStarted(spec=spec(id="typo")), run="typo")
-    told.tell(RunBlocked(step="open", text="No."), run="typo")
-    assert shown(told) == "goes_on"
+    story = started("goes_on")
+    story.tell(RunStarted(spec=spec(id="typo")), run="typo")
+    story.tell(RunBlocked(step="open", text="No."), run="typo")
+    assert shown(story) == "goes_on"
 
 
 def test_a_command_that_changes_a_run_takes_the_only_active_one():
-    told = started("over", "active")
-    end(told, "over")
-    assert active_run(told.state, "stopped").id == "active"
+    story = started("over", "active")
+    end(story, "over")
+    assert active_run(story.state, "stopped").id == "active"
 
 
 def test_a_command_that_changes_a_run_does_not_guess_among_several():
@@ -92,13 +92,13 @@ def test_a_run_that_does_not_exist_is_named_with_those_that_do(runs, asked, hint
 
 
 def test_the_file_of_a_model_is_named_only_if_it_is_there(tmp_path):
-    told = started("r")
-    run = told.state.runs["r"]
+    story = started("r")
+    run = story.state.runs["r"]
     file = tmp_path / "runs" / "r" / "best.safetensors"
     file.parent.mkdir(parents=True)
     file.touch()
     assert exported_model(tmp_path, run) is None
-    told.tell(RunEnded(reason="rounds", last_version=sha("v0")), run="r")
+    story.tell(RunEnded(reason="rounds", last_version=sha("v0")), run="r")
     assert exported_model(tmp_path, run) == str(file)
     file.unlink()
     assert exported_model(tmp_path, run) is None
