@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import FederationError
+from common.file_lock import try_lock
 from tasks.local.env_file import shown
 
 DEFAULT_FOLDER = Path(".fairwind")
@@ -63,7 +63,7 @@ def hold(folder: Path) -> Iterator[FolderLock]:
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / _FILE, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        if not _locked(descriptor, fcntl.LOCK_EX):
+        if not try_lock(descriptor):
             raise held_already(folder, holder(folder))
         lock = FolderLock(descriptor)
         lock.note(ready=False)
@@ -79,17 +79,9 @@ def holder(folder: Path) -> Holder | None:
     except FileNotFoundError:
         return None
     try:
-        if _locked(descriptor, fcntl.LOCK_SH):
+        if try_lock(descriptor, shared=True):
             return None
         noted = json.loads(os.pread(descriptor, 64, 0) or b"null")
         return Holder(**noted) if noted else None
     finally:
         os.close(descriptor)
-
-
-def _locked(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
