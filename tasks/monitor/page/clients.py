@@ -83,7 +83,7 @@ def _narrow(query: ClientQuery) -> bool:
 
 
 def _groups(found: Sequence[Row], query: ClientQuery) -> dict[str, Any]:
-    """Return a row for each zone, in the order that is asked for as far as a zone has one."""
+    """Return a row for each zone, in the order of the query as far as a zone has one."""
     zones: dict[str, list[Row]] = {}
     for row in found:
         zones.setdefault(row["zone"], []).append(row)

@@ -116,7 +116,7 @@ def curve(rows: Sequence[RoundRow]) -> dict[str, Any]:
 def bands(rows: Sequence[RoundRow], since: float, until: float) -> dict[str, Any]:
     """Return when rounds ran, as far as a chart from `since` to `until` shows them.
 
-    Rounds that could not be told apart are one band, from the first of them to the last.
+    Rounds too close to be distinguished are one band, from the first of them to the last.
     """
     inside = [row for row in rows if (until if row.ended is None else row.ended) > since]
     closed = [row for row in inside if row.ended is not None]

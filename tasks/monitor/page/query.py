@@ -23,7 +23,7 @@ _Text = Annotated[str, Field(max_length=64)]
 
 
 class Query(BaseModel):
-    """What both tables can be asked for.
+    """The query of either table.
 
     Attributes:
         q: Only rows with this text.

@@ -11,7 +11,7 @@ from tasks.monitor.page.query import counted
 from tasks.monitor.page.thinning import thinned
 
 MOST_LINES: Final = 16
-"""More lines cannot be told apart in one chart; the table has every zone."""
+"""More lines cannot be distinguished in one chart; the table has every zone."""
 
 _MOST_POINTS: Final = 2000
 """Of all lines together, where readings come at irregular times, which cost most bytes."""

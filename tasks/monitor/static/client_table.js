@@ -32,7 +32,7 @@ export function startClients({ text, changed, choose }) {
   });
 }
 
-/** What the stream is asked for. */
+/** The query for the stream. */
 export const clientQuery = () => query.text();
 
 function newRow() {

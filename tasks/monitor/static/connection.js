@@ -55,7 +55,7 @@ export class Connection {
   }
 
   receive(message) {
-    this.heardAt = performance.now();
+    this.receivedAt = performance.now();
     const offset = Date.now() / 1000 - message.at;
     this.least = Math.min(this.least, offset);
     this.late = offset - this.least;
@@ -74,13 +74,13 @@ export class Connection {
   }
 
   look() {
-    if (this.source && ["live", "slow", "silent"].includes(this.state) && performance.now() - this.heardAt > SILENT_MS) {
+    if (this.source && ["live", "slow", "silent"].includes(this.state) && performance.now() - this.receivedAt > SILENT_MS) {
       this.enter("silent");
     }
   }
 
   enter(state) {
-    const seconds = state === "slow" ? Math.round(this.late) : Math.round((performance.now() - (this.heardAt ?? 0)) / 1000);
+    const seconds = state === "slow" ? Math.round(this.late) : Math.round((performance.now() - (this.receivedAt ?? 0)) / 1000);
     if (state !== this.state || state === "slow" || state === "silent") this.page.onState(state, seconds);
     this.state = state;
   }

@@ -90,7 +90,7 @@ function agendaNotes(zones, view) {
   return toCome(view).length && zones.some((zone) => zone.forecast) ? [["expected", "rounds that are expected, by the run's own policy"]] : [];
 }
 
-/** More lines could not be told apart: the table has every zone. */
+/** More lines cannot be distinguished: the table has every zone. */
 function leftOut(zones, view) {
   const others = view.zones.filter((zone) => zone.clients && !zone.times.length && known(zone.intensity)).length;
   return others ? [["none", `the ${zones.length} zones with most clients are drawn; the table of clients, grouped by zone, has ${others} more`]] : [];

@@ -17,7 +17,7 @@ export function startRounds(changed) {
   byId("rounds-details").addEventListener("toggle", changed);
 }
 
-/** What the stream is asked for, `null` while the table is closed. */
+/** The query for the stream, `null` while the table is closed. */
 export const roundQuery = () => (byId("rounds-details").open ? query.text() : null);
 
 function roundRow() {

@@ -6,7 +6,7 @@ import * as format from "./format.js";
 const TYPING_MS = 250;
 export const PAGE_ROWS = 50;
 
-/** What a table is asked for. `changed` is called with every change, once while somebody types. */
+/** The query of a table. `changed` is called with every change, once while somebody types. */
 export class TableQuery {
   constructor(name, changed, { text = "", sort = "", descending = false } = {}) {
     Object.assign(this, { name, changed, timer: 0 });
