@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from scheduler.ledger.run_spec import lower_is_better
+
 
 def jain_index(counts: Sequence[int]) -> float:
     """Return Jain's index of participations: 1 if all took part equally often, 0 if none did.
@@ -126,7 +128,7 @@ class Outcome:
 
     def grams_to(self, metric: str, target: float) -> float | None:
         """Return all emissions until a version first reached a target, `None` if none did."""
-        sign = -1 if metric == "loss" else 1
+        sign = -1 if lower_is_better(metric) else 1
         return next(
             (
                 r.spent_gco2eq

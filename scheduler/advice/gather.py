@@ -96,7 +96,7 @@ def gather(
     Raises:
         FederationError: If no such client is enrolled; the nearest name is offered.
     """
-    enrolled = {client.id: client for client in state.clients.values() if not client.retired}
+    enrolled = {client.id: client for client in state.enrolled()}
     if client_id not in enrolled:
         raise FederationError(_unknown(client_id, sorted(enrolled)))
     client, now = enrolled[client_id], record.now

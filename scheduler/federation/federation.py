@@ -56,6 +56,10 @@ class Federation:
         self.book.pages.archive = self.book.measurements.archive = self.archive
         self.active |= {run.id: None for run in self.runs.values() if run.ended_at is None}
 
+    def enrolled(self) -> list[Client]:
+        """Return the clients that are not retired, in the order in which they were enrolled."""
+        return [client for client in self.clients.values() if not client.retired]
+
     def active_runs(self) -> list[Run]:
         """Return the runs that are not over, the one that has waited longest for a plan first."""
         active = [self.runs[name] for name in self.active]

@@ -117,7 +117,12 @@ class RunSpec(Message):
         """Return whether `value` of the metric beats `best`."""
         if best is None:
             return True
-        return value < best if self.metric == "loss" else value > best
+        return value < best if lower_is_better(self.metric) else value > best
+
+
+def lower_is_better(metric: str) -> bool:
+    """Return whether a smaller value of a metric is a better one."""
+    return metric == "loss"
 
 
 @lru_cache(maxsize=1024)

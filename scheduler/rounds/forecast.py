@@ -114,9 +114,7 @@ def forecast_rounds(
 
 def copied(state: Federation, run: Run) -> tuple[Federation, Run]:
     """Return what a forecast is made from, apart from the federation that goes on meanwhile."""
-    clients = {
-        c.id: replace(c, totals=replace(c.totals)) for c in state.clients.values() if not c.retired
-    }
+    clients = {c.id: replace(c, totals=replace(c.totals)) for c in state.enrolled()}
     closed = run.closed.copy()
     archive = closed.archive = closed.archive.apart()
     # The last rounds may get their scores, and only the copies of them.

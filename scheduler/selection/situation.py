@@ -30,7 +30,7 @@ def make_situation(
 
     `weights` are those of the parts of a score, as `score_weights` returns them.
     """
-    clients = [client for client in state.clients.values() if not client.retired]
+    clients = state.enrolled()
     zones = {client.zone for client in clients}
     readings = {zone: _comparable(grid, grid.zone(zone, now).reading) for zone in zones}
     hours = _hours_ahead(run) if run else 0

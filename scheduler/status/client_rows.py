@@ -27,8 +27,7 @@ def client_rows(
     """
     return [
         _row(client, run, state, blocker=blockers.get(client.id), now=now) | _work(client, run)
-        for client in state.clients.values()
-        if not client.retired
+        for client in state.enrolled()
     ]
 
 

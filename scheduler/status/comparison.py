@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from scheduler.federation.run import Run
-from scheduler.ledger.run_spec import RunSpec
+from scheduler.ledger.run_spec import RunSpec, lower_is_better
 
 SHOWN_POINTS = 400
 """A curve that is shown has no more points than this; as many as a chart has pixels for."""
@@ -87,7 +87,7 @@ class Comparison:
 def compare(first: Run, second: Run) -> Comparison:
     """Compare two runs by the metric they have in common."""
     metric = _common_metric(first, second)
-    lower = metric == "loss"
+    lower = metric is not None and lower_is_better(metric)
     courses = [_points(run, metric) if metric else () for run in (first, second)]
     bests = [
         (min if lower else max)(point.value for point in points) for points in courses if points

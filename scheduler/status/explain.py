@@ -14,6 +14,7 @@ from scheduler.status.blocker import find_blockers
 from scheduler.status.drivers import COMMANDS, UNSEEN, Drivers
 from scheduler.status.explanation import Explanation
 from scheduler.status.standing import idle, under_way, waits
+from scheduler.status.which_run import START_A_RUN
 
 
 def explain_run(
@@ -35,10 +36,9 @@ def explain_run(
     """
     blockers = find_blockers(state, run, now=now, gates=gates)
     if run is None:
-        enrolled = any(not client.retired for client in state.clients.values())
         start = (
-            "No run yet. Start one: fairwind run start digits --rounds 12"
-            if enrolled
+            f"No run yet. {START_A_RUN}"
+            if state.enrolled()
             else "No client is enrolled yet. Enrol one: fairwind enroll CLIENT --zone ZONE"
         )
         return Explanation("no_run", start, blockers=blockers)

@@ -129,8 +129,7 @@ def _policy_waits(run: Run, waiting: RunWaiting, ready: int) -> str:
 
 def _shortage(state: Federation, blockers: Mapping[str, Blocker], needed: int) -> Shortage:
     others = [each for each in blockers.values() if each.code != "in_round"]
-    enrolled = sum(not client.retired for client in state.clients.values())
-    return Shortage(needed, enrolled - len(blockers), others)
+    return Shortage(needed, len(state.enrolled()) - len(blockers), others)
 
 
 def _of_shortage(

@@ -9,6 +9,9 @@ from common.settings.names import nearest
 from scheduler.federation.federation import Federation
 from scheduler.federation.run import Run
 
+START_A_RUN = "Start one: fairwind run start digits --rounds 12"
+"""What to do where there is no run yet."""
+
 _LISTED = 5
 """So many runs an error names, the newest ones."""
 
@@ -63,7 +66,7 @@ def active_run(state: Federation, verb: str) -> Run:
 def _listed(names: Iterable[str]) -> str:
     known = list(names)
     if not known:
-        return "There is none yet. Start one: fairwind run start digits --rounds 12"
+        return f"There is none yet. {START_A_RUN}"
     newest = ", ".join(known[-_LISTED:])
     more = f"the newest {_LISTED} of {len(known)} are" if len(known) > _LISTED else "there are"
     return f"{more.capitalize()}: {newest}."

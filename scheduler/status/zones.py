@@ -38,7 +38,7 @@ def fallback(state: Federation, zone: str) -> dict[str, Any] | None:
 
 def notice(state: Federation) -> str | None:
     """Return in one sentence what is wrong with the carbon signals, `None` if nothing is."""
-    zones = sorted({c.zone for c in state.clients.values() if not c.retired})
+    zones = sorted({client.zone for client in state.enrolled()})
     fallen = {zone: signal for zone in zones if (signal := fallback(state, zone))}
     unknown = [z for z in zones if z in state.grid and state.grid[z].latest is None]
     if zones and unknown == zones:

@@ -53,8 +53,7 @@ def show_horizon(
             client, _readings(signal, client.zone, now, hours), rule=rules.gate, now=now,
             hours=hours, patience_allowed=allowed,
         )
-        for client in state.clients.values()
-        if not client.retired
+        for client in state.enrolled()
     }  # fmt: skip
     planned = run and forecast_rounds(
         state, run, Grid(signal, rules.gate.family), rules, now, hours=hours, grid_clock=ours.clock

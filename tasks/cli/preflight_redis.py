@@ -74,7 +74,7 @@ def check_workers(ours: Settings) -> Iterator[Finding]:
     if not (ours.folder / "ledger.sqlite").exists():
         return
     state = read_ledger(ours.ledger).state()
-    clients = [client.id for client in state.clients.values() if not client.retired]
+    clients = [client.id for client in state.enrolled()]
     alive = read_heartbeats(connect_once(ours), clients)
     silent = sorted(set(clients) - set(alive))
     yield Finding("ok", f"{len(alive)} of {len(clients)} clients' workers are alive.")

@@ -10,7 +10,9 @@ import click
 from common.command_line.output import as_json, print_json
 from common.command_line.table import print_table
 from common.units import show_mass, show_share
+from scheduler.ledger.run_spec import lower_is_better
 from scheduler.status.summary import summary
+from scheduler.status.which_run import START_A_RUN
 from tasks.cli.base import ledger_to_read
 from tasks.cli.figures import show_score
 
@@ -74,7 +76,7 @@ def list_runs(*, sort: str, reverse: bool, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     elif not rows:
-        click.echo("No run yet. Start one: fairwind run start digits --rounds 12")
+        click.echo(f"No run yet. {START_A_RUN}")
     else:
         cells = [[column.show(row) for column in COLUMNS.values()] for row in rows]
         print_table(list(COLUMNS), cells)
@@ -94,4 +96,4 @@ def sorted_rows(rows: Sequence[Row], by: Column | None, *, reverse: bool) -> lis
 def _rank(row: Row, key: str) -> Any:
     """Return a value that sorts; a loss is the better the smaller it is."""
     value = row[key]
-    return -value if key == "best" and row["metric"] == "loss" else value
+    return -value if key == "best" and lower_is_better(row["metric"]) else value

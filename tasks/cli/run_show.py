@@ -15,7 +15,7 @@ from scheduler.federation.federation import Federation
 from scheduler.federation.run import Run
 from scheduler.ledger.blobs import Blobs
 from scheduler.status.exports import BEST, LAST
-from scheduler.status.which_run import find_run, newest_run
+from scheduler.status.which_run import START_A_RUN, find_run, newest_run
 from tasks.cli.base import current_view, ledger_to_read
 from tasks.cli.completion import complete_run
 from tasks.cli.figures import show_value
@@ -76,7 +76,7 @@ def _chosen(state: Federation, run_id: str | None) -> Run:
     """
     current = find_run(state, run_id) if run_id else newest_run(state)
     if current is None:
-        msg = "There is no run yet. Start one: fairwind run start digits --rounds 12"
+        msg = f"There is no run yet. {START_A_RUN}"
         raise FederationError(msg)
     return current
 

@@ -66,7 +66,7 @@ def _named(spec: RunSpec, entries: dict[str, Any], state: Federation) -> RunSpec
     Raises:
         FederationError: If there is such a run already, or no client that could train.
     """
-    if not any(not client.retired for client in state.clients.values()):
+    if not state.enrolled():
         msg = "No client is enrolled, so no run was started. Add one with `fairwind enroll`."
         raise FederationError(msg)
     name = named(entries, state.runs)["id"]

@@ -32,7 +32,7 @@ def signal(*, as_json: bool) -> None:
     """Show the active carbon source of each zone, and the quota left."""
     ours = settings_.load()
     known = open_signal(ours)
-    zones = sorted({c.zone for c in ledger_to_read().state().clients.values() if not c.retired})
+    zones = sorted({client.zone for client in ledger_to_read().state().enrolled()})
     seen = [_zone(ours, known, zone) for zone in zones]
     accounts = [_account(each) for each in account_statuses(ours)]
     if as_json:

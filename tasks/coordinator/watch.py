@@ -128,4 +128,4 @@ class Watch:
 
 
 def _zones(state: Federation) -> set[str]:
-    return {client.zone for client in state.clients.values() if not client.retired}
+    return {client.zone for client in state.enrolled()}

@@ -102,7 +102,7 @@ def _runs(state: Federation) -> Iterator[GaugeMetricFamily]:
 
 
 def _clients(state: Federation) -> Iterator[GaugeMetricFamily]:
-    clients = [client for client in state.clients.values() if not client.retired]
+    clients = state.enrolled()
     yield _gauge(
         "client_alive", "1 while the worker sends heartbeats.", "client",
         {c.id: float(c.alive) for c in clients},
