@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test-quick test test-slow images-test check format bench study study-quick clean
+.PHONY: help setup demo test-quick test test-slow test-gpu images-test check format sbom bench study study-quick clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Making .venv with $$("$(PYTHON)" --version) ..."
 	@"$(PYTHON)" -m venv .venv
 	@echo "Installing PyTorch, Celery and the rest into .venv (one to three minutes, once) ..."
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[demo,dev,flwr,mlflow,tensorboard]'
 	@touch $@
 	@echo "Ready. Try: make demo"
 
@@ -37,14 +37,18 @@ PARALLEL := -n logical --maxprocesses 4
 # Status 5 is pytest's for "no test was selected", as ARGS may have it.
 pytest = $(BIN)/python -m pytest $(1) $(ARGS) || { status=$$?; test $$status -eq 5; }
 
-test-quick: $(STAMP) ## Run the unit tests (about a minute): make test-quick ARGS="-k gate"
+test-quick: $(STAMP) ## Run the unit tests (one to two minutes): make test-quick ARGS="-k gate"
 	@$(call pytest,-m "not (slow or integration or e2e or images)" $(PARALLEL) --dist worksteal)
 
-test: test-quick ## Run unit, integration and end-to-end tests (eight to nine minutes)
+test: test-quick ## Run unit, integration and end-to-end tests (twelve to twenty minutes)
 	@$(call pytest,-m "(integration or e2e) and not slow" $(PARALLEL) --dist loadfile)
 
-test-slow: $(STAMP) ## Run the fault and soak tests, one after the other
+test-slow: $(STAMP) ## Run faults, random kills, slow links and soaks, one after the other (15 to 20 minutes)
 	@$(call pytest,-m slow)
+
+test-gpu: $(STAMP) ## Run the tests of devices on this machine's GPU; skipped, loudly, without one
+	@$(BIN)/python -m tests.gpu || echo "!!! No GPU here: every test of a GPU below is SKIPPED, and proves nothing." >&2
+	@$(call pytest,-m gpu -rs)
 
 images-test: $(STAMP) ## Build the images and train with them, by docker or podman (two to ten minutes)
 	@$(call pytest,-m images)
@@ -60,6 +64,13 @@ format: $(STAMP) ## Format the code and fix what can be fixed safely
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
+# The tool has an environment of its own, so that it is not in the bill itself.
+sbom: $(STAMP) ## Write sbom.json: what is in .venv and in this repository, in CycloneDX's form
+	@test -x .venv-sbom/bin/cyclonedx-py || { "$(PYTHON)" -m venv .venv-sbom && .venv-sbom/bin/python -m pip install -qq --disable-pip-version-check 'cyclonedx-bom>=7,<8'; }
+	@.venv-sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-format JSON --output-file sbom.json $(BIN)/python
+	@$(BIN)/python docker/add_vendored.py sbom.json
+	@echo "Wrote sbom.json"
+
 bench: $(STAMP) ## Measure speed, savings and accuracy: make bench ARGS="--help"
 	@$(BIN)/python -m benchmarks $(ARGS)
 
@@ -70,5 +81,5 @@ study-quick: $(STAMP) ## Compare policies on modelled grids (two to five minutes
 	@$(BIN)/fairwind study --quick $(ARGS)
 
 clean: ## Remove .venv, caches and build products
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
+	@rm -rf .venv .venv-sbom sbom.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

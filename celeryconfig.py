@@ -11,6 +11,7 @@ from kombu import Exchange as _Exchange
 from kombu import Queue as _Queue
 
 from common import settings as _settings
+from common.settings.redis_address import SSL_FILES as _SSL_FILES
 
 _ours = _settings.load()
 
@@ -32,7 +33,7 @@ if broker_url.startswith("rediss://"):
     _query = _parse_qs(_urlsplit(broker_url).query)
     broker_use_ssl = {
         "ssl_cert_reqs": _ssl.CERT_REQUIRED,
-        "ssl_ca_certs": _query.get("ssl_ca_certs", [None])[0],
+        **{name: _query.get(name, [None])[0] for name in _SSL_FILES},
     }
 
 # The ledger is the truth: no result backend, early acknowledgement, and what gets lost is
@@ -72,7 +73,8 @@ beat_schedule = {
     )
 }
 
-# It leaves a sign of life, and queues no second tick while the coordinator is away.
+# It goes by a clock that nobody sets and keeps no file, leaves a sign of life, and queues no second
+# tick while the coordinator is away.
 beat_scheduler = "tasks.messaging.beat_scheduler:BeatScheduler"
 
 # On the default exchange a queue is one list in Redis: no bindings that a flush could lose.

@@ -12,11 +12,10 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from common.messages import Hyperparameters
-from models.aggregation import scale_exponent
+from common.hyperparameters import Hyperparameters
 from models.batched import ClientWork, Cohort
 from models.evaluation import evaluate
-from models.server_optimizers import FedAvg
+from models.server_optimizers import make_server_optimizer
 from models.update import trainable_parameters
 from models.version import initial_version, next_state
 from models.workload import Data, Workload
@@ -104,8 +103,8 @@ def _round_s(case: Case, cohort: Cohort) -> float:
         bound = float(updates.norms().max()) * 2
         state = next_state(
             state, {}, updates.deltas, weights,
-            parameters=trainable_parameters(model), exponent=scale_exponent(bound, sum(weights)),
-            optimizer=FedAvg(),
+            parameters=trainable_parameters(model), norm_bound=bound,
+            optimizer=make_server_optimizer("fedavg"),
         )  # fmt: skip
         if test_data is not None:
             evaluate(case.workload, model, state, test_data)

@@ -6,16 +6,24 @@ import hashlib
 import os
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import redis
 
 from common import settings
-from common.messages import Hyperparameters
+from common.hyperparameters import Hyperparameters
 from models.training import Trainer, warm_up
 from models.version import initial_version
 from models.workload import load_workload
 
 _CHUNK = 4 << 20
+
+
+class Bytes(NamedTuple):
+    """What a round moves for each client, in bytes: the model there, the update back."""
+
+    model: int
+    update: int
 
 
 def pure_training_s(workload: str, clients: list[str]) -> float:
@@ -35,29 +43,33 @@ def pure_training_s(workload: str, clients: list[str]) -> float:
     return best
 
 
-def floor_s(redis_url: str, nbytes: int, clients: int, folder: Path) -> float:
+def floor_s(redis_url: str, moved: Bytes, clients: int, folder: Path) -> float:
     """Return how long one process takes to move the bytes of a round through Redis.
 
     For each client: the model fetched, the update put, fetched, hashed, and written to disk; then
     the next model put. Nothing is checked, summed or recorded.
     """
     broker = redis.Redis.from_url(redis_url)
-    data = os.urandom(min(nbytes, _CHUNK))
-    pieces = [data] * (nbytes // len(data))
-    _put(broker, "floor:model", pieces)
+    model, update = _pieces(moved.model), _pieces(moved.update)
+    _put(broker, "floor:model", model)
     begun = time.perf_counter()
     for _ in range(clients):
-        _get(broker, "floor:model", len(pieces))
-        _put(broker, "floor:update", pieces)
+        _get(broker, "floor:model", len(model))
+        _put(broker, "floor:update", update)
         digest = hashlib.sha256()
         with (folder / "floor").open("wb") as file:
-            for piece in _get(broker, "floor:update", len(pieces)):
+            for piece in _get(broker, "floor:update", len(update)):
                 digest.update(piece)
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
-    _put(broker, "floor:model", pieces)
+    _put(broker, "floor:model", model)
     return time.perf_counter() - begun
+
+
+def _pieces(nbytes: int) -> list[bytes]:
+    data = os.urandom(min(nbytes, _CHUNK))
+    return [data] * (nbytes // len(data))
 
 
 def _put(broker: redis.Redis, name: str, pieces: list[bytes]) -> None:

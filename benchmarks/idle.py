@@ -41,7 +41,7 @@ def measure_idle() -> None:
 
 def _start(federation: LocalFederation) -> None:
     for client, zone in _SITES.items():
-        federation.fairwind("enroll", client, "--zone", zone)
+        federation.fairwind("enroll", client, "--zone", zone, "--key", federation.site_key(client))
     federation.start_coordinator()
     federation.start_beat()
     federation.start_flower(free_port())

@@ -41,6 +41,7 @@ from scheduler.ledger.run_spec import RunSpec
 from scheduler.rounds.admission import make_admission
 from scheduler.rounds.observations import grid_events
 from scheduler.rounds.payloads import round_closed, round_committed, work_record
+from scheduler.rounds.world import NextVersion
 
 ZONES = ("FR", "SE-SE3", "GB", "DE", "PL", "US-CAL-CISO")
 
@@ -158,7 +159,7 @@ class LongLedger:
             planned = RoundPlanned(
                 base_version=_sha(f"{name}/{number - 1}"), cohort=tuple(cohort),
                 target=self._target,
-                deadline_s=600.0, valid_until=self._now + HOUR, exponent=20,
+                deadline_s=600.0, valid_until=self._now + HOUR,
                 expected_gco2eq=self._rng.random(), verdicts=_sha(f"verdicts/{name}/{number}"),
             )  # fmt: skip
             tx.append(Draft(planned, run=name, round=number))
@@ -175,10 +176,11 @@ class LongLedger:
             assert run.open_round is not None  # noqa: S101 - it was just planned
             closed = round_closed(
                 tx.state, run, run.open_round, self._grid, grid_now=self._now,
-                version=_sha(f"{name}/{number}"), phases={"train_s": self._rng.random()},
+                made=NextVersion(_sha(f"{name}/{number}"), None),
+                phases={"train_s": self._rng.random()},
             )  # fmt: skip
             scored = RoundEvaluated(metrics={"accuracy": self._rng.random()}, evaluate_s=0.1)
-            for payload in (round_committed(run.open_round), closed, scored):
+            for payload in (round_committed(tx.state, run, run.open_round), closed, scored):
                 tx.append(Draft(payload, run=name, round=number))
             if number == self._shape.rounds:
                 ended = RunEnded(reason="rounds", last_version=closed.version)
@@ -221,13 +223,20 @@ class LongLedger:
 
     def _answered(self, state: Federation, receipt: Receipt) -> Draft:
         work = work_record(
-            state, self._grid, _CLOCK, receipt, pulled_nbytes=_NBYTES, network_kwh_per_gb=0.01
+            state,
+            self._grid,
+            _CLOCK,
+            receipt,
+            pulled_nbytes=_NBYTES,
+            frozen_nbytes=0,
+            network_kwh_per_gb=0.01,
         )
         if self._rng.random() < 0.05:  # noqa: PLR2004 - one of twenty
             return Draft(UpdateLate(work=work), receipt.run, receipt.round, receipt.client)
         admission = make_admission(
             state, receipt, sha256=work.sha256 or "", nbytes=_NBYTES, norm=self._rng.random(),
             num_examples=receipt.num_examples, wall_now=self._now,
+            started_at=work.started_at,
         )  # fmt: skip
         accepted = UpdateAccepted(work=work, admission=admission)
         return Draft(accepted, receipt.run, receipt.round, receipt.client)

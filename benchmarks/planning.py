@@ -111,7 +111,7 @@ def _measure(size: int) -> _Took:
         grid.zone(zone, now)
     repeats = 3 if size <= _REPEATS_UP_TO else 1
     take_in_s, situation = _best(
-        lambda: make_situation(state, run, grid, rule, now, weights=WEIGHTS), repeats
+        lambda: make_situation(state, run, grid, rule, now, wall_now=now, weights=WEIGHTS), repeats
     )
     plan_s, _ = _best(lambda: plan_round(run.spec, situation, number=1, so_far=None), repeats)
     loop_s = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
@@ -23,7 +23,7 @@ from scheduler.ledger.events import ClientEnrolled, RoundPlanned, RunStarted
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.rounds.opening import open_run
 from scheduler.rounds.planning import plan
-from scheduler.rounds.world import Work
+from scheduler.rounds.world import LossCode, Work
 from scheduler.selection.plan import plan_round
 from scheduler.selection.situation import make_situation
 from scheduler.selection.verdict_blob import keep_verdicts
@@ -94,8 +94,9 @@ def _plan_dry(c: Coordinator) -> None:
     state = c.ledger.state()
     run, now = state.runs["r"], c.clock.now()
     situation = make_situation(
-        state, run, c.grid, c.engine.world.rules.gate, now, weights=c.engine.world.rules.weights
-    )
+        state, run, c.grid, c.engine.world.rules.gate, now, wall_now=c.clock.wall_at(now),
+        weights=c.engine.world.rules.weights,
+    )  # fmt: skip
     keep_verdicts(c.blobs, plan_round(run.spec, situation, number=1, so_far=None).verdicts)
 
 
@@ -119,8 +120,14 @@ class _Timed:
         self._work.send(run, clients)
         self.took_s, self.clients = time.perf_counter() - begun_s, clients
 
-    def lost(self, run: Run) -> Sequence[str]:
+    def send_missing(self, run: Run) -> None:
+        self._work.send_missing(run)
+
+    def lost(self, run: Run) -> Mapping[str, LossCode]:
         return self._work.lost(run)
+
+    def has_unread(self) -> bool:
+        return self._work.has_unread()
 
     def settled(self, receipt: Receipt) -> None:
         self._work.settled(receipt)

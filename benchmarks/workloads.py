@@ -64,5 +64,20 @@ class Sized:
         return AddConstant(parameters)
 
 
+@dataclass(frozen=True)
+class Adapted(Sized):
+    """The same beside frozen parameters, of which no step makes use."""
+
+    num_frozen: int = 0
+
+    def model(self) -> nn.Module:
+        """Return the vectors of `Sized` and as many frozen ones."""
+        size = self.num_frozen // NUM_TENSORS
+        frozen = nn.ParameterList([torch.zeros(size) for _ in range(NUM_TENSORS)])
+        return nn.ModuleList([super().model(), frozen.requires_grad_(requires_grad=False)])
+
+
+m1 = Sized(1_000_000)
+m1_of_101 = Adapted(1_000_000, num_frozen=100_000_000)
 m10 = Sized(10_000_000)
 m50 = Sized(50_000_000)

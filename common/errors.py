@@ -11,7 +11,15 @@ Every message says what happened, what follows and what to do, in that order.
     ├── WorkloadError        a workload is missing, not allowed, or raised
     ├── UpdateError          the bytes of an update or a model are not what was promised
     ├── TransportError       bytes in flight are missing or were altered
+    ├── WorkerDiedError      a site's process died each time it worked on an assignment
+    ├── IdentityError        a private key is missing, open to others, or no key
+    ├── SignatureError       what was signed was altered, or somebody else signed it
+    ├── PlaceTakenError      another worker serves a site's client meanwhile
+    ├── StorageError         a disk of the coordinator is full, or loses what it was given
     ├── LedgerError          the ledger is of another version, altered, or contradicts itself
+    │   ├── BlobError           bytes that the ledger names are missing or were altered
+    │   └── LedgerMovedError    its file was moved, deleted or replaced while a process had it open
+    ├── ExportError          figures of a run cannot be written to where they are to go
     └── FederationError      no such client or run, or not in a state that allows this
 
 All of them take their message as their only argument, so they cross process borders as
@@ -25,7 +33,7 @@ class FairwindError(Exception):
     """Base of every error a user of Fairwind may meet."""
 
     def __str__(self) -> str:
-        return _encodable(" ".join(str(part) for part in self.args))
+        return encodable(" ".join(str(part) for part in self.args))
 
 
 class SettingError(FairwindError):
@@ -60,8 +68,40 @@ class TransportError(FairwindError):
     """Bytes in flight are missing or were altered."""
 
 
+class WorkerDiedError(FairwindError):
+    """A process died each time it worked on an assignment, or evaluated a run's workload."""
+
+
+class IdentityError(FairwindError):
+    """A private key is missing, can be read by others, or is no key."""
+
+
+class SignatureError(FairwindError):
+    """What was signed was altered, or somebody else signed it."""
+
+
+class PlaceTakenError(FairwindError):
+    """Another worker serves a site's client meanwhile."""
+
+
+class StorageError(FairwindError):
+    """A disk of the coordinator is full, or loses what it was given."""
+
+
 class LedgerError(FairwindError):
     """The ledger is of another version, was altered, or contradicts itself."""
+
+
+class BlobError(LedgerError):
+    """Bytes that the ledger names are missing or were altered."""
+
+
+class LedgerMovedError(LedgerError):
+    """The ledger's file was moved, deleted or replaced while a process had it open."""
+
+
+class ExportError(FairwindError):
+    """Figures of a run cannot be written to where they are to go."""
 
 
 class FederationError(FairwindError):
@@ -77,7 +117,10 @@ def describe(error: BaseException) -> str:
         text = " ".join(str(error).split())
     except Exception:  # noqa: BLE001 - user code: even its error's text may raise
         text = "(its text cannot be shown)"
-    return _encodable(f"{type(error).__name__}: {text[:_LONGEST_TEXT]}")
+    if len(text) > _LONGEST_TEXT:  # one that holds a traceback names its cause at the end
+        text = f"{text[: _LONGEST_TEXT // 2]} ... {text[-_LONGEST_TEXT // 2 :]}"
+    name = type(error).__name__
+    return encodable(f"{name}: {text}" if text else name)
 
 
 def ends_process(error: BaseException) -> bool:
@@ -90,6 +133,6 @@ def ends_process(error: BaseException) -> bool:
     return isinstance(code, int) and -256 < code < -128  # noqa: PLR2004 - as said above
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Return a text without lone surrogates, which no JSON reader takes."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -5,6 +5,11 @@ from __future__ import annotations
 import fcntl
 
 
+def lock(descriptor: int) -> None:
+    """Lock an open file, and wait until that is possible; closing the descriptor lets go."""
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
 def try_lock(descriptor: int, *, shared: bool = False) -> bool:
     """Lock an open file without waiting, and return whether that was possible.
 

@@ -2,65 +2,130 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+)
 
-from common.clock import GridClock
+from common.bounds import MOST_NUMBER, Count, Instant, Nbytes, on_a_clock
+from common.clock import GridClock, wall_now
+from common.clock_difference import MOST_AHEAD_S
+from common.errors import encodable
+from common.hyperparameters import Hyperparameters
+from common.keys import blob_key
+from common.ledger_head import LedgerHead
+from common.message import Message
+from common.personal import PersonalPatterns
+from common.update_encodings import UpdateEncoding
+from common.workload_options import WorkloadOptions
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """A client id or run id: letters, digits, dot, dash and underscore."""
 
+MAX_METRICS = 32
+"""So many figures a receipt holds, the loss among them."""
+
+LONGEST_METRIC_NAME = 64
+"""Characters in the name of a figure."""
+
+LONGEST_WORKLOAD = 1000
+"""Characters in the name of a workload, which may be a path."""
+
+MetricName = Annotated[str, Field(max_length=LONGEST_METRIC_NAME)]
+
 Outcome = Literal["trained", "evaluated", "declined", "failed"]
-
-
-class Message(BaseModel):
-    """Base of everything that crosses a process border."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class BlobRef(Message):
     """A claim check: where bytes in flight wait, and what they must be."""
 
-    key: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,255}$")
+    key: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._~/-]{0,255}$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    nbytes: int = Field(ge=0)
+    nbytes: Nbytes
 
 
-class Hyperparameters(Message):
-    """How a site trains: chosen once for a run and recorded in every assignment."""
+class MemoryRef(Message):
+    """The name of what a site remembers of a run: the state that its update of `round` left.
 
-    epochs: int = Field(default=1, ge=1, le=10_000)
-    batch_size: int = Field(default=32, ge=1)
-    learning_rate: float = Field(default=0.1, gt=0, allow_inf_nan=False)
-    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
-    momentum: float = Field(default=0.0, ge=0, lt=1)
-    weight_decay: float = Field(default=0.0, ge=0)
+    The site alone keeps its bytes, on its own disk; `sha256` is of these.
+    """
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    round: int = Field(ge=1)
+
+
+class Partition(Message):
+    """A client's place among all, in the order of their enrolment: `id` from 0, of `of`."""
+
+    id: int = Field(default=0, ge=0, lt=MOST_NUMBER)
+    of: int = Field(default=1, ge=1, lt=MOST_NUMBER)
+
+
+class Address(BaseModel):
+    """What an assignment and its receipt are about, whatever else another version says in them."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    run: str = Field(pattern=NAME_PATTERN)
+    round: int = Field(ge=1, lt=MOST_NUMBER)
+    client: str = Field(pattern=NAME_PATTERN)
+    attempt: int = Field(ge=0, lt=MOST_NUMBER)
 
 
 class Assignment(Message):
     """One round's work for one client.
 
-    With `evaluates`, it trains nothing and scores the pulled model on its held-out data.
+    With `scores`, the site scores the pulled model on its held-out data before it trains; with
+    `evaluates`, it does nothing else.
+    `options` are handed to the workload's functions.
+    `frozen` are the model's parameters that no training changes, which a site keeps; `model` has
+    all others. `None` if there are none.
+    `memory` names the state to start from: that of the client's last update that counted; `None`
+    for an empty one. With `error_feedback`, what encoding loses is kept there and sent later.
+    Tensors that a pattern of `personal` matches stay at the site, and are part of that state.
+    `partition` is for a training loop of the user's that splits a common data set.
+    `correction` is what SCAFFOLD adds to the gradients of the site, pulled like the `model`.
+    `head` is that of the coordinator's ledger; a site keeps it, and can show it later.
     `valid_until` is on the grid clock, `issued_at` and `sent_at` on the wall clock. The intensity
     is what the gate saw for the site's zone; `None` if unknown.
     """
 
     run: str = Field(pattern=NAME_PATTERN)
-    round: int = Field(ge=1)
+    round: int = Field(ge=1, lt=MOST_NUMBER)
     client: str = Field(pattern=NAME_PATTERN)
-    attempt: int = Field(ge=0)
-    workload: str
+    attempt: int = Field(ge=0, lt=MOST_NUMBER)
+    workload: str = Field(max_length=LONGEST_WORKLOAD)
+    options: WorkloadOptions = Field(default_factory=dict)
     hyperparameters: Hyperparameters
+    encoding: UpdateEncoding = "float32"
+    error_feedback: bool = False
+    personal: PersonalPatterns = ()
+    memory: MemoryRef | None = None
+    partition: Partition = Partition()
     model: BlobRef
+    frozen: BlobRef | None = None
+    correction: BlobRef | None = None
     seed: int = Field(ge=0, lt=2**63)
     clock: GridClock
-    issued_at: AwareDatetime
-    valid_until: AwareDatetime
-    sent_at: AwareDatetime
+    issued_at: Instant
+    valid_until: Instant
+    sent_at: Instant
     evaluates: bool = False
+    scores: bool = False
+    head: LedgerHead | None = None
     intensity_gco2eq_per_kwh: float | None
+
+    @property
+    def has_own(self) -> bool:
+        """Whether the run leaves each site a model of its own."""
+        return bool(self.personal) or self.hyperparameters.ditto is not None
 
 
 class Reason(Message):
@@ -73,6 +138,12 @@ class Reason(Message):
     code: str = Field(max_length=40)
     text: str = Field(max_length=600)
     not_before: AwareDatetime | None = None
+
+
+def _with_instant(reason: Reason) -> Reason:
+    if reason.not_before is not None:
+        on_a_clock(reason.not_before)
+    return reason
 
 
 EnergyQuality = Literal["measured", "shared", "modelled", "constant"]
@@ -125,35 +196,76 @@ class Timings(Message):
 class Receipt(Message):
     """A site's answer to one assignment. `update` is set if and only if it trained.
 
-    `metrics` are of the pulled model on `num_held_out` held-out examples.
+    `num_steps` is how many steps its optimizer took. `metrics` are of the pulled model on
+    `num_held_out` held-out examples, or of the site's own where the run leaves it one; `None` is
+    not finite.
+    `frozen_nbytes` of the model's frozen part were pulled: 0 if the site had it.
+    `memory` names the state that the site keeps for its next update, should this one count; with
+    `memory_lost` it started from an empty one, as it no longer has the one that it was to.
 
     `started_at` and `ended_at` are on the wall clock and bound the time in which the energy was
     used. `energy` is `None` where nothing was measured. `sent_at` is when the receipt left.
     """
 
     run: str = Field(pattern=NAME_PATTERN)
-    round: int = Field(ge=1)
+    round: int = Field(ge=1, lt=MOST_NUMBER)
     client: str = Field(pattern=NAME_PATTERN)
-    attempt: int = Field(ge=0)
+    attempt: int = Field(ge=0, lt=MOST_NUMBER)
     outcome: Outcome
     update: BlobRef | None = None
-    num_examples: int = Field(default=0, ge=0, lt=2**40)
+    num_examples: Count = 0
+    num_steps: int | None = Field(default=None, ge=1, lt=2**40)
     loss: float | None = None
     utility: float | None = None
-    metrics: dict[str, float] = Field(default_factory=dict, max_length=32)
-    num_held_out: int = Field(default=0, ge=0, lt=2**40)
+    metrics: dict[MetricName, float | None] = Field(default_factory=dict, max_length=MAX_METRICS)
+    num_held_out: Count = 0
+    frozen_nbytes: Nbytes = 0
+    memory: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    memory_lost: bool = False
     energy: Energy | None = None
     timings: Timings = Timings()
-    started_at: AwareDatetime
-    ended_at: AwareDatetime
-    sent_at: AwareDatetime
+    started_at: Instant
+    ended_at: Instant
+    sent_at: Instant
     incarnation: str = Field(max_length=64)
-    reason: Reason | None = None
+    reason: Annotated[Reason, AfterValidator(_with_instant)] | None = None
 
 
 def update_key(work: Assignment | Receipt) -> str:
     """Return the one key under which a client may offer its update of a round."""
-    return f"update.{work.client}.{work.run}.{work.round}"
+    return blob_key("update", work.client, work.run, work.round)
+
+
+def read_receipt(body: object) -> Receipt:
+    """Return the receipt in a message; for one of another version, that the site failed.
+
+    Raises:
+        ValidationError: If it does not even say what it answers.
+    """
+    try:
+        return Receipt.model_validate(body)
+    except ValidationError as error:
+        about, now = Address.model_validate(body), wall_now()
+        text = (
+            f"its receipt is not understood at the coordinator ({what_is_wrong(error)}): correct "
+            "what is wrong at the site, or install the same version of Fairwind on both"
+        )
+        return Receipt(
+            run=about.run, round=about.round, client=about.client, attempt=about.attempt,
+            outcome="failed", started_at=now, ended_at=now, sent_at=now, incarnation="",
+            reason=Reason(code="other_version", text=encodable(text)[:600]),
+        )  # fmt: skip
+
+
+_LONGEST_PLACE = 100
+"""Characters of the place of a fault: it may be a name that the sender chose."""
+
+
+def what_is_wrong(error: ValidationError) -> str:
+    """Return the first fault of a message, as a part of a sentence."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"]))[:_LONGEST_PLACE] or "all of it"
+    return f"{where}: {first['msg']}"
 
 
 class AdviceNote(Message):
@@ -165,7 +277,11 @@ class AdviceNote(Message):
     client: str = Field(pattern=NAME_PATTERN)
     at: AwareDatetime
     card: str = Field(max_length=20_000)
-    figures: dict[str, JsonValue]
+    figures: dict[str, JsonValue] = Field(max_length=100)
+
+
+LONGEST_KEPT_S = 86_400
+"""Seconds for which Redis keeps a heartbeat, at most."""
 
 
 class Heartbeat(Message):
@@ -173,14 +289,18 @@ class Heartbeat(Message):
 
     `ready` is false while the worker still loads; `busy` names the assignment in work as
     ``run/round``; `paused` says that the site's administrator paused it; `incarnation` changes with
-    every start.
+    every start. `at` is on the site's own clock, and `clock_ahead_s` says how far that is ahead of
+    Redis's, in s, as the heartbeat before measured it; `None` before. Redis keeps it for `kept_s`
+    seconds.
     """
 
     client: str = Field(pattern=NAME_PATTERN)
     incarnation: str = Field(max_length=64)
     host: str = Field(max_length=255)
-    pid: int
-    at: AwareDatetime
+    pid: int = Field(ge=0, lt=MOST_NUMBER)
+    at: Instant
     ready: bool = True
     paused: bool = False
-    busy: str | None = None
+    busy: str | None = Field(default=None, max_length=128)
+    clock_ahead_s: float | None = Field(default=None, ge=-MOST_AHEAD_S, le=MOST_AHEAD_S)
+    kept_s: int = Field(default=20, gt=0, le=LONGEST_KEPT_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path, PurePath
 
 from common.settings.names import nearest
 
@@ -17,7 +18,39 @@ SHIPPED = {
 }
 """The module of each workload that ships."""
 
+OUR_NAMES = (
+    "common", "models", "scheduler", "simulation", "tasks", "celeryconfig", "fairwind_start",
+    "flowerconfig",
+)  # fmt: skip
+"""Top-level modules of ours, whose names no module of a workload can have."""
+
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?")
+
+
+FLOWER = "flower:"
+"""What begins the name of a Flower app (flwr): its folder follows."""
+
+_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def run_name(name: str) -> str:
+    """Return a workload as runs name it: a Flower app by its folder's name, wherever that lies.
+
+    >>> run_name("flower:/srv/apps/heart"), run_name("package.heart:workload")
+    ('flower:heart', 'package.heart:workload')
+    """
+    if not name.startswith(FLOWER):
+        return name
+    return FLOWER + PurePath(name.removeprefix(FLOWER)).name
+
+
+def allowed_as(name: str, allowed: Sequence[str]) -> str | None:
+    """Return the entry of FAIRWIND_WORKLOADS that allows a workload; `None` if none does.
+
+    >>> allowed_as("flower:heart", ("digits", "flower:/srv/apps/heart"))
+    'flower:/srv/apps/heart'
+    """
+    return next((entry for entry in allowed if run_name(entry) == run_name(name)), None)
 
 
 def name_fault(name: str) -> str | None:
@@ -29,6 +62,11 @@ def name_fault(name: str) -> str | None:
     """
     if name.endswith(".py"):
         return f"{name!r} is a file: name its module, {_module_of_file(name)}"
+    if name.startswith(FLOWER):
+        folder = run_name(name).removeprefix(FLOWER)
+        if _FOLDER.fullmatch(folder):
+            return None
+        return f"{name!r} names no folder of a Flower app: give flower:/path/to/app"
     if not _NAME.fullmatch(name):
         return (
             f"{name!r} names no workload: give one that ships ({', '.join(SHIPPED)}), or an import "
@@ -51,9 +89,13 @@ def not_allowed(name: str, allowed: Sequence[str]) -> str:
 def is_installed(name: str) -> bool:
     """Return whether the top-level module of a workload is found here. Nothing is imported.
 
+    Of a Flower app: whether the entry of FAIRWIND_WORKLOADS names a folder with a pyproject.toml.
+
     >>> is_installed("digits"), is_installed("no_such_module:workload")
     (True, False)
     """
+    if name.startswith(FLOWER):
+        return (Path(name.removeprefix(FLOWER)) / "pyproject.toml").is_file()
     return name in SHIPPED or find_spec(re.split(r"[.:]", name, maxsplit=1)[0]) is not None
 
 

@@ -9,8 +9,9 @@ import redis
 
 from common import settings
 from common.errors import FairwindError
-from tasks.messaging.broker import check_reachable, connect
-from tasks.messaging.heartbeats import read_heartbeats
+from tasks.messaging.broker import check_usable, connect
+from tasks.messaging.heartbeats import own_key, read_heartbeats
+from tasks.messaging.inbox import site_signer
 
 
 def main() -> str | None:
@@ -18,8 +19,9 @@ def main() -> str | None:
     client = os.environ.get("FAIRWIND_CLIENT", "")
     try:
         broker = connect(settings.load())
-        check_reachable(broker)
-        alive = read_heartbeats(broker, [client])
+        check_usable(broker)
+        key = own_key(site_signer(settings.load(), client))
+        alive = read_heartbeats(broker, [client], keys=None if key is None else {client: key})
     except (FairwindError, redis.RedisError) as error:
         return str(error)
     return None if client in alive else f"The worker of {client!r} sends no heartbeat."

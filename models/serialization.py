@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,16 +13,53 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from common.errors import UpdateError
+from models.tensor_file import DTYPES
 from models.update import State
 
+_FROZEN = "fairwind.frozen"
+"""The entry of a header's metadata that names the rest of a model."""
 
-def write_state(state: State, path: Path) -> None:
-    """Write a state as safetensors, without a copy in memory. Equal states give equal bytes."""
-    safetensors.torch.save_file(state, path)
+
+def write_state(state: State, path: Path, *, frozen: str | None = None) -> None:
+    """Write a state as safetensors, without a copy in memory. Equal arguments give equal bytes.
+
+    Args:
+        state: What to write.
+        path: Where.
+        frozen: The SHA-256 of the file with the model's frozen part, which the header names.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    try:
+        safetensors.torch.save_file(state, path, metadata=naming(frozen))
+    except SafetensorError as error:
+        path.unlink(missing_ok=True)
+        # The library puts the number of the system's error into its text alone.
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
+
+
+def naming(frozen: str | None) -> dict[str, str] | None:
+    """Return the metadata of a header that names a frozen part."""
+    return None if frozen is None else {_FROZEN: frozen}
+
+
+def frozen_name(path: Path) -> str | None:
+    """Return the SHA-256 of the frozen part that a version names; `None` if it names none.
+
+    Raises:
+        UpdateError: If the file is missing or is no whole safetensors file.
+    """
+    with _explained(path.name), safe_open(path, framework="pt") as file:
+        metadata: dict[str, str] = file.metadata() or {}
+        return metadata.get(_FROZEN)
 
 
 def read_state(path: Path) -> State:
@@ -36,7 +75,7 @@ def read_state(path: Path) -> State:
         return safetensors.torch.load_file(path)
 
 
-def parse_state(data: bytearray) -> State:
+def parse_state(data: bytearray | memoryview) -> State:
     """Return the state whose safetensors bytes these are; the tensors are views of them.
 
     The library's own reader copies every tensor, which for a large model takes longer than
@@ -47,15 +86,15 @@ def parse_state(data: bytearray) -> State:
     """
     try:
         begin = 8 + int.from_bytes(data[:8], "little")
-        header = json.loads(data[8:begin])
+        header = json.loads(bytes(data[8:begin]))
         header.pop("__metadata__", None)
         return {name: _view(data, begin, entry) for name, entry in header.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise UpdateError(_not_whole(f"of {len(data)} bytes", error)) from error
 
 
-def _view(data: bytearray, begin: int, entry: dict[str, Any]) -> Tensor:
-    dtype, shape = _DTYPES[entry["dtype"]], entry["shape"]
+def _view(data: bytearray | memoryview, begin: int, entry: dict[str, Any]) -> Tensor:
+    dtype, shape = DTYPES[entry["dtype"]], entry["shape"]
     start, end = entry["data_offsets"]
     count = math.prod(shape)
     if count * dtype.itemsize != end - start:
@@ -64,20 +103,6 @@ def _view(data: bytearray, begin: int, entry: dict[str, Any]) -> Tensor:
     if count == 0:
         return torch.empty(shape, dtype=dtype)
     return torch.frombuffer(data, dtype=dtype, count=count, offset=begin + start).view(shape)
-
-
-_DTYPES = {
-    "BOOL": torch.bool,
-    "U8": torch.uint8,
-    "I8": torch.int8,
-    "I16": torch.int16,
-    "I32": torch.int32,
-    "I64": torch.int64,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "F32": torch.float32,
-    "F64": torch.float64,
-}
 
 
 @contextmanager

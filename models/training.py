@@ -2,73 +2,67 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Sized
 from copy import copy
-from dataclasses import dataclass, field
-from typing import Self
+from functools import cache
+from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch import nn
+from torch.optim import SGD
 
-from common.messages import Hyperparameters
-from models.batch import Batch, forward, shuffled
+from common.hyperparameters import Hyperparameters
+from models.algorithms.ditto import of_own_model
+from models.batch import as_loaded
 from models.evaluation import evaluate
-from models.seed import seed_generators
+from models.frozen import frozen_parameters
+from models.loader_processes import loader_processes
+from models.local_fit import Fitted, OnEpoch, fit
+from models.local_part import LocalPart
+from models.local_result import LocalResult
+from models.loop_context import LoopContext
+from models.memory import Memory, as_part
+from models.memory import part as part_of
+from models.metric_values import Metrics
+from models.model_factory import ModelFactory
+from models.own_loop import KIND as LOOP
+from models.own_loop import own_function, run_evaluation, run_loop
+from models.personal import DITTO, Layers, changing, own_model, split_layers, trained_state
+from models.personal import KIND as PERSONAL
 from models.update import State, delta_signature, load_state, make_delta
 from models.workload import Data, Workload, blamed, num_examples
 
-_MakeOptimizer = Callable[[list[nn.Parameter], Hyperparameters], Optimizer]
-
-OnEpoch = Callable[[int, int, float], None]
-"""Called after every epoch with its number from 1, the number of epochs, and its mean loss."""
-
-
-@dataclass(frozen=True)
-class LocalResult:
-    """What one assignment gave.
-
-    Attributes:
-        delta: What training changed.
-        num_examples: On how many examples.
-        loss: Mean training loss over the examples of the last epoch; NaN if training diverged.
-        utility: The client's statistical utility: num_examples * sqrt(mean of loss**2 over the
-            batches of the last epoch). Lai, Zhu, Madhyastha and Chowdhury, "Oort: Efficient
-            Federated Learning via Guided Participant Selection", OSDI 2021,
-            https://www.usenix.org/conference/osdi21/presentation/lai, equation 1, with batches
-            in place of single examples.
-        metrics: Of the base model on held-out data; empty if the coordinator tests.
-        num_held_out: On how many examples those are; 0 if the coordinator tests.
-    """
-
-    delta: State
-    num_examples: int
-    loss: float
-    utility: float
-    metrics: dict[str, float] = field(default_factory=dict)
-    num_held_out: int = 0
-
 
 class Trainer:
-    """A client's model and data, loaded once; every assignment starts from a clean slate.
+    """A client's data, loaded once, and its model, which is new for every assignment.
 
     Attributes:
-        model: What is trained, on its own device; `reset` gives it a state.
+        models: Builds what is trained.
         signature: What each delta holds.
-        num_examples: How many there are to train on.
+        frozen: The names of the parameters that no training changes.
+        num_examples: How many there are to train on; 0 where only the user's own loop knows.
     """
 
-    def __init__(self, workload: Workload, client_id: str) -> None:
+    def __init__(
+        self, workload: Workload, client_id: str, *, device: torch.device | None = None
+    ) -> None:
         """Load model and data.
+
+        Args:
+            workload: Whose.
+            client_id: Whose data.
+            device: Where to train and score; `None` for where the workload puts its model.
 
         Raises:
             WorkloadError: If the workload raises, or has no examples for this client.
-            UpdateError: If the model has parameters that cannot be averaged.
+            UpdateError: If the model has tensors that cannot be averaged or stored.
         """
         self._load(
             workload,
-            lambda: (workload.train_data(client_id), _held_out_data(workload, client_id)),
+            lambda: workload.train_data(client_id),
+            held_out=lambda: _held_out_data(workload, client_id),
+            device=device,
+            without_frozen=True,
         )
 
     @classmethod
@@ -78,38 +72,48 @@ class Trainer:
         Args:
             workload: Whose model, loss and metrics.
             data: What to train on.
-            held_out: What to score a pulled model on; `None` if the coordinator tests.
+            held_out: What to score a pulled model on; `None` for nothing.
 
         Raises:
             WorkloadError: If the workload raises, or there are no examples.
-            UpdateError: If the model has parameters that cannot be averaged.
+            UpdateError: If the model has tensors that cannot be averaged or stored.
         """
         trainer = cls.__new__(cls)
-        trainer._load(workload, lambda: (data, held_out))  # noqa: SLF001 - a second constructor
+        trainer._load(workload, lambda: data, held_out=lambda: held_out)  # noqa: SLF001 - a second constructor
         return trainer
 
-    def _load(self, workload: Workload, load: Callable[[], tuple[Data, Data | None]]) -> None:
+    def _load(
+        self,
+        workload: Workload,
+        load: Callable[[], Data],
+        *,
+        held_out: Callable[[], Data | None],
+        device: torch.device | None = None,
+        without_frozen: bool = False,
+    ) -> None:
         self._workload = workload
-        seed_generators(0)  # buffers that are no part of the state may be drawn at random
+        self.models = ModelFactory(workload, device=device, without_frozen=without_frozen)
+        model = self.models.new()
+        self.signature, self.frozen = delta_signature(model), frozen_parameters(model)
         with blamed(workload, "assignment"):
-            self.model = workload.model()
-            data, held_out = load()
+            data = load()
         self._take(data, held_out)
-        self.signature = delta_signature(self.model)
-        self._buffers = {name: kept.clone() for name, kept in self.model.named_buffers()}
 
-    def _take(self, data: Data, held_out: Data | None) -> None:
-        self._data, self._held_out = data, held_out
-        self.num_examples = num_examples(self._workload, data)
+    def _take(self, data: Data, held_out: Callable[[], Data | None]) -> None:
+        # Held-out data are loaded once, when a run asks its sites to evaluate.
+        self._data, self._held_out = data, cache(held_out)
+        own = own_function(self._workload, "train") is not None
+        unknown = own and not isinstance(data, Sized)
+        self.num_examples = 0 if unknown else num_examples(self._workload, data)
 
     def sharing(self, data: Data, held_out: Data | None = None) -> Self:
-        """Return a trainer of other data on the same model; only one of the two may train at once.
+        """Return a trainer of other data on the same model.
 
         Raises:
             WorkloadError: If there are no examples.
         """
         trainer = copy(self)
-        trainer._take(data, held_out)  # noqa: SLF001 - of this very class
+        trainer._take(data, lambda: held_out)  # noqa: SLF001 - of this very class
         return trainer
 
     def train(
@@ -118,7 +122,11 @@ class Trainer:
         *,
         hyperparameters: Hyperparameters,
         seed: int,
+        scores: bool = False,
         on_epoch: OnEpoch = lambda _epoch, _epochs, _loss: None,
+        part: LocalPart = LocalPart(),  # noqa: B008 - frozen
+        memory: Memory | None = None,
+        correction: State | None = None,
     ) -> LocalResult:
         """Train from a base model. The result depends on the arguments and the data alone.
 
@@ -129,83 +137,137 @@ class Trainer:
             base: The pulled model's state; not changed.
             hyperparameters: The run's.
             seed: At least 0, below 2**63; derived from run, round and client.
+            scores: Whether the base is scored on held-out data first.
             on_epoch: Called after every epoch; what it raises ends the training.
+            part: Of which round and client, and which layers stay at its site.
+            memory: What the client remembers of the run, not changed; nothing if left out.
+            correction: What SCAFFOLD adds to the gradients, by parameter; not of a user's loop.
 
         Raises:
-            UpdateError: If the base is another model's.
-            WorkloadError: If the workload raises.
+            UpdateError: If the base is another model's, or training leaves another model behind.
+            WorkloadError: If the workload raises, the gradients of all steps overflowed, or the
+                model has none of the personal layers.
         """
-        metrics, num_held_out = self.score(base)
-        self.reset(base)
-        seed_generators(seed)
-        generator = torch.Generator().manual_seed(seed)
-        with blamed(self._workload, "assignment"):
-            optimizer = _make_optimizer(self._workload, self.model, hyperparameters)
-        loss = mean_square = math.nan
-        for epoch in range(1, hyperparameters.epochs + 1):
-            with blamed(self._workload, "assignment"):
-                loss, mean_square = self._train_epoch(
-                    optimizer, hyperparameters.batch_size, generator
-                )
-            on_epoch(epoch, hyperparameters.epochs, loss)
-        optimizer.zero_grad(set_to_none=True)
+        memory = memory or {}
+        metrics, num_held_out = self.score(base, part, memory) if scores else ({}, 0)
+        layers = self.layers(part.personal)
+        start = {**base, **part_of(memory, PERSONAL)}
+        model, passes = self.start(start), 1 if hyperparameters.ditto is None else 2
+        run = self._fit if own_function(self._workload, "train") is None else self._fit_by_own
+        fitted, kept = run(
+            model, start, part, memory, hyperparameters=hyperparameters, seed=seed,
+            on_epoch=_in_passes(on_epoch, 0, passes),
+            **({"correction": correction} if correction else {}),
+        )  # fmt: skip
+        kept = kept | as_part(trained_state(model, layers.personal), PERSONAL)
+        if hyperparameters.ditto is not None:
+            kept |= self._train_beside(
+                base, memory, hyperparameters, seed, _in_passes(on_epoch, 1, passes)
+            )
         return LocalResult(
-            delta=make_delta(self.model, base, signature=self.signature),
-            num_examples=self.num_examples,
-            loss=loss,
-            utility=self.num_examples * math.sqrt(mean_square),
-            metrics=metrics,
-            num_held_out=num_held_out,
-        )
+            delta=make_delta(model, base, signature=layers.shared),
+            num_examples=fitted.num_examples, num_steps=fitted.num_steps, loss=fitted.loss,
+            utility=fitted.utility, metrics=metrics, num_held_out=num_held_out, memory=kept,
+        )  # fmt: skip
 
-    def _train_epoch(
-        self, optimizer: Optimizer, batch_size: int, generator: torch.Generator
-    ) -> tuple[float, float]:
-        """Return the mean loss over the examples and the mean squared loss over the batches."""
-        step = getattr(self._workload, "training_step", self._default_step)
-        total = squares = 0.0
-        batches = 0
-        for batch in shuffled(self._data, batch_size, generator):
-            optimizer.zero_grad(set_to_none=True)
-            loss = step(self.model, batch)
-            loss.backward()
-            optimizer.step()
-            value = loss.item()
-            total += value * min(batch_size, self.num_examples - batches * batch_size)
-            squares += value * value
-            batches += 1
-        return total / self.num_examples, squares / batches
+    def _fit(
+        self, model: nn.Module, _start: State, _part: LocalPart, _memory: Memory, **asked: Any
+    ) -> tuple[Fitted, Memory]:
+        """Train a model in place; nothing of it is to be remembered."""
+        fitted = fit(
+            self._workload, model, self._data, num_examples=self.num_examples, **asked
+        )  # fmt: skip
+        return fitted, {}
 
-    def _default_step(self, model: nn.Module, batch: Batch) -> Tensor:
-        return self._workload.loss(*forward(model, batch))
+    def _fit_by_own(
+        self, model: nn.Module, start: State, part: LocalPart, memory: Memory, **asked: Any
+    ) -> tuple[Fitted, Memory]:
+        """Let the user's loop train a model in place; return also the state that it keeps."""
+        asked["progress"] = asked.pop("on_epoch")
+        context = LoopContext.of(part, model, start, state=part_of(memory, LOOP), **asked)
+        with loader_processes():
+            figures, kept = run_loop(
+                self._workload, model, as_loaded(self._data), context,
+                num_examples=self.num_examples,
+            )  # fmt: skip
+        utility = figures.num_examples * abs(figures.loss)
+        return Fitted(figures.num_examples, figures.num_steps, figures.loss, utility), kept
 
-    def score(self, base: State) -> tuple[dict[str, float], int]:
-        """Return a base model's metrics on held-out data, and of how many examples.
+    def _train_beside(
+        self,
+        base: State,
+        memory: Memory,
+        hyperparameters: Hyperparameters,
+        seed: int,
+        on_epoch: OnEpoch,
+    ) -> Memory:
+        """Train the site's own model beside the global one; see `models.algorithms.ditto`."""
+        model = self.start({**base, **part_of(memory, DITTO)})
+        fit(
+            self._workload, model, self._data, num_examples=self.num_examples,
+            hyperparameters=of_own_model(hyperparameters), seed=seed, on_epoch=on_epoch,
+            anchor=self.start(base),
+        )  # fmt: skip
+        return as_part(trained_state(model, changing(model)), DITTO)
 
-        Both are empty if the coordinator tests.
+    def layers(self, personal: Sequence[str]) -> Layers:
+        """Return which tensors stay at the site, and which an update holds.
+
+        Raises:
+            WorkloadError: If a pattern does not fit the model.
+        """
+        if not personal:
+            return Layers(frozenset(), self.signature, 0)
+        return split_layers(self.models.new(), personal)
+
+    def score(
+        self,
+        base: State,
+        part: LocalPart = LocalPart(),  # noqa: B008 - frozen
+        memory: Memory | None = None,
+    ) -> tuple[Metrics, int]:
+        """Return a model's metrics on held-out data, and of how many examples.
+
+        It is the base model, or the site's own where the run leaves it one. Both are empty without
+        such data.
 
         Raises:
             UpdateError: If the base is another model's.
             WorkloadError: If the workload raises.
         """
-        if self._held_out is None:
+        with blamed(self._workload, "assignment"):
+            held_out = self._held_out()
+        if held_out is None:
             return {}, 0
-        self.reset(base)
-        metrics = evaluate(self._workload, self.model, base, self._held_out)
-        return metrics, num_examples(self._workload, self._held_out)
+        state = own_model(base, memory or {})
+        if own_function(self._workload, "evaluate") is not None:
+            kept = part_of(memory or {}, LOOP)
+            return self._score_by_own(state, part, held_out, kept)
+        metrics = evaluate(self._workload, self.models.new(), state, held_out)
+        return metrics, num_examples(self._workload, held_out)
 
-    def reset(self, base: State) -> nn.Module:
-        """Return the model in training mode, every tensor as a new one has it after loading a base.
+    def _score_by_own(
+        self, base: State, part: LocalPart, data: Data, kept: State
+    ) -> tuple[Metrics, int]:
+        model = self.start(base)
+        context = LoopContext.of(part, model, base, state=kept)
+        metrics, count = run_evaluation(self._workload, model, as_loaded(data), context)
+        return metrics, num_examples(self._workload, data) if count is None else count
+
+    def start(self, base: State) -> nn.Module:
+        """Return a new model in training mode, a base loaded.
 
         Raises:
             UpdateError: If the base is another model's.
         """
-        with torch.no_grad():
-            for name, buffer in self.model.named_buffers():
-                buffer.copy_(self._buffers[name])
-        load_state(self.model, base)
-        self.model.zero_grad(set_to_none=True)
-        return self.model.train()
+        model = self.models.new()
+        load_state(model, base)
+        return model.train()
+
+
+def _in_passes(on_epoch: OnEpoch, begun: int, passes: int) -> OnEpoch:
+    """Return what announces the epochs of one pass of several as epochs of them all."""
+    return lambda epoch, epochs, loss: on_epoch(begun * epochs + epoch, passes * epochs, loss)
 
 
 def warm_up(threads: int) -> None:
@@ -220,25 +282,7 @@ def warm_up(threads: int) -> None:
 
 def _held_out_data(workload: Workload, client_id: str) -> Data | None:
     held_out_data = getattr(workload, "held_out_data", None)
-    if held_out_data is None or workload.test_data() is not None:
+    if held_out_data is None:
         return None
     data: Data = held_out_data(client_id)
     return data
-
-
-def _make_optimizer(
-    workload: Workload, model: nn.Module, hyperparameters: Hyperparameters
-) -> Optimizer:
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    make: _MakeOptimizer = getattr(workload, "optimizer", named_optimizer)
-    return make(parameters, hyperparameters)
-
-
-def named_optimizer(parameters: list[nn.Parameter], hyperparameters: Hyperparameters) -> Optimizer:
-    """Return the optimizer that the hyperparameters name."""
-    rate, decay = hyperparameters.learning_rate, hyperparameters.weight_decay
-    if hyperparameters.optimizer == "sgd":
-        return SGD(parameters, lr=rate, momentum=hyperparameters.momentum, weight_decay=decay)
-    if hyperparameters.optimizer == "adam":
-        return Adam(parameters, lr=rate, weight_decay=decay, fused=True)
-    return AdamW(parameters, lr=rate, weight_decay=decay, fused=True)

@@ -9,9 +9,11 @@ from uuid import uuid4
 from torch import Tensor
 
 from common.errors import UpdateError
+from common.update_encodings import UpdateEncoding
 from models.aggregation import Contribution, stacked_mean, weighted_mean
+from models.latest_models import BaseShift
 from models.seed import seed_generators
-from models.serialization import read_state, write_state
+from models.serialization import frozen_name, read_state, write_state
 from models.server_optimizers import ServerOptimizer
 from models.update import Signature, State, model_state, stack_signature
 from models.workload import Workload, blamed
@@ -33,9 +35,12 @@ def make_version(
     server_state_path: Path | None,
     contributions: Sequence[Contribution],
     *,
+    bases: Sequence[tuple[Path, int]] = (),
+    divisor: int | None = None,
     signature: Signature,
     parameters: frozenset[str],
-    exponent: int,
+    norm_bound: float,
+    encoding: UpdateEncoding = "float32",
     optimizer: ServerOptimizer,
     folder: Path,
 ) -> tuple[Path, Path | None]:
@@ -45,15 +50,20 @@ def make_version(
     take the plain mean; all else stays the base's. Memory holds the base and the optimizer's
     state once, and a few tensors of the largest shape. The bytes depend on the arguments alone,
     not on the order of the contributions; the files' names are new at every call. The caller
-    flushes them to disk and moves them to where they belong, or removes them.
+    flushes them to disk and moves them to where they belong, or removes them. Frozen parameters
+    are not in these files: the new model names the frozen part that its base names.
 
     Args:
         base_path: The base model.
         server_state_path: The optimizer's tensors after the round before; `None` if it has none.
         contributions: The manifest's updates.
-        signature: What each update holds.
+        bases: The versions that they were trained from, with the sum of their weights, for the mean
+            of the latest models; none for the mean of the updates. See `models.latest_models`.
+        divisor: What their weighted sum is divided by; `None` for the sum of the weights.
+        signature: What each update holds, decoded.
         parameters: The names of the trainable parameters among them.
-        exponent: Of the fixed-point scale, from `models.aggregation.scale_exponent`.
+        norm_bound: What no value of an update that was admitted is above.
+        encoding: How the updates are encoded.
         optimizer: Moves the parameters.
         folder: Where to write.
 
@@ -67,9 +77,15 @@ def make_version(
     model = read_state(base_path)
     server_state = {} if server_state_path is None else read_state(server_state_path)
     _check_base(f"base model {base_path.name}", model, signature)
-    means = weighted_mean(contributions, signature, exponent=exponent)
-    new = _advance(model, server_state, means, parameters=parameters, optimizer=optimizer)
-    return _write(new, folder), _write(server_state, folder) if server_state else None
+    means = weighted_mean(
+        contributions, signature, divisor=divisor, norm_bound=norm_bound, encoding=encoding
+    )
+    shift = BaseShift([(read_state(path), w) for path, w in bases], model) if bases else None
+    new = _advance(
+        model, server_state, means, parameters=parameters, optimizer=optimizer, shift=shift
+    )
+    path = _write(new, folder, frozen=frozen_name(base_path))
+    return path, _write(server_state, folder) if server_state else None
 
 
 def next_state(
@@ -78,8 +94,10 @@ def next_state(
     deltas: State,
     weights: Sequence[int],
     *,
+    bases: Sequence[tuple[State, int]] = (),
+    divisor: int | None = None,
     parameters: frozenset[str],
-    exponent: int,
+    norm_bound: float,
     optimizer: ServerOptimizer,
 ) -> State:
     """Return the next version in memory: the bits that `make_version` writes for the same deltas.
@@ -89,8 +107,10 @@ def next_state(
         server_state: The optimizer's tensors, empty before the first round; changed in place.
         deltas: Each tensor `(num_clients, *shape)`; not changed.
         weights: What each client's delta counts, positive, `(num_clients,)`.
+        bases: As for `make_version`.
+        divisor: What their weighted sum is divided by; `None` for the sum of the weights.
         parameters: The names of the trainable parameters among the deltas' names.
-        exponent: Of the fixed-point scale, from `models.aggregation.scale_exponent`.
+        norm_bound: What no value of an update that was admitted is above.
         optimizer: Moves the parameters.
 
     Returns:
@@ -101,8 +121,11 @@ def next_state(
             tensors may have changed by then.
     """
     _check_base("base model", model, stack_signature(deltas))
-    means = stacked_mean(deltas, weights, exponent=exponent)
-    return _advance(model, server_state, means, parameters=parameters, optimizer=optimizer)
+    means = stacked_mean(deltas, weights, divisor=divisor, norm_bound=norm_bound)
+    shift = BaseShift(bases, model) if bases else None
+    return _advance(
+        model, server_state, means, parameters=parameters, optimizer=optimizer, shift=shift
+    )
 
 
 def _advance(
@@ -112,11 +135,13 @@ def _advance(
     *,
     parameters: frozenset[str],
     optimizer: ServerOptimizer,
+    shift: BaseShift | None,
 ) -> State:
     """Return a new model; only the optimizer's tensors are changed in place."""
     new = dict(model)
-    for name, mean_delta in means:
+    for name, mean in means:
         value = model[name]
+        mean_delta = mean if shift is None else shift.add_to(name, mean)
         if name in parameters:
             new[name] = optimizer.apply(name, value, mean_delta, server_state)
         else:
@@ -134,7 +159,7 @@ def _check_base(which: str, model: State, signature: Signature) -> None:
             raise UpdateError(msg)
 
 
-def _write(state: State, folder: Path) -> Path:
+def _write(state: State, folder: Path, *, frozen: str | None = None) -> Path:
     path = folder / f"{uuid4().hex}.tmp"
-    write_state(state, path)
+    write_state(state, path, frozen=frozen)
     return path

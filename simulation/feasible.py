@@ -64,9 +64,9 @@ def _refuse_deadline(scenario: Scenario, sites: Mapping[str, VirtualSite]) -> No
     """Refuse a deadline by which even the fastest quorum cannot answer."""
     if scenario.has_workload:
         return
-    epochs = scenario.run.hyperparameters.epochs
+    trained = scenario.run.hyperparameters.examples_trained
     spans = sorted(
-        2 * site.part.latency_s + (site.part.num_examples or 0) * epochs / site.examples_per_s
+        2 * site.part.latency_s + trained(site.part.num_examples or 0) / site.examples_per_s
         for site in sites.values()
     )
     needed = spans[scenario.run.quorum - 1]

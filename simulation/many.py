@@ -16,13 +16,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from common.files import file_sha256
 from simulation.outcome import Outcome
 from simulation.run import simulate
 from simulation.scenario.files import find_file
 from simulation.scenario.scenario import Scenario
 
-VERSION = 2
+VERSION = 3
 """Of what a simulation does: to be raised whenever the same scenario may have another outcome, so
 that no kept outcome of an older one is taken for it."""
 
@@ -105,9 +107,18 @@ def _kept(cache: Path | None, key: str) -> Outcome | None:
 def _keep(cache: Path | None, key: str, outcome: Outcome) -> None:
     if cache is not None:
         cache.mkdir(parents=True, exist_ok=True)
+        _sweep(cache)
         partial = cache / f"{key}.{os.getpid()}.part"
         partial.write_text(outcome.to_json())
         partial.replace(cache / f"{key}.json")
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what processes left unfinished that were killed."""
+    for path in cache.glob("*.part"):
+        pid = path.name.split(".")[-2]
+        if not pid.isdecimal() or not psutil.pid_exists(int(pid)):
+            path.unlink(missing_ok=True)
 
 
 def _simulated(missing: dict[str, Scenario], jobs: int) -> Iterator[tuple[str, Outcome]]:

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from scheduler.ledger.run_spec import lower_is_better
-
 
 def jain_index(counts: Sequence[int]) -> float:
     """Return Jain's index of participations: 1 if all took part equally often, 0 if none did.
@@ -35,7 +33,7 @@ class RoundOutcome:
         baseline_gco2eq: What the same work would have emitted at once; `None` if unknown.
         spent_gco2eq: All emissions of the run until the round was closed, counted or not.
         counted_gco2eq: Those of updates that count, this round's included.
-        metrics: Of the version it made, on the test data.
+        metrics: Of the version it made, as far as they are known of all that evaluated it.
         by_label: Its accuracy on each of the outcome's `labels`; empty if they are not known.
         by_site: The run's metric on each client's own test data; empty if they have none.
     """
@@ -62,6 +60,7 @@ class Outcome:
     Attributes:
         scenario: Its name.
         policy: The selection policy.
+        lower_is_better: Whether less of the run's metric is better.
         seed: What everything was drawn from.
         rounds: The closed rounds.
         end_reason: As in production: ``rounds``, ``hours`` or ``grams``.
@@ -83,6 +82,7 @@ class Outcome:
 
     scenario: str
     policy: str
+    lower_is_better: bool
     seed: int
     rounds: tuple[RoundOutcome, ...]
     end_reason: str
@@ -121,14 +121,37 @@ class Outcome:
             for client, shares in self.label_shares.items()
         }
 
-    def worst_site(self) -> tuple[str, float] | None:
-        """Return the client the last version serves worst, and its accuracy; `None` if unknown."""
-        scores = self.site_scores(self.rounds[-1]) if self.rounds else {}
-        return min(scores.items(), key=lambda item: (item[1], item[0])) if scores else None
+    @property
+    def by_site(self) -> bool:
+        """Whether clients have test data of their own, on which the run's metric is known."""
+        return any(r.by_site for r in self.rounds)
 
-    def grams_to(self, metric: str, target: float) -> float | None:
-        """Return all emissions until a version first reached a target, `None` if none did."""
-        sign = -1 if lower_is_better(metric) else 1
+    def worst_site(self) -> tuple[str, float] | None:
+        """Return the client the last version serves worst, and its score; `None` if unknown."""
+        scores = self.site_scores(self.rounds[-1]) if self.rounds else {}
+        sign = self._sign(self.rounds[-1]) if self.rounds else 1
+        return min(scores.items(), key=lambda item: (sign * item[1], item[0])) if scores else None
+
+    def worst_score(self, round_: RoundOutcome) -> float | None:
+        """Return what a version is worth to the client it serves worst; `None` if unknown."""
+        scores = self.site_scores(round_).values()
+        if not scores:
+            return None
+        return min(scores) if self._sign(round_) > 0 else max(scores)
+
+    def _sign(self, round_: RoundOutcome) -> int:
+        """Return -1 where less of what a version is worth to each client is better.
+
+        The accuracy on labels is a share, whatever the metric.
+        """
+        return -1 if self.lower_is_better and round_.by_site else 1
+
+    def grams_to(self, metric: str, target: float, *, lower: bool) -> float | None:
+        """Return all emissions until a version first reached a target, `None` if none did.
+
+        `lower` says that less of the metric is better.
+        """
+        sign = -1 if lower else 1
         return next(
             (
                 r.spent_gco2eq
@@ -145,11 +168,15 @@ class Outcome:
     def forgetting(self) -> float | None:
         """Return by how much sites are served worse than they once were, in the mean.
 
-        The mean over clients of their best accuracy less their last: Chaudhry, Dokania, Ajanthan
+        The mean over clients of their best score less their last: Chaudhry, Dokania, Ajanthan
         and Torr, "Riemannian Walk for Incremental Learning", ECCV 2018, with sites in place of
         tasks. `None` where accuracies of sites are unknown.
         """
-        course = [scores for r in self.rounds if (scores := self.site_scores(r))]
+        course = [
+            {client: self._sign(r) * score for client, score in scores.items()}
+            for r in self.rounds
+            if (scores := self.site_scores(r))
+        ]
         if not course:
             return None
         last = course[-1]

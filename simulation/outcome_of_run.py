@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from models.workload import Data
 from scheduler.carbon.signal import HOUR
+from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.federation import Run
-from scheduler.federation.round import ClosedRound
 from simulation.outcome import Outcome, RoundOutcome
 from simulation.scenario.data import label_shares
 from simulation.scenario.scenario import Scenario
@@ -30,10 +30,17 @@ def round_outcome(simulated: SimulatedRun, closed: ClosedRound) -> RoundOutcome:
         baseline_gco2eq=closed.baseline_gco2eq,
         spent_gco2eq=seen.spent_gco2eq,
         counted_gco2eq=seen.counted_gco2eq,
-        metrics=closed.metrics or {},
+        metrics=_known(closed),
         by_label=score.by_label if score else (),
         by_site=score.by_site if score else {},
     )
+
+
+def _known(closed: ClosedRound) -> dict[str, float]:
+    """Return the metrics that everybody who evaluated a version reported."""
+    return {
+        name: value for name in closed.metrics or {} if (value := closed.whole(name)) is not None
+    }
 
 
 def outcome_of(
@@ -61,6 +68,7 @@ def outcome_of(
     return Outcome(
         scenario=scenario.name,
         policy=scenario.run.policy,
+        lower_is_better=run.lower_is_better,
         seed=scenario.seed,
         rounds=tuple(round_outcome(simulated, closed) for closed in run.closed),
         end_reason=run.end_reason or "",

@@ -56,7 +56,7 @@ def _cells(own: Sequence[Outcome], metric: str) -> list[str]:
         show_mass(fmean(outcome.gco2eq for outcome in own)),
         show_mass(fmean(outcome.uncounted_gco2eq for outcome in own)),
         _score(metric, scores),
-        _worst(worst),
+        _worst(metric if own[0].by_site else "accuracy", worst),
         f"{fmean(outcome.jain() for outcome in own):.2f}",
         "/".join(sorted({outcome.end_reason for outcome in own})),
     ]
@@ -69,9 +69,9 @@ def _score(metric: str, scores: Sequence[float]) -> str:
     return shown
 
 
-def _worst(worst: Sequence[tuple[str, float]]) -> str:
+def _worst(metric: str, worst: Sequence[tuple[str, float]]) -> str:
     if not worst:
         return "unknown"
-    accuracy = show_value("accuracy", fmean(score for _, score in worst))
+    score = show_value(metric, fmean(score for _, score in worst))
     sites = {site for site, _ in worst}
-    return f"{accuracy} ({sites.pop()})" if len(sites) == 1 else accuracy
+    return f"{score} ({sites.pop()})" if len(sites) == 1 else score

@@ -7,16 +7,23 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from statistics import median
-from typing import cast
 
 import numpy as np
 import torch
 
 from common.clock import VirtualClock
-from models.workload import Data, Workload, load_workload
+from common.errors import WorkloadError
+from models.configured import check_options, configured
+from models.model_factory import ModelFactory
+from models.own_loop import brings
+from models.server_optimizers import make_server_optimizer
+from models.update import State
+from models.warm_start import read_first_version
+from models.workload import Data, Workload, blamed, load_workload
 from scheduler.carbon.family import FLOW_TRACED, Family
 from scheduler.federation.run import Pause
 from scheduler.gate.gate import GateRule
+from scheduler.ledger.refused import refusal
 from simulation.feasible import looks_ahead_h, refuse_infeasible
 from simulation.grids.error_model import LEADS
 from simulation.grids.foresight import make_foresight
@@ -27,9 +34,10 @@ from simulation.grids.truth import Truth, hour_of
 from simulation.outcome import Outcome, RoundOutcome
 from simulation.outcome_of_run import outcome_of, round_outcome
 from simulation.ports.journal import Journal, Memory
-from simulation.ports.learning import InMemoryLearning, Learner, NoLearning
+from simulation.ports.learner import Learner, NoLearning
+from simulation.ports.learning import InMemoryLearning
 from simulation.ports.site import VirtualSite, make_sites
-from simulation.scenario.data import site_tests, split_data
+from simulation.scenario.data import own_tests, site_tests, split_data
 from simulation.scenario.scenario import Scenario
 from simulation.simulated_run import SimulatedRun
 
@@ -121,34 +129,64 @@ def _learning(
     if not scenario.has_workload:
         return {}, NoLearning(scenario.seed)
     name, split = scenario.workload.name, scenario.workload.split
-    workload = load_workload(name, allowed=(name,))
+    workload = configured(load_workload(name, allowed=(name,)), scenario.run.options)
+    chosen = scenario.run.server_optimizer
+    optimizer = make_server_optimizer(chosen.name, scenario.run.options, **chosen.options)
+    check_options(workload, scenario.run.options, server_optimizer=optimizer)
+    if fault := refusal({*scenario.run.features, *brings(workload)}):
+        msg = f"{name} and the run's options do not go together: {fault}."
+        raise WorkloadError(msg)
     data = split_data(
         workload, split, list(sites), clean=_clean(scenario, sites, truth),
         seed=scenario.seed if split.seed is None else split.seed,
     )  # fmt: skip
     if not scenario.learns:
         return data, NoLearning(scenario.seed)
+    tests = site_tests(workload, split, list(sites))
+    held_out = _held_out(workload, scenario, data, tests)
     learner = InMemoryLearning(
-        workload, data, held_out=_held_out(workload, sites),
-        site_tests=site_tests(workload, split, list(sites)), spec=scenario.run,
-        batched=scenario.workload.batched,
+        workload, data, held_out=held_out, site_tests=tests, spec=scenario.run,
+        batched=scenario.workload.batched, first=_first(scenario, workload),
     )  # fmt: skip
     return data, learner
 
 
-def _held_out(workload: Workload, sites: Mapping[str, VirtualSite]) -> dict[str, Data] | None:
-    held_out_data = getattr(workload, "held_out_data", None)
-    if held_out_data is None or workload.test_data() is not None:
+def _first(scenario: Scenario, workload: Workload) -> State | None:
+    """Return the version that a run begins from; `None` for a new model."""
+    path = scenario.workload.init_from
+    if path is None:
         return None
-    return {client: held_out_data(client) for client in sites}
+    return read_first_version(path, ModelFactory(workload).new(), path.with_name)
+
+
+def _held_out(
+    workload: Workload, scenario: Scenario, data: Mapping[str, Data], tests: Mapping[str, Data]
+) -> Mapping[str, Data] | None:
+    """Return what clients evaluate on; `None` if they do not, or have nothing for it."""
+    chosen, held_out_data = scenario.run.evaluators, getattr(workload, "held_out_data", None)
+    if held_out_data is None or chosen == "coordinator":
+        return None
+    if chosen is None and workload.test_data() is not None:
+        return None
+    # What the workload holds out for a client belongs to its own share of the examples.
+    if scenario.workload.split.kind != "own" and (shares := own_tests(workload, data, tests)):
+        return shares
+    with blamed(workload, "simulation"):
+        return {client: held_out_data(client) for client in data}
 
 
 def _examples(sites: Mapping[str, VirtualSite], data: Mapping[str, Data]) -> dict[str, int]:
     """Return how many examples each client has: those it holds, or those of the scenario."""
-    return {
-        name: len(cast("Sized", data[name])) if data else site.part.num_examples or 0
-        for name, site in sites.items()
-    }
+    holds: Mapping[str, object] = data
+    counts = {name: site.part.num_examples or 0 for name, site in sites.items()}
+    counts |= {name: len(own) for name, own in holds.items() if isinstance(own, Sized)}
+    if data and (unknown := [name for name, count in counts.items() if not count]):
+        msg = (
+            f"The data of {unknown[0]} have no length, so how long it trains cannot be simulated. "
+            "Set num_examples under [[clients]]."
+        )
+        raise WorkloadError(msg)
+    return counts
 
 
 def _clean(scenario: Scenario, sites: Mapping[str, VirtualSite], truth: Truth) -> list[bool]:

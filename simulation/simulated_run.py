@@ -11,8 +11,8 @@ from datetime import timedelta
 from common.clock import VirtualClock
 from common.errors import SettingError
 from common.settings.carbon import GateSettings
+from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.federation import Federation, Run
-from scheduler.federation.round import ClosedRound
 from scheduler.federation.run import Pause
 from scheduler.gate.gate import GateRule
 from scheduler.ledger.event import Draft
@@ -26,7 +26,7 @@ from simulation.grids.grid import VirtualGrid
 from simulation.ports.availability import Availability
 from simulation.ports.history import SimulatedHistory
 from simulation.ports.journal import Journal
-from simulation.ports.learning import Learner
+from simulation.ports.learner import Learner
 from simulation.ports.pauses import UserPauses
 from simulation.ports.site import VirtualSite
 from simulation.ports.work import VirtualWork
@@ -36,6 +36,8 @@ _LONGEST_WAIT = timedelta(days=90)
 """A run in which nothing happened for so long never goes on."""
 
 _MAX_ATTEMPTS = 3
+
+_STAGGER = timedelta(minutes=59)
 
 _NETWORK_KWH_PER_GB = float(GateSettings.model_fields["network_kwh_per_gb"].default)
 
@@ -95,6 +97,7 @@ class SimulatedRun:
                 gate=rule, weights=score_weights({}),
                 valid=timedelta(hours=scenario.gate.valid_h),
                 max_attempts=_MAX_ATTEMPTS, network_kwh_per_gb=_NETWORK_KWH_PER_GB,
+                stagger=_STAGGER,
             ),
         )  # fmt: skip
 

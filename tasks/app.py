@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
+from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -13,6 +14,7 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from common import log
 from common.errors import FairwindError
+from common.private_files import keep_private
 from common.settings.redis_address import REDIS_SCHEMES
 
 
@@ -22,8 +24,21 @@ def refuse(error: FairwindError) -> NoReturn:
     raise SystemExit(2)
 
 
+_PROJECT = Path(__file__).resolve().parents[1]
+"""Where our modules are."""
+
+
+def _import_config() -> None:
+    """Import our `celeryconfig`: Celery would take a user's own from the current folder."""
+    sys.path.insert(0, str(_PROJECT))
+    try:
+        import_module("celeryconfig")
+    finally:
+        sys.path.remove(str(_PROJECT))
+
+
 def _make_app() -> Celery:
-    made = Celery("fairwind")
+    made = Celery("fairwind", control="tasks.remote_control:Control")
     made.user_options["worker"].add(
         click.Option(
             ("--client",),
@@ -32,6 +47,7 @@ def _make_app() -> Celery:
         )
     )
     try:
+        _import_config()
         made.config_from_object("celeryconfig", force=True)
     except FairwindError as error:
         refuse(error)
@@ -41,10 +57,11 @@ def _make_app() -> Celery:
 for _scheme in REDIS_SCHEMES:
     TRANSPORT_ALIASES[_scheme] = "tasks.kombu_transport:Transport"
 
+keep_private()
+
 # Flower looks for its configuration in the current folder only. Without ours it would listen on
 # every interface and accept any visitor.
-if _flower := find_spec("flowerconfig"):
-    os.environ.setdefault("FLOWER_CONF", str(_flower.origin))
+os.environ.setdefault("FLOWER_CONF", str(_PROJECT / "flowerconfig.py"))
 
 # Celery's own default shows warnings alone: nothing of what a worker does.
 os.environ.setdefault("CELERY_WORKER_LOGLEVEL", "INFO")

@@ -1,23 +1,71 @@
-"""Kombu's Redis transport, hardened against bytes that are no message.
+"""Kombu's Redis transport, hardened against bytes that are no message, and against failovers.
 
 What kombu cannot read raises out of its event loop, which ends the worker: two bytes in a queue
-would stop the coordinator.
+would stop the coordinator. The same holds for an error that kombu takes for one of our making,
+such as the READONLY of a primary that has become a replica.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from queue import Empty
 from typing import Any
 
-from kombu.transport import redis
+from kombu.exceptions import OperationalError
+from kombu.transport import redis, virtual
+from redis import Redis, RedisError
 
+from common.keys import PROBE
 from common.log import get_logger
 
 _log = get_logger(__name__)
 
 
+class QoS(redis.QoS):
+    """What was received and is not acknowledged, of which there is one message at most.
+
+    One that cannot be acknowledged would keep its worker from ever receiving another. It is
+    executed all the same, and kombu gives it to a worker again after an hour, which does no harm.
+    """
+
+    def ack(self, delivery_tag: str) -> None:
+        """Acknowledge a message, here in any case and in Redis if it can be done."""
+        try:
+            super().ack(delivery_tag)
+        except RedisError as error:
+            _log.warning("message.not_acknowledged", reason=str(error))
+            virtual.QoS.ack(self, delivery_tag)
+
+
 class Channel(redis.Channel):
-    """A channel that drops what is no message, logs it, and reads on."""
+    """A channel that takes writes, drops what is no message, logs it, and reads on."""
+
+    QoS = QoS
+    _kept: Redis | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Open a channel.
+
+        Raises:
+            redis.RedisError: If Redis takes no writes: nothing could be received from it either,
+                so Celery tries again with growing pauses, as it does where nothing answers.
+        """
+        super().__init__(*args, **kwargs)
+        try:
+            self.client.set(PROBE, "", px=1000)
+        except RedisError:
+            self.close()
+            raise
+
+    @contextmanager
+    def conn_or_acquire(self, client: Redis | None = None) -> Iterator[Redis]:
+        """Yield a client of the pool; the same one every time, where kombu makes a new one."""
+        if client is None:
+            client = self._kept
+            if client is None or client.connection_pool is not self.pool:
+                client = self._kept = self._create_client()  # type: ignore[attr-defined]
+        yield client
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
@@ -28,6 +76,11 @@ class Channel(redis.Channel):
 
 
 class Transport(redis.Transport):
-    """The transport of ``redis://`` and ``rediss://`` addresses."""
+    """The transport of ``redis://`` and ``rediss://`` addresses.
+
+    Whatever Redis answers instead of doing what it was sent ends the connection, not the worker:
+    after a failover, a restart or a change of rights it may do so later, or another server may.
+    """
 
     Channel = Channel
+    connection_errors = (*redis.Transport.connection_errors, RedisError, OperationalError)

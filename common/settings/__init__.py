@@ -67,10 +67,15 @@ class Settings(SignalSettings, GateSettings, SiteSettings):
         default=5.0, gt=0, description="a worker sends a heartbeat this often"
     )
     silent_after_s: Seconds = Field(
-        default=20.0, gt=0, description="a client without a heartbeat for this long is silent"
+        default=20.0,
+        gt=0,
+        le=86_400,
+        description="a client without a heartbeat for this long is silent",
     )
     max_attempts: int = Field(
-        default=5, ge=1, description="an assignment is issued at most this often in one round"
+        default=5,
+        ge=1,
+        description="an assignment that is lost at its site is issued at most this often",
     )
 
     grid_speed: float = Field(default=1.0, gt=0, description="grid seconds per wall second")

@@ -28,7 +28,13 @@ class SignalSettings(BaseSettings):
     signal_by_zone: dict[str, Chain] = Field(
         default_factory=dict, description='other sources for some zones: {"GB": "neso,static"}'
     )
-    trace_path: Path | None = Field(default=None, description="the CSV that the trace signal reads")
+    trace_path: Path | None = Field(
+        default=None, description="the CSV file, or the folder of them, that the trace signal reads"
+    )
+    trace_scope: Literal["lifecycle", "direct"] = Field(
+        default="lifecycle",
+        description="emission factors of the trace; Electricity Maps' own CSV has both",
+    )
     static_gco2eq_per_kwh: dict[str, float] = Field(
         default_factory=dict, description='intensities of the static signal: {"FR": 56}'
     )

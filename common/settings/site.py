@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings
 
+from common.key_patterns import PUBLIC_KEY_PATTERN
 from common.settings.comma_list import CommaList
 from common.settings.duration import Hours, OptionalSeconds
+
+
+def _known_device(name: str) -> str:
+    if re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", name) is None:
+        msg = "it is none of auto, cpu, cuda, cuda:0, cuda:1 and so on, and mps"
+        raise ValueError(msg)
+    return name
 
 
 class SiteSettings(BaseSettings):
@@ -19,10 +28,20 @@ class SiteSettings(BaseSettings):
         default=("digits", "breast_cancer"),
         description="what this process may load: shipped names or import paths",
     )
+    coordinator_key: str | None = Field(
+        default=None,
+        pattern=PUBLIC_KEY_PATTERN,
+        description="public key of the coordinator: this site takes work that it signed, no other",
+    )
     partition: CommaList = Field(
         default=(), description="client ids among which the shipped workloads split their data"
     )
     threads: int = Field(default=1, ge=1, description="torch threads of one process")
+    evaluation_batch_size: int = Field(
+        default=256,
+        ge=1,
+        description="examples in one forward pass of an evaluation: fewer need less memory",
+    )
     nice: int = Field(
         default=0, ge=0, le=19, description="how far training yields to other processes; 19: most"
     )
@@ -31,11 +50,18 @@ class SiteSettings(BaseSettings):
         pattern=r"^(auto|none|[\w-]+(,[\w-]+)*)$",
         description="GPUs that training may use: none, 0 or 0,1 or a UUID; auto: what CUDA offers",
     )
+    device: Annotated[str, AfterValidator(_known_device)] = Field(
+        default="auto",
+        description="where models compute: cpu, cuda, cuda:N, mps; auto: cuda, else cpu",
+    )
     site_max_training_s: OptionalSeconds = Field(
         default=None, gt=0, description="this site stops a training after this long"
     )
     site_max_mb_per_day: float | None = Field(
         default=None, ge=0, description="this site sends at most so much of updates in a UTC day"
+    )
+    site_cache_mb: float = Field(
+        default=50_000.0, gt=0, description="frozen parts of models that this site keeps, at most"
     )
     site_ceiling_gco2eq_per_kwh: float | None = Field(
         default=None, ge=0, description="this site declines work above this intensity"
@@ -68,7 +94,9 @@ class SiteSettings(BaseSettings):
     idle_w: float = Field(
         default=0.0, ge=0, description="power of hardware reserved for Fairwind while it waits"
     )
-    pue: float = Field(default=1.0, ge=1, description="power usage effectiveness of this site")
+    pue: float = Field(
+        default=1.0, ge=1, le=10, description="power usage effectiveness of this site"
+    )
     embodied_kgco2eq: float | None = Field(
         default=None, ge=0, description="emissions of making this site's hardware; unset: left out"
     )

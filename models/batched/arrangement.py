@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from common.hyperparameters import Hyperparameters
 from models.batched.batch_schedule import Examples
 from models.batched.client_work import ClientWork
 
@@ -37,7 +38,7 @@ def arrange(
     examples: Examples,
     works: Sequence[ClientWork],
     *,
-    batch_size: int,
+    hyperparameters: Hyperparameters,
     values: int,
     turns: bool,
 ) -> Arrangement:
@@ -46,18 +47,19 @@ def arrange(
     Args:
         examples: The clients' examples.
         works: What each client trains.
-        batch_size: Examples in a batch.
+        hyperparameters: The run's; the epochs are those of the works.
         values: Trainable values of the model.
         turns: Whether the clients for which it is faster train in turn.
     """
+    num_steps = [examples.num_steps(work, hyperparameters) for work in works]
 
     def rank(place: int) -> tuple[int, int, str, int, int]:
         work = works[place]
-        steps, size = examples.num_steps(work, batch_size), examples.sizes[work.client]
-        return -steps, -size, work.client, work.seed, work.epochs
+        size = examples.sizes[work.client]
+        return -num_steps[place], -size, work.client, work.seed, work.epochs
 
     order = sorted(range(len(works)), key=rank)
-    steps = [examples.num_steps(works[place], batch_size) for place in order]
+    steps = [num_steps[place] for place in order]
     first = count_turns(steps) if turns else 0
     stacked, most = order[first:], max(1, _STACK_VALUES // values)
     stacks = [stacked[begin : begin + most] for begin in range(0, len(stacked), most)]

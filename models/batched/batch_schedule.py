@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from models.batched.client_work import ClientWork, Floats
+from common.hyperparameters import Hyperparameters
+from models.batch import batch_sizes
+from models.batched.client_work import ClientWork, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,15 @@ class Examples:
             sizes=sizes,
         )
 
-    def num_steps(self, work: ClientWork, batch_size: int) -> int:
-        """Return how many batches a work takes."""
-        return work.epochs * -(-self.sizes[work.client] // batch_size)
+    def batch_sizes(self, work: ClientWork, hyperparameters: Hyperparameters) -> list[int]:
+        """Return how many examples each batch of an epoch of a work has."""
+        batch_size, drop_last = hyperparameters.batch_size, hyperparameters.drop_last
+        return batch_sizes(self.sizes[work.client], batch_size, drop_last=drop_last)
+
+    def num_steps(self, work: ClientWork, hyperparameters: Hyperparameters) -> int:
+        """Return how many steps a work takes, each on one batch."""
+        each = len(self.batch_sizes(work, hyperparameters))
+        return hyperparameters.steps or work.epochs * each
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,62 +62,82 @@ class BatchSchedule:
             is finite wherever the batch is.
         counts: How many of them belong to the batch, `(num_clients, num_steps)`; 0 after a
             client's last.
-        last_epoch: Whether a step is one of a client's last epoch, `(num_clients, num_steps)`.
+        last_epoch: Whether a step is one of a client's last epoch, or of as many steps as an epoch
+            has, `(num_clients, num_steps)`.
+        num_examples: On how many examples each client trains in an epoch, `(num_clients,)`.
     """
 
     rows: Tensor
     counts: Tensor
     last_epoch: Tensor
+    num_examples: Tensor
 
     def active(self) -> list[int]:
         """Return how many clients, the first ones, still train at each step, `(num_steps,)`."""
         active: list[int] = (self.counts > 0).sum(dim=0).tolist()
         return active
 
-    def loss_and_utility(self, losses: Tensor) -> tuple[Floats, Floats]:
-        """Return the loss and utility of `LocalResult` from the losses of all batches.
+    def figures(self, losses: Tensor) -> tuple[Ints, Floats, Floats]:
+        """Return the figures of `LocalResult` from the losses of all batches.
 
         Args:
             losses: `(num_clients, num_steps)`; what lies after a client's last step is ignored.
 
         Returns:
-            Loss and utility, `(num_clients,)`.
+            Number of examples, loss and utility, `(num_clients,)`.
         """
         counts = torch.where(self.last_epoch, self.counts, 0)
         losses = torch.where(self.last_epoch, losses.double(), 0.0)
-        num_examples, num_batches = counts.sum(dim=1), self.last_epoch.sum(dim=1)
-        loss = (losses * counts).sum(dim=1) / num_examples
-        utility = num_examples * (losses.square().sum(dim=1) / num_batches).sqrt()
-        return loss.numpy(), utility.numpy()
+        loss = (losses * counts).sum(dim=1) / counts.sum(dim=1)
+        mean_square = losses.square().sum(dim=1) / self.last_epoch.sum(dim=1)
+        utility = self.num_examples * mean_square.sqrt()
+        return self.num_examples.numpy(), loss.numpy(), utility.numpy()
+
+    def num_steps(self) -> Ints:
+        """Return how many steps each client takes, `(num_clients,)`."""
+        steps: Ints = (self.counts > 0).sum(dim=1).numpy()
+        return steps
 
 
 def draw_batches(
-    examples: Examples, works: Sequence[ClientWork], *, batch_size: int
+    examples: Examples, works: Sequence[ClientWork], hyperparameters: Hyperparameters
 ) -> BatchSchedule:
     """Draw every batch of some works, as `models.batch.shuffled` draws them one by one.
 
     Args:
         examples: The clients' examples.
         works: Those with most steps first.
-        batch_size: Examples in a batch; the last one of an epoch may be smaller.
+        hyperparameters: The run's; the epochs are those of the works.
     """
     generator = torch.Generator()
-    width = min(batch_size, max(examples.sizes[work.client] for work in works))
-    shape = len(works), examples.num_steps(works[0], batch_size)
+    epochs = [examples.batch_sizes(work, hyperparameters) for work in works]
+    width = max(max(sizes) for sizes in epochs)
+    shape = len(works), examples.num_steps(works[0], hyperparameters)
     rows = np.zeros((*shape, width), dtype=np.int64)
     counts = np.zeros(shape, dtype=np.int64)
     last_epoch = np.zeros(shape, dtype=np.bool_)
-    for number, work in enumerate(works):
-        size, start = examples.sizes[work.client], examples.starts[work.client]
-        each, steps = -(-size // batch_size), examples.num_steps(work, batch_size)
+    for number, (work, sizes) in enumerate(zip(works, epochs, strict=True)):
+        size, each = examples.sizes[work.client], len(sizes)
+        steps = examples.num_steps(work, hyperparameters)
+        places = _places(sizes, width)
         generator.manual_seed(work.seed)
-        epochs = rows[number, :steps].reshape(work.epochs, each * width)
-        for epoch in epochs:
-            drawn = torch.randperm(size, generator=generator).numpy()
-            epoch[:size] = drawn
-            epoch[size:] = drawn[(each - 1) * width]
-        epochs += start
-        counts[number, :steps] = batch_size
-        counts[number, each - 1 : steps : each] = size - (each - 1) * batch_size
-        last_epoch[number, steps - each : steps] = True
-    return BatchSchedule(*(torch.from_numpy(table) for table in (rows, counts, last_epoch)))
+        for begin in range(0, steps, each):
+            epoch = rows[number, begin : min(begin + each, steps)]
+            order = torch.randperm(size, generator=generator).numpy()
+            epoch[:] = order[places[: len(epoch)]]
+        rows[number, :steps] += examples.starts[work.client]
+        counts[number, :steps] = np.resize(sizes, steps)
+        last_epoch[number, max(0, steps - each) : steps] = True
+    whole = np.array([sum(sizes) for sizes in epochs], dtype=np.int64)
+    return BatchSchedule(*(torch.from_numpy(table) for table in (rows, counts, last_epoch, whole)))
+
+
+def _places(sizes: list[int], width: int) -> Ints:
+    """Return which of an epoch's examples each batch holds, `(num_batches, width)`.
+
+    A batch that is shorter than the width repeats its first example.
+    """
+    ends = np.cumsum(sizes)[:, np.newaxis]
+    begins = ends - np.array(sizes)[:, np.newaxis]
+    places: Ints = begins + np.arange(width)
+    return np.where(places < ends, places, begins)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.local_part import LocalPart
+from models.memory import Memory
+from models.metric_values import Metrics
 from models.update import State
 
 Floats = NDArray[np.float64]
@@ -22,11 +25,17 @@ class ClientWork:
         client: Whose data.
         seed: At least 0, below 2**63; derived from run, round and client.
         epochs: At least 1; may differ between the clients of one round.
+        part: What a loop of the user's may know.
+        memory: What the client remembers of the run.
+        correction: What is added to its gradients, by parameter; of all clients of a round or none.
     """
 
     client: str
     seed: int
     epochs: int
+    part: LocalPart = field(default_factory=LocalPart)
+    memory: Memory = field(default_factory=dict)
+    correction: State | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +46,23 @@ class Updates:
         clients: Their ids, `(num_clients,)`.
         deltas: What training changed, each tensor `(num_clients, *shape)`.
         num_examples: On how many examples, `(num_clients,)`.
-        loss: As in `models.training.LocalResult`, but NaN where not finite, `(num_clients,)`.
+        num_steps: How many steps each optimizer took, 0 where unknown, `(num_clients,)`.
+        loss: As in `models.local_result.LocalResult`, but NaN where not finite, `(num_clients,)`.
         utility: Likewise, `(num_clients,)`.
         metrics: Of the base model on each client's held-out data; empty where there is none.
         num_held_out: On how many examples those are, `(num_clients,)`.
+        memories: What each client is to remember; empty where that is nothing.
     """
 
     clients: tuple[str, ...]
     deltas: State
     num_examples: Ints
+    num_steps: Ints
     loss: Floats
     utility: Floats
-    metrics: tuple[dict[str, float], ...]
+    metrics: tuple[Metrics, ...]
     num_held_out: Ints
+    memories: tuple[Memory, ...]
 
     def norms(self) -> Floats:
         """Return the L2 norm of each client's delta, `(num_clients,)`; NaN where it diverged."""

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+import torch
 from torch.utils.data import TensorDataset
 
 from common.errors import WorkloadError
-from common.messages import Hyperparameters
+from common.hyperparameters import Hyperparameters
 from models.batched.arrangement import Arrangement, arrange
 from models.batched.batch_schedule import Examples, draw_batches
 from models.batched.client_work import ClientWork, Updates
-from models.batched.results import UpdateRows
+from models.batched.results import HeldOutScore, UpdateRows
 from models.batched.stack import Stacked, train_stack
 from models.batched.trainer_choice import choose
+from models.local_part import LocalPart
+from models.memory import Memory
 from models.training import Trainer
 from models.update import State
 from models.workload import Data, Workload, blamed
 
 
 class Cohort:
-    """Trainers of many clients, loaded once; every round starts from a clean slate.
+    """Trainers of many clients, loaded once; every round starts from a new model.
 
     Attributes:
         batched: Whether clients train at once, but for the few for whom it is faster to take
@@ -42,7 +45,7 @@ class Cohort:
         Args:
             workload: Whose model and loss.
             data: Every client's examples, at least one client.
-            held_out: What clients score the pulled model on, if the coordinator does not test.
+            held_out: What clients score the pulled model on, if the run's sites evaluate.
             batched: Whether to train all at once, without exception; `None` if that is possible
                 and pays.
 
@@ -65,7 +68,7 @@ class Cohort:
         self._turns = batched is None
         self.batched, self.reason = self._choose(data, batched=batched)
         if self.batched:
-            model = self._lead.model
+            model = self._lead.models.new()
             tensors = cast("Mapping[str, TensorDataset]", data)
             self._examples = Examples.of(tensors, next(model.parameters()).device)
             self._values = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -92,19 +95,35 @@ class Cohort:
             which = f"no data of {', '.join(unknown[:3])}" if unknown else "nothing to do"
             msg = f"The cohort has {which}, so no client trained. Train clients whose data it has."
             raise WorkloadError(msg)
-        arrangement = self._arrange(works, hyperparameters.batch_size)
-        results = UpdateRows(works, self._lead.signature)
+        arrangement = self._arrange(works, hyperparameters)
+        results = UpdateRows(works, self._lead.layers(works[0].part.personal).shared)
         for place in arrangement.in_turn:
             work, trainer = works[place], self._trainers[works[place].client]
             own = hyperparameters.model_copy(update={"epochs": work.epochs})
-            results.put(place, trainer.train(base, hyperparameters=own, seed=work.seed))
+            result = trainer.train(
+                base,
+                hyperparameters=own,
+                seed=work.seed,
+                scores=True,
+                part=work.part,
+                memory=work.memory,
+                correction=work.correction,
+            )
+            results.put(place, result)
         for places in arrangement.stacks:
             stack = [works[place] for place in places]
-            trainers = [self._trainers[work.client] for work in stack]
-            scores = [trainer.score(base) for trainer in trainers]
+            pairs = [(self._trainers[work.client], work) for work in stack]
+            scores = [trainer.score(base, work.part, work.memory) for trainer, work in pairs]
             trained = self._train_stack(base, stack, hyperparameters)
-            results.put_stack(places, trained, [t.num_examples for t in trainers], scores)
+            results.put_stack(places, trained, scores)
         return results.updates()
+
+    def score(self, base: State, part: LocalPart, memory: Memory) -> HeldOutScore:
+        """Return a model's metrics on a client's held-out data, and of how many examples.
+
+        It is the base model, or the client's own where the run leaves it one.
+        """
+        return self._trainers[part.client].score(base, part, memory)
 
     def _choose(self, data: Mapping[str, Data], *, batched: bool | None) -> tuple[bool, str]:
         if batched is False:
@@ -120,13 +139,19 @@ class Cohort:
             raise WorkloadError(msg)
         return True, "batches were chosen"
 
-    def _arrange(self, works: Sequence[ClientWork], batch_size: int) -> Arrangement:
-        if not self.batched:
+    def _arrange(
+        self, works: Sequence[ClientWork], hyperparameters: Hyperparameters
+    ) -> Arrangement:
+        # A stack's step has one batch, and in fp16 skips for all clients or for none. It has one
+        # start, too: a client with layers, or a model, of its own is not in one.
+        in_turn = hyperparameters.accumulate > 1 or hyperparameters.precision != "fp32"
+        own = hyperparameters.ditto is not None or any(work.part.personal for work in works)
+        if not self.batched or in_turn or own:
             return Arrangement(in_turn=list(range(len(works))), stacks=[])
         return arrange(
             self._examples,
             works,
-            batch_size=batch_size,
+            hyperparameters=hyperparameters,
             values=self._values,
             turns=self._turns,
         )
@@ -134,7 +159,7 @@ class Cohort:
     def _train_stack(
         self, base: State, works: Sequence[ClientWork], hyperparameters: Hyperparameters
     ) -> Stacked:
-        model = self._lead.reset(base)
+        model = self._lead.start(base)
         with blamed(self._workload, "round"):
             return train_stack(
                 model,
@@ -142,6 +167,13 @@ class Cohort:
                 base,
                 signature=self._lead.signature,
                 examples=self._examples,
-                schedule=draw_batches(self._examples, works, batch_size=hyperparameters.batch_size),
+                schedule=draw_batches(self._examples, works, hyperparameters),
                 hyperparameters=hyperparameters,
+                corrections=_stacked([work.correction for work in works if work.correction]),
             )
+
+
+def _stacked(states: Sequence[State]) -> State:
+    """Return states with the clients as the first dimension; empty if there are none."""
+    names = states[0] if states else ()
+    return {name: torch.stack([state[name] for state in states]) for name in names}

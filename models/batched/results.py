@@ -9,10 +9,12 @@ import torch
 
 from models.batched.client_work import ClientWork, Updates
 from models.batched.stack import Stacked
-from models.training import LocalResult
+from models.local_result import LocalResult
+from models.memory import Memory
+from models.metric_values import Metrics
 from models.update import Signature
 
-HeldOutScore = tuple[dict[str, float], int]
+HeldOutScore = tuple[Metrics, int]
 """A base model's metrics on held-out data, and on how many examples."""
 
 
@@ -27,27 +29,27 @@ class UpdateRows:
             for name, spec in signature.items()
         }
         self._num_examples = np.zeros(count, dtype=np.int64)
+        self._num_steps = np.zeros(count, dtype=np.int64)
         self._loss, self._utility = np.empty(count), np.empty(count)
         self._scores: list[HeldOutScore] = [({}, 0)] * count
+        self._memories: list[Memory] = [{}] * count
 
     def put(self, place: int, result: LocalResult) -> None:
         """Take one client's result."""
         deltas = {name: delta.unsqueeze(0) for name, delta in result.delta.items()}
-        trained = Stacked(deltas, np.array([result.loss]), np.array([result.utility]))
-        score = result.metrics, result.num_held_out
-        self.put_stack([place], trained, [result.num_examples], [score])
+        figures = result.num_examples, result.num_steps or 0, result.loss, result.utility
+        trained = Stacked(deltas, *(np.array([figure]) for figure in figures))
+        self.put_stack([place], trained, [(result.metrics, result.num_held_out)])
+        self._memories[place] = result.memory
 
     def put_stack(
-        self,
-        places: list[int],
-        trained: Stacked,
-        num_examples: Sequence[int],
-        scores: Sequence[HeldOutScore],
+        self, places: list[int], trained: Stacked, scores: Sequence[HeldOutScore]
     ) -> None:
         """Take the results of clients that trained together, one for each place."""
         for name, delta in trained.deltas.items():
             self._deltas[name][places] = delta
-        self._num_examples[places] = num_examples
+        self._num_examples[places] = trained.num_examples
+        self._num_steps[places] = trained.num_steps
         self._loss[places], self._utility[places] = trained.loss, trained.utility
         for place, score in zip(places, scores, strict=True):
             self._scores[place] = score
@@ -60,8 +62,10 @@ class UpdateRows:
             clients=self._clients,
             deltas=self._deltas,
             num_examples=self._num_examples,
+            num_steps=self._num_steps,
             loss=loss,
             utility=utility,
             metrics=tuple(metrics for metrics, _ in self._scores),
             num_held_out=np.array([count for _, count in self._scores]),
+            memories=tuple(self._memories),
         )

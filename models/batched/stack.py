@@ -10,13 +10,18 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.optim import Optimizer
 
-from common.messages import Hyperparameters
+from common.hyperparameters import Hyperparameters
+from models.algorithms.fedprox import add_proximal_gradient
+from models.algorithms.scaffold import add_correction
 from models.batched.batch_schedule import BatchSchedule, Examples
-from models.batched.client_work import Floats
-from models.training import named_optimizer
+from models.batched.client_work import Floats, Ints
+from models.client_optimizer import named_optimizer
 from models.update import Signature, State
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+_LEAST_NORM = 1e-6
+"""What `torch.nn.utils.clip_grad_norm_` adds to a norm before it divides by it."""
 
 
 class Stacked(NamedTuple):
@@ -24,11 +29,15 @@ class Stacked(NamedTuple):
 
     Attributes:
         deltas: What it changed, each tensor `(num_clients, *shape)`.
-        loss: As in `LocalResult`, `(num_clients,)`.
+        num_examples: As in `LocalResult`, `(num_clients,)`.
+        num_steps: Likewise, `(num_clients,)`.
+        loss: Likewise, `(num_clients,)`.
         utility: Likewise, `(num_clients,)`.
     """
 
     deltas: State
+    num_examples: Ints
+    num_steps: Ints
     loss: Floats
     utility: Floats
 
@@ -42,6 +51,7 @@ def train_stack(
     examples: Examples,
     schedule: BatchSchedule,
     hyperparameters: Hyperparameters,
+    corrections: State | None = None,
 ) -> Stacked:
     """Train all clients of a schedule at once, each from the same base model.
 
@@ -57,7 +67,7 @@ def train_stack(
         examples: The clients' examples.
         schedule: Their batches.
         hyperparameters: The run's; the schedule has the epochs and the batches.
-
+        corrections: What is added to the gradients, each `(num_clients, *shape)`.
     """
     device = next(model.parameters()).device
     num_clients = len(schedule.counts)
@@ -67,6 +77,8 @@ def train_stack(
         for name, spec in signature.items()
         if name in trained
     }
+    start = {name: base[name].to(device) for name in stack}
+    added = {name: each.to(device) for name, each in (corrections or {}).items()}
     whole = {name: parameter.data for name, parameter in stack.items()}
     optimizer = named_optimizer(list(stack.values()), hyperparameters)
     rows, counts = schedule.rows.to(device), schedule.counts.to(device)
@@ -78,6 +90,12 @@ def train_stack(
         optimizer.zero_grad(set_to_none=True)
         found = _mean_losses(model, loss, {**stack}, batch, counts[:active, step])
         found.sum().backward()  # type: ignore[no-untyped-call]
+        if hyperparameters.proximal_mu:
+            pairs = [(stack[name], start[name]) for name in stack]
+            add_proximal_gradient(pairs, mu=hyperparameters.proximal_mu)
+        if hyperparameters.clip_norm is not None:
+            _clip(stack, hyperparameters.clip_norm)
+        add_correction((stack[name], each[:active]) for name, each in added.items())
         optimizer.step()
         losses[:active, step] = found.detach()
     deltas = {
@@ -86,7 +104,23 @@ def train_stack(
         else torch.zeros(num_clients, *spec.shape, dtype=spec.dtype)
         for name, spec in signature.items()
     }
-    return Stacked(deltas, *schedule.loss_and_utility(losses.cpu()))
+    num_examples, loss_of_each, utility = schedule.figures(losses.cpu())
+    return Stacked(deltas, num_examples, schedule.num_steps(), loss_of_each, utility)
+
+
+def _clip(stack: dict[str, nn.Parameter], most: float) -> None:
+    """Scale each client's gradient to a norm of `most` where it is longer, as torch does for one.
+
+    Args:
+        stack: Each `(num_clients, *shape)`, with gradients.
+        most: The longest norm.
+    """
+    gradients = [parameter.grad for parameter in stack.values() if parameter.grad is not None]
+    squares = [gradient.flatten(1).square().sum(dim=1) for gradient in gradients]
+    norms = torch.stack(squares).sum(dim=0).sqrt()  # (num_clients,)
+    factors = (most / (norms + _LEAST_NORM)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(factors.view(-1, *[1] * (gradient.dim() - 1)))
 
 
 def _mean_losses(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from common.messages import Hyperparameters
-from models.batch import forward
+from common.hyperparameters import Hyperparameters
 from models.batched.batch_schedule import Examples, draw_batches
 from models.batched.client_work import ClientWork
 from models.batched.stack import train_stack
+from models.forward import forward
+from models.own_loop import own_function
 from models.training import Trainer
-from models.update import model_state
+from models.update import model_state, plain_name
 from models.workload import Data, Workload
 
 _CONVOLUTIONS = (
@@ -37,6 +38,10 @@ _FEW, _FEWER = slice(None, 3), slice(-2, None)
 
 _TOLERANCE = 1e-3
 """Relative; the differences it detects are far greater, rounding in float32 far smaller."""
+
+
+_SMALL_STEP = 1e-6
+"""Learning rate of the probe: no loss diverges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,12 @@ def choose(workload: Workload, data: Mapping[str, Data], trainer: Trainer) -> Tr
     Args:
         workload: Its model and loss.
         data: Every client's examples.
-        trainer: Any client's; its model's state is lost.
+        trainer: Any client's.
     """
-    obstacle = _obstacle(workload, data) or _probe(workload, data, trainer)
+    obstacle = _obstacle(workload, data) or _compiled(trainer) or _probe(workload, data, trainer)
     if obstacle:
         return TrainerChoice(possible=False, pays=False, reason=obstacle)
-    slow = _drawback(trainer.model)
+    slow = _drawback(trainer.models.new())
     fast = "examples do not depend on each other and the loss is their mean"
     return TrainerChoice(possible=True, pays=slow is None, reason=slow or fast)
 
@@ -83,9 +88,13 @@ def _drawback(model: nn.Module) -> str | None:
 
 
 def _obstacle(workload: Workload, data: Mapping[str, Data]) -> str | None:
-    for own in ("training_step", "optimizer"):
+    for own in ("training_step", "optimizer", "collate", "loader"):
         if hasattr(workload, own):
             return f"the workload has its own {own}"
+    if not hasattr(workload, "loss"):
+        return "the loss is the model's own"
+    if own_function(workload, "train") is not None:
+        return "the workload has its own train"
     kinds = set()
     for client, examples in data.items():
         if type(examples) is not TensorDataset:  # a subclass may do more than index
@@ -94,9 +103,14 @@ def _obstacle(workload: Workload, data: Mapping[str, Data]) -> str | None:
     return "the clients' examples differ in shape or dtype" if len(kinds) > 1 else None
 
 
+def _compiled(trainer: Trainer) -> str | None:
+    names = [name for name, _ in trainer.models.new().named_parameters()]
+    return "the model is compiled" if names != [plain_name(name) for name in names] else None
+
+
 def _probe(workload: Workload, data: Mapping[str, Data], trainer: Trainer) -> str | None:
     """Return why a step of all clients at once is not the step of each, `None` if it is."""
-    model = trainer.model.train()
+    model = trainer.models.new().train()
     before = [buffer.clone() for buffer in model.buffers()]
     try:
         examples = _spread(cast("Mapping[str, TensorDataset]", data))
@@ -112,8 +126,8 @@ def _probe(workload: Workload, data: Mapping[str, Data], trainer: Trainer) -> st
         if not all(torch.equal(*pair) for pair in zip(before, model.buffers(), strict=True)):
             return "the model changes its buffers in training"
         pair = [tuple(one[sound.cpu()][part] for one in examples) for part in (_FEW, _FEWER)]
-        alone = torch.stack([workload.loss(*_outputs(model, few)) for few in pair])
-        if not _near(_stacked_losses(workload, trainer, pair), alone):
+        data_of_pair = {f"{place}": TensorDataset(*few) for place, few in enumerate(pair)}
+        if not _near(*_losses(workload, trainer, data_of_pair)):
             return "a step of all clients at once is not the steps of each"
     except Exception as error:  # noqa: BLE001 - whatever torch or the user's code cannot batch
         first_line = (str(error).splitlines() or [""])[0]
@@ -139,21 +153,28 @@ def _near(one: Tensor, other: Tensor) -> bool:
     return torch.allclose(one.double().cpu(), other.double().cpu(), rtol=_TOLERANCE)
 
 
-def _stacked_losses(
-    workload: Workload, trainer: Trainer, clients: Sequence[tuple[Tensor, ...]]
-) -> Tensor:
-    """Return the loss of each client's first step, all in one stack, `(num_clients,)`."""
-    model = trainer.model
-    data = {f"{place}": TensorDataset(*tensors) for place, tensors in enumerate(clients)}
+def _losses(
+    workload: Workload, trainer: Trainer, data: Mapping[str, TensorDataset]
+) -> tuple[Tensor, Tensor]:
+    """Return each client's loss after one step, all in one stack and one by one.
+
+    The second step finds what a model keeps from the first.
+    """
+    base = model_state(trainer.models.new())
+    model = trainer.start(base)
     examples = Examples.of(data, next(model.parameters()).device)
-    works = [ClientWork(client, seed=1, epochs=1) for client in data]
+    works = [ClientWork(client, seed=1, epochs=2) for client in data]
+    asked = Hyperparameters(batch_size=_PROBED, epochs=2, learning_rate=_SMALL_STEP)
     stacked = train_stack(
         model,
         workload.loss,
-        model_state(model),
+        base,
         signature=trainer.signature,
         examples=examples,
-        schedule=draw_batches(examples, works, batch_size=_PROBED),
-        hyperparameters=Hyperparameters(batch_size=_PROBED),
+        schedule=draw_batches(examples, works, asked),
+        hyperparameters=asked,
     )
-    return torch.from_numpy(stacked.loss)
+    alone = [
+        trainer.sharing(own).train(base, hyperparameters=asked, seed=1) for own in data.values()
+    ]
+    return torch.from_numpy(stacked.loss), torch.tensor([result.loss for result in alone])

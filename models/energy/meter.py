@@ -12,7 +12,7 @@ from common.messages import Energy, EnergyPart, EnergyQuality
 from common.settings import Settings
 from models.energy.embodied import embodied_gco2eq
 from models.energy.energy_source import SECONDS_PER_HOUR, EnergySource, Span
-from models.energy.nvml import cuda_in_use
+from models.energy.gpu_in_use import gpu_in_use
 from models.energy.processes import cpu_seconds
 
 _log = get_logger(__name__)
@@ -37,7 +37,7 @@ class Meter:
         site: Settings,
         *,
         clock: Callable[[], float] = time.monotonic,
-        gpu_in_use: Callable[[], bool] = cuda_in_use,
+        gpu_in_use: Callable[[], bool] = gpu_in_use,
     ) -> None:
         """Prepare a meter; the site's waiting begins.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,16 @@ _DRIVER = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
 """One of these is there if NVIDIA's driver is: on Linux, and in Windows' Linux."""
 
 
-def cuda_in_use() -> bool:
-    """Return whether this process computes on a GPU with PyTorch, without loading either."""
+def cuda_in_use() -> frozenset[int]:
+    """Return the numbers of the GPUs on which this process has had memory of PyTorch.
+
+    They count as CUDA does. Neither PyTorch nor CUDA is loaded for it.
+    """
     torch = sys.modules.get("torch")
-    return torch is not None and bool(torch.cuda.is_initialized())
+    if torch is None or not torch.cuda.is_initialized():
+        return frozenset()
+    every = range(torch.cuda.device_count())
+    return frozenset(number for number in every if torch.cuda.max_memory_reserved(number))
 
 
 @dataclass
@@ -56,7 +62,7 @@ class Nvml:
         environ: Mapping[str, str],
         *,
         pids: Callable[[], frozenset[int]] = pids,
-        in_use: Callable[[], bool] = cuda_in_use,
+        in_use: Callable[[], Collection[int]] = cuda_in_use,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Find out what the GPUs offer. To be called after the process was forked.
@@ -65,7 +71,7 @@ class Nvml:
             nvml: The module `pynvml`.
             environ: The process's environment.
             pids: Returns the task's processes.
-            in_use: Returns whether this process uses CUDA.
+            in_use: Returns which of the visible GPUs this process has used, from 0.
             clock: Monotonic seconds.
 
         Raises:
@@ -139,11 +145,12 @@ class Nvml:
     def _used(self, ours: frozenset[int]) -> list[_Gpu]:
         """Return the GPUs that the task has used: those that name one of its processes.
 
-        A driver that names none of them may know them by other numbers, as in a container. Then all
-        visible GPUs are taken as used if this process uses CUDA at all.
+        A driver that names none of them may know them by other numbers, as in a container. Then
+        those count on which PyTorch has had memory.
         """
         used = [gpu for gpu in self._gpus if users(self._nvml, gpu.handle) & ours]
-        return used or (self._gpus if self._in_use() else [])
+        numbers = self._in_use()
+        return used or [gpu for number, gpu in enumerate(self._gpus) if number in numbers]
 
     def _counts(self, handle: Any) -> bool:
         try:
@@ -174,13 +181,18 @@ class Nvml:
                 gpu.power_w, gpu.power_at_s = power_w, now_s
 
 
+def has_driver() -> bool:
+    """Return whether this machine has NVIDIA's driver."""
+    return any(path.exists() for path in _DRIVER)
+
+
 def load_nvml() -> Any | None:
     """Return the module `pynvml`, `None` where no NVIDIA driver is.
 
     Raises:
         Unreadable: If there is a driver, but the package is missing.
     """
-    if not any(path.exists() for path in _DRIVER):
+    if not has_driver():
         return None
     try:
         import pynvml  # noqa: PLC0415 - an extra, and only where there is a GPU

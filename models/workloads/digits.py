@@ -11,7 +11,7 @@ from functools import cache
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from models.workloads.share import skewed_share
+from models.workloads.share import skewed_share, skewed_tests
 from models.workloads.tables import hold_out, read_table
 
 loss = nn.functional.cross_entropy
@@ -29,6 +29,15 @@ def train_data(client_id: str) -> TensorDataset:
         WorkloadError: If FAIRWIND_PARTITION does not name the client.
     """
     return skewed_share("digits", train_examples(), client_id)
+
+
+def held_out_data(client_id: str) -> TensorDataset:
+    """Return a client's share of the test images, with about the digits of its training images.
+
+    Raises:
+        WorkloadError: If FAIRWIND_PARTITION does not name the client.
+    """
+    return skewed_tests("digits", train_examples(), test_data(), client_id)
 
 
 def train_examples() -> TensorDataset:

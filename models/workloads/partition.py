@@ -1,6 +1,6 @@
 """A partition: which examples each client holds. Pure functions of labels and a seed.
 
-Every split but `resampled_split` gives each example to exactly one client, and ten examples or
+Every split of training examples but `resampled_split` gives each to exactly one client, and ten or
 more to every client.
 """
 
@@ -214,3 +214,36 @@ def _fed(owner: IntArray, num_clients: int, generator: np.random.Generator) -> t
         sizes[poorest] += 1
         sizes[richest] -= 1
     return tuple(np.split(np.argsort(owner, kind="stable"), np.cumsum(sizes)[:-1]))
+
+
+def matching_split(parts: Sequence[ArrayLike], labels: ArrayLike) -> tuple[IntArray, ...]:
+    """Split test examples so that each client's have about the labels of what it trains on.
+
+    Those of a label are dealt in the order in which they stand, to each client by its share of the
+    training examples of that label. A client that would get none shares the first one of its most
+    frequent label.
+
+    Args:
+        parts: The classes of each client's training examples.
+        labels: The class of every test example, `(num_examples,)`; all that clients train on.
+
+    Returns:
+        The rows of every client.
+    """
+    tests = np.asarray(labels)
+    known, places = np.unique(tests, return_inverse=True)
+    counts = np.array([[(np.asarray(part) == label).sum() for label in known] for part in parts])
+    rows: list[list[IntArray]] = [[] for _ in parts]
+    for place, of_label in enumerate(counts.T):
+        found = np.flatnonzero(places == place)
+        if not of_label.sum():
+            continue
+        ends = np.round(np.cumsum(of_label) / of_label.sum() * len(found)).astype(int)
+        for own, dealt in zip(rows, np.split(found, ends[:-1]), strict=True):
+            own.append(dealt)
+    return tuple(
+        np.sort(np.concatenate(own))
+        if sum(map(len, own))
+        else np.flatnonzero(places == count.argmax())[:1]
+        for own, count in zip(rows, counts, strict=True)
+    )

@@ -9,7 +9,7 @@ from torch.utils.data import TensorDataset
 
 from common import settings
 from common.errors import WorkloadError
-from models.workloads.partition import SMALLEST, IntArray, dirichlet_split
+from models.workloads.partition import SMALLEST, IntArray, dirichlet_split, matching_split
 
 
 def skewed_share(workload: str, examples: TensorDataset, client_id: str) -> TensorDataset:
@@ -29,6 +29,26 @@ def skewed_share(workload: str, examples: TensorDataset, client_id: str) -> Tens
         most = len(labels) // SMALLEST
         raise WorkloadError(_too_many(workload, clients, f"{len(labels)} examples", most))
     return rows_of(examples, dirichlet_split(labels, len(clients))[clients.index(client_id)])
+
+
+def skewed_tests(
+    workload: str, examples: TensorDataset, tests: TensorDataset, client_id: str
+) -> TensorDataset:
+    """Return a client's share of the test examples: about the labels of its `skewed_share`.
+
+    Args:
+        workload: The workload's name, for the error.
+        examples: All training examples, classes last.
+        tests: All test examples, classes last.
+        client_id: One of the ids in FAIRWIND_PARTITION.
+
+    Raises:
+        WorkloadError: As `skewed_share` does.
+    """
+    clients = _partition(workload, client_id)
+    parts = [skewed_share(workload, examples, client).tensors[-1] for client in clients]
+    rows = matching_split([part.numpy() for part in parts], tests.tensors[-1].numpy())
+    return rows_of(tests, rows[clients.index(client_id)])
 
 
 def natural_share(

@@ -1,8 +1,10 @@
 """What a round emitted, and what the same work would have emitted without waiting for clean power.
 
 The baseline keeps the cohort and the Wh of every round and starts each round as soon as the
-previous baseline round ends (or when its schedule makes it due), under the same readings. What the
-choice of place saved is a separate figure: the same Wh at the mean of all zones at the same time.
+previous baseline round ends (or when its schedule makes it due), under the same readings. Work that
+began in its own time, as all does in an asynchronous run, begins with the baseline's round there.
+What the choice of place saved is a separate figure: the same Wh at the mean of all zones at the
+same time.
 """
 
 from __future__ import annotations
@@ -38,26 +40,46 @@ class RoundAccount:
     fleet_gco2eq: float | None
 
 
+def baseline_shift(
+    booking: Booking, number: int, planned_at: datetime, baseline_at: datetime, *, is_async: bool
+) -> timedelta:
+    """Return by how much work is moved to where the baseline has it; negative if that is earlier.
+
+    Args:
+        booking: With a known start.
+        number: Of the round in which it counts.
+        planned_at: When that was planned, grid clock.
+        baseline_at: When the baseline's round starts, grid clock.
+        is_async: Whether every client trains in its own time.
+    """
+    own_time = is_async or booking.round != number
+    return baseline_at - (booking.started_at if own_time and booking.started_at else planned_at)
+
+
 def account(
     bookings: Iterable[Booking],
     zones: Collection[str],
     *,
+    number: int,
     planned_at: datetime,
     ended_at: datetime,
     baseline_at: datetime,
     mean: Mean,
+    is_async: bool = False,
 ) -> RoundAccount:
     """Add up a round. All times are on the grid clock.
 
     Args:
         bookings: Those of one round; what did not count is left out.
+        number: The round's.
         zones: The zone of every client of the federation; a zone of two clients weighs twice.
         planned_at: When the round was planned; `ended_at` when it was closed.
         ended_at: See there.
         baseline_at: When the baseline's round starts.
         mean: Intensities.
+        is_async: Whether every client trains in its own time.
     """
-    shift = baseline_at - planned_at
+    lasted = timedelta(0) if is_async else ended_at - planned_at
     counted = [booking for booking in bookings if booking.outcome == "counted"]
     baseline: float | None = 0.0
     fleet: float | None = 0.0
@@ -68,6 +90,8 @@ def account(
         if start is None or end is None or energy is None:
             baseline = fleet = None
             break
+        shift = baseline_shift(booking, number, planned_at, baseline_at, is_async=is_async)
+        lasted = max(lasted, end - start) if is_async else lasted
         everywhere = _fleet_mean([(mean(zone, start, end), count) for zone, count in shares])
         baseline = _add(baseline, energy, mean(booking.zone, start + shift, end + shift))
         fleet = _add(fleet, energy, everywhere)
@@ -75,7 +99,7 @@ def account(
         energy_wh=sum(booking.energy_wh or 0.0 for booking in counted),
         gco2eq=sum(booking.gco2eq or 0.0 for booking in counted),
         baseline_gco2eq=baseline,
-        baseline_ended=baseline_at + (ended_at - planned_at),
+        baseline_ended=baseline_at + lasted,
         fleet_gco2eq=fleet,
     )
 
@@ -102,13 +126,13 @@ class Settled:
 
 
 def settled_account(
-    bookings: Iterable[Booking], *, earlier: timedelta, measured: Measured
+    bookings: Iterable[Booking], *, earlier: Callable[[Booking], timedelta], measured: Measured
 ) -> Settled | None:
     """Return a round's account at measured intensities, `None` while any of them is missing.
 
     Args:
         bookings: Those of one round; what did not count is left out.
-        earlier: By how much the baseline is shifted; negative, or zero if the round did not wait.
+        earlier: By how much a piece of work is moved, as `baseline_shift` returns it.
         measured: The measured intensities.
     """
     grams: float | None = 0.0
@@ -119,7 +143,8 @@ def settled_account(
         start, end = booking.started_at, booking.ended_at
         if start is None or end is None or booking.settled is None:
             return None
-        then = measured(booking.zone, start + earlier, end + earlier)
+        shift = earlier(booking)
+        then = measured(booking.zone, start + shift, end + shift)
         grams = _add(grams, booking.energy_wh, booking.settled.gco2eq_per_kwh)
         baseline = _add(baseline, booking.energy_wh, then.gco2eq_per_kwh if then else None)
     return None if grams is None or baseline is None else Settled(grams, baseline)

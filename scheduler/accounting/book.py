@@ -7,7 +7,7 @@ Measured intensities settle a booking as soon as they cover all of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Annotated, NamedTuple
@@ -106,6 +106,20 @@ class Book:
         found = self.recent.get(_name(run, number)) or self.pages.find(run, number)
         return list(found.pieces.values()) if found else []
 
+    def counted_in(self, run: str, counted: Mapping[str, int]) -> list[Booking]:
+        """Return the bookings of the updates that count in one round.
+
+        Args:
+            run: The run's name.
+            counted: By client, the round that issued its assignment, under which it is booked.
+        """
+        return [
+            booking
+            for issued in sorted(set(counted.values()))
+            for booking in self.of_round(run, issued)
+            if booking.outcome == "counted" and counted.get(booking.client) == issued
+        ]
+
     def answered(
         self, run: str, number: int, client: str, done: WorkRecord, *, outcome: Outcome, zone: str
     ) -> list[Change]:
@@ -132,12 +146,12 @@ class Book:
             return []
         return [self._put(work, Booking.lost(run, number, client, zone))]
 
-    def cut_off(self, run: str, number: int) -> list[Change]:
-        """Book the counted work of a round that will never make a version as not counted."""
+    def uncounted(self, run: str, number: int, client: str) -> list[Change]:
+        """Book a client's counted work of a round as not counted: its update is in no version."""
         return [
             self._put(WorkKey(_name(run, number), piece), replace(booking, outcome="cut_off"))
             for piece, booking in list(self._at_hand(run, number).items())
-            if booking.outcome == "counted"
+            if booking.client == client and booking.outcome == "counted"
         ]
 
     def shelve(self, open_rounds: Iterable[tuple[str, int]]) -> None:

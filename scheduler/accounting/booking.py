@@ -22,9 +22,9 @@ Outcome = Literal[
     "lost",
     "cut_off",
 ]
-"""What became of the work: ``lost`` was never answered, ``cut_off`` fell into a round that made no
-version, ``duplicate`` made the same bytes a second time, ``evaluated`` scored a run's last version
-without training. Only ``counted`` work is in a model."""
+"""What became of the work: ``lost`` was never answered; ``cut_off`` counted until its round ended
+without a version, or its update was lost here; ``duplicate`` made the same bytes a second time;
+``evaluated`` scored a run's last version without training. Only ``counted`` work is in a model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,7 @@ def _mixed_precision(facts: Facts) -> Simulated:
         return None
     most = _gpu_gco2eq(own) * MIXED_PRECISION.high_share
     return (
-        f"Mixed precision: from nothing to {show_mass(most)} an update, so try it "
+        f"Mixed precision: from nothing to {show_mass(most)} an update by --precision bf16 "
         f"({MIXED_PRECISION.source})."
     )
 
@@ -195,7 +195,7 @@ def _smaller_updates(facts: Facts) -> Simulated:
     saves = network / 2 * EIGHT_BITS.share
     return SiteChange(
         name="smaller_updates",
-        text="Send smaller updates: fewer trained layers, or 8 bits a number (not built in yet).",
+        text="Send smaller updates: runs with --update mxint8, or with fewer trained layers.",
         saves_gco2eq=saves,
         low_gco2eq=0.0,
         high_gco2eq=saves,

@@ -22,7 +22,13 @@ def is_live(settings: Settings) -> bool:
 
 def federation_family(settings: Settings) -> Family:
     """Return what the federation counts: the family of the first source in its chain."""
-    name = settings.signal[0]
+    return family_of(settings, settings.signal[0])
+
+
+def family_of(settings: Settings, name: Source) -> Family:
+    """Return what a source counts."""
+    if name == "trace":
+        return Family("average", settings.trace_scope, "consumption")
     return LIVE[name](settings) if name in LIVE else FLOW_TRACED
 
 

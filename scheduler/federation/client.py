@@ -24,11 +24,15 @@ class Client:
     """One participant with data.
 
     Attributes:
+        place: How many were enrolled before it.
         num_examples: At most this many examples count; `None` if it enrolled without a limit.
+        key: The public key with which its site signs; `None` if it was enrolled without one.
         paused: Whether its site's administrator paused it.
+        clock_ahead_s: How far its host's clock is ahead of the coordinator's, s; 0 if both agree.
         decline: Why its site last declined, if it also said until when; `None` otherwise.
         gate_recorded_at: When its gate was last recorded, on the grid clock.
         waiting_since: On the grid clock: when its gate closed or it last trained, if later.
+        trained_at: When its last update was accepted, on the grid clock; `None` before the first.
         energy_per_update_wh, latency_s, train_s, utility: Moving averages over its accepted
             updates; `None` before the first. The energy is of an update with all of the run's local
             epochs. Latency runs from issue to acceptance; it and the time of training are in wall
@@ -43,16 +47,20 @@ class Client:
 
     id: str
     zone: str
+    place: int = 0
     num_examples: int | None = None
+    key: str | None = None
     retired: bool = False
     incarnation: str | None = None
     host: str | None = None
     alive: bool = False
     paused: bool = False
+    clock_ahead_s: float = 0.0
     decline: Reason | None = None
     gate: Gate | None = None
     gate_recorded_at: datetime | None = None
     waiting_since: datetime | None = None
+    trained_at: datetime | None = None
     updates: int = 0
     energy_per_update_wh: float | None = None
     energy_per_example_j: float | None = None
@@ -107,7 +115,7 @@ class Client:
             share: Of the run's local epochs that it did, above 0.
         """
         self.updates += 1
-        self.waiting_since = grid_at
+        self.waiting_since = self.trained_at = grid_at
         whole_wh = None if accepted.energy_wh is None else accepted.energy_wh / share
         self.energy_per_update_wh = _smooth(self.energy_per_update_wh, whole_wh)
         if accepted.energy_wh is not None and examples:
@@ -116,6 +124,14 @@ class Client:
         self._learn_latency(accepted.latency_s)
         self.train_s = _smooth(self.train_s, accepted.timings.train_s)
         self.utility = _smooth(self.utility, accepted.utility)
+
+    def most_held_out(self, weight_cap: int) -> int:
+        """Return how many of its held-out examples count at most in a mean over sites.
+
+        Args:
+            weight_cap: How many examples count at most for any client of the run.
+        """
+        return weight_cap if self.num_examples is None else min(self.num_examples, weight_cap)
 
     def answer(self, before: str, after: str) -> None:
         """Note that an assignment's status changed: an answer is worth what it became last."""

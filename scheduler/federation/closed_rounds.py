@@ -11,8 +11,9 @@ from typing import overload
 
 from pydantic import TypeAdapter
 
-from scheduler.federation.round import ClosedRound
+from scheduler.federation.closed_round import ClosedRound
 from scheduler.ledger.archive import Archive
+from scheduler.ledger.events import Evaluation
 
 AT_HAND = 2048
 """So many updates of the last rounds stay decoded; a page is made when there are twice as many."""
@@ -32,6 +33,7 @@ class ClosedSums:
         baseline_gco2eq: What the same work would have emitted without waiting, gCO2eq.
         fleet_gco2eq: What it would have emitted spread over all zones, gCO2eq.
         rounds: How many rounds each client had an update in.
+        weights: What its updates weighed in each version, relative to all there, summed.
     """
 
     energy_wh: float = 0.0
@@ -39,6 +41,7 @@ class ClosedSums:
     baseline_gco2eq: float | None = 0.0
     fleet_gco2eq: float | None = 0.0
     rounds: Counter[str] = field(default_factory=Counter)
+    weights: dict[str, float] = field(default_factory=dict)
 
     def add(self, closed: ClosedRound) -> None:
         """Take in one more round."""
@@ -47,6 +50,10 @@ class ClosedSums:
         self.baseline_gco2eq = _plus(self.baseline_gco2eq, closed.baseline_gco2eq)
         self.fleet_gco2eq = _plus(self.fleet_gco2eq, closed.fleet_gco2eq)
         self.rounds.update(closed.cohort)
+        total = sum(line.weight for line in closed.manifest)
+        for line in closed.manifest:
+            own = line.weight / total
+            self.weights[line.client] = self.weights.get(line.client, 0.0) + own
 
 
 @dataclass(slots=True)
@@ -105,12 +112,20 @@ class ClosedRounds(Sequence[ClosedRound]):
         self.recent.append(closed)
         self.sums.add(closed)
 
-    def evaluate(self, number: int, metrics: dict[str, float]) -> ClosedRound | None:
-        """Give the version of a round its score, and return the round; `None` if there is none."""
+    def evaluate(
+        self, number: int, evaluation: Evaluation, *, beside: bool = False
+    ) -> ClosedRound | None:
+        """Give the version of a round its score, and return the round; `None` if there is none.
+
+        Args:
+            number: Of the round.
+            evaluation: What its version is worth.
+            beside: Whether that is what its sites found beside the coordinator.
+        """
         place = number - 1 - self._num_archived
         if not 0 <= place < len(self.recent):
-            return self._evaluate_archived(number, metrics)
-        self.recent[place].metrics = metrics
+            return self._evaluate_archived(number, evaluation, beside=beside)
+        self.recent[place] = _evaluated(self.recent[place], evaluation, beside=beside)
         return self.recent[place]
 
     def shelve(self) -> None:
@@ -132,7 +147,7 @@ class ClosedRounds(Sequence[ClosedRound]):
 
     def copy(self) -> ClosedRounds:
         """Return the same rounds; what is appended to either is not in the other."""
-        sums = replace(self.sums, rounds=Counter(self.sums.rounds))
+        sums = replace(self.sums, rounds=Counter(self.sums.rounds), weights=dict(self.sums.weights))
         return ClosedRounds(self.archive, list(self.pages), list(self.recent), sums)
 
     @property
@@ -154,12 +169,14 @@ class ClosedRounds(Sequence[ClosedRound]):
             self.pages.append(RoundPage(name, self._num_archived, count))
             del self.recent[:count]
 
-    def _evaluate_archived(self, number: int, metrics: dict[str, float]) -> ClosedRound | None:
+    def _evaluate_archived(
+        self, number: int, evaluation: Evaluation, *, beside: bool
+    ) -> ClosedRound | None:
         if not 1 <= number <= self._num_archived:
             return None
         page = self._page_of(number - 1)
         rounds, place = list(self.archive.page(_kind(), page.name)), number - 1 - page.first
-        rounds[place] = replace(rounds[place], metrics=metrics)
+        rounds[place] = _evaluated(rounds[place], evaluation, beside=beside)
         self.archive.drop(page.name)
         page.name = self.archive.put_page(_kind(), rounds)
         return rounds[place]
@@ -168,6 +185,12 @@ class ClosedRounds(Sequence[ClosedRound]):
 @cache
 def _kind() -> TypeAdapter[list[ClosedRound]]:
     return TypeAdapter(list[ClosedRound])
+
+
+def _evaluated(closed: ClosedRound, evaluation: Evaluation, *, beside: bool) -> ClosedRound:
+    if beside:
+        return replace(closed, at_sites=evaluation)
+    return replace(closed, evaluation=evaluation)
 
 
 def _weight(closed: ClosedRound) -> int:

@@ -60,16 +60,21 @@ class Federation:
         """Return the clients that are not retired, in the order in which they were enrolled."""
         return [client for client in self.clients.values() if not client.retired]
 
+    def client_keys(self) -> dict[str, str]:
+        """Return the public key of each enrolled client that has one."""
+        return {client.id: client.key for client in self.enrolled() if client.key is not None}
+
     def active_runs(self) -> list[Run]:
         """Return the runs that are not over, the one that has waited longest for a plan first."""
         active = [self.runs[name] for name in self.active]
         return sorted(active, key=lambda run: run.last_planned_seq)
 
     def open_rounds(self) -> Iterator[tuple[str, int]]:
-        """Yield run and number of each open round."""
+        """Yield run and number of each round that is open, or of which an assignment is."""
         for run in self.active_runs():
             if run.open_round is not None:
-                yield run.id, run.open_round.number
+                issued = {part.round for part in run.open_round.cohort.values()}
+                yield from ((run.id, number) for number in issued | {run.open_round.number})
 
     def archived(self) -> Iterator[str]:
         """Yield the names of everything in the archive that this state refers to."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from common.messages import MemoryRef, Partition
 from scheduler.accounting.booking import Booking
 from scheduler.accounting.totals import Totals
+from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.closed_rounds import ClosedRounds
+from scheduler.federation.control_variates import ControlVariates
 from scheduler.federation.problem import Problem
-from scheduler.federation.round import ClosedRound, Round
-from scheduler.ledger.events import RunWaiting, Step
+from scheduler.federation.round import Round
+from scheduler.ledger.events import Evaluation, Evaluator, ManifestLine, RunWaiting, Step
 from scheduler.ledger.run_spec import RunSpec
 
 
@@ -29,6 +32,14 @@ class Pause:
 
     start: datetime
     end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteScore:
+    """The run's metric of a version at one site, `None` where it was not finite or not reported."""
+
+    version: int
+    value: float | None
 
 
 @dataclass(slots=True)
@@ -50,41 +61,64 @@ class WorkSums:
 class Run:
     """A run in progress or ended.
 
-    `version` and `server_state` are SHA-256 names of blobs; `version` is `None` until the
-    coordinator has made the first one. `scored_here` says that the coordinator has test data.
+    `version`, `frozen` and `server_state` are SHA-256 names of blobs; `version` is `None` until the
+    coordinator has made the first one; `frozen` holds the parameters that no training changes;
+    `personal` are the tensors that stay at the sites, with `num_personal` numbers.
+    `controls` are the control variates, where its algorithm has any.
+    `scored_here` says that the coordinator evaluates.
+    `num_enrolled` is how many clients were enrolled when it started, retired ones included.
     `due_at` is when the next round is due, `baseline_at` when the same work would have been there
     without waiting for clean power; both on the grid clock. `totals` sums its bookings, `work`
     those of each client. `grid_page` names, once it is over, what the archive keeps of its grids.
-    `too_long` are the clients whose site stopped a training at the longest time that it allows.
-    `last_value` is the score of the newest version that has one, which round `last_scored` made.
-    `failures` counts each client's failures since it last delivered or restarted; `problems` keeps,
-    by client, its newest assignment that brought no update. `pauses` are in order.
+    `lower_is_better` is which way its metric is better. `first_evaluation` is that of version 0, on
+    the coordinator's test data or by the sites that pulled it. `last_evaluation` is that of the
+    newest version whose metric is known, which round `last_scored` made. `best_value` is the best
+    metric that all who evaluated a version reported; `no_better` counts the versions since, of
+    which it is known as well; `goal_reached` says that a version reached the run's goal. `problems`
+    keeps, by client, its newest assignment that brought no update, `site_scores` what it found of
+    the newest version that it evaluated. `memory` names, by client, what
+    its site remembers since its last update that counted; `latest` is that update, where a version
+    is the mean of each client's latest model; `memory_lost` has the last round before
+    which a site lost what it was to start from. `unblocked_at` is until when it
+    was last blocked, wall clock. `pauses` are in order.
     """
 
     spec: RunSpec
     started_at: datetime
     grid_started_at: datetime
+    num_enrolled: int = 0
     version: str | None = None
+    frozen: str | None = None
     server_state: str | None = None
+    controls: ControlVariates = field(default_factory=ControlVariates)
     num_params: int = 0
+    personal: tuple[str, ...] = ()
+    num_personal: int = 0
     scored_here: bool = True
     closed: ClosedRounds = field(default_factory=ClosedRounds)
     open_round: Round | None = None
     due_at: datetime | None = None
     baseline_at: datetime | None = None
+    lower_is_better: bool = False
+    first_evaluation: Evaluation | None = None
     best_version: str | None = None
     best_value: float | None = None
+    no_better: int = 0
+    goal_reached: bool = False
     last_scored: int = 0
-    last_value: float | None = None
+    last_evaluation: Evaluation | None = None
     totals: Totals = field(default_factory=Totals)
     work: dict[str, WorkSums] = field(default_factory=dict)
     grid_page: str | None = None
-    failures: dict[str, int] = field(default_factory=dict)
     problems: dict[str, Problem] = field(default_factory=dict)
-    too_long: set[str] = field(default_factory=set)
+    memory: dict[str, MemoryRef] = field(default_factory=dict)
+    memory_lost: dict[str, int] = field(default_factory=dict)
+    site_scores: dict[str, SiteScore] = field(default_factory=dict)
+    latest: dict[str, ManifestLine] = field(default_factory=dict)
     last_planned_seq: int = 0
     waiting: RunWaiting | None = None
     blocked: Blocked | None = None
+    unblocked_at: datetime | None = None
     pauses: tuple[Pause, ...] = ()
     stop_requested: bool = False
     ended_at: datetime | None = None
@@ -97,10 +131,57 @@ class Run:
         """The run's name."""
         return self.spec.id
 
+    def partition(self, place: int) -> Partition:
+        """Return a client's part of a common data set, the same as long as the run lasts."""
+        return Partition(id=place, of=max(self.num_enrolled, place + 1))
+
+    @property
+    def last_value(self) -> float | None:
+        """The metric of the newest version of which it is known."""
+        return self.last_evaluation.metrics[self.spec.metric] if self.last_evaluation else None
+
+    def better(self, value: float) -> bool:
+        """Return whether a value of its metric beats the best one."""
+        best = self.best_value
+        if best is None:
+            return True
+        return value < best if self.lower_is_better else value > best
+
+    @property
+    def sites_evaluate(self) -> bool:
+        """Whether its sites evaluate the versions that they pull."""
+        return self.spec.evaluators == "both" or not self.scored_here
+
+    def found_by_sites(self, closed: ClosedRound) -> Evaluation | None:
+        """Return the sites' evaluation of the version that a round made, if it is recorded."""
+        return closed.at_sites if self.scored_here else closed.evaluation
+
     @property
     def complete(self) -> bool:
         """Whether all its rounds are closed; the last version may still want its score."""
         return self.spec.rounds is not None and len(self.closed) >= self.spec.rounds
+
+    @property
+    def learns_no_more(self) -> bool:
+        """Whether as many versions as the run is to wait for were no better than the best."""
+        patience = self.spec.patience_rounds
+        return patience is not None and self.no_better >= patience
+
+    @property
+    def grams_spent(self) -> bool:
+        """Whether it has a gram budget of which nothing is left."""
+        return self.spec.grams is not None and self.spent_gco2eq >= self.spec.grams
+
+    @property
+    def out_of_grams(self) -> bool:
+        """Whether its budget is spent, or does not cover what the next clients would emit."""
+        over = self.waiting is not None and self.waiting.reason == "over_budget"
+        return over or self.grams_spent
+
+    def hours_spent(self, grid_now: datetime) -> bool:
+        """Return whether it has a budget of hours, which are over."""
+        hours = self.spec.hours
+        return hours is not None and grid_now >= self.grid_started_at + timedelta(hours=hours)
 
     @property
     def paused(self) -> bool:
@@ -147,13 +228,43 @@ class Run:
             return "paused"
         if self.version is None:
             return "starting"
-        return "running" if self.open_round is not None else "waiting"
+        round_ = self.round_under_way
+        if round_ is None or (self.spec.is_async and not round_.open_assignments()):
+            return "waiting"
+        return "running"
 
-    def scored_by_clients(self, number: int) -> dict[str, float] | None:
-        """Return the clients' score of a round's version: they pull it for the round after."""
+    @property
+    def round_under_way(self) -> Round | None:
+        """Its open round, unless that is still to be planned."""
+        round_ = self.open_round
+        return None if round_ is None or round_.pending else round_
+
+    def base_of(self, issued: int) -> str:
+        """Return the version that the assignments which a round issued train from.
+
+        Raises:
+            LookupError: If it has issued none.
+        """
+        if (closed := self.closed.find(issued)) is not None:
+            return closed.base_version
+        if self.open_round is not None and self.open_round.number == issued:
+            return self.open_round.base_version
+        raise LookupError(issued)
+
+    def evaluated_by_sites(self, number: int) -> Evaluation | None:
+        """Return the sites' evaluation of a round's version: they pull it for the round after.
+
+        `None` until they have; without figures where none of them made one.
+        """
         later = self.closed.find(number + 1)
-        return later.held_out if later else None
+        return None if later is None else later.held_out or Evaluation(metrics={})
 
-    def unevaluated(self) -> list[ClosedRound]:
-        """Return the closed rounds whose version has no score yet."""
-        return [closed for closed in self.closed[-2:] if closed.metrics is None]
+    def unevaluated(self, by: Evaluator) -> list[ClosedRound]:
+        """Return the closed rounds whose version was not evaluated by the coordinator or sites."""
+        if not (self.scored_here if by == "coordinator" else self.sites_evaluate):
+            return []
+        return [
+            closed
+            for closed in self.closed[-2:]
+            if (self.found_by_sites(closed) if by == "sites" else closed.evaluation) is None
+        ]

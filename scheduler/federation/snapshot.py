@@ -19,8 +19,11 @@ _FOLDING = (
     "scheduler/carbon",
     "scheduler/accounting",
     "scheduler/gate",
+    "scheduler/policies/past_rounds.py",
     "scheduler/policies/selection_context.py",
     "scheduler/federation",
+    "common/hyperparameters.py",
+    "common/message.py",
     "common/messages.py",
 )
 """The code that decides what the events add up to and how that is written."""

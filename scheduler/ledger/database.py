@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,7 +18,9 @@ from sqlalchemy import event as sa_event
 from sqlalchemy.engine import Connection, Engine, make_url
 
 from common.errors import LedgerError, SettingError
+from common.private_files import close_tree
 from common.settings import without_password
+from scheduler.ledger.file_guard import FileGuard, identity
 from scheduler.ledger.table import SCHEMA_VERSION, meta, metadata
 
 _BUSY_MS = 30_000
@@ -33,8 +37,11 @@ def open_to_append(url: str, *, create: bool) -> Engine:
     path = sqlite_path(url)
     if not create:
         _refuse_absent(path)
+    _refuse_second(path)
     _make_folder(path.parent)
-    engine = sa.create_engine(url, connect_args={"check_same_thread": False})
+    _make_file(path)
+    guard = FileGuard(path)
+    engine = sa.create_engine(url, creator=lambda: _connect_to_append(path, guard))
     sa_event.listen(engine, "connect", _prepare_appending)
     sa_event.listen(engine, "begin", _begin_immediately)
     try:
@@ -51,6 +58,7 @@ def open_to_append(url: str, *, create: bool) -> Engine:
             "it is an SQLite file on a local disk that you may write, or restore a back-up."
         )
         raise LedgerError(msg) from error
+    guard.watch(engine)
     return engine
 
 
@@ -63,14 +71,15 @@ def open_to_read(url: str) -> Engine:
     """
     path = sqlite_path(url)
     _refuse_absent(path)
+    guard = FileGuard(path)
     engine = sa.create_engine(
         "sqlite://",
-        creator=lambda: _connect_to_read(path),
+        creator=lambda: _connect_to_read(path, guard),
         # In a folder that cannot be written each connection decides anew how it may open the file.
         poolclass=sa.pool.QueuePool if _may_write(path.parent) else sa.pool.NullPool,
     )
     try:
-        with reading(engine) as connection:
+        with engine.connect() as connection:
             _check_version(connection, path, create=False)
     except LedgerError:
         engine.dispose()
@@ -82,12 +91,26 @@ def open_to_read(url: str) -> Engine:
             "you may read; copy one that is in use with sqlite3's .backup, or restore a back-up."
         )
         raise LedgerError(msg) from error
+    guard.watch(engine)
     return engine
 
 
-def reading(engine: Engine) -> Connection:
-    """Return a connection that takes no lock: each statement sees one state of the database."""
-    return engine.connect().execution_options(reading=True)
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Give a connection that takes no lock: each statement sees one state of the database.
+
+    Raises:
+        LedgerError: If it cannot be read: it was damaged, or its disk fails.
+    """
+    try:
+        with engine.connect().execution_options(reading=True) as connection:
+            yield connection
+    except sa.exc.DatabaseError as error:
+        msg = (
+            f"The ledger cannot be read: {error.orig}. Nothing was changed. See whether its disk "
+            "is whole, and restore a back-up if the file was damaged."
+        )
+        raise LedgerError(msg) from error
 
 
 def sqlite_path(url: str) -> Path:
@@ -115,10 +138,9 @@ def file_identity(url: str) -> tuple[int, int] | None:
     Where it is not, opening it says what is wrong.
     """
     try:
-        found = sqlite_path(url).stat()
-    except (SettingError, OSError):
+        return identity(sqlite_path(url))
+    except SettingError:
         return None
-    return found.st_dev, found.st_ino
 
 
 def snapshots_folder(url: str) -> Path:
@@ -127,8 +149,15 @@ def snapshots_folder(url: str) -> Path:
     return path.with_name(f"{path.name}.snapshots")
 
 
+def heads_file(url: str) -> Path:
+    """Return the file beside the database with the heads that were signed."""
+    path = sqlite_path(url)
+    return path.with_name(f"{path.name}.heads")
+
+
 def _refuse_absent(path: Path) -> None:
     if not path.exists():
+        _refuse_second(path)
         msg = (
             f"There is no ledger at {path}, so there is nothing to show. Enrol a client first "
             "(`fairwind enroll`), or point FAIRWIND_HOME at the coordinator's folder."
@@ -136,15 +165,55 @@ def _refuse_absent(path: Path) -> None:
         raise LedgerError(msg)
 
 
+def _refuse_second(path: Path) -> None:
+    """Refuse to begin a ledger where another one was.
+
+    Raises:
+        LedgerError: If there is none, or an empty file, beside what belongs to one.
+    """
+    if path.exists() and path.stat().st_size:
+        return
+    beside = (path.with_name(f"{path.name}{end}") for end in ("-wal", ".snapshots", ".heads"))
+    traces = (*beside, *(path.parent / "blobs").glob("??"))
+    found = next((trace for trace in traces if trace.exists()), None)
+    if found is not None:
+        msg = (
+            f"There is no ledger at {path}, but {found} belongs to one that was moved or deleted. "
+            "Nothing was started: another ledger would begin with nothing. Put it back, or restore "
+            "a back-up; for a new federation, set FAIRWIND_HOME to another folder."
+        )
+        raise LedgerError(msg)
+
+
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         msg = (
             f"The ledger's folder {folder} cannot be made ({error.strerror}), so there is no "
             "ledger. Let FAIRWIND_HOME name a folder on a local disk that you may write."
         )
         raise LedgerError(msg) from error
+
+
+def _make_file(path: Path) -> None:
+    """Make the file here and nowhere else: a connection that finds none makes no other."""
+    try:
+        path.touch(mode=0o600)
+        for end in ("", "-wal", "-shm"):  # SQLite makes the last two as open as it finds the first
+            close_tree(path.with_name(f"{path.name}{end}"))
+    except OSError as error:
+        msg = (
+            f"The ledger {path} cannot be opened: {error.strerror}. Nothing was changed. Let it be "
+            "a file on a local disk that you may write."
+        )
+        raise LedgerError(msg) from error
+
+
+def _connect_to_append(path: Path, guard: FileGuard) -> sqlite3.Connection:
+    guard.connecting()
+    uri = f"file:{quote(str(path.resolve()))}?mode=rw"
+    return sqlite3.connect(uri, uri=True, check_same_thread=False)
 
 
 def _prepare_appending(connection: sqlite3.Connection, _record: object) -> None:
@@ -162,7 +231,8 @@ def _begin_immediately(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _connect_to_read(path: Path) -> sqlite3.Connection:
+def _connect_to_read(path: Path, guard: FileGuard) -> sqlite3.Connection:
+    guard.connecting()
     # Reading a write-ahead log needs a shared index file. Where it can be neither found nor made,
     # the log is empty, and the file itself holds everything and does not change.
     log = path.with_name(f"{path.name}-wal")

@@ -6,20 +6,23 @@ It is the truth. Any process may vanish at any instant; whoever comes next folds
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Generic
 
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from common.clock import GridClock, wall_now
-from common.errors import LedgerError
+from common.errors import LedgerError, LedgerMovedError
 from common.log import get_logger
 from scheduler.ledger.database import reading
 from scheduler.ledger.event import Event
+from scheduler.ledger.file_guard import moved
+from scheduler.ledger.peek import Peek
 from scheduler.ledger.projection import Projection, S
 from scheduler.ledger.snapshots import EVERY, Snapshots
 from scheduler.ledger.table import (
@@ -27,6 +30,7 @@ from scheduler.ledger.table import (
     as_event,
     hash_at,
     insert,
+    last_hash,
     last_seq,
     newest_rows,
     rows_after,
@@ -46,11 +50,16 @@ class LedgerReader(Generic[S]):
         self._snapshots = snapshots
         self._lock = threading.RLock()
         self._folded: S | None = None
+        self._peek = Peek(engine)
 
     def state(self) -> S:
         """Return the state as of the last event. Read it, never change it."""
-        with self._lock, reading(self._engine) as connection:
-            return self._caught_up(connection)
+        with self._lock:
+            known = self._folded
+            if known and not known.archive.faulty and self._peek.last_seq() == known.seq:
+                return known
+            with reading(self._engine) as connection:
+                return self._caught_up(connection)
 
     def latest_seq(self) -> int:
         """Return the number of the last event, 0 if there is none."""
@@ -68,10 +77,15 @@ class LedgerReader(Generic[S]):
             rows = newest_rows(connection, kind, run, limit=limit)
         return [as_event(row) for row in reversed(rows)]
 
-    def verify(self) -> Verification:
-        """Recompute the whole chain of hashes."""
+    def hash_of(self, seq: int) -> str | None:
+        """Return the hash of an event, `None` if there is none of that number."""
         with reading(self._engine) as connection:
-            return verify_chain(rows_after(connection, 0))
+            return hash_at(connection, seq)
+
+    def verify(self, wanted: Collection[int] = ()) -> Verification:
+        """Recompute the whole chain of hashes, and return those of the events `wanted`."""
+        with reading(self._engine) as connection:
+            return verify_chain(rows_after(connection, 0), wanted)
 
     def check_snapshot(self) -> SnapshotCheck | None:
         """Fold from the first event on and compare with the newest snapshot, if there is one."""
@@ -88,6 +102,8 @@ class LedgerReader(Generic[S]):
 
     def close(self) -> None:
         """Let go of the database."""
+        with self._lock:
+            self._peek.close()
         self._engine.dispose()
 
     def _caught_up(self, connection: Connection) -> S:
@@ -113,9 +129,20 @@ class LedgerReader(Generic[S]):
         return state
 
     def _fold_rest(self, state: S, connection: Connection) -> None:
-        if last_seq(connection) != state.seq:
+        if last_hash(connection) != (state.seq, state.head if state.seq else ""):
+            self._check_same(state, connection)
             for row in rows_after(connection, state.seq):
                 self._fold(state, row)
+
+    def _check_same(self, state: S, connection: Connection) -> None:
+        """Refuse a file into which another ledger was copied while this one was in use.
+
+        Raises:
+            LedgerMovedError: If the last event that is folded in is not there.
+        """
+        if state.seq and hash_at(connection, state.seq) != state.head:
+            file = connection.exec_driver_sql("PRAGMA database_list").one()[2]
+            raise LedgerMovedError(moved(Path(str(file))))
 
     def _fold(self, state: S, row: Row) -> None:
         event = as_event(row)
@@ -173,17 +200,17 @@ class Ledger(LedgerReader[S]):
             except BaseException as error:
                 if folding:  # what was folded in is not in the database
                     self._folded = state if state.archive.faulty else None
-                if isinstance(error, OperationalError):
+                if isinstance(error, DatabaseError) and not isinstance(error, IntegrityError):
                     raise LedgerError(self._not_written(error)) from error
                 raise
             if folding:
                 self._snapshot_if_due(state)
 
-    def _not_written(self, error: OperationalError) -> str:
+    def _not_written(self, error: DatabaseError) -> str:
         return (
             f"The ledger {self._engine.url.database} cannot be written ({error.orig}), so nothing "
-            "was recorded. Make room on its disk, let it be written, or end the process that "
-            "holds it; then try again."
+            "was recorded. Make room on its disk, let it be written, end the process that holds "
+            "it, or restore a back-up if it was damaged; then try again."
         )
 
     def _snapshot_if_due(self, state: S) -> None:

@@ -5,30 +5,59 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from croniter import CroniterError, croniter
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from common.messages import NAME_PATTERN, Hyperparameters, Message
-from common.server_optimizers import options_fault
-from common.workload_names import name_fault
+from common.algorithms import Algorithm
+from common.evaluate import Evaluate
+from common.goal import Goal, parse_goal
+from common.hyperparameters import Hyperparameters
+from common.message import Message
+from common.messages import NAME_PATTERN
+from common.metric_names import named_as_error
+from common.personal import PersonalPatterns
+from common.schedule import Schedule, learning_rate_factor
+from common.server_optimizers import OPTIONS, is_own, options_fault
+from common.update_encodings import UpdateEncoding, is_sparse
+from common.workload_names import name_fault, run_name
+from common.workload_options import WorkloadOptions
+from scheduler.ledger.refused import Feature, refusal
 
 _YEAR_S = 366 * 86_400.0
 _CENTURY_H = 100 * 366 * 24.0
 """Bounds on spans of time, well before a sum of dates leaves the calendar."""
 
 _MOST = 10**9
-"""Bound on numbers of rounds and clients, within what a 64-bit database holds."""
+"""Bound on numbers of rounds, clients and examples, within what a 64-bit database holds."""
+
+_MOST_STALE = 1000
+"""Bound on staleness: an update is looked for in the manifests of so many rounds."""
 
 _CRON_FIELDS = 5
 
 
 class ServerOptimizerSpec(Message):
-    """The rule that turns the mean update of a round into the next version."""
+    """The rule that turns the mean update of a round into the next version.
 
-    name: Literal["fedavg", "fedadam"] = "fedavg"
+    Attributes:
+        name: One that ships, or the import path of a user's function.
+        options: Its own.
+        schedule: How its learning rate changes from round to round.
+    """
+
+    name: str = "fedavg"
     options: dict[str, float] = Field(default_factory=dict)
+    schedule: Schedule = "constant"
+
+    @field_validator("name")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        fault = options_fault(name, {})
+        if fault is not None:
+            raise ValueError(fault)
+        return name
 
     @field_validator("options")
     @classmethod
@@ -38,42 +67,119 @@ class ServerOptimizerSpec(Message):
             raise ValueError(fault)
         return options
 
+    @model_validator(mode="after")
+    def _schedules_a_rate(self) -> ServerOptimizerSpec:
+        if (
+            self.schedule != "constant"
+            and is_own(self.name)
+            and "learning_rate" not in self.options
+        ):
+            msg = (
+                f"the schedule {self.schedule} changes learning_rate, which {self.name} is not "
+                "given: add --server-option learning_rate=..."
+            )
+            raise ValueError(msg)
+        return self
+
+    def options_at(self, round_number: int) -> dict[str, float]:
+        """Return its options, with the learning rate that the schedule gives it in a round."""
+        options = {**OPTIONS.get(self.name, {}), **self.options}
+        if "learning_rate" in options:
+            options["learning_rate"] *= learning_rate_factor(self.schedule, round_number)
+        return options
+
 
 class RunSpec(Message):
     """Everything a run was asked to do; recorded whole in the ledger when it starts.
 
     Attributes:
+        algorithm: How the updates of a round are weighed: by examples, or by steps as well.
+        options: What the workload's functions are handed beside their arguments.
+        init_from: The blob of the model that the run begins from; `None` for a new model.
+        mode: ``sync``: a round invites a cohort and waits for it. ``async``: every client trains
+            in its own time, and a full buffer of updates makes a version.
+        buffer: Updates that make a version of an asynchronous run.
+        concurrency: Assignments of an asynchronous run that are out at once; `None` for twice the
+            buffer.
+        max_staleness: By how many versions the base of an update of an asynchronous run may be
+            older than the newest.
+        bias: How an asynchronous run corrects that fast clients, and those on clean power, give
+            more updates. ``memory``: a version is the mean of the latest model of each client.
+            ``capped``: an update weighs its examples by one over its client's share, within limits.
+            ``none``: it does not, beyond what its policy weighs. `None`: chosen when it starts;
+            see `scheduler.ledger.bias_choice`.
+        late: Whether an update of a synchronous round that comes after its end counts in the next
+            one (``count``), for less, or not at all (``waste``).
         cohort: Updates a round aims at; `None` aims at every client whose gate is open.
         over_selection: Share of clients invited beyond `cohort`, so stragglers can be left behind.
-        quorum: Updates a round needs at least, to start and to close.
+        quorum: Updates a round needs at least, to start and to close; in an asynchronous run, those
+            that make a version of a buffer which nobody is left to fill.
         deadline_s: Wall seconds after which a round closes with its quorum.
+        encoding: How updates travel: as they were trained, or in fewer bits.
+        error_feedback: Whether sites keep what encoding loses and add it to their next update;
+            `None` leaves it to the encoding.
+        personal: Patterns of the tensors that stay at the sites; see `models.personal`.
         norm_bound: Largest L2 norm an update may have.
         weight_cap: Largest number of examples that counts as an update's weight.
         rounds, hours, grams: Budgets: rounds, grid hours, gCO2eq. The first one spent ends the run.
+        stop_when: A goal, such as ``accuracy>=0.9``; the first version to reach it ends the run.
+        patience_rounds: How many rounds without a better version end the run.
         cron: Five cron fields on the grid clock (UTC); each occurrence makes one round due, and
             those that pass while it waits lapse.
             `None` makes a round due as soon as the one before has ended.
-        metric: What decides which version is the best; ``loss`` is minimised, others maximised.
+        evaluate: Who evaluates each version; `None` for the coordinator if it has test data, else
+            the sites. With ``both``, the coordinator's figures decide which version is the best.
+        metric: What decides which version is the best. A leading ``-`` is no part of its name: it
+            sets `minimize`.
+        minimize: Whether less of the metric is better; `None` leaves it to the workload, and where
+            that does not say, to the metric's name.
     """
 
     id: str = Field(pattern=NAME_PATTERN)
     workload: str
+    options: WorkloadOptions = Field(default_factory=dict)
+    init_from: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     hyperparameters: Hyperparameters = Hyperparameters()
+    algorithm: Algorithm = "fedavg"
     policy: str = "fairwind"
     policy_options: dict[str, float] = Field(default_factory=dict)
     server_optimizer: ServerOptimizerSpec = ServerOptimizerSpec()
+    mode: Literal["sync", "async"] = "sync"
+    buffer: int | None = Field(default=None, ge=1, le=_MOST)
+    concurrency: int | None = Field(default=None, ge=1, le=_MOST)
+    max_staleness: int = Field(default=20, ge=0, le=_MOST_STALE)
+    bias: Literal["none", "memory", "capped"] | None = None
+    late: Literal["waste", "count"] = "waste"
     cohort: int | None = Field(default=None, ge=1, le=_MOST)
     over_selection: float = Field(default=0.0, ge=0, le=2)
     quorum: int = Field(default=2, ge=1, le=_MOST)
     deadline_s: float = Field(default=600.0, gt=0, le=_YEAR_S)
+    encoding: UpdateEncoding = "float32"
+    error_feedback: bool | None = None
+    personal: PersonalPatterns = ()
     norm_bound: float = Field(default=1000.0, gt=0)
-    weight_cap: int = Field(default=1_000_000, ge=1, lt=2**40)
+    weight_cap: int = Field(default=1_000_000, ge=1, le=_MOST)
     rounds: int | None = Field(default=None, ge=1, le=_MOST)
     hours: float | None = Field(default=None, gt=0, le=_CENTURY_H)
     grams: float | None = Field(default=None, gt=0)
+    stop_when: str | None = None
+    patience_rounds: int | None = Field(default=None, ge=1, le=_MOST)
     cron: str | None = None
+    evaluate: Evaluate | None = None
     metric: str = "accuracy"
+    minimize: bool | None = None
     seed: int = Field(default=0, ge=0, lt=2**31)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _minimizes(cls, given: Any) -> Any:
+        metric = given.get("metric") if isinstance(given, dict) else None
+        if not isinstance(metric, str) or not metric.startswith("-"):
+            return given
+        if given.get("minimize") is False:
+            msg = f"{metric!r} asks for the least, and minimize is false: give one of them"
+            raise ValueError(msg)
+        return {**given, "metric": metric.lstrip("-"), "minimize": True}
 
     @field_validator("workload")
     @classmethod
@@ -81,6 +187,13 @@ class RunSpec(Message):
         fault = name_fault(value)
         if fault is not None:
             raise ValueError(fault)
+        return run_name(value)
+
+    @field_validator("stop_when")
+    @classmethod
+    def _is_goal(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_goal(value)
         return value
 
     @field_validator("cron")
@@ -104,6 +217,102 @@ class RunSpec(Message):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _goes_together(self) -> RunSpec:
+        fault = refusal(self.features)
+        if fault is not None:
+            raise ValueError(fault)
+        return self
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """What the run asks for, as `scheduler.ledger.refused` names it."""
+        asked = self.hyperparameters
+        decay = asked.weight_decay if self.algorithm == "scaffold" else 0.0
+        also: dict[Feature, bool] = {
+            "no buffer": self.buffer is None,
+            "buffer": self.buffer is not None,
+            "concurrency": self.concurrency is not None,
+            "concurrency below buffer": (self.concurrency or _MOST) < (self.buffer or 0),
+            "bias": self.bias not in (None, "none"),
+            "bias memory": self.bias == "memory",
+            "cohort": self.cohort is not None,
+            "over_selection": self.over_selection > 0,
+            "cron": self.cron is not None,
+            "late": self.late == "count",
+            "fednova": self.algorithm == "fednova",
+            "scaffold": self.algorithm == "scaffold",
+            "adam": asked.optimizer == "adam",
+            "adamw": asked.optimizer == "adamw",
+            "accumulate": asked.accumulate > 1,
+            "drop-last": asked.drop_last,
+            "clip-norm": asked.clip_norm is not None,
+            "proximal-mu": asked.proximal_mu > 0,
+            "proximal overshoot": asked.learning_rate * (asked.proximal_mu + decay) >= 1,
+            "bf16": asked.precision == "bf16",
+            "fp16": asked.precision == "fp16",
+            "float32": self.encoding == "float32",
+            "error feedback": self.feeds_errors_back,
+            "topk": is_sparse(self.encoding),
+            "personal": bool(self.personal),
+            "ditto": asked.ditto is not None,
+            "evaluate coordinator": self.evaluate == "coordinator",
+            "evaluate both": self.evaluate == "both",
+        }
+        return frozenset({self.mode, *(name for name, holds in also.items() if holds)})
+
+    @property
+    def is_async(self) -> bool:
+        """Whether every client trains in its own time."""
+        return self.mode == "async"
+
+    @property
+    def carries(self) -> bool:
+        """Whether an assignment may outlive its round, and its update count in a later one."""
+        return self.is_async or self.late == "count"
+
+    @property
+    def most_stale(self) -> int:
+        """By how many versions the base of an update that counts may be older than the newest."""
+        return self.max_staleness if self.is_async else int(self.late == "count")
+
+    @property
+    def most_out(self) -> int | None:
+        """Assignments of an asynchronous run that are out at once at most; `None` in rounds."""
+        return None if self.buffer is None else self.concurrency or 2 * self.buffer
+
+    @property
+    def least_updates(self) -> int:
+        """Updates that a version is made of at least."""
+        return self.quorum if self.buffer is None else min(self.quorum, self.buffer)
+
+    @property
+    def evaluators(self) -> Evaluate | None:
+        """Who evaluates: only sites have the whole of a model of their own."""
+        return "sites" if self.evaluate is None and self.has_own_models else self.evaluate
+
+    @property
+    def has_own_models(self) -> bool:
+        """Whether each site has a model of its own: by personal layers, or by Ditto."""
+        return bool(self.personal) or self.hyperparameters.ditto is not None
+
+    @property
+    def feeds_errors_back(self) -> bool:
+        """Whether sites keep what encoding loses; if not said, where most values are left out."""
+        if self.error_feedback is None:
+            return is_sparse(self.encoding)
+        return self.error_feedback
+
+    @property
+    def goal(self) -> Goal | None:
+        """The value of a metric that ends the run, if it has one."""
+        return None if self.stop_when is None else parse_goal(self.stop_when)
+
+    @property
+    def ends_by_score(self) -> bool:
+        """Whether what a version is worth may end the run."""
+        return self.stop_when is not None or self.patience_rounds is not None
+
     def due(self, after: datetime) -> datetime:
         """Return when the next round is due, given that the previous one was due at `after`.
 
@@ -113,16 +322,13 @@ class RunSpec(Message):
             return after
         return _next_due(self.cron, after)
 
-    def better(self, value: float, best: float | None) -> bool:
-        """Return whether `value` of the metric beats `best`."""
-        if best is None:
-            return True
-        return value < best if lower_is_better(self.metric) else value > best
+    def lower_is_better(self, *, stated: bool) -> bool:
+        """Return whether less of the metric is better: as the run says, else the workload or name.
 
-
-def lower_is_better(metric: str) -> bool:
-    """Return whether a smaller value of a metric is a better one."""
-    return metric == "loss"
+        Args:
+            stated: Whether the workload states that less of it is better.
+        """
+        return self.minimize if self.minimize is not None else stated or named_as_error(self.metric)
 
 
 @lru_cache(maxsize=1024)

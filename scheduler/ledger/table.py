@@ -80,6 +80,13 @@ def last_seq(connection: Connection) -> int:
     return int(connection.exec_driver_sql("SELECT max(seq) FROM events").scalar() or 0)
 
 
+def last_hash(connection: Connection) -> tuple[int, str]:
+    """Return the number and the hash of the last event; 0 and an empty text if there is none."""
+    query = "SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1"
+    found = connection.exec_driver_sql(query).one_or_none()
+    return (int(found[0]), str(found[1])) if found else (0, "")
+
+
 def hash_at(connection: Connection, seq: int) -> str | None:
     """Return the hash of the event of a number, `None` if there is none."""
     found: str | None = connection.scalar(sa.select(events.c.hash).where(events.c.seq == seq))

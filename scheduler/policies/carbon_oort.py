@@ -27,6 +27,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from scheduler.policies.past_rounds import has_utility, newest, num_updates
 from scheduler.policies.selection_context import Candidate, SelectionContext, with_median
 
 _SHORTLIST = 100
@@ -42,8 +43,7 @@ def select(context: SelectionContext) -> list[str]:
     """
     candidates = sorted(context.candidates, key=lambda candidate: candidate.client)
     places = min(context.wanted, len(candidates))
-    explored = {client for done in context.past for client in done.updates}
-    if len(explored) < places:
+    if len(num_updates(context.past)) < places:
         return sorted(context.rng.sample([c.client for c in candidates], places))
 
     utilities = with_median(_utilities(candidates, context))
@@ -69,10 +69,8 @@ def _utilities(
 ) -> dict[str, float | None]:
     """Return U(i): of the last update in this run that has one, else the sample count."""
     utilities: dict[str, float | None] = {c.client: c.num_examples for c in candidates}
-    for done in context.past:
-        for client, update in done.updates.items():
-            if client in utilities and update.utility is not None:
-                utilities[client] = update.utility
+    for client, (_, update) in newest(context.past, utilities, counts=has_utility).items():
+        utilities[client] = update.utility
     return utilities
 
 

@@ -27,6 +27,9 @@ rule:
 
 A run without a last hour never waits: the gates in front of the policy do. It then looks no
 further ahead than its rounds take.
+
+In an asynchronous run there is no cohort that must share an hour: each client trains now if this is
+one of the hours that its own due updates are planned into.
 """
 
 from __future__ import annotations
@@ -35,13 +38,15 @@ import math
 
 import numpy as np
 
-from scheduler.policies.candidate_table import CandidateTable, Floats, Ints
+from scheduler.carbon.signal import HOUR, slot_start
+from scheduler.policies.candidate_table import Bools, CandidateTable, Floats, Ints
 from scheduler.policies.planning.hourly_emissions import HourlyEmissions, hourly_emissions
 from scheduler.policies.planning.local_work import LocalWork, local_work
 from scheduler.policies.planning.pace import Pace, due_updates, end_h, pace_of
 from scheduler.policies.planning.quotas import quotas, undoing_weights
 from scheduler.policies.planning.reasons import price_notes, why_now, why_wait
 from scheduler.policies.planning.reservation_prices import ReservationPrices, reservation_prices
+from scheduler.policies.reason import Because
 from scheduler.policies.selection_context import SelectionContext
 from scheduler.policies.selection_result import SelectionResult
 
@@ -73,7 +78,47 @@ def select(context: SelectionContext) -> SelectionResult:
     work = local_work(
         emissions, pool.duration_s, epochs=context.epochs, full_share=options["full_share"]
     )
+    if context.buffer is not None:
+        return _each_alone(context, pool, emissions, work, buffer=context.buffer)
     return _closing(context, pool, emissions, work) or _ordinary(context, pool, emissions, work)
+
+
+def _each_alone(
+    context: SelectionContext,
+    pool: CandidateTable,
+    emissions: HourlyEmissions,
+    work: LocalWork,
+    *,
+    buffer: int,
+) -> SelectionResult:
+    """Return the clients of an asynchronous run for which the current hour is a good one."""
+    shares = participation(pool, emissions, fairness=context.options["fairness"])
+    left_gco2eq = _left_gco2eq(context, emissions)
+    pace = _pace(context, emissions, shares, places=buffer, left_gco2eq=left_gco2eq)
+    # Those that train now are no candidates, and have their part of the updates to come.
+    part = len(pool) / max(context.num_clients, len(pool))
+    ours = shares * part
+    due = due_updates(context, pool, ours, places=buffer, pace=pace)
+    an_hour = max(1.0, pace.rounds_an_hour * buffer / max(context.num_clients, 1))
+    prices = reservation_prices(emissions, due, places=1, updates_an_hour=an_hour)
+    waited = _overdue(context, pool, places=buffer * part, pace=pace)
+    good = (prices.gain_gco2eq >= 0) & _rested(context, pool, an_hour) | (waited > 0)
+    if not pace.has_slack:
+        good[:] = True
+    if not good.any():
+        return SelectionResult((), because=why_wait(prices, pace))
+    ranked = _best(context, pool, prices.gain_gco2eq, waited, places=len(pool))
+    chosen = np.sort(ranked[good[ranked]][: context.wanted])
+    budget = _round_gco2eq(pace.rounds_left, left_gco2eq) * max(1.0, len(chosen) / buffer)
+    counts = work.within(chosen, budget)
+    grams = work.gco2eq(counts)
+    return SelectionResult(
+        [pool.clients[n] for n in chosen],
+        epochs=_fewer(context, pool, chosen, counts),
+        weights=_named(pool, chosen, undoing_weights(shares)),
+        because=_because(context, prices, pace, waited[chosen]),
+        notes=price_notes(pool, emissions, prices, shares=shares, due=due, grams=grams),
+    )
 
 
 def _ordinary(
@@ -82,9 +127,7 @@ def _ordinary(
     shares = participation(pool, emissions, fairness=context.options["fairness"])
     places = _places(context, shares)
     left_gco2eq = _left_gco2eq(context, emissions)
-    least = places * float(shares @ emissions.usual_gco2eq) / context.epochs
-    affordable = None if left_gco2eq is None or least <= 0 else max(1.0, left_gco2eq / least)
-    pace = pace_of(context, hours=emissions.hours, affordable=affordable)
+    pace = _pace(context, emissions, shares, places=places, left_gco2eq=left_gco2eq)
     due = due_updates(context, pool, shares, places=places, pace=pace)
     prices = reservation_prices(emissions, due, places=places, updates_an_hour=pace.updates_an_hour)
     waited = _overdue(context, pool, places=places, pace=pace)
@@ -100,14 +143,39 @@ def _ordinary(
         [pool.clients[n] for n in chosen],
         epochs=_fewer(context, pool, chosen, counts),
         weights=_named(pool, chosen, undoing_weights(shares)),
-        because=why_now(
-            prices,
-            pace,
-            overdue=int((waited[chosen] > 0).sum()),
-            ends=context.hours_left is not None,
-        ),
+        because=_because(context, prices, pace, waited[chosen]),
         notes=price_notes(pool, emissions, prices, shares=shares, due=due, grams=grams),
     )
+
+
+def _because(
+    context: SelectionContext, prices: ReservationPrices, pace: Pace, waited: Floats
+) -> Because:
+    """Return why clients train now, of which some waited for too long: `waited` is theirs."""
+    ends = context.hours_left is not None
+    return why_now(prices, pace, overdue=int((waited > 0).sum()), ends=ends)
+
+
+def _pace(
+    context: SelectionContext,
+    emissions: HourlyEmissions,
+    shares: Floats,
+    *,
+    places: int,
+    left_gco2eq: float | None,
+) -> Pace:
+    """Return how a run stands in time, with rounds of so many places and what is left to emit."""
+    least = places * float(shares @ emissions.usual_gco2eq) / context.epochs
+    affordable = None if left_gco2eq is None or least <= 0 else max(1.0, left_gco2eq / least)
+    return pace_of(context, hours=emissions.hours, affordable=affordable)
+
+
+def _rested(context: SelectionContext, pool: CandidateTable, an_hour: float) -> Bools:
+    """Return which candidates have not just given what one hour is to hold of theirs; `(N,)`."""
+    since_hour_h = (context.now - slot_start(context.now)) / HOUR
+    enough_h = min(1.0 / an_hour, since_hour_h)
+    rested: Bools = (pool.waited_h >= enough_h) | (pool.updates == 0)
+    return rested
 
 
 def _waits(prices: ReservationPrices, pace: Pace, waited: Floats) -> bool:
@@ -186,7 +254,9 @@ def _round_gco2eq(rounds_left: float | None, left_gco2eq: float | None) -> float
     return math.inf if left_gco2eq is None else left_gco2eq / max(1.0, rounds_left or 1.0)
 
 
-def _overdue(context: SelectionContext, pool: CandidateTable, *, places: int, pace: Pace) -> Floats:
+def _overdue(
+    context: SelectionContext, pool: CandidateTable, *, places: float, pace: Pace
+) -> Floats:
     """Return the hours that each overdue client has waited, 0 for the others."""
     if not context.past:
         return np.zeros(len(pool))

@@ -37,6 +37,7 @@ import numpy as np
 from scheduler.policies.candidate_table import CandidateTable, Floats, Ints
 from scheduler.policies.fedzero_blocklist import blocked
 from scheduler.policies.fedzero_mip import BatchLimits, allocate, most_clients, surely
+from scheduler.policies.past_rounds import has_utility, newest
 from scheduler.policies.selection_context import SelectionContext, with_median
 from scheduler.policies.selection_result import WEIGHT_SPAN, SelectionResult
 
@@ -174,12 +175,8 @@ def _known(figures: Floats) -> Floats:
 
 
 def _sigma(context: SelectionContext, pool: CandidateTable) -> Floats:
-    latest = {
-        client: update.utility
-        for done in context.past
-        for client, update in done.updates.items()
-        if update.utility is not None
-    }
+    found = newest(context.past, pool.clients, counts=has_utility)
+    latest = {client: update.utility for client, (_, update) in found.items()}
     counts = dict(zip(pool.clients, pool.num_examples.tolist(), strict=True))
     known = with_median(
         {c: latest.get(c, None if np.isnan(count) else count) for c, count in counts.items()}

@@ -20,15 +20,16 @@ that took part, and every participant of a round is taken to have been available
 from __future__ import annotations
 
 import math
-from collections import Counter
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from random import Random
 
 import numpy as np
 
 from scheduler.carbon.signal import HOUR
+from scheduler.policies.past_rounds import num_updates
 from scheduler.policies.selection_context import PastRound, PastUpdate, SelectionContext
 
 CYCLE = 24 * HOUR
@@ -46,7 +47,7 @@ def blocked(context: SelectionContext, *, alpha: float, quantile: float) -> set[
     past = context.past
     if not past or alpha <= 0.0:
         return set()
-    counts = Counter(client for done in past for client in done.updates)
+    counts = num_updates(past)
     last = {client: n for n, done in enumerate(past) for client in done.updates}
     population = counts.keys() | {candidate.client for candidate in context.candidates}
     chances = _Chances(context, alpha, population=len(population))
@@ -70,21 +71,36 @@ def release(p_c: float, omega: float, alpha: float) -> float:
     return 1.0 if p_c <= omega else min(1.0, alpha / (p_c - omega))
 
 
-def omega(past: Sequence[PastRound], at: datetime, population: int) -> float:
-    """Return how often a client may have taken part by the time `at` and still leave at once.
+class Participation:
+    """How often clients had taken part by each time, on average.
 
     Args:
-        past: The closed rounds; the first one begins the first cycle.
-        at: On the grid clock, not before the first.
+        past: The closed rounds, oldest first, at least one; the first one begins the first cycle.
         population: Over how many clients the mean is taken.
     """
-    age = at - past[0].planned_at
-    cycle = age // CYCLE
-    base = _mean_p(past, past[0].planned_at + cycle * CYCLE, population) if cycle else 0.0
-    into = age - cycle * CYCLE - (CYCLE - _TRANSITION)
-    if into <= timedelta(0):
-        return base
-    return base + (_mean_p(past, at, population) - base) * (into / _TRANSITION)
+
+    def __init__(self, past: Sequence[PastRound], population: int) -> None:
+        self._starts = [done.planned_at for done in past]
+        self._sums = [0, *accumulate(len(done.updates) for done in past)]
+        self._population = population
+
+    def omega(self, at: datetime) -> float:
+        """Return how often a client may have taken part by a time and still leave at once.
+
+        Args:
+            at: On the grid clock, not before the first round.
+        """
+        start = self._starts[0]
+        age = at - start
+        cycle = age // CYCLE
+        base = self._mean_p(start + cycle * CYCLE) if cycle else 0.0
+        into = age - cycle * CYCLE - (CYCLE - _TRANSITION)
+        if into <= timedelta(0):
+            return base
+        return base + (self._mean_p(at) - base) * (into / _TRANSITION)
+
+    def _mean_p(self, at: datetime) -> float:
+        return self._sums[bisect_left(self._starts, at)] / self._population
 
 
 class _Chances:
@@ -95,7 +111,8 @@ class _Chances:
         times = [done.planned_at for done in past[1:]] + [context.now]
         starts = [done.planned_at for done in past] + [context.now]
         self._alpha = alpha
-        self._omegas = [omega(past, at, population) for at in times]
+        participation = Participation(past, population)
+        self._omegas = [participation.omega(at) for at in times]
         self._tries = [max(1, (end - start) // HOUR) for start, end in pairwise(starts)]
         self._known: dict[tuple[int, int], float] = {}
 
@@ -107,10 +124,6 @@ class _Chances:
                 (1.0 - release(p_c, w, self._alpha)) ** tries for w, tries in spans
             )
         return self._known[p_c, last]
-
-
-def _mean_p(past: Sequence[PastRound], at: datetime, population: int) -> float:
-    return sum(len(done.updates) for done in past if done.planned_at < at) / population
 
 
 def _cut(updates: Mapping[str, PastUpdate], quantile: float) -> float:

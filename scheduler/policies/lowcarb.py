@@ -23,10 +23,9 @@ shorter than the window is used as far as it goes.
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 
+from scheduler.policies.past_rounds import num_updates
 from scheduler.policies.selection_context import Candidate, SelectionContext
 
 _BARRED_ABOVE = 0.8
@@ -48,8 +47,8 @@ def select(context: SelectionContext) -> list[str]:
     candidates = context.candidates
     if not candidates:
         return []
-    rounds = Counter(client for past in context.past for client in past.updates)
-    p = [rounds[candidate.client] for candidate in candidates]
+    rounds = num_updates(context.past)
+    p = [rounds.get(candidate.client, 0) for candidate in candidates]
     p_max, limit = max(p), float(np.quantile(p, _BARRED_ABOVE))
     horizon_h = int(context.options["horizon_h"])
     ranks: list[tuple[Rank, str]] = []

@@ -29,6 +29,7 @@ from statistics import median
 
 from scheduler.policies.draw import draw_weighted
 from scheduler.policies.oort_pacer import preferred_duration_s
+from scheduler.policies.past_rounds import has_utility, newest, num_updates
 from scheduler.policies.selection_context import Candidate, PastRound, SelectionContext
 
 DEFAULTS = {
@@ -96,14 +97,14 @@ def select(context: SelectionContext) -> list[str]:
 
 def _feedback(past: Sequence[PastRound]) -> dict[str, _Feedback]:
     """Return the last feedback of each client in this run."""
-    feedback: dict[str, _Feedback] = {}
-    for done in past:
-        for client, update in done.updates.items():
-            utility = update.utility
-            if utility is None and client in feedback:
-                utility = feedback[client].utility
-            feedback[client] = _Feedback(utility, update.duration_s, done.number)
-    return feedback
+    clients = num_updates(past)
+    known = newest(past, clients, counts=has_utility)
+    return {
+        client: _Feedback(
+            known[client][1].utility if client in known else None, update.duration_s, done.number
+        )
+        for client, (done, update) in newest(past, clients).items()
+    }
 
 
 def _epsilon(context: SelectionContext) -> float:

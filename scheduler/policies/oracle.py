@@ -26,6 +26,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from common.units import emitted_gco2eq
 from scheduler.carbon.signal import HOUR, slot_start
 from scheduler.policies.candidate_table import CandidateTable, Floats, Ints
 from scheduler.policies.fairwind import participation
+from scheduler.policies.past_rounds import num_updates
 from scheduler.policies.planning.hourly_emissions import hourly_emissions
 from scheduler.policies.planning.local_work import local_work
 from scheduler.policies.planning.quotas import capped, quotas, undoing_weights
@@ -135,7 +137,8 @@ def _rounds(context: SelectionContext, hours: int) -> tuple[int, Ints]:
     if context.rounds_left is not None and context.hours_left is not None:
         rounds = math.ceil(rounds * min(1.0, hours / max(context.hours_left, 1.0)))
     an_hour = np.full(hours, max(1, math.ceil(rounds / hours)))
-    held = sum(done.planned_at >= slot_start(context.now) for done in context.past)
+    hour = slot_start(context.now)
+    held = sum(1 for _ in takewhile(lambda done: done.planned_at >= hour, reversed(context.past)))
     an_hour[0] = max(0, an_hour[0] - held)
     return rounds, an_hour
 
@@ -147,12 +150,8 @@ def _behind(
 
     The latter is below 0 for a client that contributed too many.
     """
-    place = {client: n for n, client in enumerate(clients)}
-    past = np.zeros(len(clients))
-    for done in context.past:
-        for client in done.updates:
-            if client in place:
-                past[place[client]] += 1.0
+    updates = num_updates(context.past)
+    past = np.array([float(updates.get(client, 0)) for client in clients])
     places = min(context.wanted, len(clients))
     total = past.sum() + rounds * places
     most = (len(context.past) + rounds) / total

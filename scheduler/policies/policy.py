@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from common.errors import SettingError, describe, ends_process
+from common.own_function import load_function
 from common.settings.names import nearest
 from scheduler.policies import (
     alpha_fair,
@@ -23,7 +24,6 @@ from scheduler.policies import (
     threshold,
     uniform,
 )
-from scheduler.policies.own_policy import load_own
 from scheduler.policies.selection_context import SelectionContext
 from scheduler.policies.selection_result import SelectionResult, fault
 
@@ -159,7 +159,7 @@ def find_policy(name: str) -> Policy:
         hint = f"Did you mean {near}?" if near else f"Choose {', '.join(POLICIES)}."
         msg = f"There is no policy {name!r}, so no run was started. {hint}"
         raise SettingError(msg)
-    select = load_own(name)
+    select = load_function(name, role="policy", takes="the selection context", arguments=1)
     own = getattr(select, "horizon_h", 0), getattr(select, "options", {})
     return Policy(select, f"{name}, of your own", *own)
 

@@ -8,6 +8,10 @@ from datetime import datetime
 from random import Random
 from statistics import median
 
+from scheduler.policies.past_rounds import PastRound, PastUpdate
+
+__all__ = ["Candidate", "PastRound", "PastUpdate", "SelectionContext", "with_median"]
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -59,28 +63,6 @@ def with_median(figures: Mapping[str, float | None]) -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class PastUpdate:
-    """One client's counted update of a closed round; `None` is unknown."""
-
-    utility: float | None
-    duration_s: float
-    gco2eq: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class PastRound:
-    """A closed round of the run: its number, when it was planned, its updates, its length.
-
-    Times are on the grid clock.
-    """
-
-    number: int
-    planned_at: datetime
-    updates: Mapping[str, PastUpdate]
-    hours: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class SelectionContext:
     """What a policy may know. It returns ids, each at most once: none means to wait.
 
@@ -93,7 +75,7 @@ class SelectionContext:
         number: The round's number, from 1.
         now: On the grid clock.
         rng: Seeded by run and round: the only chance a policy may take.
-        past: The closed rounds of the run, oldest first.
+        past: The closed rounds of the run, oldest first; `past_rounds.num_updates` counts updates.
         num_clients: All enrolled clients.
         spent_gco2eq: What the run has emitted so far.
         grams: The run's gram budget; `None` without one.
@@ -102,6 +84,8 @@ class SelectionContext:
         interval_h: Grid hours from one round to the next by the run's schedule; 0 if a round may
             follow at once.
         epochs: Local epochs of the run.
+        buffer: Updates that make a version of an asynchronous run, in which each client is chosen
+            for itself and trains at once; `None` where a cohort trains together.
         options: The policy's own parameters, as the run sets them.
     """
 
@@ -119,4 +103,5 @@ class SelectionContext:
     hours_left: float | None = None
     interval_h: float = 0.0
     epochs: int = 1
+    buffer: int | None = None
     options: Mapping[str, float] = field(default_factory=dict)

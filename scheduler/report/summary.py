@@ -97,6 +97,9 @@ def sentences(report: Report) -> list[str]:
         ),
     ]
     lines += [_waiting(run, show, report) for run in report.runs if run.booked.share is not None]
+    lines += [
+        f"Stayed at the sites of {run.id}: {run.stayed}." for run in report.runs if run.stayed
+    ]
     lines += _limits(report)
     if totals.unknown_wh:
         unknown = f"{show.energy(totals.unknown_wh)} {show.wh}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from scheduler.accounting.baseline import settled_account
 from scheduler.accounting.book import Book
 from scheduler.accounting.booking import Booking
-from scheduler.federation.round import ClosedRound
+from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.run import Run
+from scheduler.federation.stayed import stayed
 from scheduler.report.sums import ReportSums, add_up, per
 
 POINT = 0.01
@@ -80,7 +81,8 @@ class RunLine:
     """One run: all its work in the period of the report.
 
     `sci_per_point` has all points of the best version as R, from nothing on. `budget_gco2eq` is
-    the run's gram budget, which is spent by booked emissions; `None` if it has none.
+    the run's gram budget, which is spent by booked emissions; `None` if it has none. `stayed` says
+    what of the model never left the sites; `None` where nothing of it stays there.
     """
 
     id: str
@@ -97,6 +99,7 @@ class RunLine:
     sci_per_update: float | None
     sci_per_point: float | None
     budget_gco2eq: float | None
+    stayed: str | None
     rounds: tuple[RoundLine, ...]
 
 
@@ -112,12 +115,15 @@ def run_line(
         book: For the measured intensities of the baseline.
     """
     by_round: dict[int, list[Booking]] = {}
+    counts_in = _counts_in(run)
     for booking in bookings:
-        by_round.setdefault(booking.round, []).append(booking)
+        issued = booking.round
+        number = counts_in.get((booking.client, issued), issued)
+        by_round.setdefault(number, []).append(booking)
     points = _points(run)
     rounds = [
         _round_line(
-            run, number, some, started=planned.get((run.id, number)), points=points.get(number),
+            run, number, some, started=_started(run, number, planned), points=points.get(number),
             book=book,
         )
         for number, some in sorted(by_round.items())
@@ -125,7 +131,7 @@ def run_line(
     figures = add_up(bookings)
     updates = sum(line.updates for line in rounds)
     last = run.closed[-1] if run.closed else None
-    best = run.best_value if run.spec.metric != "loss" else None
+    best = None if run.lower_is_better else run.best_value
     return RunLine(
         id=run.id, workload=run.spec.workload, policy=run.spec.policy, status=run.status,
         metric=run.spec.metric, best_value=run.best_value, updates=updates, figures=figures,
@@ -134,9 +140,28 @@ def run_line(
         delay_s=(last.ended - last.baseline_ended).total_seconds() if last else 0.0,
         sci_per_update=per(figures.all_gco2eq, updates),
         sci_per_point=per(figures.all_gco2eq, best / POINT if best else None),
-        budget_gco2eq=run.spec.grams,
+        budget_gco2eq=run.spec.grams, stayed=stayed(run),
         rounds=tuple(rounds),
     )  # fmt: skip
+
+
+def _started(run: Run, number: int, planned: Mapping[tuple[str, int], datetime]) -> datetime | None:
+    closed = run.closed.find(number)
+    return closed.started if closed is not None else planned.get((run.id, number))
+
+
+def _counts_in(run: Run) -> dict[tuple[str, int], int]:
+    """Return by client and round of issue the round in which an update counts, if that is later."""
+    later = {
+        (line.client, line.issued): closed.number
+        for closed in run.closed
+        for line in closed.manifest
+        if line.issued < closed.number
+    }
+    if run.open_round is not None:
+        for client, update in run.open_round.accepted.items():
+            later[client, update.issued] = run.open_round.number
+    return later
 
 
 def _round_line(
@@ -151,7 +176,7 @@ def _round_line(
         ended=closed.ended if closed else None, updates=updates, figures=figures,
         value=_value(run, closed) if closed else None, points=points,
         booked=Avoided(closed.gco2eq, closed.baseline_gco2eq) if closed else NOT_KNOWN,
-        settled=_settled(closed, bookings, book) if closed else NOT_KNOWN,
+        settled=_settled(run, closed, bookings, book) if closed else NOT_KNOWN,
         place_gco2eq=_place(closed),
         sci_per_update=per(figures.all_gco2eq, updates),
         sci_per_point=per(figures.all_gco2eq, points),
@@ -173,8 +198,8 @@ def _points(run: Run) -> dict[int, float]:
     """Return by round the points by which its version beats the best one before."""
     points: dict[int, float] = {}
     best: float | None = None
-    for closed in run.closed if run.spec.metric != "loss" else ():
-        value = _value(run, closed)
+    for closed in () if run.lower_is_better else run.closed:
+        value = closed.whole(run.spec.metric)
         if value is None:
             continue
         if best is not None and value > best:
@@ -183,8 +208,10 @@ def _points(run: Run) -> dict[int, float]:
     return points
 
 
-def _settled(closed: ClosedRound, bookings: Sequence[Booking], book: Book) -> Avoided:
-    earlier = closed.baseline_started - closed.started
+def _settled(run: Run, closed: ClosedRound, bookings: Sequence[Booking], book: Book) -> Avoided:
+    def earlier(booking: Booking) -> timedelta:
+        return closed.baseline_shift(booking, is_async=run.spec.is_async)
+
     found = settled_account(bookings, earlier=earlier, measured=book.measured)
     return Avoided(found.gco2eq, found.baseline_gco2eq) if found else NOT_KNOWN
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from common.errors import FairwindError, describe, ends_process
 from scheduler.federation.federation import Federation, Run
+from scheduler.federation.round import Round
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import EndReason, RunEnded
 from scheduler.rounds.progress import wants_last_score
@@ -55,28 +56,40 @@ def end_reason(run: Run, grid_now: datetime) -> EndReason | None:
 
     No run ends before the coordinator has scored its last version.
     """
-    if run.scored_here and run.closed and run.closed[-1].metrics is None:
+    if run.scored_here and run.closed and run.closed[-1].evaluation is None:
         return None
     return spent_budget(run, grid_now)
 
 
 def spent_budget(run: Run, grid_now: datetime) -> EndReason | None:
-    """Return which budget of a run is spent: ``rounds``, ``hours`` or ``grams``; `None` if none.
+    """Return what ends a run: its goal, no progress, or which budget is spent; `None` if nothing.
 
     A run that reached its rounds waits for its sites' score of the last version, where they can
     give one. A gram budget is spent when nothing is left of it, or when what is left does not
     cover the round that was planned.
     """
-    spec = run.spec
-    if spec.hours is not None and grid_now >= run.grid_started_at + timedelta(hours=spec.hours):
+    if run.hours_spent(grid_now):
         return "hours"
+    may_end = run.round_under_way is None or _may_end(run, run.round_under_way)
     if run.waiting is not None and run.waiting.reason == "over_budget":
-        return "grams"  # also where a round is short of its quorum, which it could never reach
-    if run.open_round is not None:
+        # also where a round is short of its quorum, which it could never reach
+        return "grams" if may_end or not run.spec.is_async else None
+    if not may_end:
         return None
+    if run.goal_reached or run.learns_no_more:
+        return "reached" if run.goal_reached else "no_progress"
     if run.complete:
         return None if wants_last_score(run, grid_now) else "rounds"
-    return "grams" if spec.grams is not None and run.spent_gco2eq >= spec.grams else None
+    return "grams" if run.grams_spent else None
+
+
+def _may_end(run: Run, round_: Round) -> bool:
+    """Return whether a run may end although a round is open: a buffer that makes no version."""
+    if not run.spec.is_async or round_.evaluates or round_.manifest is not None:
+        return False
+    if run.goal_reached or run.learns_no_more:
+        return True
+    return not round_.open_assignments() and len(round_.accepted) < run.spec.least_updates
 
 
 def run_ended(run: Run, reason: EndReason, text: str) -> RunEnded:

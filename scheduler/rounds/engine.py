@@ -11,19 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from common.errors import FairwindError, describe, ends_process
-from common.log import get_logger
+from common.errors import ends_process
 from common.messages import Receipt
 from scheduler.federation.federation import Federation
 from scheduler.ledger.event import Draft
-from scheduler.ledger.events import Payload, RunBlocked, RunUnblocked, Step
+from scheduler.ledger.events import Payload, Step
 from scheduler.ledger.events.assignment import ReissueCode
 from scheduler.rounds import closing, collection, ending, opening, planning, receiving, scoring
+from scheduler.rounds.blocking import block, unblock
 from scheduler.rounds.observations import gate_events
 from scheduler.rounds.world import World
 from scheduler.selection.situation import judge_gates
-
-_log = get_logger(__name__)
 
 STEPS: dict[Step, Callable[[World, str], bool | None]] = {
     # The first version is made.
@@ -35,6 +33,7 @@ STEPS: dict[Step, Callable[[World, str], bool | None]] = {
     # The next round is planned and sent before anything is scored: sites train meanwhile. A paused
     # run plans none.
     "plan": planning.plan,
+    # A run that a score may end is scored before it plans: nobody trains for nothing.
     "score": scoring.score,
     # A run whose budget is spent ends, once its last version is scored.
     "end": ending.end,
@@ -44,8 +43,11 @@ STEPS: dict[Step, Callable[[World, str], bool | None]] = {
 `False` means that it could not be tried: whether it would fail is open.
 """
 
-_RETRIES: dict[Step, Step] = {"receive": "collect"}
-"""The step that is tried again in place of one that only a receipt can take: it sends again."""
+_SCORED_FIRST: tuple[Step, ...] = ("open", "collect", "close", "score", "plan", "end")
+"""The order of the steps of a run that a score may end."""
+
+_RETRIES: dict[Step, Step] = {"receive": "collect", "send": "collect"}
+"""The step that sends again, which is tried again in place of others."""
 
 _SHORTEST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(minutes=5)
@@ -60,12 +62,13 @@ class Engine:
 
     def advance(self) -> None:
         """Take every run as far as it can go now, those that waited longest for a plan first."""
+        self.world.absence.look(self.world.clock.wall())
         # A stop is obeyed first, whatever else fails.
         for run in self.world.history.state.active_runs():
             ending.stop(self.world, run.id)
         self.observe()
-        for step in STEPS:
-            self._each_run(step)
+        for step, scored_first in zip(STEPS, _SCORED_FIRST, strict=True):
+            self._each_run(step, scored_first)
 
     def observe(self) -> None:
         """Record what has changed outside: clients that came or went, readings, gates."""
@@ -98,12 +101,16 @@ class Engine:
         return made
 
     def reissue(self, run_id: str, clients: Sequence[str], code: ReissueCode) -> None:
-        """Issue the open assignments of these clients again, or give them up."""
+        """Issue the open assignments of these clients again, or give them up.
+
+        Where they cannot be sent, the run is blocked until they are.
+        """
         collection.reissue(self.world, run_id, clients, code)
 
-    def _each_run(self, step: Step) -> None:
+    def _each_run(self, usual: Step, scored_first: Step) -> None:
         """Let every run that is not over take one step; a run that raises is blocked, alone."""
         for run in self.world.history.state.active_runs():
+            step = scored_first if run.spec.ends_by_score else usual
             blocked = run.blocked
             if blocked is not None:
                 # A blocked run takes no step but the one that failed.
@@ -129,22 +136,12 @@ class Engine:
         if tried is None:
             return True
         pause = min(max(tried - since, _SHORTEST_PAUSE), _LONGEST_PAUSE)
-        return self.world.clock.wall() - tried >= pause
+        # A clock that was set back holds nobody up: what is said to be yet to come is over.
+        return not timedelta(0) <= self.world.clock.wall() - tried < pause
 
     def _block(self, run_id: str, step: Step, error: Exception | SystemExit) -> None:
-        text = str(error) if isinstance(error, FairwindError) else _unexpected(error)
         self._tried[run_id] = self.world.clock.wall()
-
-        def blocked(state: Federation) -> list[Draft]:
-            run = state.runs[run_id]
-            known = run.blocked is not None and (run.blocked.step, run.blocked.text) == (step, text)
-            if run.ended_at is not None or known:
-                return []
-            return [Draft(RunBlocked(step=step, text=text), run=run_id)]
-
-        raised = error.__cause__ if isinstance(error, FairwindError) else error
-        if self.world.record(blocked) and raised is not None:
-            _log.error("run.blocked", run=run_id, step=step, exc_info=raised)
+        block(self.world, run_id, step, error)
 
     def _unblock_after(self, run_id: str, step: Step) -> None:
         """Unblock a run if the step that it has just taken shows that it can go on."""
@@ -154,23 +151,10 @@ class Engine:
         # A receipt that failed may never come again: where nobody is left who could answer, the
         # round goes on with what it has.
         answered = run.open_round is None or not run.open_round.open_assignments()
-        if step == run.blocked.step or (run.blocked.step == "receive" and answered):
+        retried = step == _RETRIES.get(run.blocked.step, run.blocked.step)
+        if retried and (run.blocked.step != "receive" or answered):
             self._unblock(run_id)
 
     def _unblock(self, run_id: str) -> None:
-        def unblocked(state: Federation) -> list[Draft]:
-            run = state.runs[run_id]
-            # A run that is to stop takes no step more: that none failed says nothing.
-            if run.ended_at is not None or run.blocked is None or run.stop_requested:
-                return []
-            return [Draft(RunUnblocked(), run=run_id)]
-
         self._tried.pop(run_id, None)
-        self.world.record(unblocked)
-
-
-def _unexpected(error: Exception | SystemExit) -> str:
-    return (
-        f"{describe(error)}. Remove the cause, which the coordinator's log "
-        "shows with its traceback; then the run goes on by itself."
-    )
+        unblock(self.world, run_id)

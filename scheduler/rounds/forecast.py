@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from common.clock import GridClock, VirtualClock
@@ -101,10 +101,12 @@ def forecast_rounds(
     work = ExpectedWork(copy, clock)
     if run.open_round is not None:
         work.send(run, [part.client for part in run.open_round.open_assignments()])
+    if run.round_under_way is not None and not run.round_under_way.evaluates:
         seen.held(run, running=True)
     world = World(
-        history=seen, work=work, learning=NothingLearned(), grid=grid, clock=clock, rules=rules
-    )
+        history=seen, work=work, learning=NothingLearned(), grid=grid, clock=clock,
+        rules=replace(rules, away_after=timedelta(0)),
+    )  # fmt: skip
     end = slot_start(now) + hours * HOUR
     for _ in follow(Engine(world), run.id, work, clock=clock, until=end):
         if len(seen.rounds) >= MOST or is_stopped():
@@ -120,15 +122,18 @@ def copied(state: Federation, run: Run) -> tuple[Federation, Run]:
     # The last rounds may get their scores, and only the copies of them.
     closed.recent[-_SCORED_LATE:] = map(replace, closed.recent[-_SCORED_LATE:])
     ours = replace(
-        run, closed=closed, totals=replace(run.totals), failures=dict(run.failures),
+        run, closed=closed, totals=replace(run.totals),
         work={client: replace(sums) for client, sums in run.work.items()},
-        problems=dict(run.problems), too_long=set(run.too_long), scored_here=True, waiting=None,
-        blocked=None,
+        problems=dict(run.problems), memory=dict(run.memory), latest=dict(run.latest),
+        site_scores=dict(run.site_scores), waiting=None, blocked=None,
     )  # fmt: skip
     if run.open_round is not None:
         cohort = {c: replace(part) for c, part in run.open_round.cohort.items() if c in clients}
         ours.open_round = replace(
-            run.open_round, cohort=cohort, accepted=dict(run.open_round.accepted)
+            run.open_round,
+            cohort=cohort,
+            accepted=dict(run.open_round.accepted),
+            early=dict(run.open_round.early),
         )
     book = Book(family=state.book.family)
     return Federation(state.seq, "", archive, clients, {run.id: ours}, book), ours
@@ -141,6 +146,7 @@ class _Seen:
         self.state = state
         self.rounds: list[ExpectedRound] = []
         self._clock = clock
+        self._is_over = True  # whether the last of them is known to its end
 
     def append(self, *drafts: Draft, after: int) -> bool:  # noqa: ARG002 - the port's
         """Fold drafts into the copy, which nobody else changes."""
@@ -157,6 +163,8 @@ class _Seen:
 
     def _see(self, draft: Draft) -> None:
         match draft.payload:
+            case RoundPlanned(evaluates=True):
+                self._end_wait()
             case RoundPlanned():
                 self._end_wait()
                 self.held(self.state.runs[draft.run], running=False)
@@ -173,6 +181,7 @@ class _Seen:
         round_ = run.open_round
         assert round_ is not None  # noqa: S101 - it was just planned, or the caller looked
         zones = Counter(part.zone for part in round_.cohort.values())
+        self._is_over = False
         start = self._clock.now if not running else round_.grid_planned_at
         last = self.rounds[-1] if self.rounds else None
         if last and last.number == round_.number and last.waiting is None:
@@ -189,6 +198,9 @@ class _Seen:
     def _wait(self, number: int, waits: RunWaiting) -> None:
         now, last = self._clock.now, self.rounds[-1] if self.rounds else None
         code = (waits.reason, waits.because.get("code"))
+        if last and last.number == number and last.waiting is None and not self._is_over:
+            return  # a buffer that is partly full: its span ends with its version
+        self._is_over = False
         if last and last.end == now and (last.waiting, last.because.get("code")) == code:
             return
         self.rounds.append(
@@ -200,16 +212,30 @@ class _Seen:
             self.rounds[-1] = replace(self.rounds[-1], end=self._clock.now)
 
     def _close(self, draft: Draft, closed: RoundClosed) -> None:
-        bookings = self.state.book.of_round(draft.run, draft.round)
-        known = [b.gco2eq for b in bookings if b.outcome == "counted" and b.gco2eq is not None]
+        made = self.state.runs[draft.run].closed[-1]
+        bookings = self.state.book.counted_in(draft.run, made.issued)
+        known = [b.gco2eq for b in bookings if b.gco2eq is not None]
+        self._end_wait()
+        self._is_over = True
+        last = self.rounds[-1] if self.rounds else None
+        if last is None or last.number != draft.round or last.waiting is not None:
+            # An asynchronous run fills a buffer with what was issued before.
+            last = ExpectedRound(draft.round, made.started, self._clock.now)
+            self.rounds.append(last)
+        zones = Counter(self.state.clients[client].zone for client in made.cohort)
         self.rounds[-1] = replace(
-            self.rounds[-1], end=self._clock.now, gco2eq=sum(known) if known else None,
+            last, end=self._clock.now, gco2eq=sum(known) if known else None,
+            cohort=made.cohort if self._is_async(draft.run) else last.cohort,
+            zones=dict(zones) if self._is_async(draft.run) else last.zones,
             run_now_gco2eq=closed.baseline_gco2eq if bookings else None,
         )  # fmt: skip
 
+    def _is_async(self, run: str) -> bool:
+        return self.state.runs[run].spec.is_async
+
     def all_until(self, end: datetime) -> list[ExpectedRound]:
         """Return the rounds; the last one, if it still waits or runs, ends there."""
-        if self.rounds and self.rounds[-1].end == self.rounds[-1].start:
+        if self.rounds and not self._is_over and self.rounds[-1].end == self.rounds[-1].start:
             self.rounds[-1] = replace(self.rounds[-1], end=end)
         self._end_wait()
         return [each for each in self.rounds if each.start < end]

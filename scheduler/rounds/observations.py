@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from common.clock_difference import difference_to_note
 from common.messages import Heartbeat
 from scheduler.carbon.grid import ZoneNow
 from scheduler.federation.client import Client
@@ -12,6 +13,7 @@ from scheduler.federation.federation import Federation
 from scheduler.gate.gate import Gate
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import (
+    ClientClockCompared,
     ClientJoined,
     ClientPaused,
     ClientResumed,
@@ -22,8 +24,16 @@ from scheduler.ledger.events import (
 _RECORDED_DAILY = timedelta(days=1)
 
 
-def heartbeat_events(clients: Mapping[str, Client], beats: Mapping[str, Heartbeat]) -> list[Draft]:
-    """Return who joined with a new incarnation, who has fallen silent, and who was paused."""
+def heartbeat_events(
+    clients: Mapping[str, Client], beats: Mapping[str, Heartbeat], *, clock_ahead_s: float = 0.0
+) -> list[Draft]:
+    """Return who joined, who has fallen silent, who was paused, and whose clock is wrong.
+
+    Args:
+        clients: As they are known.
+        beats: The heartbeats of those whose workers are there.
+        clock_ahead_s: How far the coordinator's own clock is ahead of Redis's, s.
+    """
     drafts = []
     for client in clients.values():
         beat = beats.get(client.id)
@@ -35,6 +45,11 @@ def heartbeat_events(clients: Mapping[str, Client], beats: Mapping[str, Heartbea
         if beat and beat.paused != client.paused:
             paused = ClientPaused() if beat.paused else ClientResumed()
             drafts.append(Draft(paused, client=client.id))
+        if beat and beat.clock_ahead_s is not None:
+            ahead_s = beat.clock_ahead_s - clock_ahead_s
+            noted_s = difference_to_note(client.clock_ahead_s, ahead_s)
+            if noted_s is not None:
+                drafts.append(Draft(ClientClockCompared(ahead_s=noted_s), client=client.id))
     return drafts
 
 

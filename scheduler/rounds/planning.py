@@ -6,8 +6,10 @@ from common.failpoints import failpoint
 from scheduler.federation.federation import Federation, Run
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import RoundPlanned, WaitReason
+from scheduler.rounds.collection import send
 from scheduler.rounds.ending import spent_budget
-from scheduler.rounds.payloads import heaviest_weight, round_planned
+from scheduler.rounds.opening import check_sites_metric
+from scheduler.rounds.payloads import round_planned
 from scheduler.rounds.progress import is_due, run_waiting, waiting_events, wants_last_score
 from scheduler.rounds.world import World
 from scheduler.selection.plan import Plan, plan_round, plan_scoring
@@ -20,17 +22,21 @@ def plan(world: World, run_id: str) -> bool:
     The policy runs while nothing is locked. Where something was appended meanwhile, the plan is
     made again, unless it still fits: so that a slow policy in a busy federation ends, too.
 
+    Raises:
+        WorkloadError: If its sites score its versions, and none reports the run's metric.
+
     Returns:
         `False` if the run is paused, or too few clients are free for the policy to be called, so
         that one that failed may still fail.
     """
+    check_sites_metric(world.run(run_id))
     while (planned := _planned(world, run_id)) is None:
         pass
     waiting, drafts = planned
     for draft in drafts:
         if isinstance(draft.payload, RoundPlanned):
             failpoint("round.planned")
-            world.work.send(world.run(run_id), draft.payload.cohort)
+            send(world, run_id, draft.payload.cohort)
     return waiting != "too_few" and not world.run(run_id).paused
 
 
@@ -43,17 +49,18 @@ def _planned(world: World, run_id: str) -> tuple[WaitReason | None, list[Draft]]
     """
     state = world.history.state
     run, now = state.runs[run_id], world.clock.grid()
-    last_score = run.open_round is None and wants_last_score(run, now)
+    last_score = run.round_under_way is None and wants_last_score(run, now)
     due = last_score or is_due(run, state.clients, now)
     if not due or run.paused or spent_budget(run, now) is not None:
         return None, []
-    seq, planned_seq, so_far = state.seq, run.last_planned_seq, run.open_round
+    seq, planned_seq, so_far = state.seq, run.last_planned_seq, run.round_under_way
     situation = make_situation(
-        state, run, world.grid, world.rules.gate, now, weights=world.rules.weights
-    )
+        state, run, world.grid, world.rules.gate, now, wall_now=world.clock.wall(),
+        weights=world.rules.weights, stagger=world.rules.stagger,
+    )  # fmt: skip
     number = so_far.number if so_far else len(run.closed) + 1
     if last_score:
-        made = plan_scoring(situation, run.closed[-1].cohort)
+        made = plan_scoring(situation, run.closed[-1])
     else:
         made = plan_round(run.spec, situation, number=number, so_far=so_far)
     drafts = _drafts(world, run, made, number=number, scores=last_score)
@@ -72,11 +79,9 @@ def _planned(world: World, run_id: str) -> tuple[WaitReason | None, list[Draft]]
 def _drafts(world: World, run: Run, made: Plan, *, number: int, scores: bool) -> list[Draft]:
     if not made.cohort:
         return waiting_events(run, run_waiting(made, world.clock.grid()))
-    heaviest = heaviest_weight(world.history.state, run, made)
     payload = round_planned(
         run, made, valid_until=world.clock.grid() + world.rules.valid,
-        exponent=world.learning.exponent(run.spec.norm_bound, heaviest), evaluates=scores,
-        verdicts=world.history.keep_verdicts(made.verdicts),
+        evaluates=scores, verdicts=world.history.keep_verdicts(made.verdicts),
     )  # fmt: skip
     return [Draft(payload, run=run.id, round=number)]
 

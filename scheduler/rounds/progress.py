@@ -1,29 +1,35 @@
-"""Progress: what a run wants next: a plan, a round to be closed, work to be given up. Pure."""
+"""Progress: what a run wants next: a plan, or a round to be closed. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from common.messages import Reason
 from scheduler.carbon.signal import HOUR, slot_start
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation, Run
+from scheduler.federation.round import AssignmentState, Round
 from scheduler.ledger.event import Draft
-from scheduler.ledger.events import AssignmentGivenUp, RunWaiting
-from scheduler.selection.plan import Plan
+from scheduler.ledger.events import RunWaiting
+from scheduler.selection.plan import Plan, places
 
 
 def is_due(run: Run, clients: Mapping[str, Client], grid_now: datetime) -> bool:
-    """Return whether a round is to be planned, or more clients for one short of its quorum."""
+    """Return whether a round is to be planned, or more clients for one short of its quorum.
+
+    An asynchronous run has room for more as long as fewer than its concurrency are out.
+    """
     if run.version is None or run.ended_at or run.stop_requested or run.complete:
         return False
-    if run.open_round is not None:
-        short = len(run.open_round.accepted) < run.spec.quorum
+    if run.spec.is_async and run.open_round is not None:
+        free = places(run.spec, run.open_round)
+        return run.open_round.manifest is None and free > 0 and not run.grams_spent
+    if (round_ := run.round_under_way) is not None:
+        short = len(round_.accepted) < run.spec.quorum
         return (
             short
-            and run.open_round.manifest is None
-            and not run.open_round.hopeful({name for name, c in clients.items() if c.alive})
+            and round_.manifest is None
+            and not round_.hopeful({name for name, c in clients.items() if c.alive})
         )
     return run.due_at is not None and grid_now >= run.due_at
 
@@ -31,14 +37,15 @@ def is_due(run: Run, clients: Mapping[str, Client], grid_now: datetime) -> bool:
 def wants_last_score(run: Run, grid_now: datetime) -> bool:
     """Return whether a run's sites are still to score its last version, which nobody else pulls.
 
-    They do where they scored the versions before it, within a grid day: by then every zone has had
+    They do where they scored the version before it, within a grid day: by then every zone has had
     its cleanest hours. What a spent gram budget does not cover is left out.
     """
-    if not run.complete or run.scored_here or run.closed[-1].metrics is not None:
+    if not run.complete or not run.sites_evaluate:
         return False
-    last, grams = run.closed[-1], run.spec.grams
-    affordable = grams is None or run.spent_gco2eq < grams
-    return bool(last.held_out) and affordable and grid_now < last.ended + _SCORED_WITHIN
+    if run.found_by_sites(run.closed[-1]) is not None:
+        return False
+    last, in_time = run.closed[-1], grid_now < run.closed[-1].ended + _SCORED_WITHIN
+    return last.held_out is not None and in_time and not run.grams_spent
 
 
 _SCORED_WITHIN = timedelta(days=1)
@@ -51,6 +58,9 @@ def waiting_events(run: Run, body: RunWaiting) -> list[Draft]:
     """
     if run.waiting is not None and _gist(run.waiting) == _gist(body):
         return []
+    # While others train, an asynchronous run goes on.
+    if run.spec.is_async and run.open_round is not None and run.open_round.open_assignments():
+        return []
     return [Draft(body, run=run.id, round=len(run.closed) + 1)]
 
 
@@ -62,7 +72,7 @@ def _gist(waiting: RunWaiting) -> tuple[object, ...]:
 def run_waiting(plan: Plan, grid_now: datetime) -> RunWaiting:
     """Return why a plan that invites nobody does not."""
     assert plan.waiting is not None  # noqa: S101 - it invites nobody, for the type checker
-    codes = {verdict.client: verdict.code for verdict in plan.verdicts}
+    codes = plan.verdicts.code_by_client()
     because = dict(plan.because)
     best_at = None
     for name in {"best_in_h", "in_h"} & because.keys():
@@ -71,28 +81,48 @@ def run_waiting(plan: Plan, grid_now: datetime) -> RunWaiting:
     return RunWaiting(reason=plan.waiting, codes=codes, because=because, best_at=best_at)
 
 
-def overdue(run: Run, wall_now: datetime) -> list[Draft]:
-    """Return the events that give up what is still out when a round's deadline has passed."""
-    round_ = run.open_round
-    if round_ is None or round_.manifest is not None or wall_now < round_.deadline:
-        return []
-    missed = Reason(code="deadline", text="No answer before the deadline.")
-    body = AssignmentGivenUp(code="deadline", reason=missed)
-    return [Draft(body, run.id, round_.number, part.client) for part in round_.open_assignments()]
+_FILLED_WITHIN = timedelta(days=1)
+"""A buffer that nobody adds to for so long becomes a version: every zone had its cleanest hours."""
 
 
-def is_complete(state: Federation, run: Run, wall_now: datetime) -> bool:
+def deadline_of(run: Run, round_: Round, part: AssignmentState) -> datetime:
+    """Return until when an assignment is waited for, wall clock."""
+    if not run.spec.is_async:
+        return round_.deadline
+    return part.answer_from + timedelta(seconds=run.spec.deadline_s)
+
+
+def is_complete(state: Federation, run: Run, wall_now: datetime, *, grid_now: datetime) -> bool:
     """Return whether a run's open round has all it waits for."""
-    if run.open_round is None or run.ended_at is not None:
+    if run.round_under_way is None or run.open_round is None or run.ended_at is not None:
         return False
+    if run.spec.is_async and not run.open_round.evaluates:
+        full = len(run.open_round.accepted) >= run.open_round.target
+        return full or _ends_short(state, run, run.open_round, grid_now)
     return run.open_round.complete(run.spec.quorum, wall_now, state.clients)
 
 
-def stands_still(state: Federation, run: Run, wall_now: datetime) -> bool:
+def _ends_short(state: Federation, run: Run, round_: Round, grid_now: datetime) -> bool:
+    """Return whether a buffer that is not full becomes a version: nobody is left to fill it."""
+    accepted = round_.accepted
+    if len(accepted) < run.spec.least_updates or run.paused:
+        return False
+    if run.hours_spent(grid_now):
+        return True
+    if round_.open_assignments():
+        return False
+    others = any(c.alive and not c.paused for c in state.enrolled() if c.id not in accepted)
+    newest = max(update.ended_at for update in accepted.values())
+    return not others or run.out_of_grams or grid_now >= newest + _FILLED_WITHIN
+
+
+def stands_still(state: Federation, run: Run, wall_now: datetime, *, grid_now: datetime) -> bool:
     """Return whether a run's open round waits for nobody: it is complete, or needs others."""
-    round_ = run.open_round
+    round_ = run.round_under_way
     if round_ is None or run.ended_at is not None:
         return False
-    return is_complete(state, run, wall_now) or (
+    if run.spec.is_async and not round_.evaluates:
+        return True  # each answer leaves a place for another client
+    return is_complete(state, run, wall_now, grid_now=grid_now) or (
         len(round_.accepted) < run.spec.quorum and not round_.open_assignments()
     )

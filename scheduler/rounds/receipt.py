@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from common.messages import Outcome, Receipt
-from scheduler.federation.federation import Federation
+from scheduler.federation.federation import Federation, Run
 from scheduler.federation.round import Round
 from scheduler.ledger.events import (
     AssignmentDeclined,
@@ -25,9 +25,10 @@ Worth = Literal["count", "settle", "late", "duplicate", "conflicting", "unknown"
 def worth(state: Federation, receipt: Receipt) -> Worth:  # noqa: PLR0911 - a return for each worth
     """Return what a receipt is worth as of `state`.
 
-    An update counts once per run, round and client: the first wins. The same bytes again are a
-    duplicate, other bytes are conflicting, and whatever comes after the round was committed, or
-    after its assignment was given up, is late.
+    An update counts once per run, client and round that issued its assignment: the first wins. The
+    same bytes again are a duplicate, other bytes are conflicting, and whatever comes after its
+    assignment was given up, or after its round was committed, is late. Where a run lets them, an
+    assignment moves on into the next round, and counts there.
     """
     run = state.runs.get(receipt.run)
     if run is None or receipt.client not in state.clients:
@@ -38,13 +39,13 @@ def worth(state: Federation, receipt: Receipt) -> Worth:  # noqa: PLR0911 - a re
             return "late"
         return "duplicate" if receipt.update.sha256 == counted else "conflicting"
     open_round = run.open_round
-    if open_round is None or open_round.number != receipt.round or run.ended_at is not None:
-        return "late" if receipt.round <= len(run.closed) + 1 else "unknown"
-    part = open_round.cohort.get(receipt.client)
-    if part is None:
-        return "unknown"
+    part = open_round.part(receipt.client, receipt.round) if open_round is not None else None
+    if open_round is None or part is None or run.ended_at is not None:
+        is_open = open_round is not None and open_round.number == receipt.round
+        was_issued = receipt.round <= len(run.closed) + 1 and not is_open
+        return "late" if was_issued or run.ended_at is not None else "unknown"
     done = part.status in ("refused", "failed", "declined", "evaluated")
-    if open_round.manifest is not None or done or not _fits(open_round, receipt):
+    if done or _too_late(run, open_round, receipt) or not _fits(open_round, receipt):
         return "late"
     if receipt.outcome != "trained":
         return "settle" if part.status == "open" else "late"
@@ -85,12 +86,25 @@ def _fits(round_: Round, receipt: Receipt) -> bool:
     return receipt.outcome in (wanted, "declined", "failed")
 
 
+def _too_late(run: Run, round_: Round, receipt: Receipt) -> bool:
+    """Return whether what counts is fixed, and no round follows in which the receipt may count."""
+    if round_.manifest is None:
+        return False
+    number, spec = round_.number + 1, run.spec
+    is_last = spec.rounds is not None and number > spec.rounds
+    return not spec.carries or is_last or number - receipt.round > spec.most_stale
+
+
 def _counted(state: Federation, receipt: Receipt) -> str | None:
-    """Return the SHA-256 of the update already counted for the receipt's round and client."""
-    run = state.runs[receipt.run]
-    if run.open_round is not None and run.open_round.number == receipt.round:
-        accepted = run.open_round.accepted.get(receipt.client)
-        return accepted.sha256 if accepted else None
-    closed = run.closed.find(receipt.round)
-    manifest = closed.manifest if closed else ()
-    return next((line.sha256 for line in manifest if line.client == receipt.client), None)
+    """Return the SHA-256 of the update already counted for the receipt's assignment."""
+    run, key = state.runs[receipt.run], (receipt.client, receipt.round)
+    counted = run.open_round.counted(*key) if run.open_round is not None else None
+    if counted is not None:
+        return counted.sha256
+    last = receipt.round + run.spec.most_stale
+    for number in range(receipt.round, min(last, len(run.closed)) + 1):
+        closed = run.closed.find(number)
+        for line in closed.manifest if closed else ():
+            if (line.client, line.issued) == key:
+                return line.sha256
+    return None

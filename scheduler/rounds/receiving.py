@@ -16,12 +16,14 @@ from scheduler.ledger.events import (
     ReceiptPayload,
     UpdateAccepted,
     UpdateRefused,
+    UpdateRestored,
     WorkRecord,
 )
 from scheduler.rounds.admission import counted_examples, make_admission
 from scheduler.rounds.collection import reissue
-from scheduler.rounds.payloads import work_record
+from scheduler.rounds.payloads import part_of, work_record
 from scheduler.rounds.receipt import uncounted_payload, worth
+from scheduler.rounds.work_time import work_time
 from scheduler.rounds.world import Admitted, World
 
 _log = get_logger(__name__)
@@ -39,6 +41,8 @@ def receive(world: World, receipt: Receipt) -> Payload | None:
         _log.warning("receipt.ignored", run=receipt.run, client=receipt.client)
         return None
     if value == "settle" and receipt.reason and receipt.reason.code == "model_missing":
+        if (part := part_of(world.history.state, receipt)) is not None:
+            world.learning.withdraw(part.base_version)  # what is there may have been altered
         reissue(world, receipt.run, [receipt.client], "model_missing")
         return None
     admitted, refused = None, ""
@@ -59,7 +63,9 @@ def receive(world: World, receipt: Receipt) -> Payload | None:
         payload: ReceiptPayload
         if now == "count" and admitted is not None:
             admission = _admission(world, state, receipt, admitted, begun=begun)
-            payload = UpdateAccepted(work=done, admission=admission)
+            part = part_of(state, receipt)
+            counts = UpdateRestored if part and part.update_lost else UpdateAccepted
+            payload = counts(work=done, admission=admission)
         elif now == "count" and refused:
             payload = UpdateRefused(work=done, refusal=Reason(code="admission", text=refused))
         else:
@@ -74,10 +80,12 @@ def receive(world: World, receipt: Receipt) -> Payload | None:
 
 def _work(world: World, receipt: Receipt) -> WorkRecord:
     """Return what a receipt reports: what was used, when, and what that emitted."""
-    pulled = receipt.outcome != "declined"
+    pulled, run = receipt.outcome != "declined", world.run(receipt.run)
+    frozen = pulled and receipt.frozen_nbytes > 0
     return work_record(
         world.history.state, world.grid, world.clock, receipt,
-        pulled_nbytes=world.learning.pulled_nbytes(world.run(receipt.run)) if pulled else 0,
+        pulled_nbytes=world.learning.pulled_nbytes(run) if pulled else 0,
+        frozen_nbytes=world.learning.most_frozen_nbytes(run) if frozen else 0,
         network_kwh_per_gb=world.rules.network_kwh_per_gb,
     )  # fmt: skip
 
@@ -89,4 +97,5 @@ def _admission(
     return make_admission(
         state, receipt, sha256=admitted.sha256, nbytes=admitted.nbytes, norm=admitted.norm,
         num_examples=counted_examples(state, receipt), wall_now=world.clock.wall(),
+        started_at=work_time(state, world.clock, receipt).started_at,
     ).model_copy(update={"accept_s": time.perf_counter() - begun})  # fmt: skip

@@ -1,46 +1,49 @@
-"""Scoring: loss and metrics of each version, on our test data or by the sites that pulled it."""
+"""Scoring: loss and metrics of each version, on our test data and by the sites that pulled it."""
 
 from __future__ import annotations
 
-import math
 import time
 
+from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.federation import Federation, Run
-from scheduler.federation.round import ClosedRound
 from scheduler.ledger.event import Draft
-from scheduler.ledger.events import RoundEvaluated
-from scheduler.rounds.payloads import held_out_mean
+from scheduler.ledger.events import Evaluation, RoundEvaluated
+from scheduler.rounds.payloads import mean_over_sites
 from scheduler.rounds.progress import is_complete
 from scheduler.rounds.world import World
 
 
 def score(world: World, run_id: str) -> None:
     """Score every version of a run that has no score yet, where somebody can score it."""
-    for closed in world.run(run_id).unevaluated():
+    for closed in world.run(run_id).unevaluated("coordinator"):
         begun = time.perf_counter()
-        metrics = _metrics(world, world.run(run_id), closed)
-        if metrics is not None:
-            took_s = time.perf_counter() - begun
-            _record(
-                world, run_id, closed.number, RoundEvaluated(metrics=metrics, evaluate_s=took_s)
-            )
+        metrics = dict(world.learning.score(world.run(run_id), closed))
+        took_s = time.perf_counter() - begun
+        payload = RoundEvaluated(metrics=metrics, by="coordinator", evaluate_s=took_s)
+        _record(world, run_id, closed.number, payload)
+    for closed in world.run(run_id).unevaluated("sites"):
+        found = _found_by_sites(world, world.run(run_id), closed)
+        if found is not None:
+            payload = RoundEvaluated(**dict(found), by="sites")
+            _record(world, run_id, closed.number, payload)
 
 
-def _metrics(world: World, run: Run, closed: ClosedRound) -> dict[str, float] | None:
-    """Return a version's metrics, or `None` while nobody has scored it."""
-    if run.scored_here:
-        found = world.learning.score(run, closed)
-        return {name: value for name, value in found.items() if math.isfinite(value)}
+def _found_by_sites(world: World, run: Run, closed: ClosedRound) -> Evaluation | None:
+    """Return what a version is worth at its sites, or `None` while none has evaluated it."""
     last = run.open_round
     if last is not None and last.evaluates and closed.number == len(run.closed):
-        complete = is_complete(world.history.state, run, world.clock.wall())
-        return held_out_mean(last.evaluated.values()) if complete else None
-    return run.scored_by_clients(closed.number)
+        if not is_complete(
+            world.history.state, run, world.judged_at(run), grid_now=world.clock.grid()
+        ):
+            return None
+        return mean_over_sites(last.evaluated.values()) or Evaluation(metrics={})
+    return run.evaluated_by_sites(closed.number)
 
 
 def _record(world: World, run_id: str, number: int, payload: RoundEvaluated) -> None:
     def evaluated(state: Federation) -> list[Draft]:
-        if all(closed.number != number for closed in state.runs[run_id].unevaluated()):
+        left = state.runs[run_id].unevaluated(payload.by)
+        if all(closed.number != number for closed in left):
             return []
         return [Draft(payload, run=run_id, round=number)]
 

@@ -12,7 +12,9 @@ from common.messages import Receipt
 from scheduler.carbon.signal import HOUR, slot_start
 from scheduler.federation.run import Run
 from scheduler.rounds.engine import Engine
-from scheduler.rounds.progress import stands_still
+from scheduler.rounds.progress import deadline_of, stands_still
+from scheduler.rounds.world import World
+from scheduler.selection.stagger import starts_to_come
 
 
 class Arrivals(Protocol):
@@ -64,7 +66,7 @@ def follow(
         if run.ended_at is not None:
             return
         while True:
-            look_at, arrival = _next_look(run, clock, arrivals.next_change), arrivals.next_arrival
+            look_at, arrival = _next_look(world, run, arrivals.next_change), arrivals.next_arrival
             arrives = arrival is not None and arrival <= look_at
             then = max(clock.now, arrival) if arrival is not None and arrives else look_at
             if until is not None and then >= until and _none_began_before(run, until):
@@ -75,23 +77,33 @@ def follow(
                 break
             engine.receive(arrivals.arrive())
             run = world.run(run_id)
-            if stands_still(world.history.state, run, clock.wall()):
+            if stands_still(world.history.state, run, clock.wall(), grid_now=clock.now):
                 break
         engine.advance()
 
 
 def _none_began_before(run: Run, until: datetime) -> bool:
-    return run.open_round is None or run.open_round.grid_planned_at >= until
+    round_ = run.round_under_way
+    if round_ is None or round_.grid_planned_at >= until:
+        return True
+    # A buffer may wait for long: what counts is who trains.
+    return run.spec.is_async and not round_.open_assignments()
 
 
-def _next_look(run: Run, clock: VirtualClock, next_change: datetime | None) -> datetime:
+def _next_look(world: World, run: Run, next_change: datetime | None) -> datetime:
     """Return when to look around next, whatever the sites answer."""
-    now, spec = clock.now, run.spec
+    clock, spec = world.clock, run.spec
+    now = clock.grid()
     times = [slot_start(now) + HOUR, next_change]
-    if run.open_round is not None:
-        times.append(clock.grid_at(run.open_round.deadline))
-    else:
+    if (round_ := run.open_round) is not None:
+        deadlines = {deadline_of(run, round_, part) for part in round_.open_assignments()}
+        times += [clock.grid_at(deadline) for deadline in {round_.deadline, *deadlines}]
+    if run.round_under_way is None:
         times.append(run.due_at)
+    # Clients that back off may be invited again.
+    times += [clock.grid_at(problem.until) for problem in run.problems.values()]
+    clients, stagger = world.history.state.enrolled(), world.rules.stagger
+    times += starts_to_come(run, clients, now, stagger).values()
     if spec.hours is not None:
         times.append(run.grid_started_at + timedelta(hours=spec.hours))
     return min(time for time in times if time is not None and time > now)

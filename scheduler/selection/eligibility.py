@@ -1,4 +1,7 @@
-"""Eligibility: whether what a client did in a run keeps it from being invited. No arrays here."""
+"""Eligibility: whether what a client did in a run keeps it from being invited. No arrays here.
+
+Plans, `plan --run`, `clients`, `status` and the page all take it from here.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,55 @@ from datetime import datetime
 from typing import Literal
 
 from scheduler.federation.client import Client
-from scheduler.federation.round import AssignmentState, Round
+from scheduler.federation.problem import Problem
+from scheduler.federation.round import AssignmentState
 
-MAX_FAILURES = 3
-"""A client whose last three assignments of a run failed is left out until its worker restarts."""
+MANY_FAILURES = 3
+"""From so many failures in a row on, a client counts as ``failing``."""
+
+HoldCode = Literal["declined", "failing", "failed", "too_long", "overdue", "undelivered"]
+
+
+def hold(
+    client: Client, problem: Problem | None, *, now: datetime, wall_now: datetime
+) -> HoldCode | None:
+    """Return why a client is left out for a while; `None` if it may be invited.
+
+    It backs off from its newest problem in the run, whatever that was, and longer each time. None
+    of these lasts for ever, and a restart of its worker ends it at once.
+
+    Args:
+        client: Who.
+        problem: Its newest in the run; `None` if it had none.
+        now: On the grid clock.
+        wall_now: On the wall clock.
+    """
+    if declines(client, now):
+        return "declined"
+    if problem is None or not problem.holds(wall_now):
+        return None
+    if problem.kind == "decline":
+        return "declined"
+    if problem.kind != "failure":
+        return problem.kind
+    if problem.reason is not None and problem.reason.code == "too_long":
+        return "too_long"
+    return "failing" if problem.count >= MANY_FAILURES else "failed"
 
 
 def declines(client: Client, now: datetime) -> bool:
-    """Return whether a client's site has declined until a time that has not come."""
+    """Return whether a client's site has declined until a time that has not come, grid clock."""
     until = client.decline.not_before if client.decline else None
     return until is not None and now < until
 
 
-def part_code(
-    client: Client, part: AssignmentState, so_far: Round, now: datetime
-) -> Literal["in_round", "failed", "declined"] | None:
+def part_code(part: AssignmentState, now: datetime) -> Literal["in_round", "declined"] | None:
     """Return why a client that takes part in the round is not invited again; `None` if it may be.
 
     A site that declined for reasons of its own may be invited again when the hour of its assignment
-    is over; one that failed, when its worker was restarted.
+    is over, by the grid clock; one that failed, once it has backed off.
     """
     if part.status in ("open", "accepted"):
         return "in_round"
-    if part.status in ("failed", "refused"):
-        return "failed" if part.incarnation == client.incarnation else None
     meant_it = part.status == "declined" and (part.reason is None or part.reason.code != "too_late")
-    return "declined" if meant_it and now <= so_far.valid_until else None
+    return "declined" if meant_it and now <= part.valid_until else None

@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from random import Random
+from statistics import median
 
 import numpy as np
 
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR
 from scheduler.federation.client import Client
-from scheduler.federation.round import ClosedRound, Round
+from scheduler.federation.closed_round import ClosedRound
+from scheduler.federation.closed_rounds import ClosedRounds
+from scheduler.federation.problem import Problem
+from scheduler.federation.round import Round
 from scheduler.gate.gate import Gate
 from scheduler.ledger.events import WaitReason
 from scheduler.ledger.events.gate import State
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.candidate_table import Candidates, CandidateTable
+from scheduler.policies.past_rounds import PastRound, PastRounds
 from scheduler.policies.policy import apply_policy, policy_options
 from scheduler.policies.reason import Because
-from scheduler.policies.selection_context import PastRound, SelectionContext
-from scheduler.policies.selection_result import WEIGHT_SPAN, SelectionResult
+from scheduler.policies.selection_context import SelectionContext
+from scheduler.policies.selection_result import SelectionResult
 from scheduler.selection.client_table import ClientTable, Floats, Ints
-from scheduler.selection.eligibility import MAX_FAILURES, declines, part_code
+from scheduler.selection.eligibility import hold, part_code
 from scheduler.selection.score import intensities, score_fleet
 from scheduler.selection.verdict import VERDICTS, Verdict, Verdicts, why
 
-__all__ = ["Plan", "Situation", "Verdict", "derive_seed", "plan_round", "why"]
+__all__ = ["Plan", "Situation", "Verdict", "derive_seed", "places", "plan_round", "why"]
 
 _PERMILLE = 1000
-
-MAX_WEIGHT_PERMILLE = round(WEIGHT_SPAN * _PERMILLE)
-"""No weight of a plan is greater: the grid on which updates are summed leaves room for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,37 +71,59 @@ class Situation:
 
     Attributes:
         now: On the grid clock.
+        wall_now: The same instant on the wall clock.
         clients: All enrolled clients.
         gates: By client id.
         readings: By client id, the reading of its zone now; `None` where that is unknown or of
             another family than the federation's.
         busy: Clients with an open assignment, of whichever run.
-        failures: Consecutive failures in this run, by client id.
-        too_long: Clients whose site stopped a training of this run, because it took too long.
+        problems: Of each client that had one, its newest problem in this run.
         spent_gco2eq: What the run has emitted so far.
         past: The run's closed rounds, oldest first.
         forecasts: By zone, intensities hour by hour, the running one first, as far as the policy
             wants to see and is known; gCO2eq/kWh.
         weights: How much each part of a score counts, as `score_weights` returns them.
         hours_left: Grid hours until the run's end; `None` if it has no such end.
+        staggered: Clients whose start in this hour is still to come.
+        counted: Clients of which a late update counts in the round that is planned.
     """
 
     now: datetime
+    wall_now: datetime
     clients: Sequence[Client]
     gates: Mapping[str, Gate]
     readings: Mapping[str, Reading | None]
     busy: frozenset[str]
-    failures: Mapping[str, int]
+    problems: Mapping[str, Problem]
     spent_gco2eq: float
-    past: Sequence[ClosedRound]
+    past: ClosedRounds
     forecasts: Mapping[str, tuple[float, ...]]
     weights: Mapping[str, float]
     hours_left: float | None = None
-    too_long: Collection[str] = frozenset()
+    staggered: frozenset[str] = frozenset()
+    counted: frozenset[str] = frozenset()
+
+
+def places(spec: RunSpec, so_far: Round | None) -> int:
+    """Return how many more clients an asynchronous run may invite now.
+
+    Those that are out at its end would have trained for nothing: its last versions invite no more
+    than they need.
+    """
+    assert spec.most_out is not None and spec.buffer is not None  # noqa: S101, PT018 - it is asynchronous
+    out = len(so_far.open_assignments()) if so_far else 0
+    free = spec.most_out - out
+    if spec.rounds is not None:
+        number, has = (so_far.number, len(so_far.accepted)) if so_far else (1, 0)
+        free = min(free, spec.buffer * (spec.rounds - number + 1) - has - out)
+    return max(0, free)
 
 
 def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Round | None) -> Plan:
     """Plan round `number` of a run, or more clients for a round that is short of its quorum.
+
+    In an asynchronous run, plan who begins now: any number of clients, at most as many as it has
+    places.
 
     Args:
         spec: The run's.
@@ -116,6 +141,7 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
     scores = score_fleet(table, situation.readings, situation.weights)
     expected = np.array(scores.figures["grams_per_update"], dtype=np.float64)
     codes = _codes(table, situation, so_far)
+    codes[table.find(situation.counted)] = VERDICTS.index("in_round")
     # By id, so that the order in which clients enrolled decides nothing.
     eligible = sorted(np.flatnonzero(codes == _FREE).tolist(), key=table.ids.__getitem__)
     quorum, target = _aims(spec, len(eligible), so_far)
@@ -126,57 +152,82 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
     else:
         pool = _pool(table, eligible, situation, score=scores.values, gco2eq=expected)
         wanted = min(len(eligible), math.ceil(target * (1 + spec.over_selection)))
-        attempt = len(so_far.cohort) if so_far else 0
+        attempt = len(so_far.cohort) + len(so_far.accepted) * spec.is_async if so_far else 0
         context = SelectionContext(
             candidates=Candidates(pool),
             wanted=wanted, quorum=quorum, number=number, now=situation.now,
             rng=Random(derive_seed(spec.seed, spec.id, number, f"plan-{attempt}")),  # noqa: S311 - a draw, not a secret
-            past=[_past(closed) for closed in situation.past],
+            past=PastRounds(
+                situation.past, partial(_past, is_async=spec.is_async),
+                num_updates=situation.past.sums.rounds,
+            ),
             num_clients=len(table), spent_gco2eq=situation.spent_gco2eq,
             grams=spec.grams, rounds_left=None if spec.rounds is None else spec.rounds - number + 1,
             # A round under way is not kept waiting for a better hour: its updates would grow old.
-            hours_left=situation.hours_left if so_far is None else None,
+            hours_left=situation.hours_left if so_far is None or spec.is_async else None,
+            buffer=spec.buffer,
             interval_h=_interval_h(spec, situation.now),
             epochs=spec.hyperparameters.epochs,
             options=policy_options(spec.policy, spec.policy_options),
         )  # fmt: skip
         answer = apply_policy(spec.policy, context)
+        if spec.is_async and len(answer.cohort) > wanted:
+            # Some policies invite everybody; a place is free for so many.
+            drawn = context.rng.sample(sorted(answer.cohort), wanted)
+            answer = replace(answer, cohort=drawn)
         if len(answer.cohort) < quorum:
             waiting = "policy_waits"
         else:
             codes[table.find(answer.cohort)] = _INVITED
             target = target if answer.target is None else answer.target
+    if spec.buffer is not None:
+        target = spec.buffer
     for client, epochs in answer.epochs.items():
         place = table.find([client])
         expected[place] = expected[place] * epochs / spec.hyperparameters.epochs
     verdicts = Verdicts(table.ids, codes, situation.gates, scores, expected, notes=answer.notes)
     remaining = None if spec.grams is None else spec.grams - situation.spent_gco2eq
     weighs = bool(answer.weights) if so_far is None else so_far.weighs
-    return _within_budget(target, verdicts, waiting, remaining, answer, weighs=weighs)
+    weighs |= spec.is_async  # an assignment may outlive its round: all weights are on one scale
+    return _within_budget(
+        target, verdicts, waiting, remaining, answer, weighs=weighs, is_async=spec.is_async
+    )
 
 
-def plan_scoring(situation: Situation, cohort: Collection[str]) -> Plan:
+def plan_scoring(situation: Situation, closed: ClosedRound) -> Plan:
     """Plan which clients score a run's last version: those of its last cohort that may work now.
+
+    For those that work for another run it waits an hour: a mean over other sites would be another
+    score.
 
     Args:
         situation: The federation at this instant.
-        cohort: The clients whose updates made the version.
+        closed: The round that made the version.
     """
     table = ClientTable(situation.clients)
     codes = _codes(table, situation, None)
-    asked = [place for place in table.find(cohort) if codes[place] == _FREE]
-    codes[asked] = _INVITED
+    cohort = table.find(closed.cohort)
+    invited = [place for place in cohort if codes[place] == _FREE]
+    if situation.now < closed.ended + HOUR and any(codes[place] == _BUSY for place in cohort):
+        invited = []
+    codes[invited] = _INVITED
     unknown = np.full(len(table), np.nan)
     scores = score_fleet(table, situation.readings, situation.weights)
     verdicts = Verdicts(table.ids, codes, situation.gates, scores, unknown, notes={})
-    invited = tuple(table.ids[place] for place in asked)
     waiting: WaitReason | None = None if invited else "too_few"
-    return Plan(invited, len(invited), verdicts, waiting, expected_gco2eq=0.0)
+    names = tuple(table.ids[place] for place in invited)
+    return Plan(names, len(names), verdicts, waiting, expected_gco2eq=0.0)
 
 
-def _past(closed: ClosedRound) -> PastRound:
-    """Return a closed round as policies see it."""
+def _past(closed: ClosedRound, *, is_async: bool) -> PastRound:
+    """Return a closed round as policies see it; the hours are those of its work, without waiting.
+
+    A buffer fills as fast as its updates are made.
+    """
     hours = (closed.ended - closed.started) / HOUR
+    if is_async and closed.wall_seconds > 0 and closed.updates:
+        usual_s = median(update.duration_s for update in closed.updates.values())
+        hours = min(hours, hours * usual_s / closed.wall_seconds)
     return PastRound(closed.number, closed.started, closed.updates, hours)
 
 
@@ -218,6 +269,8 @@ def _interval_h(spec: RunSpec, now: datetime) -> float:
 
 def _aims(spec: RunSpec, eligible: int, so_far: Round | None) -> tuple[int, int]:
     """Return how many clients are needed at least, and how many are aimed at."""
+    if spec.is_async:
+        return 1, places(spec, so_far)
     if so_far is None:
         return spec.quorum, spec.cohort or eligible
     missing = spec.quorum - len(so_far.accepted)
@@ -231,23 +284,24 @@ def _codes(table: ClientTable, situation: Situation, so_far: Round | None) -> In
     """
     gates = [situation.gates.get(client) for client in table.ids]
     codes = np.array([_OF_GATE[gate.state if gate else None] for gate in gates], dtype=np.int64)
-    failing = [c for c, failed in situation.failures.items() if failed >= MAX_FAILURES]
-    codes[table.find(failing)] = VERDICTS.index("failing")
-    codes[table.find(situation.too_long)] = VERDICTS.index("too_long")
+    troubled = {c.id for c in table.clients if c.decline is not None} | situation.problems.keys()
+    for place in table.find(troubled):
+        client = table.clients[place]
+        problem = situation.problems.get(client.id)
+        held = hold(client, problem, now=situation.now, wall_now=situation.wall_now)
+        codes[place] = codes[place] if held is None else VERDICTS.index(held)
+    codes[table.find(situation.staggered)] = VERDICTS.index("staggered")
     codes[table.find(situation.busy)] = VERDICTS.index("busy")
     if so_far is not None:
         for place in table.find(so_far.cohort):
-            client = table.clients[place]
-            code = part_code(client, so_far.cohort[client.id], so_far, situation.now)
+            code = part_code(so_far.cohort[table.ids[place]], situation.now)
             codes[place] = codes[place] if code is None else VERDICTS.index(code)
-    declining = [c.id for c in table.clients if declines(c, situation.now)]
-    codes[table.find(declining)] = VERDICTS.index("declined")
     codes[table.find(c.id for c in table.clients if c.paused)] = VERDICTS.index("paused")
     codes[~table.alive] = VERDICTS.index("silent")
     return codes
 
 
-_FREE, _INVITED = VERDICTS.index("not_sampled"), VERDICTS.index("invited")
+_FREE, _INVITED, _BUSY = (VERDICTS.index(code) for code in ("not_sampled", "invited", "busy"))
 
 _OF_GATE: Mapping[State | None, int] = {
     "open": VERDICTS.index("not_sampled"),
@@ -267,6 +321,7 @@ def _within_budget(
     answer: SelectionResult,
     *,
     weighs: bool,
+    is_async: bool,
 ) -> Plan:
     invited = verdicts.coded("invited")
     grams = verdicts.expected_gco2eq[invited]
@@ -277,7 +332,7 @@ def _within_budget(
     cohort = tuple(verdicts.clients[place] for place in invited)
     permille = {c: round(answer.weights.get(c, 1.0) * _PERMILLE) for c in cohort}
     return Plan(
-        cohort, min(target, len(cohort)), verdicts, waiting, expected,
+        cohort, target if is_async else min(target, len(cohort)), verdicts, waiting, expected,
         epochs={c: answer.epochs[c] for c in cohort if c in answer.epochs},
         weights_permille=permille if weighs else {},
         because=answer.because,

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR
 from scheduler.federation.client import Client
+from scheduler.federation.closed_rounds import ClosedRounds
 from scheduler.federation.federation import Federation, Run
 from scheduler.gate.gate import Gate, GateRule
 from scheduler.gate.judge import ZoneJudge
 from scheduler.policies.policy import find_policy, policy_options
 from scheduler.selection.plan import Situation
+from scheduler.selection.stagger import starts_to_come
 
 
 def make_situation(
@@ -24,11 +26,16 @@ def make_situation(
     rule: GateRule,
     now: datetime,
     *,
+    wall_now: datetime,
     weights: Mapping[str, float],
+    stagger: timedelta = timedelta(0),
 ) -> Situation:
-    """Return the situation at `now` (grid clock) for one run, or for none in particular.
+    """Return the situation for one run, or for none in particular.
 
-    `weights` are those of the parts of a score, as `score_weights` returns them.
+    `now` is on the grid clock, `wall_now` the same instant on the wall clock.
+
+    `weights` are those of the parts of a score, as `score_weights` returns them. `stagger` is over
+    which part of an hour the starts of an asynchronous run are spread.
     """
     clients = state.enrolled()
     zones = {client.zone for client in clients}
@@ -36,18 +43,25 @@ def make_situation(
     hours = _hours_ahead(run) if run else 0
     return Situation(
         now=now,
+        wall_now=wall_now,
         clients=clients,
         gates=judge_gates(state, clients, grid, rule, now),
         readings={client.id: readings[client.zone] for client in clients},
         busy=frozenset(part.client for part in state.open_assignments()),
-        failures=run.failures if run else {},
-        too_long=run.too_long if run else frozenset(),
+        problems=run.problems if run else {},
         spent_gco2eq=run.spent_gco2eq if run else 0.0,
-        past=run.closed if run else (),
+        past=run.closed if run else ClosedRounds(),
         forecasts={zone: grid.ahead(zone, now, hours) for zone in zones if hours},
         weights=weights,
         hours_left=_hours_left(run, now) if run else None,
+        counted=_counted(run),
+        staggered=frozenset(starts_to_come(run, clients, now, stagger)) if run else frozenset(),
     )
+
+
+def _counted(run: Run | None) -> frozenset[str]:
+    pending = run.open_round if run is not None and run.round_under_way is None else None
+    return frozenset(pending.accepted) if pending is not None else frozenset()
 
 
 def _hours_left(run: Run, now: datetime) -> float | None:

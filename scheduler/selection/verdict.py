@@ -68,6 +68,11 @@ class Verdicts(Lazy[Verdict]):
         places: list[int] = np.flatnonzero(self.codes == VERDICTS.index(code)).tolist()
         return places
 
+    def code_by_client(self) -> dict[str, VerdictCode]:
+        """Return the code of each client."""
+        places = self.codes.tolist()
+        return {c: VERDICTS[place] for c, place in zip(self.clients, places, strict=True)}
+
     def __len__(self) -> int:
         """Return how many clients there are."""
         return len(self.codes)

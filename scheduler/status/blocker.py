@@ -7,28 +7,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from common.messages import Reason
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation
-from scheduler.federation.round import AssignmentState
+from scheduler.federation.problem import Problem
 from scheduler.federation.run import Run
 from scheduler.gate.gate import Gate
 from scheduler.gate.sentence import explain
-from scheduler.selection.eligibility import MAX_FAILURES, declines, part_code
+from scheduler.selection.eligibility import HoldCode, hold, part_code
 from scheduler.selection.sentences import SENTENCES
+from scheduler.status.names import show_second, show_time
 
 BlockerCode = Literal[
-    "silent", "paused", "failing", "too_long", "failed", "declined", "gate_unknown", "busy",
-    "gate_closed", "in_round",
+    "silent", "paused", "failing", "too_long", "failed", "overdue", "undelivered", "declined",
+    "gate_unknown", "busy", "gate_closed", "in_round",
 ]  # fmt: skip
 """Verdict codes that keep a client from being invited, the most pressing first."""
 
 PRESSING: tuple[BlockerCode, ...] = (
-    "silent", "paused", "failing", "too_long", "failed", "declined", "gate_unknown",
+    "silent", "paused", "failing", "too_long", "failed", "overdue", "undelivered", "declined",
+    "gate_unknown",
 )  # fmt: skip
 """Those that somebody can do something about, or should know of."""
 
@@ -43,6 +45,7 @@ class Blocker:
         clause: Why, with what to do: "its training failed: no data; correct the workload".
         brief: Client and reason in few words: "lyon failed: no data".
         command: What to run at the site to remove it; empty if there is no such command.
+        until: When it ends by itself, on the wall clock; `None` if that is unknown.
     """
 
     client: str
@@ -50,6 +53,7 @@ class Blocker:
     clause: str
     brief: str
     command: str = ""
+    until: datetime | None = None
 
     @property
     def sentence(self) -> str:
@@ -63,7 +67,12 @@ class Blocker:
 
 
 def find_blockers(
-    state: Federation, run: Run | None, *, now: datetime, gates: Mapping[str, Gate] | None = None
+    state: Federation,
+    run: Run | None,
+    *,
+    now: datetime,
+    wall_now: datetime,
+    gates: Mapping[str, Gate] | None = None,
 ) -> dict[str, Blocker]:
     """Return the blockers of all clients that cannot be invited now, by client.
 
@@ -71,6 +80,7 @@ def find_blockers(
         state: The federation.
         run: The run they would train for; `None` for any.
         now: The time on the grid clock, aware.
+        wall_now: The same instant on the wall clock.
         gates: Each client's gate as judged now; those of the ledger if left out.
     """
     busy = _busy(state)
@@ -79,7 +89,13 @@ def find_blockers(
         if client.retired:
             continue
         gate = client.gate if gates is None else gates.get(client.id)
-        blocker = _blocker(client, run, gate=gate, now=now, busy=busy.get(client.id))
+        blocker = (
+            _of_worker(client)
+            or _of_part(client, run, now)
+            or _of_busy(client, busy.get(client.id))
+            or _of_past(client, run, now=now, wall_now=wall_now)
+            or _of_gate(client, gate)
+        )
         if blocker is not None:
             found[client.id] = blocker
     return found
@@ -93,25 +109,6 @@ def _busy(state: Federation) -> dict[str, str]:
         if run.open_round is not None
         for part in run.open_round.open_assignments()
     }
-
-
-def _blocker(
-    client: Client, run: Run | None, *, gate: Gate | None, now: datetime, busy: str | None
-) -> Blocker | None:
-    """Return what keeps a client from being invited: what concerns its worker goes first."""
-    of_worker = _of_worker(client)
-    if of_worker is not None:
-        return of_worker
-    round_ = run.open_round if run else None
-    part = round_.cohort.get(client.id) if round_ else None
-    if run is not None and round_ is not None and part is not None:
-        code = part_code(client, part, round_, now)
-        if code is not None:
-            return _of_part(client, part, code)
-    if busy is not None:
-        clause = f"it works for the run {busy} until it has answered"
-        return Blocker(client.id, "busy", clause, f"{client.id} works for the run {busy}")
-    return _of_past(client, run, now) or _of_gate(client, gate)
 
 
 def _of_worker(client: Client) -> Blocker | None:
@@ -131,42 +128,84 @@ def _of_worker(client: Client) -> Blocker | None:
     return None
 
 
-def _of_past(client: Client, run: Run | None, now: datetime) -> Blocker | None:
-    """Return what a client's earlier answers rule out for a while."""
-    if run is not None and run.failures.get(client.id, 0) >= MAX_FAILURES:
-        return _failing(client, run)
-    if run is not None and client.id in run.too_long:
-        brief = f"an update takes longer at {client.id} than its site allows"
-        return Blocker(client.id, "too_long", SENTENCES["too_long"], brief)
-    return _declined(client, client.decline) if declines(client, now) else None
-
-
-def _declined(client: Client, reason: Reason | None) -> Blocker:
-    brief = f"{client.id} declined{because(reason, whole=False)}"
-    return Blocker(client.id, "declined", f"it declined{because(reason)}", brief)
-
-
-def _of_part(
-    client: Client, part: AssignmentState, code: Literal["in_round", "failed", "declined"]
-) -> Blocker:
-    if code == "in_round":
-        doing = "takes part in this round"
-        return Blocker(client.id, code, f"it {doing}", f"{client.id} {doing}")
+def _of_part(client: Client, run: Run | None, now: datetime) -> Blocker | None:
+    """Return that a client has its part in the open round already."""
+    round_ = run.open_round if run else None
+    part = round_.cohort.get(client.id) if round_ else None
+    code = part_code(part, now) if part is not None else None
+    if part is None or code is None:
+        return None
     if code == "declined":
-        return _declined(client, part.reason)
-    why, brief = because(part.reason), because(part.reason, whole=False)
-    if part.status == "refused":
-        what = f"the update of {client.id} was refused{brief}"
-        return Blocker(client.id, code, f"its update was refused{why}", what)
-    return Blocker(client.id, code, f"its training failed{why}", f"{client.id} failed{brief}")
+        blocker = _declined(client, part.reason)
+        again = f"it is invited again after {show_time(part.valid_until, now)}"
+        return replace(blocker, clause=f"{blocker.clause}; {again}")
+    doing = "takes part in this round"
+    return Blocker(client.id, code, f"it {doing}", f"{client.id} {doing}")
 
 
-def _failing(client: Client, run: Run) -> Blocker:
-    problem = run.problems.get(client.id)
-    reason, times = problem.reason if problem else None, run.failures[client.id]
-    clause = f"its last {times} assignments failed{because(reason)}; then restart its worker"
-    brief = f"{client.id} failed {times} times{because(reason, whole=False)}"
-    return Blocker(client.id, "failing", clause, brief)
+def _of_busy(client: Client, busy: str | None) -> Blocker | None:
+    if busy is None:
+        return None
+    clause = f"it works for the run {busy} until it has answered"
+    return Blocker(client.id, "busy", clause, f"{client.id} works for the run {busy}")
+
+
+def _of_past(
+    client: Client, run: Run | None, *, now: datetime, wall_now: datetime
+) -> Blocker | None:
+    """Return what a client's earlier answers rule out for a while."""
+    problem = run.problems.get(client.id) if run else None
+    code = hold(client, problem, now=now, wall_now=wall_now)
+    if code is None:
+        return None
+    if problem is None or not problem.holds(wall_now):
+        return _declined(client, client.decline)
+    if code == "declined":
+        return _declined(client, problem.reason, problem, wall_now)
+    what, brief = _happened(client, problem, code)
+    clause = f"{what}; {_again(problem, wall_now)}"
+    return Blocker(client.id, code, clause, brief, until=problem.until)
+
+
+def _declined(
+    client: Client,
+    reason: Reason | None,
+    problem: Problem | None = None,
+    wall_now: datetime | None = None,
+) -> Blocker:
+    """Return that a client's site declined, and until when it backs off, if that is why."""
+    brief = f"{client.id} declined{because(reason, whole=False)}"
+    clause = f"it declined{because(reason)}"
+    if problem is None or wall_now is None:
+        return Blocker(client.id, "declined", clause, brief)
+    clause = f"{clause}; {_again(problem, wall_now)}"
+    return Blocker(client.id, "declined", clause, brief, until=problem.until)
+
+
+def _happened(client: Client, problem: Problem, code: HoldCode) -> tuple[str, str]:
+    """Return what became of a client's newest assignment, as a clause and in few words."""
+    why, brief = because(problem.reason), because(problem.reason, whole=False)
+    if code == "too_long":
+        return SENTENCES["too_long"].rpartition(";")[0], (
+            f"an update takes longer at {client.id} than its site allows"
+        )
+    if code == "failing":
+        return f"its last {problem.count} assignments failed{why}", (
+            f"{client.id} failed {problem.count} times{brief}"
+        )
+    if code == "undelivered":
+        return f"it was not reached{why}", f"{client.id} was not reached{brief}"
+    if code == "overdue":
+        return "it did not answer before the deadline", f"{client.id} missed the deadline"
+    if problem.status == "refused":
+        return f"its update was refused{why}", f"the update of {client.id} was refused{brief}"
+    return f"its training failed{why}", f"{client.id} failed{brief}"
+
+
+def _again(problem: Problem, wall_now: datetime) -> str:
+    """Return when a client that backs off is tried again: on the wall clock, as it counts there."""
+    at_once = ", or once its worker is restarted" if problem.is_liftable else ""
+    return f"it is tried again at {show_second(problem.until, wall_now)}{at_once}"
 
 
 def _of_gate(client: Client, gate: Gate | None) -> Blocker | None:

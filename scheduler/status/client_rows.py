@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from common.clock_difference import show_difference
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation
 from scheduler.federation.run import Run
 from scheduler.gate.sentence import explain
 from scheduler.status.blocker import Blocker
+from scheduler.status.summary import shares
 from scheduler.status.zones import fallback, reading_now
 
 
@@ -25,8 +27,13 @@ def client_rows(
         blockers: What keeps clients from training for it, as `find_blockers` returns them.
         now: The time on the grid clock, aware.
     """
+    parts = shares(run) if run is not None and run.spec.is_async else None
     return [
-        _row(client, run, state, blocker=blockers.get(client.id), now=now) | _work(client, run)
+        {
+            **_row(client, run, state, blocker=blockers.get(client.id), now=now),
+            **_work(client, run),
+            "share": parts.get(client.id, 0.0) if parts else None,
+        }
         for client in state.enrolled()
     ]
 
@@ -47,18 +54,25 @@ def _row(
         "why": _why(client, blocker),
         "energy_wh": client.energy_wh,
         "gco2eq": client.gco2eq,
+        "clock_ahead_s": client.clock_ahead_s,
         "latency_s": client.latency_s,
         "expected_wh": client.energy_per_update_wh,
     }
 
 
 def _work(client: Client, run: Run | None) -> dict[str, Any]:
-    """Return what a client did for the run; ``energy_wh`` and ``gco2eq`` are of all runs."""
+    """Return what a client did for the run; ``energy_wh`` and ``gco2eq`` are of all runs.
+
+    ``site_value`` is the run's metric of the newest version that it evaluated; without it where it
+    evaluated none.
+    """
     sums = run.work.get(client.id) if run else None
+    found = run.site_scores.get(client.id) if run else None
     return {
         "rounds": run.closed.sums.rounds.get(client.id, 0) if run else 0,
         "run_energy_wh": sums.energy_wh if sums else 0.0,
         "run_gco2eq": sums.gco2eq if sums else 0.0,
+        **({"site_version": found.version, "site_value": found.value} if found else {}),
     }
 
 
@@ -72,8 +86,8 @@ def _state(client: Client, run: Run | None, blocker: Blocker | None, now: dateti
     if client.paused:
         return "paused"
     # What became of an invitation is shown as long as it matters: a decline, for its hour.
-    is_stale = round_ is not None and now > round_.valid_until
-    if part is not None and not (part.status in ("declined", "given_up") and is_stale):
+    passing = part is not None and part.status in ("declined", "given_up", "undelivered")
+    if part is not None and not (passing and now > part.valid_until):
         return part.status.replace("_", " ")
     if blocker is not None and blocker.code == "busy":
         return "training"
@@ -83,5 +97,9 @@ def _state(client: Client, run: Run | None, blocker: Blocker | None, now: dateti
 def _why(client: Client, blocker: Blocker | None) -> str:
     """Return why a client does what it does: its blocker, or what its gate rests on."""
     if blocker is not None and blocker.code != "in_round":
-        return blocker.sentence
-    return explain(client.gate) if client.gate else "its gate has not been judged yet"
+        why = blocker.sentence
+    else:
+        why = explain(client.gate) if client.gate else "its gate has not been judged yet"
+    if client.clock_ahead_s:
+        why = f"{why}; its clock is {show_difference(client.clock_ahead_s)}"
+    return why

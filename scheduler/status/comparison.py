@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from scheduler.federation.run import Run
-from scheduler.ledger.run_spec import RunSpec, lower_is_better
+from scheduler.ledger.run_spec import RunSpec
 
 SHOWN_POINTS = 400
 """A curve that is shown has no more points than this; as many as a chart has pixels for."""
@@ -36,7 +36,8 @@ class Trajectory:
 
     Attributes:
         run: Its id.
-        points: In order of rounds; versions without this metric are left out.
+        points: In order of rounds; versions of which not everybody reported this metric are left
+            out.
         at_level: The first point at which it is as good as the level that both runs reached.
         unknown_wh: Energy of the run whose emissions are unknown, so that they are in no point, Wh.
     """
@@ -62,6 +63,7 @@ class Comparison:
 
     Attributes:
         metric: What both runs are measured by; `None` if they have no metric in common.
+        lower_is_better: Whether less of it is better.
         level: The best value that both runs reached; `None` if either has no score.
         first, second: Their trajectories.
         differences: Of their specs, in the order of a run file.
@@ -69,6 +71,7 @@ class Comparison:
     """
 
     metric: str | None
+    lower_is_better: bool
     level: float | None
     first: Trajectory
     second: Trajectory
@@ -87,7 +90,7 @@ class Comparison:
 def compare(first: Run, second: Run) -> Comparison:
     """Compare two runs by the metric they have in common."""
     metric = _common_metric(first, second)
-    lower = metric is not None and lower_is_better(metric)
+    lower = (first if metric == first.spec.metric else second).lower_is_better
     courses = [_points(run, metric) if metric else () for run in (first, second)]
     bests = [
         (min if lower else max)(point.value for point in points) for points in courses if points
@@ -99,7 +102,7 @@ def compare(first: Run, second: Run) -> Comparison:
     )
     differences = tuple(_differences(first.spec, second.spec))
     same = first.spec.workload == second.spec.workload
-    return Comparison(metric, level, one, two, differences, same)
+    return Comparison(metric, lower, level, one, two, differences, same)
 
 
 def _common_metric(first: Run, second: Run) -> str | None:
@@ -115,7 +118,7 @@ def _points(run: Run, metric: str) -> tuple[Point, ...]:
     points, gco2eq = [], 0.0
     for closed in run.closed:
         gco2eq += closed.gco2eq
-        value = (closed.metrics or {}).get(metric)
+        value = closed.whole(metric)
         if value is not None:
             hours = (closed.ended - run.grid_started_at).total_seconds() / 3600
             points.append(Point(closed.number, gco2eq, hours, value))

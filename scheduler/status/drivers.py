@@ -27,6 +27,19 @@ _CONSEQUENCES: Mapping[DriverName, str] = {
 }
 
 
+_LONG = 3
+"""A task that holds the coordinator up for so many times `silent_after_s` is named: it may be a
+large sum, or hang."""
+
+
+@dataclass(frozen=True)
+class Busy:
+    """A task that leaves a driver no process for another one."""
+
+    task: str
+    for_s: float
+
+
 @dataclass(frozen=True)
 class Driver:
     """One process that a federation needs.
@@ -34,15 +47,17 @@ class Driver:
     Attributes:
         name: Which one.
         state: `silent` if its last sign of life is too old, `never_seen` if there is none within a
-            day, `unknown` if Redis, which keeps the signs, does not answer.
+            day, `unknown` if Redis, which keeps the signs, cannot be used.
         seen_at: When its last sign of life came; `None` if there is none.
         silent_s: How long ago that was, in s.
+        held_up_by: What has held it up for long, though it runs; `None` if nothing has.
     """
 
     name: DriverName
     state: DriverState
     seen_at: datetime | None = None
     silent_s: float | None = None
+    held_up_by: Busy | None = None
 
     @property
     def is_missing(self) -> bool:
@@ -50,8 +65,16 @@ class Driver:
         return self.state in ("silent", "never_seen")
 
     def sentence(self) -> str:
-        """Return what is wrong, what follows and what to do; only for a driver that is missing."""
+        """Return what is wrong, what follows and what to do; empty if nothing is."""
         name = self.name.capitalize() if self.name == "beat" else f"The {self.name}"
+        if busy := self.held_up_by:
+            return (
+                f"{name} has been at its task {busy.task} for {show_duration(busy.for_s)}, and "
+                f"meanwhile {_CONSEQUENCES[self.name]}. If it does not end, look into its log and "
+                "restart it."
+            )
+        if not self.is_missing:
+            return ""
         since = (
             "is not running"
             if self.silent_s is None
@@ -66,6 +89,7 @@ class Driver:
             "state": self.state,
             "seen_at": self.seen_at.timestamp() if self.seen_at else None,
             "silent_s": self.silent_s,
+            "held_up_by": self.held_up_by.task if self.held_up_by else None,
             "command": COMMANDS[self.name],
         }
 
@@ -77,7 +101,7 @@ class Drivers:
     Attributes:
         coordinator: The worker that plans, receives and aggregates.
         beat: The process that wakes it.
-        fault: What is wrong with Redis, and what to do; empty if it answers.
+        fault: What is wrong with Redis, and what to do; empty if nothing is.
         looked: Whether anybody looked; a forecast or a simulation has no such processes.
     """
 
@@ -88,7 +112,12 @@ class Drivers:
 
     @classmethod
     def seen(
-        cls, ages_s: Mapping[DriverName, float | None], *, now: datetime, silent_after_s: float
+        cls,
+        ages_s: Mapping[DriverName, float | None],
+        *,
+        now: datetime,
+        silent_after_s: float,
+        busy: Busy | None = None,
     ) -> Drivers:
         """Return the drivers by the age of their last signs of life.
 
@@ -96,6 +125,7 @@ class Drivers:
             ages_s: How long ago each was last seen, in s; `None` if it was not seen for a day.
             now: On the wall clock.
             silent_after_s: A driver is missing if it was not seen for this long, in s.
+            busy: What held the coordinator up when it was last seen.
         """
 
         def driver(name: DriverName) -> Driver:
@@ -103,22 +133,24 @@ class Drivers:
             if age_s is None:
                 return Driver(name, "never_seen")
             state: DriverState = "silent" if age_s > silent_after_s else "running"
-            return Driver(name, state, now - timedelta(seconds=age_s), age_s)
+            is_held = busy and busy.for_s >= _LONG * silent_after_s and state == "running"
+            held = busy if is_held and name == "coordinator" else None
+            return Driver(name, state, now - timedelta(seconds=age_s), age_s, held)
 
         return cls(driver("coordinator"), driver("beat"))
 
     @classmethod
-    def unreachable(cls, fault: str) -> Drivers:
-        """Return what is known where Redis does not answer: nothing but that."""
+    def unusable(cls, fault: str) -> Drivers:
+        """Return what is known where Redis does not answer or takes no writes: only that."""
         return cls(fault=fault)
 
     @property
-    def level(self) -> Literal["running", "missing", "unreachable", "unknown"]:
+    def level(self) -> Literal["running", "missing", "unusable", "unknown"]:
         """What the header of a page shows: only `running` is green."""
         if not self.looked:
             return "unknown"
         if self.fault:
-            return "unreachable"
+            return "unusable"
         return "missing" if self.missing() else "running"
 
     def missing(self) -> list[Driver]:
@@ -127,7 +159,8 @@ class Drivers:
 
     def sentences(self) -> list[str]:
         """Return a sentence on each thing that is wrong: what follows, and what to do."""
-        return [self.fault] if self.fault else [each.sentence() for each in self.missing()]
+        each = (self.coordinator.sentence(), self.beat.sentence())
+        return [self.fault] if self.fault else [text for text in each if text]
 
     def line(self) -> str:
         """Return when each was last seen, in one line.
@@ -135,7 +168,7 @@ class Drivers:
         >>> Drivers(Driver("coordinator", "silent", silent_s=90), Driver("beat", "running")).line()
         'coordinator last seen 1 min 30 s ago, beat running, Redis answers'
         """
-        redis = "Redis does not answer" if self.fault else "Redis answers"
+        redis = "Redis fails" if self.fault else "Redis answers"
         return ", ".join([*(_shown(each) for each in (self.coordinator, self.beat)), redis])
 
     def to_dict(self) -> dict[str, Any]:
@@ -158,4 +191,6 @@ def _shown(driver: Driver) -> str:
         return f"{driver.name} last seen {show_duration(driver.silent_s or 0.0)} ago"
     if driver.state == "never_seen":
         return f"{driver.name} not running"
+    if busy := driver.held_up_by:
+        return f"{driver.name} at {busy.task} for {show_duration(busy.for_s)}"
     return f"{driver.name} {driver.state}"

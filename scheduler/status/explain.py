@@ -22,6 +22,7 @@ def explain_run(
     run: Run | None,
     *,
     now: datetime,
+    wall_now: datetime,
     drivers: Drivers = UNSEEN,
     gates: Mapping[str, Gate] | None = None,
 ) -> Explanation:
@@ -31,10 +32,11 @@ def explain_run(
         state: The federation.
         run: Which run; `None` if there is none.
         now: The time on the grid clock, aware.
+        wall_now: The same instant on the wall clock.
         drivers: When coordinator, beat and Redis were last seen.
         gates: Each client's gate as judged now; those of the ledger if left out.
     """
-    blockers = find_blockers(state, run, now=now, gates=gates)
+    blockers = find_blockers(state, run, now=now, wall_now=wall_now, gates=gates)
     if run is None:
         start = (
             f"No run yet. {START_A_RUN}"
@@ -56,14 +58,24 @@ def explain_run(
 def _ended(run: Run) -> Explanation | None:
     if run.ended_at is None:
         return None
-    reason = END_REASONS[run.end_reason or "rounds"]
+    reason = _end_reason(run)
     return Explanation("ended", f"{run.id} has ended: {reason}. {run.end_text}".rstrip())
+
+
+def _end_reason(run: Run) -> str:
+    """Return why a run ended, with the goal or the patience that it was started with."""
+    reason, spec = run.end_reason or "rounds", run.spec
+    if reason == "reached":
+        return f"it reached its goal, {spec.stop_when}"
+    if reason == "no_progress":
+        return f"no version became better in time (--patience-rounds {spec.patience_rounds})"
+    return END_REASONS[reason]
 
 
 def _undriven(drivers: Drivers) -> Explanation | None:
     """Return why no run at all goes on: nothing takes its steps."""
     if drivers.fault:
-        return Explanation("redis_unreachable", drivers.fault)
+        return Explanation("redis_unusable", drivers.fault)
     if drivers.coordinator.is_missing:
         return Explanation("coordinator_missing", drivers.coordinator.sentence())
     return None
@@ -85,9 +97,12 @@ def _takes_no_step(run: Run, drivers: Drivers) -> Explanation | None:
 
 
 def _paused(run: Run) -> str:
-    round_, command = run.open_round, f"To go on: fairwind run resume {run.id}"
+    round_, command = run.round_under_way, f"To go on: fairwind run resume {run.id}"
     if round_ is None:
         return f"{run.id} is paused, so no round starts. {command}"
+    if run.spec.is_async and not round_.evaluates:
+        out = "Those that train finish; then" if round_.open_assignments() else "So"
+        return f"{run.id} is paused. {out} no client is invited. {command}"
     doing = "Its last version is" if round_.evaluates else f"Round {round_.number} is"
     done = "scored" if round_.evaluates else "finished"
     return f"{run.id} is paused. {doing} still being {done}; then no round starts. {command}"
@@ -103,6 +118,8 @@ END_REASONS: Mapping[str, str] = {
     "rounds": "all its rounds are done",
     "hours": "its time is over",
     "grams": "its gram budget is spent",
+    "reached": "its goal is reached",
+    "no_progress": "no version became better in time (--patience-rounds)",
     "stopped": "it was stopped",
 }
 """Why a run ended, as a sentence has it."""
@@ -113,6 +130,7 @@ _STEPS: Mapping[Step, str] = {
     "receive": "receiving its updates",
     "close": "closing its round",
     "plan": "planning its next round",
+    "send": "sending its assignments",
     "score": "scoring its newest version",
     "end": "exporting its models",
 }

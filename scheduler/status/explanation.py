@@ -15,7 +15,7 @@ from typing import Any, Literal
 from scheduler.status.blocker import Blocker
 
 ExplanationCode = Literal[
-    "no_run", "ended", "redis_unreachable", "coordinator_missing", "stopping", "blocked",
+    "no_run", "ended", "redis_unusable", "coordinator_missing", "stopping", "blocked",
     "starting", "paused", "training", "aggregating", "scoring", "not_due", "beat_missing",
     "policy_waits", "over_budget", "too_few", "about_to_start",
 ]  # fmt: skip

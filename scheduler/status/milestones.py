@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from scheduler.ledger.run_spec import lower_is_better
 from scheduler.status.comparison import Comparison, Point, Trajectory
 
 _STEPS = 8
@@ -30,7 +29,7 @@ def milestones(found: Comparison, *, steps: int = _STEPS) -> list[Milestone]:
     values = [point.value for run in runs for point in run.points]
     if not values:
         return []
-    lower = found.metric is not None and lower_is_better(found.metric)
+    lower = found.lower_is_better
     starts = [run.points[0].value for run in runs if run.points]
     start, best = (max(starts), min(values)) if lower else (min(starts), max(values))
     # The ends are exact: else the run that is the best would seem not to reach its own best.

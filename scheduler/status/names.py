@@ -43,3 +43,14 @@ def show_time(at: datetime, now: datetime) -> str:
         return f"{at:%H:%M} UTC"
     near = abs(at - now) < timedelta(days=6)
     return f"{at:%a %H:%M} UTC" if near else f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def show_second(at: datetime, now: datetime) -> str:
+    """Return a time in UTC to the second, with its date if that is another than that of `now`.
+
+    >>> noon = datetime(2026, 7, 8, 12, tzinfo=UTC)
+    >>> show_second(noon + timedelta(seconds=70), noon)
+    '12:01:10 UTC'
+    """
+    at, now = at.astimezone(UTC), now.astimezone(UTC)
+    return f"{at:%H:%M:%S} UTC" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M:%S} UTC"

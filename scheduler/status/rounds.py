@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.federation import Run
-from scheduler.federation.round import ClosedRound, Round
+from scheduler.federation.round import Round
+from scheduler.status.scores import reported
 
 SHOWN_ROUNDS = 500
 """A run's last rounds that a terminal lists; the Rounds page and `fairwind report` have all."""
@@ -20,9 +22,10 @@ def last_rounds(run: Run) -> list[dict[str, Any]]:
     for closed in shown:
         emitted += closed.gco2eq
         baseline = plus(baseline, closed.baseline_gco2eq)
-        rows.append(_round(closed, run.spec.metric, emitted, baseline))
-    if run.open_round is not None and not run.open_round.evaluates:
-        rows.append(_open(run.open_round))
+        row = _round(closed, run.spec.metric, emitted, baseline)
+        rows.append(row | ({"staleness": closed.staleness} if run.spec.carries else {}))
+    if (now := run.round_under_way) is not None and not now.evaluates:
+        rows.append(_open(now))
     return rows
 
 
@@ -46,6 +49,7 @@ def _round(
         "started": closed.started.timestamp(),
         "ended": closed.ended.timestamp(),
         "value": (closed.metrics or {}).get(metric),
+        "reported": reported(closed.evaluation, metric),
         "metrics": closed.metrics or {},
         "gco2eq": closed.gco2eq,
         "baseline_gco2eq": closed.baseline_gco2eq,
@@ -62,7 +66,7 @@ def _round(
 def _open(open_round: Round) -> dict[str, Any]:
     """Return the round under way: its end and its figures are not known yet."""
     unknown = dict.fromkeys(
-        ("ended", "value", "gco2eq", "baseline_gco2eq", "cumulative_gco2eq",
+        ("ended", "value", "reported", "gco2eq", "baseline_gco2eq", "cumulative_gco2eq",
          "cumulative_baseline_gco2eq", "energy_wh", "version", "wall_s")
     )  # fmt: skip
     return {

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scheduler.status.blocker import Blocker, BlockerCode
-from scheduler.status.names import SHOWN_NAMES, agree, listed
+from scheduler.status.names import SHOWN_NAMES, agree, listed, show_second
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Shortage:
         if len(kinds) == 1:
             return self._alike(*kinds.popitem())
         parts = "; ".join(clause(code, found) for code, found in kinds.items())
-        return f"Waiting for clients ({self.counts()}): {parts}.{command_of(self.blockers)}"
+        more = f"{next_try(self.blockers)}{command_of(self.blockers)}"
+        return f"Waiting for clients ({self.counts()}): {parts}.{more}"
 
     def kinds(self) -> dict[BlockerCode, list[Blocker]]:
         """Return the blockers by their code, the most pressing first."""
@@ -47,7 +48,8 @@ class Shortage:
 
     def _alike(self, code: BlockerCode, blockers: Sequence[Blocker]) -> str:
         start = "Waiting for " if code in {"silent", "paused"} else ""
-        text = f"{start}{clause(code, blockers)} ({self.counts()}).{command_of(blockers)}"
+        more = f"{next_try(blockers)}{command_of(blockers)}"
+        text = f"{start}{clause(code, blockers)} ({self.counts()}).{more}"
         return f"{text[0].upper()}{text[1:]}" if text.startswith("the ") else text
 
     def _too_few_enrolled(self) -> str:
@@ -67,6 +69,15 @@ def clause(code: BlockerCode, blockers: Sequence[Blocker]) -> str:
     return _MANY[code].format(shown(names))
 
 
+def next_try(blockers: Sequence[Blocker]) -> str:
+    """Return when the first of these clients that back off is tried again."""
+    times = [(each.until, each.client) for each in blockers if each.until is not None]
+    if not times:
+        return ""
+    at, client = min(times)
+    return f" {client} is tried again at {show_second(at, at)}."
+
+
 def command_of(blockers: Sequence[Blocker]) -> str:
     """Return the command that removes the first of these blockers which has one."""
     found = [each for each in blockers if each.command]
@@ -84,8 +95,8 @@ def shown(names: Sequence[str]) -> str:
 
 
 _ORDER: tuple[BlockerCode, ...] = (
-    "failing", "too_long", "failed", "declined", "paused", "silent", "gate_unknown", "busy",
-    "gate_closed",
+    "failing", "too_long", "failed", "overdue", "undelivered", "declined", "paused", "silent",
+    "gate_unknown", "busy", "gate_closed",
 )  # fmt: skip
 
 _MANY: Mapping[BlockerCode, str] = {
@@ -93,6 +104,8 @@ _MANY: Mapping[BlockerCode, str] = {
     "failing": "{} failed again and again; `fairwind clients` shows why",
     "failed": "{} failed; `fairwind clients` shows why",
     "too_long": "an update takes longer at {} than their sites allow",
+    "overdue": "{} missed the deadline",
+    "undelivered": "{} were not reached; `fairwind clients` shows why",
     "paused": "{}: their administrators paused them",
     "declined": "{} declined; `fairwind clients` shows why",
     "gate_unknown": "the carbon intensity of the zones of {} is unknown",

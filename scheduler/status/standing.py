@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from common.units import show_duration
@@ -20,7 +21,7 @@ from scheduler.status.shortage import Shortage, clause, command_of, shown
 
 def under_way(state: Federation, run: Run, blockers: Mapping[str, Blocker]) -> Explanation | None:
     """Return what the open round does; `None` if there is none."""
-    round_ = run.open_round
+    round_ = run.round_under_way
     if round_ is None:
         return None
     silent = {name for name, blocker in blockers.items() if blocker.code == "silent"}
@@ -32,13 +33,31 @@ def under_way(state: Federation, run: Run, blockers: Mapping[str, Blocker]) -> E
         text = f"The last version is being scored at {at}."
         return Explanation("scoring", text)
     if training:
-        text = f"Training at {shown(training)}{_beside(blockers)}."
+        text = f"{_buffer(run, round_)}Training at {shown(training)}{_beside(blockers)}."
         return Explanation("training", text)
+    if run.spec.is_async and round_.manifest is None and len(round_.accepted) < round_.target:
+        return _next_of_buffer(state, run, round_, blockers)
     missing = run.spec.quorum - len(round_.accepted)
     if missing <= 0:
         text = f"Aggregating the updates of {shown(sorted(round_.accepted))}."
         return Explanation("aggregating", text)
     return _short(state, run, round_, blockers)
+
+
+def _buffer(run: Run, round_: Round) -> str:
+    """Return how full the buffer of an asynchronous run is; empty for any other run."""
+    if not run.spec.is_async:
+        return ""
+    has = len(round_.accepted)
+    return f"Version {round_.number} has {has} of the {round_.target} updates that make it. "
+
+
+def _next_of_buffer(
+    state: Federation, run: Run, round_: Round, blockers: Mapping[str, Blocker]
+) -> Explanation:
+    """Explain an asynchronous run for which nobody trains now."""
+    found = waits(state, run, blockers, needed=1)
+    return replace(found, sentence=_buffer(run, round_) + found.sentence)
 
 
 def _beside(blockers: Mapping[str, Blocker]) -> str:
@@ -81,9 +100,11 @@ def idle(
     return None
 
 
-def waits(state: Federation, run: Run, blockers: Mapping[str, Blocker]) -> Explanation:
-    """Explain a run whose next round is due and has not begun."""
-    shortage, waiting = _shortage(state, blockers, run.spec.quorum), run.waiting
+def waits(
+    state: Federation, run: Run, blockers: Mapping[str, Blocker], *, needed: int | None = None
+) -> Explanation:
+    """Explain a run whose next round is due and has not begun, for want of `needed` clients."""
+    shortage, waiting = _shortage(state, blockers, needed or run.spec.quorum), run.waiting
     if shortage.ready < shortage.needed:
         return _of_shortage("too_few", shortage.sentence(), shortage)
     if waiting is not None and waiting.reason == "policy_waits":
@@ -92,19 +113,21 @@ def waits(state: Federation, run: Run, blockers: Mapping[str, Blocker]) -> Expla
     if waiting is not None and waiting.reason == "over_budget":
         text = f"What is left of the gram budget of {run.id} does not cover another round."
         return _of_shortage("over_budget", text, shortage)
-    return _of_shortage("about_to_start", "The next round is about to start.", shortage)
+    text = "Clients are about to be invited." if needed else "The next round is about to start."
+    return _of_shortage("about_to_start", text, shortage)
 
 
 def _wants_score(run: Run, blockers: Mapping[str, Blocker]) -> Explanation:
     """Explain a run whose rounds are all closed, and which is not over yet."""
-    if run.scored_here:
+    if not run.sites_evaluate or (run.scored_here and run.closed[-1].evaluation is None):
         text = "All rounds are done; the last version is being scored."
         return Explanation("scoring", text)
     cohort = run.closed[-1].cohort
     kept = [blockers[name] for name in cohort if name in blockers]
     text = "All rounds are done; a site is still to score the last version. "
-    shortage = Shortage(1, len(cohort) - len(kept), kept)
-    more = "One is about to be invited." if shortage.ready else shortage.sentence()
+    busy = any(each.code == "busy" for each in kept)  # it waits for these
+    shortage = Shortage(len(cohort) if busy else 1, len(cohort) - len(kept), kept)
+    more = "One is about to be invited." if shortage.ready and not busy else shortage.sentence()
     return _of_shortage("scoring", text + more, shortage)
 
 

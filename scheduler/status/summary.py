@@ -8,6 +8,8 @@ from typing import Any
 from scheduler.federation.problem import Problem, ProblemStatus
 from scheduler.federation.run import Run
 from scheduler.status.blocker import because
+from scheduler.status.memory import lost_memory
+from scheduler.status.scores import ends_early, notes, score_of
 
 
 def summary(run: Run) -> dict[str, Any]:
@@ -16,7 +18,6 @@ def summary(run: Run) -> dict[str, Any]:
     baseline, fleet, emitted = sums.baseline_gco2eq, sums.fleet_gco2eq, sums.gco2eq
     avoided = None if baseline is None else baseline - emitted
     last = run.closed[-1] if run.closed else None
-    metric = run.spec.metric
     return {
         "id": run.id,
         "workload": run.spec.workload,
@@ -32,9 +33,9 @@ def summary(run: Run) -> dict[str, Any]:
         },
         "rounds_done": len(run.closed),
         "rounds_total": run.spec.rounds,
-        "metric": metric,
-        "value": run.last_value,
-        "best": run.best_value,
+        **score_of(run),
+        "ends_early": None if run.ended_at else ends_early(run),
+        "notes": [*notes(run), *lost_memory(run)],
         "energy_wh": sums.energy_wh,
         "emitted_gco2eq": emitted,
         "baseline_gco2eq": baseline,
@@ -55,6 +56,20 @@ def summary(run: Run) -> dict[str, Any]:
         "best_version": run.best_version,
         "problems": problems(run),
     }
+
+
+def shares(run: Run) -> dict[str, float]:
+    """Return each client's share of the weight of versions, the greatest first; they sum to 1.
+
+    It is the mean over all versions; where a version is the mean of the latest models, it is that
+    of the newest one.
+    """
+    weights = run.closed.sums.weights
+    if run.latest:
+        weights = {client: float(line.weight) for client, line in run.latest.items()}
+    total = sum(weights.values())
+    ordered = sorted(weights, key=lambda client: (-weights[client], client))
+    return {client: weights[client] / total for client in ordered}
 
 
 def problems(run: Run) -> list[dict[str, Any]]:
@@ -80,6 +95,7 @@ _WHAT: Mapping[ProblemStatus, str] = {
     "failed": "failed",
     "refused": "sent an update that was refused",
     "given_up": "was given up",
+    "undelivered": "was not reached",
 }
 
 

@@ -13,6 +13,7 @@ from common.units import show_duration
 from scheduler.federation.federation import Federation, Run
 from scheduler.policies.reason import explain as explain_reason
 from scheduler.status.client_rows import client_rows
+from scheduler.status.clocks import clock_sentence
 from scheduler.status.drivers import UNSEEN, Drivers
 from scheduler.status.explain import blocked_sentence, explain_run
 from scheduler.status.explanation import Explanation
@@ -33,14 +34,15 @@ def view(
 ) -> dict[str, Any]:
     """Return what there is to see of one run, or of the newest if none is named.
 
-    `verdict` is the sentence of `explanation`; `beside` has a sentence on each other run that is
-    blocked; `drivers` says when coordinator and beat were last seen, on the wall clock.
+    `verdict` is the sentence of `explanation`; `beside` has a sentence on clocks that are wrong,
+    and on each other run that is blocked; `drivers` says when coordinator and beat were last
+    seen, on the wall clock.
 
     Raises:
         FederationError: If the run that is named does not exist.
     """
     run, now = find_run(state, run_id) if run_id else newest_run(state), clock.now()
-    explained = explain_run(state, run, now=now, drivers=drivers)
+    explained = explain_run(state, run, now=now, wall_now=clock.wall_at(now), drivers=drivers)
     return {
         **head(
             state, run, explained, now=now, clock_speed=clock.speed, threshold=threshold,
@@ -74,7 +76,7 @@ def head(
         "explanation": explained.to_dict(),
         "why": _why(run),
         "notice": notice(state),
-        "beside": _blocked_beside(state, run),
+        "beside": [*filter(None, [clock_sentence(state)]), *_blocked_beside(state, run)],
         "drivers": drivers.to_dict(),
         "runs": [
             {"id": r.id, "workload": r.spec.workload, "status": r.status}
@@ -97,7 +99,7 @@ def _why(run: Run | None) -> str:
     if run is None:
         return ""
     of = f" of {run.spec.rounds}" if run.spec.rounds else ""
-    under_way = run.open_round is not None and not run.open_round.evaluates
+    under_way = run.round_under_way is not None and not run.round_under_way.evaluates
     number = len(run.closed) + (1 if under_way else 0)
     text = f"Round {number}{of}, {run.spec.workload}, policy {run.spec.policy}."
     if run.open_round is not None and (sentence := explain_reason(run.open_round.because)):

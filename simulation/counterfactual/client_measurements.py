@@ -49,7 +49,8 @@ class ClientMeasurements:
             kept = event.payload
             if isinstance(kept, UpdateAccepted | UpdateLate):
                 self._way_s[event.client].append(_way_s(kept, event.grid_at, speed))
-                counted: float = kept.work.examples / run.spec.hyperparameters.epochs
+                asked = run.spec.hyperparameters
+                counted: float = kept.work.examples / (asked.steps or asked.epochs)
                 if isinstance(kept, UpdateAccepted):
                     counted = kept.admission.num_examples
                 self._num_examples[event.client].append(counted)

@@ -62,7 +62,9 @@ def read_recorded_run(
     state = recorded.state
     run = _find_run(state, run_id)
     bookings = tuple(
-        booking for closed in run.closed for booking in state.book.of_round(run.id, closed.number)
+        booking
+        for number in range(1, len(run.closed) + 1)
+        for booking in state.book.of_round(run.id, number)
     )
     start, ended = run.grid_started_at, run.closed[-1].ended
     members = _members(recorded, run, bookings, ended)

@@ -10,17 +10,20 @@ from datetime import datetime, timedelta
 from random import Random
 
 from common.clock import VirtualClock
+from common.keys import blob_key
 from common.messages import BlobRef, Reason, Receipt, Timings
 from models.batched import ClientWork
+from models.local_part import LocalPart
 from scheduler.federation.federation import Federation, Run
 from scheduler.federation.round import AssignmentState, Round
 from scheduler.ledger.event import Draft
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.rounds.receipt import worth
+from scheduler.rounds.world import LossCode
 from scheduler.selection.plan import derive_seed
 from simulation.ports.availability import Availability
 from simulation.ports.journal import Journal
-from simulation.ports.learning import Learner
+from simulation.ports.learner import Learner
 from simulation.ports.pauses import UserPauses
 from simulation.ports.site import VirtualSite
 
@@ -36,7 +39,8 @@ class Job:
     Attributes:
         examples: On how many it works, each once.
         passes: How often; a forward pass alone counts `FORWARD`.
-        pulled_nbytes: Size of the model.
+        pulled_nbytes: Size of the version.
+        frozen_nbytes: Size of the model's frozen part, 0 if the site has it.
         pushed_nbytes: Size of the update.
     """
 
@@ -46,6 +50,7 @@ class Job:
     examples: int
     passes: float
     pulled_nbytes: int
+    frozen_nbytes: int
     pushed_nbytes: int
 
 
@@ -72,7 +77,7 @@ def work(site: VirtualSite, job: Job) -> Arrival | None:
     if begun > job.round.valid_until:
         return _declined(site, job, begun)
     rng = Random(_seed(site, job))  # noqa: S311 - a draw, not a secret
-    pull = site.moving(job.pulled_nbytes)
+    pull = site.moving(job.pulled_nbytes + job.frozen_nbytes)
     train_s = site.training_s(job.examples * job.passes, rng)
     fails = site.part.failure_rate > 0 and rng.random() < site.part.failure_rate
     if fails:
@@ -84,13 +89,20 @@ def work(site: VirtualSite, job: Job) -> Arrival | None:
         queue_s=(begun - job.part.issued_at).total_seconds(), pull_s=pull.total_seconds(),
         train_s=train_s, push_s=push.total_seconds(),
     )  # fmt: skip
-    more: dict[str, object] = {"energy": site.energy(ended - begun), "timings": timings}
+    more: dict[str, object] = {
+        "energy": site.energy(ended - begun), "timings": timings,
+        "frozen_nbytes": job.frozen_nbytes,
+    }  # fmt: skip
     if fails:
         reason = Reason(code="site_failed", text="The simulated machine failed on the way.")
         return _answer(site, job, "failed", begun, ended, **more, reason=reason)
     if job.round.evaluates:
         return _answer(site, job, "evaluated", begun, ended, **more)
-    more |= {"update": _update(job), "num_examples": job.examples}
+    asked = job.spec.hyperparameters
+    more |= {
+        "update": _update(job), "num_examples": job.examples,
+        "num_steps": asked.expected_steps(job.examples, epochs=job.part.epochs),
+    }  # fmt: skip
     return _answer(site, job, "trained", begun, ended, **more)
 
 
@@ -105,7 +117,7 @@ def _answer(
     sent = max(ended, site.free_at) if outcome != "declined" else ended
     receipt = Receipt.model_validate(
         {
-            "run": job.spec.id, "round": job.round.number, "client": site.id,
+            "run": job.spec.id, "round": job.part.round, "client": site.id,
             "attempt": job.part.attempt, "outcome": outcome, "started_at": begun,
             "ended_at": ended, "sent_at": sent, "incarnation": site.incarnation, **more,
         }
@@ -113,16 +125,24 @@ def _answer(
     return Arrival(sent + timedelta(seconds=site.part.latency_s), site.id, receipt)
 
 
+def _local_part(run: Run, client: str, place: int, issued: int) -> LocalPart:
+    partition = run.partition(place)
+    return LocalPart(
+        run.id, issued, client, partition=partition.id, num_partitions=partition.of,
+        options=run.spec.options, personal=run.spec.personal,
+    )  # fmt: skip
+
+
 def _update(job: Job) -> BlobRef:
     """Return the claim check of an update that is not stored: its name stands for its bytes."""
-    key = f"update.{job.part.client}.{job.spec.id}.{job.round.number}"
-    digest = hashlib.sha256(f"{key}.{job.part.attempt}".encode()).hexdigest()
+    key = blob_key("update", job.part.client, job.spec.id, job.part.round)
+    digest = hashlib.sha256(f"{key}~{job.part.attempt}".encode()).hexdigest()
     return BlobRef(key=key, sha256=digest, nbytes=job.pushed_nbytes)
 
 
 def _seed(site: VirtualSite, job: Job) -> int:
     subject = f"work-{site.id}-{job.part.attempt}"
-    return derive_seed(job.spec.seed, job.spec.id, job.round.number, subject)
+    return derive_seed(job.spec.seed, job.spec.id, job.part.round, subject)
 
 
 class VirtualWork:
@@ -160,6 +180,7 @@ class VirtualWork:
         self._journal = journal
         self._readings = readings
         self._heap: list[Arrival] = []
+        self._have_frozen: set[str] = set()
 
     def observe(self, state: Federation) -> list[Draft]:
         """Return which sites came and went, what the user did, and what changed in the grids."""
@@ -175,24 +196,37 @@ class VirtualWork:
             arrival = work(self._sites[client], self._job(run, round_, client))
             if arrival is not None:
                 heapq.heappush(self._heap, arrival)
+                if arrival.receipt.outcome != "declined":
+                    self._have_frozen.add(client)
 
     def _job(self, run: Run, round_: Round, client: str) -> Job:
         part = round_.cohort[client]
-        examples, passes = self._examples[client], part.epochs or run.spec.hyperparameters.epochs
+        frozen = 0 if client in self._have_frozen else self._learner.frozen_nbytes
+        examples, asked = self._examples[client], run.spec.hyperparameters
+        passes = asked.examples_trained(examples, epochs=part.epochs) / max(1, examples)
         if round_.evaluates:
             return Job(
                 run.spec, round_, part, examples=self._learner.num_held_out(client),
-                passes=FORWARD, pulled_nbytes=self._learner.version_nbytes, pushed_nbytes=0,
+                passes=FORWARD, pulled_nbytes=self._learner.pulled_nbytes(run), pushed_nbytes=0,
+                frozen_nbytes=frozen,
             )  # fmt: skip
         return Job(
             run.spec, round_, part, examples=examples, passes=passes,
-            pulled_nbytes=self._learner.version_nbytes,
+            pulled_nbytes=self._learner.pulled_nbytes(run),
+            frozen_nbytes=frozen,
             pushed_nbytes=self._learner.update_nbytes,
         )  # fmt: skip
 
-    def lost(self, run: Run) -> list[str]:  # noqa: ARG002 - the port's
+    def send_missing(self, run: Run) -> None:
+        """Do nothing: everything could be sent."""
+
+    def lost(self, run: Run) -> dict[str, LossCode]:  # noqa: ARG002 - the port's
         """Return no client: nothing is lost on its way here."""
-        return []
+        return {}
+
+    def has_unread(self) -> bool:
+        """Return that what arrives is received at once."""
+        return False
 
     def settled(self, receipt: Receipt) -> None:
         """Do nothing: no bytes travel here."""
@@ -212,45 +246,62 @@ class VirtualWork:
         """Return the receipt that arrives next, with the figures of training."""
         receipt = heapq.heappop(self._heap).receipt
         if receipt.outcome == "evaluated":
+            open_round = self._journal.state.runs[receipt.run].open_round
+            part = open_round.cohort.get(receipt.client) if open_round else None
+            memory = part.memory if part else None
             held_out = {
-                "metrics": dict(self._learner.held_out_metrics(receipt.client)),
+                "metrics": dict(self._learner.held_out_metrics(self._part(receipt), memory)),
                 "num_held_out": self._learner.num_held_out(receipt.client),
             }
             return receipt.model_copy(update=held_out)
         counts = worth(self._journal.state, receipt) == "count"
         return receipt.model_copy(update=self._trained(receipt)) if counts else receipt
 
+    def _part(self, receipt: Receipt) -> LocalPart:
+        """Return what the site of a receipt that is due may know of its part."""
+        run = self._journal.state.runs[receipt.run]
+        place = self._journal.state.clients[receipt.client].place
+        return _local_part(run, receipt.client, place, receipt.round)
+
     def _trained(self, receipt: Receipt) -> dict[str, object]:
         """Return what training gave, with all at once whose updates are likely to count."""
-        client, run = receipt.client, self._journal.state.runs[receipt.run]
+        client, issued = receipt.client, receipt.round
+        run = self._journal.state.runs[receipt.run]
         round_ = run.open_round
         assert round_ is not None  # noqa: S101 - an update counts in an open round alone
-        if self._learner.figures(client) is None:
-            places = round_.target - len(round_.accepted) - 1
-            others = self._first(round_.number, places, until=self._clock.grid_at(round_.deadline))
+        if self._learner.figures(client, issued) is None:
             epochs = run.spec.hyperparameters.epochs
             self._learner.train(
                 [
                     ClientWork(
-                        name, derive_seed(run.spec.seed, run.id, round_.number, name),
+                        name, derive_seed(run.spec.seed, run.id, issued, name),
                         round_.cohort[name].epochs or epochs,
+                        _local_part(run, name, round_.cohort[name].place, issued),
                     )
-                    for name in sorted({client, *others})
-                    if self._learner.figures(name) is None
-                ]
+                    for name in sorted({client, *self._others(run, round_, issued)})
+                    if self._learner.figures(name, issued) is None
+                ],
+                round_,
             )  # fmt: skip
-        figures = self._learner.figures(client)
+        figures = self._learner.figures(client, issued)
         assert figures is not None  # noqa: S101 - it trained, for the type checker
+        steps = receipt.num_steps if figures.num_steps is None else figures.num_steps
         return {
             "loss": figures.loss, "utility": figures.utility, "metrics": dict(figures.metrics),
-            "num_held_out": figures.num_held_out,
+            "num_held_out": figures.num_held_out, "memory": figures.memory,
+            "num_examples": figures.num_examples or receipt.num_examples,
+            "num_steps": steps or None,
         }  # fmt: skip
 
-    def _first(self, run_round: int, count: int, *, until: datetime) -> list[str]:
-        """Return the clients whose updates of a round will arrive first, `count` at most."""
+    def _others(self, run: Run, round_: Round, issued: int) -> list[str]:
+        """Return the clients that also train from that round's version, and likely count."""
+        until = self._clock.grid_at(round_.deadline)
         due = sorted(
             answer
             for answer in self._heap
-            if answer.trained and answer.receipt.round == run_round and answer.at <= until
-        )
-        return [answer.client for answer in due[:count]]
+            if answer.trained and answer.receipt.round == issued
+            and round_.part(answer.client, issued) is not None
+            and (run.spec.carries or answer.at <= until)
+        )  # fmt: skip
+        most = len(due) if run.spec.carries else round_.target - len(round_.accepted) - 1
+        return [answer.client for answer in due[:most]]

@@ -16,6 +16,7 @@ from models.workloads.partition import (
     dirichlet_split,
     iid_split,
     label_split,
+    matching_split,
     resampled_split,
 )
 from models.workloads.share import rows_of
@@ -59,6 +60,33 @@ def site_tests(
     if part.kind != "natural" or split is None or not isinstance(tests, TensorDataset):
         return {}
     return {client: rows_of(tests, rows) for client, rows in zip(clients, split(), strict=False)}
+
+
+def own_tests(
+    workload: Workload, data: Mapping[str, Data], sites: Mapping[str, Data]
+) -> Mapping[str, Data] | None:
+    """Return on what clients evaluate whose examples the scenario splits: shares of test data.
+
+    Args:
+        workload: Whose test data.
+        data: What each client trains on.
+        sites: The test data of clients that have their own; those take the place of a share.
+
+    Returns:
+        A share of the test data with about the labels of each client's examples; `None` where they
+        have no labels.
+    """
+    tests = workload.test_data()
+    if sites:
+        return sites
+    parts = [each for each in data.values() if isinstance(each, TensorDataset)]
+    if not isinstance(tests, TensorDataset) or len(parts) < len(data):
+        return None
+    labels = [part.tensors[-1] for part in parts]
+    if any(each.dim() != 1 for each in (*labels, tests.tensors[-1])):
+        return None
+    split = matching_split([each.numpy() for each in labels], tests.tensors[-1].numpy())
+    return {client: rows_of(tests, rows) for client, rows in zip(data, split, strict=True)}
 
 
 def label_shares(data: Mapping[str, Data], labels: Sequence[float]) -> dict[str, tuple[float, ...]]:

@@ -17,7 +17,7 @@ def find_file(path: Path, *, beside: Path | None = None) -> Path:
     data = os.environ.get("FAIRWIND_DATA")
     folders = [folder for folder in (beside, Path(data) if data else None) if folder is not None]
     for candidate in (path, *(folder / path for folder in folders)):
-        if candidate.is_file():
+        if candidate.exists():
             return candidate.resolve()
     msg = (
         f"There is no file {path}, neither as it stands, nor beside the scenario, nor in "

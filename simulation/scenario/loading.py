@@ -38,10 +38,10 @@ def load_scenario(name: str | Path) -> Scenario:
         msg = f"The scenario {path} cannot be read ({error}), so nothing was simulated. Mend it."
         raise SettingError(msg) from error
     body.setdefault("name", path.stem)
-    for part in ("signal", "forecast"):
-        if isinstance(body.get(part), dict) and "path" in body[part]:
-            found = find_file(Path(str(body[part]["path"])), beside=path.parent)
-            body[part] = body[part] | {"path": found}
+    for part, key in (("signal", "path"), ("forecast", "path"), ("workload", "init_from")):
+        if isinstance(body.get(part), dict) and key in body[part]:
+            found = find_file(Path(str(body[part][key])), beside=path.parent)
+            body[part] = body[part] | {key: found}
     return parse_scenario(body, source=str(path))
 
 
@@ -60,6 +60,12 @@ def parse_scenario(body: Mapping[str, Any], *, source: str) -> Scenario:
             instead = {"id": "name", "workload": "[workload] name", "seed": "seed"}[key]
             msg = f"{source}: run.{key} is not set here, so nothing was simulated. Set {instead}."
             raise SettingError(msg)
+    if isinstance(body.get("run"), dict) and "init_from" in body["run"]:
+        msg = (
+            f"{source}: a scenario names its first model by file, so nothing was simulated. Leave "
+            "out run.init_from, and set workload.init_from to a safetensors file."
+        )
+        raise SettingError(msg)
     try:
         scenario = Scenario.model_validate(dict(body))
     except ValidationError as error:

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 from common.messages import NAME_PATTERN
 from common.settings.carbon import GateSettings
 from scheduler.carbon.reading import MOST_GCO2EQ_PER_KWH
+from scheduler.ledger.bias_choice import choose_bias, is_open
 from scheduler.ledger.run_spec import RunSpec
 from simulation.scenario.hours import minutes_of
 from simulation.scenario.machines import MACHINES
@@ -106,12 +107,14 @@ class WorkloadPart(ScenarioPart):
     Attributes:
         name: As in production: a shipped name, or an import path. ``none`` schedules without
             learning.
+        init_from: A safetensors file with the model that the run begins from; `None` for a new one.
         split: Which client holds which examples.
         learn: Whether it is trained; if not, the split only sets how many examples clients have.
         batched: Whether all clients of a round train at once; `None` where it is possible and pays.
     """
 
     name: str = "none"
+    init_from: Path | None = None
     learn: bool = True
     split: SplitPart = SplitPart()
     batched: bool | None = None
@@ -240,6 +243,14 @@ class Scenario(ScenarioPart):
                 "id": data.get("name"), "workload": name or "none", "seed": data.get("seed", 0),
             }  # fmt: skip
         return data
+
+    @field_validator("run")
+    @classmethod
+    def _chosen(cls, run: RunSpec) -> RunSpec:
+        """Choose what is left open as on a coordinator with room."""
+        if not is_open(run):
+            return run
+        return choose_bias(run, clients=0, version_nbytes=0, free_nbytes=0)[0]
 
     def altered(self, **changes: Any) -> Scenario:
         """Return the scenario with other top-level parts, checked anew.

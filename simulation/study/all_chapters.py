@@ -37,7 +37,10 @@ from simulation.study.field import (
 _SEEDS = (1, 2, 3, 4, 5)
 _QUICK_SEEDS = (1, 2, 3)
 
-_QUICK = ("random", "all", "greedy", "lowcarb", "oort", "alpha_fair", "fairwind", "oracle")
+_QUICK = (
+    "random", "all", "greedy", "lowcarb", "oort", "alpha_fair", "fairwind",
+    "fairwind, async", "oracle",
+)  # fmt: skip
 _QUICK_ZONES = ("FR", "SE-SE3", "GB", "ES", "DE", "PL", "US-CAL-CISO", "US-TEX-ERCO", "AU-NSW")
 
 BUDGETS = (0.057, 0.077, 0.097, 0.20, 0.82)

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from common.errors import SettingError
+from common.private_files import for_others
 from common.units import show_duration
 
 _CACHE = Path(".fairwind/study")
@@ -62,8 +63,9 @@ def study(*, quick: bool, jobs: int | None, out: Path | None, only: tuple[str, .
         jobs=jobs, took_s=time.perf_counter() - begun, quick=quick,
     )  # fmt: skip
     folder = out or (_CACHE / "part" if only else Path("docs/study"))
-    for path in write(results, making, folder):
-        click.echo(f"Wrote {path}")
+    with for_others():
+        for path in write(results, making, folder):
+            click.echo(f"Wrote {path}")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import FairwindError, SettingError
+from models.configured import configured
 from models.workload import load_workload
 from simulation.many import simulate_all
 from simulation.outcome import Outcome
@@ -101,7 +102,8 @@ def possible(chapter: Chapter) -> str | None:
         for path in (base.signal.path, base.forecast.path):
             if path is not None:
                 find_file(path)
-        workload = load_workload(base.workload.name, allowed=(base.workload.name,))
+        loaded = load_workload(base.workload.name, allowed=(base.workload.name,))
+        workload = configured(loaded, base.run.options)
         workload.test_data()
     except FairwindError as error:
         return str(error)

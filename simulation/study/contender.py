@@ -24,6 +24,8 @@ class Contender:
             the same seed; `None` for no budget.
         forecast: The forecast it reads, instead of the scenario's.
         everyone: Whether rounds have no cohort: they aim at all available clients.
+        is_async: Whether each client trains in its own time, and as many updates as others have in
+            a cohort make a version.
         published: Whether others have published it.
         group: What it is compared for.
     """
@@ -35,6 +37,7 @@ class Contender:
     grams_share: float | None = None
     forecast: str | None = None
     everyone: bool = False
+    is_async: bool = False
     published: bool = False
     group: Group = "policy"
 
@@ -85,6 +88,11 @@ class Chapter:
         }  # fmt: skip
         if contender.everyone:
             run |= {"cohort": None, "over_selection": 0.0}
+        if contender.is_async:
+            run |= {
+                "mode": "async", "bias": "none", "buffer": self.base.run.cohort, "cohort": None,
+                "over_selection": 0.0, "cron": None,
+            }  # fmt: skip
         if contender.over_selection is not None:
             run["over_selection"] = contender.over_selection
         changes: dict[str, object] = {"run": run, "seed": seed}

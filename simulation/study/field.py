@@ -27,12 +27,13 @@ _CANDIDATES = (
     Contender("fedzero", "fedzero", published=True),
     Contender("score", "score"),
     Contender("fairwind", "fairwind"),
+    Contender("fairwind, async", "fairwind", is_async=True),
     Contender("oracle", "oracle", options={"horizon_h": 336}, forecast="perfect"),
 )
 
 FIELD = {contender.name: contender for contender in _CANDIDATES}
 
-MAIN = tuple(FIELD)
+MAIN = tuple(name for name, each in FIELD.items() if not each.is_async)
 SIDE = (
     "random", "all", "greedy", "green_window", "lowcarb", "oort", "alpha_fair", "fairwind",
 )  # fmt: skip

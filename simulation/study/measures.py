@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from common.errors import SettingError
 from simulation.outcome import Outcome, RoundOutcome
 from simulation.study.contender import Chapter, Contender
 
@@ -35,8 +36,8 @@ class Row:
         grams_to_target: All emissions until the target was reached, gCO2eq; `None` if it was not.
         hours_to_target: Hours until then.
         at_small, at_large: The metric at the two gram budgets; `None` before the first version.
-        final: The metric at the end.
-        worst: Accuracy at the site that is served worst, at the end; `None` if it is not known.
+        final: The metric at the end; `None` if no version's is known.
+        worst: Score at the site that is served worst, at the end; `None` if it is not known.
         jain: Jain's index of participation.
         least: Fewest participations of a client.
         longest_wait_h: Most hours that a client took no part in, from the start to the end.
@@ -57,7 +58,7 @@ class Row:
     hours_to_target: float | None
     at_small: float | None
     at_large: float | None
-    final: float
+    final: float | None
     worst: float | None
     jain: float
     least: int
@@ -82,10 +83,10 @@ class Yardstick:
     reference_gco2eq: float
 
 
-def final(outcome: Outcome, metric: str) -> float:
-    """Return the mean of the metric over the last versions; 0 if there is none."""
+def final(outcome: Outcome, metric: str) -> float | None:
+    """Return the mean of the metric over the last versions; `None` if there is none."""
     values = [r.metrics[metric] for r in outcome.rounds if metric in r.metrics]
-    return fmean(values[-LAST:]) if values else 0.0
+    return fmean(values[-LAST:]) if values else None
 
 
 def yardstick(metric: str, free: Sequence[Outcome], reference: Sequence[Outcome]) -> Yardstick:
@@ -95,12 +96,20 @@ def yardstick(metric: str, free: Sequence[Outcome], reference: Sequence[Outcome]
         metric: The chapter's.
         free: The unconstrained runs.
         reference: Those whose emissions budgets are shares of.
+
+    Raises:
+        SettingError: If the unconstrained runs have no version whose metric is known.
     """
-    return Yardstick(
-        metric,
-        TARGET_SHARE * fmean(final(outcome, metric) for outcome in free),
-        fmean(outcome.gco2eq for outcome in reference),
-    )
+    finals = [value for outcome in free if (value := final(outcome, metric)) is not None]
+    if not finals:
+        msg = (
+            f"No version of the unconstrained runs has a known {metric}, so there is no target to "
+            "measure the others by. Give the chapter a metric that its workload reports."
+        )
+        raise SettingError(msg)
+    best = fmean(finals)
+    target = best / TARGET_SHARE if free[0].lower_is_better else TARGET_SHARE * best
+    return Yardstick(metric, target, fmean(outcome.gco2eq for outcome in reference))
 
 
 def measure(
@@ -108,7 +117,8 @@ def measure(
 ) -> Row:
     """Return the measures of a run."""
     course = smoothed(outcome.rounds, by.metric)
-    reached = next((r for r, value in course if value >= by.target), None)
+    sign = -1 if outcome.lower_is_better else 1
+    reached = next((r for r, value in course if sign * value >= sign * by.target), None)
     return Row(
         chapter=chapter.name, contender=contender.name, group=contender.group,
         forecast=contender.forecast or chapter.base.forecast.mode, seed=seed,
@@ -116,11 +126,11 @@ def measure(
         hours_to_target=_short(reached.ended_h) if reached else None,
         at_small=_at(course, SMALL * by.reference_gco2eq),
         at_large=_at(course, LARGE * by.reference_gco2eq),
-        final=_short(final(outcome, by.metric)), worst=_worst(outcome),
+        final=_known(final(outcome, by.metric)), worst=_worst(outcome),
         jain=_short(outcome.jain()), least=min(outcome.participations.values()),
         longest_wait_h=_short(longest_wait_h(outcome)),
         gco2eq=_short(outcome.gco2eq), energy_wh=_short(outcome.energy_wh),
-        forgetting=None if (lost := outcome.forgetting()) is None else _short(lost),
+        forgetting=_known(outcome.forgetting()),
         rounds=len(outcome.rounds), hours=_short(outcome.hours), end=outcome.end_reason,
         decisions=outcome.decisions[:_SHOWN], version=outcome.version[:_SHOWN],
         curve=_thinned(course) if contender.group == "policy" else (),
@@ -153,8 +163,8 @@ def _at(course: Sequence[tuple[RoundOutcome, float]], budget_gco2eq: float) -> f
 
 
 def _worst(outcome: Outcome) -> float | None:
-    """Return the mean, over the last versions, of the accuracy at the site served worst."""
-    least = [min(scores.values()) for r in outcome.rounds if (scores := outcome.site_scores(r))]
+    """Return the mean, over the last versions, of the score at the site served worst."""
+    least = [worst for r in outcome.rounds if (worst := outcome.worst_score(r)) is not None]
     return _short(fmean(least[-LAST:])) if least else None
 
 
@@ -165,6 +175,10 @@ def _thinned(course: Sequence[tuple[RoundOutcome, float]]) -> tuple[tuple[float,
         (float(f"{course[n][0].spent_gco2eq:.4g}"), float(f"{course[n][1]:.4g}"))
         for n in sorted(places)
     )
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None else _short(value)
 
 
 def _short(value: float) -> float:

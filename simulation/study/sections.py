@@ -74,23 +74,23 @@ _SCORES: dict[str, Callable[[Row], float | None]] = {
 def _small_budget(results: StudyResults) -> list[str]:
     least = BUDGETS[0]
     baseline, best = _PUBLISHED[least]
-    gain = [_of(results, name, least) for name in (OURS, "all")]
-    points = _PERCENT * (gain[0] - gain[1])
+    ours, others = (_of(results, name, least) for name in (OURS, "all"))
+    points = None if ours is None or others is None else _PERCENT * (ours - others)
     target = f"paper: at {least:.1%} of the full budget at least {best - baseline:.1f} points"
     return [
-        f"{target} above spend-all, as published", f"{points:+.1f} points",
-        _met(points >= best - baseline),
+        f"{target} above spend-all, as published", _points(points),
+        _met(points is not None and points >= best - baseline),
     ]  # fmt: skip
 
 
 def _no_harm(found: Comparison) -> list[str]:
     grams = found.ratio("random")
     ours, chance = (_mean(found.rows(n), _SCORES["metric"]) for n in (OURS, "random"))
-    points = _PERCENT * ((ours or 0) - (chance or 0))
+    points = None if ours is None or chance is None else _PERCENT * (ours - chance)
     return [
         "flat: no worse than random in grams to target and in the metric",
-        f"{ratio(grams)} of its grams, {points:+.1f} points",
-        _met(grams is not None and grams <= 1 and points >= 0),
+        f"{ratio(grams)} of its grams, {_points(points)}",
+        _met(grams is not None and grams <= 1 and points is not None and points >= 0),
     ]  # fmt: skip
 
 
@@ -165,13 +165,11 @@ def published(results: StudyResults, chapter: Chapter) -> str:
     lines = []
     for share in BUDGETS:
         ours = [
-            spread(
-                [_PERCENT * row.final for row in results.of(chapter.name, f"{n} {share:.1%}")], 1
-            )
+            spread([_percent(row.final) for row in results.of(chapter.name, f"{n} {share:.1%}")], 1)
             for n in ("all", "alpha_fair", OURS)
         ]
         lines.append([f"{share:.1%}", *(f"{v:.2f}" for v in _PUBLISHED[share]), *ours])
-    free = spread([_PERCENT * row.final for row in results.of(chapter.name, "all")], 1)
+    free = spread([_percent(row.final) for row in results.of(chapter.name, "all")], 1)
     header = [
         "budget", "published: spend-all", "published: best", "here: all", "here: alpha_fair",
         "here: fairwind",
@@ -189,9 +187,16 @@ def published(results: StudyResults, chapter: Chapter) -> str:
     return f"{text}\n\n{markdown(header, lines)}"
 
 
-def _of(results: StudyResults, name: str, share: float) -> float:
-    rows = results.of("paper", f"{FIELD[name].name} {share:.1%}")
-    return fmean(row.final for row in rows)
+def _of(results: StudyResults, name: str, share: float) -> float | None:
+    return _mean(results.of("paper", f"{FIELD[name].name} {share:.1%}"), lambda row: row.final)
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else _PERCENT * value
+
+
+def _points(difference: float | None) -> str:
+    return "unknown" if difference is None else f"{difference:+.1f} points"
 
 
 def _mean(rows: list[Row], figure: Callable[[Row], float | None]) -> float | None:

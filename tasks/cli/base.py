@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from common import settings as settings_
 from common.errors import LedgerError
+from common.units import show_duration
 
 if TYPE_CHECKING:
+    from common.settings import Settings
     from scheduler.federation.federation import Federation
     from scheduler.federation.opening import FederationLedger, FederationReader
     from scheduler.status.drivers import Drivers
+    from tasks.messaging.refusals import Refusal
 
 
 def ledger_to_read() -> FederationReader:
@@ -20,40 +23,26 @@ def ledger_to_read() -> FederationReader:
     return read_ledger(settings_.load().ledger)
 
 
-class FollowedLedger:
-    """The coordinator's ledger, for a command that looks at it again and again."""
-
-    def __init__(self) -> None:
-        """Open it to read."""
-        from scheduler.federation.opening import read_ledger  # noqa: PLC0415 - loads a database
-        from scheduler.ledger.database import file_identity  # noqa: PLC0415 - (the same)
-
-        self._url = settings_.load().ledger
-        self._file = file_identity(self._url)
-        self._reader = read_ledger(self._url)
-
-    def reader(self) -> FederationReader:
-        """Return the ledger.
-
-        Raises:
-            LedgerError: If its file was moved or replaced: nothing new would ever be in this one.
-        """
-        from scheduler.ledger.database import file_identity, sqlite_path  # noqa: PLC0415 - loads a database
-
-        if file_identity(self._url) != self._file:
-            msg = (
-                f"The ledger {sqlite_path(self._url)} was moved, deleted or replaced, so nothing "
-                "new can be seen here. Put it back, or start this command again."
-            )
-            raise LedgerError(msg)
-        return self._reader
-
-
 def ledger_to_append(*, create: bool = False) -> FederationLedger:
-    """Open the coordinator's ledger to append; `create` makes one where there is none."""
+    """Open the coordinator's ledger to append; `create` makes one where there is none.
+
+    Raises:
+        LedgerError: If there is none and none is to be made, or a coordinator runs without it.
+    """
     from scheduler.federation.opening import open_ledger  # noqa: PLC0415 - loads a database
+    from scheduler.ledger.database import file_identity, sqlite_path  # noqa: PLC0415 - (the same)
 
     ours = settings_.load()
+    if create and file_identity(ours.ledger) is None:
+        coordinator = drivers_now().coordinator
+        if coordinator.state == "running":
+            msg = (
+                f"There is no ledger at {sqlite_path(ours.ledger)}, but a coordinator is running: "
+                "its ledger was moved, or is elsewhere. Nothing was recorded. Put it back, or set "
+                "FAIRWIND_HOME to the coordinator's folder. If it was stopped just now, wait "
+                f"{show_duration(ours.silent_after_s)}."
+            )
+            raise LedgerError(msg)
     return open_ledger(ours.ledger, ours.clock, create=create)
 
 
@@ -69,7 +58,17 @@ def current_view(state: Federation, run_id: str | None) -> dict[str, Any]:
     )  # fmt: skip
     if seen["run"]:
         seen["run"]["model"] = exported_model(ours.folder, state.runs[seen["run"]["id"]])
+    seen["refused"] = [
+        {**each.model_dump(mode="json"), "sentence": each.sentence()} for each in _refused(ours)
+    ]
     return seen
+
+
+def _refused(ours: Settings) -> tuple[Refusal, ...]:
+    """Return the messages that the coordinator refused, by kind, the newest first."""
+    from tasks.messaging.refusals import Refusals, refusals_file  # noqa: PLC0415 - few verbs look
+
+    return Refusals(refusals_file(ours.folder)).read()
 
 
 def drivers_now() -> Drivers:

@@ -1,4 +1,4 @@
-"""What the shell completes: names of runs and of clients in the ledger, and of policies.
+"""What the shell completes: names of runs, clients and metrics in the ledger, and of policies.
 
 Names are read from a few kinds of events, as folding a long ledger takes longer than a user waits.
 Where no ledger can be read, nothing is completed: a shell has no place for an error.
@@ -42,6 +42,15 @@ def complete_client(_ctx: click.Context, _param: click.Parameter, incomplete: st
     latest = {event.client: event.seq for event in enrolled}
     here = (client for client, seq in latest.items() if seq > gone.get(client, 0))
     return _beginning(sorted(here), incomplete)
+
+
+def complete_metric(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the metrics that runs reported and that begin with what was typed."""
+    from scheduler.ledger.events import RoundEvaluated  # noqa: PLC0415 - few verbs choose
+
+    (evaluated,) = _newest("round.evaluated")
+    found = [event.payload for event in evaluated if isinstance(event.payload, RoundEvaluated)]
+    return _beginning(sorted({name for each in found for name in each.metrics}), incomplete)
 
 
 def complete_policy(

@@ -8,6 +8,7 @@ import click
 
 from common import settings as settings_
 from common.errors import SettingError
+from common.identity import PublicKey
 from common.messages import NAME_PATTERN
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import ClientEnrolled
@@ -24,13 +25,16 @@ from tasks.cli.grids import check_zone
     type=click.IntRange(min=1),
     help="Cap on the examples that count as its weight.",
 )
-def enroll(client: str, zone: str, examples: int | None) -> None:
-    """Enrol a client, or change its zone or its cap on examples."""
+@click.option("--key", help="The public key with which its site signs: fairwind site key.")
+def enroll(client: str, zone: str, examples: int | None, key: str | None) -> None:
+    """Enrol a client, or change its zone, its cap on examples or its key."""
     if not re.fullmatch(NAME_PATTERN, client):
         msg = f"{client!r} is no client id. Use letters, digits, dots, dashes and underscores."
         raise SettingError(msg)
     unchecked = check_zone(settings_.load(), zone)
-    enrolled = ClientEnrolled(zone=zone, num_examples=examples)
+    if key is not None:
+        PublicKey(key)  # refused with one line, if it is none
+    enrolled = ClientEnrolled(zone=zone, num_examples=examples, key=key)
     with ledger_to_append(create=True).transaction() as tx:
         tx.append(Draft(enrolled, client=client))
     wake()

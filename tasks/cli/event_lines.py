@@ -12,8 +12,8 @@ from tasks.cli.event_text import TEXTS
 _WITHOUT = frozenset(
     {
         "run.opened", "grid.read", "grid.caught_up", "grid.settled", "round.committed",
-        "assignment.evaluated", "update.accepted", "update.late", "update.duplicate",
-        "update.conflicting",
+        "assignment.evaluated", "update.accepted", "update.restored", "update.late",
+        "update.duplicate", "update.conflicting",
     }
 )  # fmt: skip
 """Kinds that have no line: what they say shows in the round's own lines, or is of no interest."""
@@ -63,4 +63,6 @@ def _text(event: Event, state: Federation) -> str:
 
 def _explained(event: Event, state: Federation) -> str:
     run = state.runs[event.run]
-    return explain_run(state, run, now=event.grid_at).sentence.removeprefix(f"{run.id} ")
+    return explain_run(state, run, now=event.grid_at, wall_now=event.at).sentence.removeprefix(
+        f"{run.id} "
+    )

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from common.clock_difference import show_difference
 from common.units import show_bytes, show_duration, show_energy, show_intensity, show_mass
 from scheduler.gate.gate import Gate
 from scheduler.gate.sentence import explain
 from scheduler.ledger.event import Event
 from scheduler.ledger.events import GateChanged, RunWaiting, WorkRecord
 from scheduler.status.explain import END_REASONS
-from tasks.cli.figures import show_value
+from scheduler.status.scores import reported
+from tasks.cli.figures import show_metrics, show_reported
 
 _MANY = 4
 """So many names or zones are listed; the others are counted."""
@@ -76,7 +78,8 @@ def _started(payload: Any) -> str:
         *([f"{spec.hours:g} h"] if spec.hours else []),
         *([show_mass(spec.grams)] if spec.grams else []),
     ]
-    return f"run started: {', '.join([spec.workload, *limits, f'policy {spec.policy}'])}"
+    begun = [f"from model {spec.init_from[:_HASH]}"] if spec.init_from else []
+    return f"run started: {', '.join([spec.workload, *begun, *limits, f'policy {spec.policy}'])}"
 
 
 def _waiting(payload: RunWaiting) -> str:
@@ -100,18 +103,24 @@ def _closed(payload: Any) -> str:
     return f"closed: {used} (run now: {run_now})"
 
 
-def _metrics(metrics: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {show_value(name, value)}" for name, value in metrics.items())
+def _opened(payload: Any) -> str:
+    text = f"begun: {payload.num_params:,} parameters, version {payload.version[:_HASH]}"
+    return text + (f", {show_metrics(payload.evaluation.metrics)}" if payload.evaluation else "")
 
 
 def _scored(payload: Any) -> str:
-    return f"scored: {_metrics(payload.metrics) or 'no score'}"
+    found = [
+        show_metrics({name: value}) + show_reported(reported(payload, name))
+        for name, value in payload.metrics.items()
+    ]
+    return f"scored: {', '.join(found) or 'no score'}"
 
 
 def _accepted(payload: Any) -> str:
     counted = payload.admission
     examples = f"{counted.num_examples} examples, norm {counted.norm:.3g}"
-    return f"update accepted: {_work(payload)}, {examples}"
+    afresh = ", started afresh: its memory was lost at the site" * payload.work.memory_lost
+    return f"update accepted: {_work(payload)}, {examples}{afresh}"
 
 
 def _uncounted(why: str) -> Callable[[Any], str]:
@@ -126,6 +135,9 @@ TEXTS: Mapping[str, Callable[[Any], str]] = {
     "client.retired": lambda _: "retired",
     "client.joined": lambda p: f"ready: process {p.pid} on {p.host}",
     "client.silent": lambda _: "its worker is not running",
+    "client.clock_compared": lambda p: (
+        f"its clock is {show_difference(p.ahead_s)}" if p.ahead_s else "its clock is right again"
+    ),
     "client.paused": lambda _: "paused by its administrator",
     "client.resumed": lambda _: "resumed by its administrator",
     "gate.changed": _gate,
@@ -137,7 +149,7 @@ TEXTS: Mapping[str, Callable[[Any], str]] = {
     ),
     "signal.recovered": lambda p: f"{p.zone}: carbon source {p.active_source}",
     "run.started": _started,
-    "run.opened": lambda p: f"begun: {p.num_params:,} parameters, version {p.version[:_HASH]}",
+    "run.opened": _opened,
     "run.waiting": _waiting,
     "run.blocked": lambda p: f"blocked: {p.text}",
     "run.unblocked": lambda _: "goes on",
@@ -153,10 +165,12 @@ TEXTS: Mapping[str, Callable[[Any], str]] = {
         f"assignment issued again: {p.code.replace('_', ' ')}, attempt {p.attempt + 1}"
     ),
     "assignment.given_up": lambda p: f"no answer: {p.reason.text}",
-    "assignment.evaluated": lambda p: f"scored: {_metrics(p.work.metrics)} ({_work(p)})",
+    "assignment.evaluated": lambda p: f"scored: {show_metrics(p.work.metrics)} ({_work(p)})",
     "assignment.declined": _answered("assignment declined"),
     "assignment.failed": _answered("assignment failed"),
     "update.accepted": _accepted,
+    "update.lost": lambda p: f"update lost, requested again: its bytes are {p.fault} here",
+    "update.restored": _accepted,
     "update.late": _uncounted("too late"),
     "update.duplicate": _uncounted("a duplicate"),
     "update.conflicting": _uncounted("another one came before"),

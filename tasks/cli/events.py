@@ -17,10 +17,11 @@ from common.command_line.duration import Duration
 from common.errors import FederationError
 from common.settings.names import nearest
 from scheduler.federation.federation import Federation
+from scheduler.federation.opening import FederationReader
 from scheduler.ledger.event import Event
 from scheduler.ledger.events import PAYLOADS
 from scheduler.status.which_run import find_run
-from tasks.cli.base import FollowedLedger
+from tasks.cli.base import ledger_to_read
 from tasks.cli.completion import complete_client, complete_run
 from tasks.cli.event_text import event_line
 
@@ -83,9 +84,9 @@ def events(
     """Print what happened, oldest first, one line an event."""
     begin = None if since is None else wall_now() - timedelta(hours=since)
     wanted = Filter(run, clients, kinds, begin)
-    ledger = FollowedLedger()
+    ledger = ledger_to_read()
     if run or clients:
-        _check_names(ledger.reader().state(), wanted)
+        _check_names(ledger.state(), wanted)
     with suppress(KeyboardInterrupt) if follow else nullcontext():
         for event in _events(ledger, wanted, follow=follow):
             click.echo(
@@ -109,11 +110,11 @@ def _check_names(state: Federation, wanted: Filter) -> None:
             raise FederationError(msg)
 
 
-def _events(ledger: FollowedLedger, wanted: Filter, *, follow: bool) -> Iterator[Event]:
+def _events(ledger: FederationReader, wanted: Filter, *, follow: bool) -> Iterator[Event]:
     """Yield the events that pass; with `follow` for ever."""
     seen = 0
     while True:
-        for event in ledger.reader().events(seen, run=wanted.run):
+        for event in ledger.events(seen, run=wanted.run):
             seen = event.seq
             if wanted.shows(event):
                 yield event

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from common.units import show_duration, show_mass, show_share
+from scheduler.status.scores import NOT_FINITE
 
 
 def show_progress(run: dict[str, Any]) -> str:
@@ -18,7 +20,13 @@ def show_progress(run: dict[str, Any]) -> str:
 
 def show_score(run: dict[str, Any]) -> str:
     """Return a run's metric with its name."""
-    return f"{run['metric']} {show_value(run['metric'], run['value'])}"
+    value = show_value(run["metric"], run["value"])
+    return f"{run['metric']} {value}{show_reported(run['reported'])}"
+
+
+def show_best(run: Mapping[str, Any]) -> str:
+    """Return a run's metric of its best version, with its name."""
+    return f"{run['metric']} {show_value(run['metric'], run['best'])}"
 
 
 def show_value(metric: str, value: float | None) -> str:
@@ -26,6 +34,32 @@ def show_value(metric: str, value: float | None) -> str:
     if value is None:
         return "unknown"
     return f"{100 * value:.1f} %" if metric == "accuracy" else f"{value:.4g}"
+
+
+def show_metrics(metrics: Mapping[str, float | None]) -> str:
+    """Return all metrics with their names.
+
+    >>> show_metrics({"accuracy": 0.5, "auc": None})
+    'accuracy 50.0 %, auc unknown (NaN or infinite)'
+    """
+    return ", ".join(
+        f"{name} {show_value(name, value)}" + ("" if value is not None else f" ({NOT_FINITE})")
+        for name, value in metrics.items()
+    )
+
+
+def show_reported(reported: Mapping[str, int] | None) -> str:
+    """Return of how many sites a mean is, where not all of them reported the figure; else "".
+
+    >>> show_reported({"sites": 1, "of_sites": 2, "examples": 64, "of_examples": 128})
+    ' (1 of 2 sites, 64 of 128 examples)'
+    """
+    if reported is None or reported["sites"] == reported["of_sites"]:
+        return ""
+    return (
+        f" ({reported['sites']} of {reported['of_sites']} sites, "
+        f"{reported['examples']} of {reported['of_examples']} examples)"
+    )
 
 
 def show_avoided(run: dict[str, Any]) -> str:

@@ -9,18 +9,15 @@ from scheduler.carbon.http.limits import AccountStatus
 from scheduler.carbon.local_signal import make_signal
 from scheduler.carbon.signal import Signal, unknown_zone
 from scheduler.carbon.sources import chain, is_live
+from tasks.coordinator.zone_histories import ZoneHistories
+from tasks.roles import carbon_folder
 
 
 def open_signal(ours: Settings) -> Signal:
-    """Return the signal of this machine: the zone histories in Redis, or a local signal."""
+    """Return the signal of this machine: the coordinator's zone histories, or a local signal."""
     if not is_live(ours):
         return make_signal(ours)
-    from tasks.coordinator.zone_histories import ZoneHistories  # noqa: PLC0415 - loads redis
-    from tasks.messaging.broker import check_reachable, connect  # noqa: PLC0415 - (the same)
-
-    broker = connect(ours)
-    check_reachable(broker)
-    return ZoneHistories(broker)
+    return ZoneHistories(carbon_folder(ours.folder))
 
 
 def known_zones(ours: Settings) -> tuple[str, ...]:
@@ -50,8 +47,6 @@ def fault(ours: Settings, known: Signal, zone: str, source: Source) -> str:
     """Return what is wrong with a live source of a zone; empty if nothing, or if none is live."""
     if not is_live(ours):
         return ""
-    from tasks.coordinator.zone_histories import ZoneHistories  # noqa: PLC0415 - loads redis
-
     return known.zone(zone).faults.get(source, "") if isinstance(known, ZoneHistories) else ""
 
 

@@ -19,7 +19,8 @@ from scheduler.gate.gate import gate_rule
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.reason import explain
 from scheduler.rounds.progress import is_due
-from scheduler.selection.plan import Plan, Situation, Verdict, plan_round, why
+from scheduler.rounds.world import Rules
+from scheduler.selection.plan import Plan, Situation, Verdict, places, plan_round, why
 from scheduler.selection.score import EXPLAINED
 from scheduler.selection.score_weights import score_weights
 from scheduler.selection.sentences import SENTENCES
@@ -58,8 +59,9 @@ def plan(run_id: str | None, *, horizon: float | None, as_json: bool) -> None:
         return
     situation, made = _plan_now(ours, state, current)
     explained = explain_run(
-        state, current, now=situation.now, drivers=drivers_now(), gates=situation.gates
-    )
+        state, current, now=situation.now, wall_now=situation.wall_now, drivers=drivers_now(),
+        gates=situation.gates,
+    )  # fmt: skip
     if as_json:
         print_json(_as_dict(explained, situation, made))
     else:
@@ -70,11 +72,16 @@ def _plan_now(ours: Settings, state: Federation, current: Run | None) -> tuple[S
     """Return the plan of a round of the run as if it were due now, and what it is made from."""
     grid, now = Grid(open_signal(ours), federation_family(ours)), ours.clock.now()
     weights = score_weights(ours.score_weights)
-    situation = make_situation(state, current, grid, gate_rule(ours), now, weights=weights)
+    situation = make_situation(
+        state, current, grid, gate_rule(ours), now, wall_now=ours.clock.wall_at(now),
+        weights=weights, stagger=Rules.of(ours).stagger,
+    )  # fmt: skip
     if current is None or current.ended_at is not None:
         anything = RunSpec(id="plan", workload="any", rounds=1)
         return situation, plan_round(anything, situation, number=1, so_far=None)
-    is_short = current.open_round is not None and is_due(current, state.clients, now)
+    is_short = current.round_under_way is not None and (
+        current.spec.is_async or is_due(current, state.clients, now)
+    )
     so_far = current.open_round if is_short else None
     number = so_far.number if so_far else len(current.closed) + 1
     return situation, plan_round(current.spec, situation, number=number, so_far=so_far)
@@ -85,12 +92,18 @@ def _print(current: Run | None, explained: Explanation, situation: Situation, ma
     click.echo(click.style(explained.sentence, bold=True))
     if current is None or current.ended_at is not None:
         click.echo("A run with the default options, started now:")
-    if made.waiting is None:
+    own_time = current is not None and current.ended_at is None and current.spec.is_async
+    would = "Clients invited now would" if own_time else "A round due now would"
+    if explained.code == "blocked":
+        would = "Nothing trains while the run is blocked; without that, " + would.lower()
+    if current is not None and own_time and (out := _all_out(current)):
+        click.echo(f"No more clients are invited now: {out} train, as many as the run lets.")
+    elif made.waiting is None:
         reason = explain(made.because)
         at = listed(sorted(made.cohort), most=SHOWN_NAMES)
-        click.echo(f"A round due now would train at {at}{f': {reason}' if reason else ''}.")
+        click.echo(f"{would} train at {at}{f': {reason}' if reason else ''}.")
     elif made.waiting != explained.code:
-        click.echo(f"A round due now would wait: {_waits(made)}.")
+        click.echo(f"{would} wait: {_waits(made)}.")
     print_table(
         ["client", "trains", "intensity", "score", "why"],
         [
@@ -104,6 +117,13 @@ def _print(current: Run | None, explained: Explanation, situation: Situation, ma
             for v in made.verdicts
         ],
     )
+
+
+def _all_out(run: Run) -> int:
+    """Return how many clients of an asynchronous run train if it has no place for more, else 0."""
+    if run.open_round is None or places(run.spec, run.open_round) > 0:
+        return 0
+    return len(run.open_round.open_assignments())
 
 
 def _why(verdict: Verdict, explained: Explanation) -> str:

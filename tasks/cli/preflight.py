@@ -13,19 +13,24 @@ import redis
 
 from common import settings as settings_
 from common.errors import FairwindError, SignalError
+from common.files import check_writable
+from common.private_files import is_open
 from common.settings import Settings
 from common.units import show_bytes
+from common.workload_names import FLOWER, OUR_NAMES, is_installed
 from models.energy.findings import meter_findings
+from scheduler.carbon.local_signal import trace_coverage
 from scheduler.federation.client import Client
 from scheduler.federation.opening import read_ledger
+from scheduler.status.explain import blocked_sentence
+from scheduler.status.names import SHOWN_NAMES, listed
 from tasks.cli.finding import Finding
 from tasks.cli.grids import account_statuses, known_zones
 from tasks.cli.preflight_redis import check_drivers, check_redis, check_workers
+from tasks.cli.preflight_signing import check_signing
+from tasks.roles import coordinator_folders, site_folders
 
 PROJECT = Path(__file__).resolve().parents[2]
-
-OUR_NAMES = ("common", "models", "scheduler", "simulation", "tasks", "celeryconfig")
-"""Top-level names of ours that a user's own folder could hide."""
 
 _LEAST_FREE_BYTES = 1 << 30
 
@@ -51,9 +56,9 @@ def hidden_names() -> Iterator[Finding]:
             if found.exists() and found.resolve().parent != PROJECT:
                 yield Finding(
                     "error",
-                    f"{found} hides Fairwind's own {name}, because Celery looks in the current "
-                    "folder first: workers would load the wrong code. Start them from another "
-                    f"folder, or rename yours to my_{name}.",
+                    f"{found} has the name of Fairwind's own {name}, and a process can load only "
+                    "one of them: a workload would not find yours, or a worker would not find "
+                    f"ours. Rename yours, or put it inside a package (my_project/{name}).",
                 )
 
 
@@ -83,7 +88,15 @@ def _signal(ours: Settings) -> Iterator[Finding]:
         yield Finding("warning", str(error))
     else:
         yield Finding("ok", text)
+    yield from _trace(ours)
     for status in account_statuses(ours):
+        if status.breaker == "closed" and not status.paused_until and status.fails:
+            yield Finding(
+                "warning",
+                f"{status.account.provider} failed when it was last requested "
+                f"({status.last_fault}), so the next source is used. Correct that; Fairwind tries "
+                "again by itself.",
+            )
         if status.breaker != "closed" or status.paused_until:
             yield Finding(
                 "warning",
@@ -91,6 +104,23 @@ def _signal(ours: Settings) -> Iterator[Finding]:
                 "next source is used. `fairwind signal` shows until when. Check its key if it "
                 "refused it.",
             )
+
+
+def _trace(ours: Settings) -> Iterator[Finding]:
+    """Say what was read of a trace: nobody looks at each of its rows."""
+    zones = trace_coverage(ours)
+    if not zones:
+        return
+    first, last = min(zone.start for zone in zones), max(zone.end for zone in zones)
+    gaps = [zone.zone for zone in zones if zone.missing]
+    missing = f" (in {listed(gaps, most=SHOWN_NAMES)})" if gaps else ""
+    yield Finding(
+        "ok",
+        f"The trace {ours.trace_path} holds {sum(zone.hours for zone in zones):,} hours of "
+        f"{len(zones)} zones, {ours.trace_scope}, from {first:%Y-%m-%d %H:%M} to "
+        f"{last:%Y-%m-%d %H:%M} UTC; {sum(zone.missing for zone in zones):,} are missing{missing}, "
+        f"{sum(zone.estimated for zone in zones):,} are estimated.",
+    )
 
 
 def _meters(ours: Settings) -> Iterator[Finding]:
@@ -113,6 +143,9 @@ def _ledger(ours: Settings) -> Iterator[Finding]:
         "ok",
         "The ledger is SQLite, which serves coordinators of one host; keep it on a local disk.",
     )
+    for run in state.runs.values():
+        if run.blocked is not None and run.ended_at is None:
+            yield Finding("warning", blocked_sentence(run))
     for client in _in_unknown_zones(ours, state.clients.values()):
         yield Finding(
             "warning",
@@ -131,6 +164,25 @@ def _in_unknown_zones(ours: Settings, clients: Iterable[Client]) -> list[Client]
     return [client for client in clients if client.zone not in known]
 
 
+def _home(ours: Settings) -> Iterator[Finding]:
+    """Check that what runs here can keep what it has to: the workers refuse to start otherwise."""
+    sites = [path.name for path in (ours.folder / "site").glob("*/")]
+    folders = [*coordinator_folders(ours.folder)]
+    folders += [folder for client in sites for folder in site_folders(ours.folder, client)]
+    found = {
+        next(each for each in (folder, *folder.parents) if each.exists()) for folder in folders
+    }
+    for folder in sorted(found):
+        check_writable(folder, setting="FAIRWIND_HOME")
+    yield Finding("ok", f"{ours.folder} can be written.")
+    if ours.folder.exists() and is_open(ours.folder):
+        yield Finding(
+            "warning",
+            f"Other users of this machine can look into {ours.folder}: its ledger and models "
+            f"are not theirs. The next start of a worker closes it; or: chmod -R go= {ours.folder}",
+        )
+
+
 def _disk(ours: Settings) -> Iterator[Finding]:
     folder = ours.folder if ours.folder.exists() else Path.home()
     free = shutil.disk_usage(folder).free
@@ -141,6 +193,10 @@ def _disk(ours: Settings) -> Iterator[Finding]:
 
 def _workloads(ours: Settings) -> Iterator[Finding]:
     for name in ours.workloads:
+        if name.startswith(FLOWER):
+            if not is_installed(name):
+                yield Finding("warning", f"The workload {name} names no folder of a Flower app.")
+            continue
         module = name.partition(":")[0]
         shipped = "." not in module and _importable(f"models.workloads.{module}")
         if not shipped and not _importable(module):
@@ -184,7 +240,9 @@ _CHECKS = [
         check_drivers,
         _signal,
         _ledger,
+        check_signing,
         check_workers,
+        _home,
         _disk,
         _workloads,
         _meters,

@@ -13,6 +13,7 @@ import click
 from common.clock import wall_now
 from common.command_line.output import as_json, print_json
 from common.errors import FederationError, LedgerError
+from common.private_files import for_others
 from scheduler.report.page import to_html
 from scheduler.report.plain import bookings_csv, months_csv, sites_by_month_csv, to_json
 from scheduler.report.report import Provenance, Report, Scope, make_report
@@ -93,9 +94,10 @@ def verified_report(scope: Scope, *, target_gco2eq: float | None = None) -> Repo
 
 def _write(out: Path, files: Mapping[str, str]) -> None:
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (out / name).write_text(text, encoding="utf-8")
+        with for_others():
+            out.mkdir(parents=True, exist_ok=True)
+            for name, text in files.items():
+                (out / name).write_text(text, encoding="utf-8")
     except OSError as error:
         msg = (
             f"The report cannot be written to {out} ({error.strerror}), so it is not complete. "

@@ -20,7 +20,7 @@ from scheduler.status.summary import summary
 from scheduler.status.which_run import find_run
 from tasks.cli.base import ledger_to_read
 from tasks.cli.completion import complete_run
-from tasks.cli.figures import show_score, show_value
+from tasks.cli.figures import show_best, show_value
 from tasks.cli.run_list import show_avoided_grams, show_rounds
 
 _H_S = 3600
@@ -54,7 +54,7 @@ def _print_figures(first: Run, second: Run) -> None:
     figures = {
         "state": [row["status"] for row in rows],
         "rounds": [show_rounds(row) for row in rows],
-        "best": [show_score({**row, "value": row["best"]}) for row in rows],
+        "best": [show_best(row) for row in rows],
         "emitted": [show_mass(row["emitted_gco2eq"]) for row in rows],
         "avoided": [show_avoided_grams(row) for row in rows],
     }

@@ -33,8 +33,10 @@ def pause(run_id: str | None) -> None:
     Its open round is finished. Its hours go on: a run with --hours ends when they are over.
     """
     current = _record(run_id, "paused", RunPaused(), _may_pause)
-    number = current.open_round.number if current.open_round else None
+    number = current.round_under_way.number if current.round_under_way else None
     first = f"Round {number} is finished first" if number else "No round starts"
+    if current.spec.is_async:
+        first = "No client is invited; those that train finish first"
     click.echo(f"{current.id} is paused. {first}. To go on: fairwind run resume {current.id}")
 
 

@@ -9,29 +9,28 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails, to_json
 
 from common.duration import in_unit
 from common.errors import SettingError
-from common.messages import Hyperparameters
 from common.settings.names import nearest
-from scheduler.ledger.run_spec import RunSpec, ServerOptimizerSpec
+from common.workload_names import FLOWER, run_name
+from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.policy import policy_options
-from tasks.cli.options import ARGUMENT, ENTRIES, FLAGS
+from tasks.cli.options import ARGUMENT, ENTRIES, FLAGS, TABLES
 
-_CHOICES = {"policy": "policy_options", "server_optimizer.name": "server_optimizer.options"}
+_CHOICES = {
+    "workload": "options",
+    "policy": "policy_options",
+    "server_optimizer.name": "server_optimizer.options",
+}
 """What is chosen by name, and the table of its own options: those of another choice do not fit."""
 
 _LONGEST_STEM = 58
 """Of an id that is made: its number must fit into the 64 characters, too."""
 
 _BUDGETS = ("rounds", "hours", "grams")
-
-_TABLES: dict[str, type[BaseModel]] = {
-    "hyperparameters": Hyperparameters,
-    "server_optimizer": ServerOptimizerSpec,
-}
 
 
 def read_run(path: Path) -> dict[str, Any]:
@@ -79,7 +78,8 @@ def change(entries: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
 
 def named(entries: Mapping[str, Any], taken: Collection[str]) -> dict[str, Any]:
     """Return a run file's entries with an id: its own, or the workload's name and a free number."""
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", str(entries["workload"])).strip("-._")[:_LONGEST_STEM]
+    workload = run_name(str(entries["workload"])).removeprefix(FLOWER)
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", workload).strip("-._")[:_LONGEST_STEM]
     free = next(name for n in count(1) if (name := f"{stem or 'run'}-{n}") not in taken)
     return {"id": free, **entries}
 
@@ -144,8 +144,8 @@ def _clause(error: ErrorDetails) -> str:
     if error["type"] != "extra_forbidden":
         return error["msg"].removeprefix("Value error, ")
     *tables, key = (str(step) for step in error["loc"])
-    fields = _TABLES.get(".".join(tables), RunSpec).model_fields
-    inside = [table for table, model in _TABLES.items() if key in model.model_fields]
+    fields = TABLES.get(".".join(tables), RunSpec).model_fields
+    inside = [table for table, model in TABLES.items() if key in model.model_fields]
     if inside and not tables:
         return f"there is no such entry; {key} stands under [{inside[0]}]"
     near = nearest(key, fields)

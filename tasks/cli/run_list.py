@@ -10,11 +10,10 @@ import click
 from common.command_line.output import as_json, print_json
 from common.command_line.table import print_table
 from common.units import show_mass, show_share
-from scheduler.ledger.run_spec import lower_is_better
 from scheduler.status.summary import summary
 from scheduler.status.which_run import START_A_RUN
 from tasks.cli.base import ledger_to_read
-from tasks.cli.figures import show_score
+from tasks.cli.figures import show_best
 
 Row = Mapping[str, Any]
 
@@ -52,7 +51,7 @@ COLUMNS: Mapping[str, Column] = {
     "policy": Column("policy", lambda row: str(row["policy"])),
     "state": Column("status", lambda row: str(row["status"])),
     "rounds": Column("rounds_done", show_rounds, falling=True),
-    "metric": Column("best", lambda row: show_score({**row, "value": row["best"]}), falling=True),
+    "metric": Column("best", show_best, falling=True),
     "emitted": Column("emitted_gco2eq", lambda row: show_mass(row["emitted_gco2eq"])),
     "avoided": Column("avoided_gco2eq", show_avoided_grams, falling=True),
 }
@@ -94,6 +93,6 @@ def sorted_rows(rows: Sequence[Row], by: Column | None, *, reverse: bool) -> lis
 
 
 def _rank(row: Row, key: str) -> Any:
-    """Return a value that sorts; a loss is the better the smaller it is."""
+    """Return a value that sorts, so that the best run is first."""
     value = row[key]
-    return -value if key == "best" and lower_is_better(row["metric"]) else value
+    return -value if key == "best" and row["lower_is_better"] else value

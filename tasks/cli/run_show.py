@@ -1,4 +1,4 @@
-"""The commands `run show` and `run export`: a run's rounds, its figures, its models."""
+"""The command `run show`: a run's rounds, its figures, where its models are."""
 
 from __future__ import annotations
 
@@ -6,94 +6,145 @@ from typing import Any
 
 import click
 
-from common import settings as settings_
 from common.command_line.output import as_json, print_json
 from common.command_line.table import print_table
-from common.errors import FederationError
 from common.units import show_duration, show_mass
-from scheduler.federation.federation import Federation
 from scheduler.federation.run import Run
-from scheduler.ledger.blobs import Blobs
-from scheduler.status.exports import BEST, LAST
-from scheduler.status.which_run import START_A_RUN, find_run, newest_run
+from scheduler.federation.stayed import stayed
+from scheduler.status.exports import LAST
+from scheduler.status.scores import reported
+from scheduler.status.sites import site_rows
+from scheduler.status.summary import shares
 from tasks.cli.base import current_view, ledger_to_read
+from tasks.cli.chosen import chosen_run
 from tasks.cli.completion import complete_run
-from tasks.cli.figures import show_value
+from tasks.cli.figures import show_reported, show_value
 from tasks.cli.run_toml import to_toml
 from tasks.cli.status import print_status
 
 _SHOWN_PROBLEMS = 10
+_SHOWN_SHARES = 12
+_HASH = 12
+"""Characters of a hash that are shown."""
 
 
 @click.command()
 @click.argument("run_id", metavar="[RUN]", required=False, shell_complete=complete_run)
 @click.option("--toml", "as_toml", is_flag=True, help="Print it as a file for `run start --file`.")
+@click.option("--sites", is_flag=True, help="Also what each site found of each version.")
 @as_json
-def show(run_id: str | None, *, as_toml: bool, as_json: bool) -> None:
+def show(run_id: str | None, *, as_toml: bool, sites: bool, as_json: bool) -> None:
     """Show RUN, or the newest run: its rounds, its figures, what failed, where its model is."""
-    state = ledger_to_read().state()
-    current = _chosen(state, run_id)
+    ledger = ledger_to_read()
+    state = ledger.state()
+    current = chosen_run(state, run_id)
     if as_toml:
         click.echo(to_toml(current.spec), nl=False)
         return
     seen = current_view(state, current.id)
+    answers = (
+        site_rows(lambda kind, limit: ledger.newest(kind, current.id, limit=limit)) if sites else []
+    )
     if as_json:
         spec = current.spec.model_dump(mode="json")
         shown = {name: seen[name] for name in ("verdict", "explanation", "run", "rounds")}
-        print_json({"spec": spec, **shown})
+        shown["run"] |= {"shares": shares(current)}
+        print_json({"spec": spec, **shown, **({"sites": answers} if sites else {})})
         return
     if run_id is None:
         click.echo(f"Run          {current.id}")
     print_status(seen, of_other_runs=False)
-    _print_rounds(seen["rounds"], current.spec.metric)
+    if current.spec.options:
+        pairs = ", ".join(map(_pair, sorted(current.spec.options.items())))
+        click.echo(f"Options      {pairs}")
+    if kept := stayed(current):
+        click.echo(f"At sites     {kept}")
+    if current.spec.init_from is not None:
+        click.echo(f"Began from   model {current.spec.init_from[:_HASH]}")
+    _print_rounds(seen["rounds"], current)
+    if current.spec.is_async:
+        _print_shares(shares(current))
+    if sites:
+        _print_sites(answers, current.spec.metric)
     _print_problems(seen["run"]["problems"])
     if seen["run"]["model"]:
         click.echo(f"Models       {seen['run']['model']}, {LAST} beside it")
 
 
-@click.command()
-@click.argument("run_id", metavar="[RUN]", required=False, shell_complete=complete_run)
-def export(run_id: str | None) -> None:
-    """Write the best and the last model of RUN, or of the newest run, to safetensors files."""
-    from tasks.coordinator.export import export_models  # noqa: PLC0415 - this command alone
-
-    home = settings_.load().folder
-    current = _chosen(ledger_to_read().state(), run_id)
-    if current.version is None:
-        msg = (
-            f"{current.id} has no model yet, so there is nothing to export. See `fairwind status`."
-        )
-        raise FederationError(msg)
-    folder = export_models(Blobs(home / "blobs"), home, current)
-    click.echo(f"Exported {current.id}: {folder}/{BEST}, {LAST}")
+def _pair(option: tuple[str, bool | float | str]) -> str:
+    """Return an option as it stands on a command line."""
+    name, value = option
+    return f"{name}={str(value).lower() if isinstance(value, bool) else value}"
 
 
-def _chosen(state: Federation, run_id: str | None) -> Run:
-    """Return the run that is named, or the newest.
-
-    Raises:
-        FederationError: If there is none.
-    """
-    current = find_run(state, run_id) if run_id else newest_run(state)
-    if current is None:
-        msg = f"There is no run yet. {START_A_RUN}"
-        raise FederationError(msg)
-    return current
-
-
-def _print_rounds(rounds: list[dict[str, Any]], metric: str) -> None:
+def _print_rounds(rounds: list[dict[str, Any]], run: Run) -> None:
+    """Print a run's rounds; what its first version was worth stands as round 0."""
+    metric, first = run.spec.metric, run.first_evaluation
+    begun = rounds and rounds[0]["round"] == 1
+    stale = ["staleness"] if run.spec.carries else []
     print_table(
-        ["round", metric, "emitted", "run now", "took", "clients"],
+        ["round", metric, "emitted", "run now", "took", *stale, "clients"],
         [
             [
-                str(r["round"]), show_value(metric, r["value"]), show_mass(r["gco2eq"]),
+                "0", _score(metric, first.metrics.get(metric), reported(first, metric)),
+                *[""] * (4 + len(stale)),
+            ]
+            for first in [first] if first is not None and begun
+        ] + [
+            [
+                str(r["round"]), _score(metric, r["value"], r["reported"]), show_mass(r["gco2eq"]),
                 "unknown" if r["baseline_gco2eq"] is None else show_mass(r["baseline_gco2eq"]),
-                show_duration(r["wall_s"]), ", ".join(r["cohort"]),
+                show_duration(r["wall_s"]), *(f"{r['staleness']:.1f}" for _ in stale),
+                ", ".join(r["cohort"]),
             ]
             for r in rounds
             if r["ended"]
         ],
     )  # fmt: skip
+
+
+def _print_shares(shares: dict[str, float]) -> None:
+    """Print whose updates make the model: in an asynchronous run, the fast ones are more."""
+    shown = [
+        f"{client} {100 * share:.0f} %" for client, share in list(shares.items())[:_SHOWN_SHARES]
+    ]
+    more = [f"{len(shares) - len(shown)} more"] if len(shares) > len(shown) else []
+    if shown:
+        click.echo(f"Shares       {', '.join(shown + more)}")
+
+
+def _score(metric: str, value: float | None, by: dict[str, int] | None) -> str:
+    return f"{show_value(metric, value)}{show_reported(by)}"
+
+
+def _print_sites(answers: list[dict[str, Any]], metric: str) -> None:
+    """Print what each site found of each version, and its loss as it trained from it."""
+    found = {name for row in answers for name in row["metrics"]}
+    names = sorted(found, key=lambda name: (name != metric, name))
+    print_table(
+        ["version", "site", "evaluated on", *names, "trained on", "training loss"],
+        [
+            [
+                str(row["version"]), row["client"], str(row["held_out_examples"] or "-"),
+                *(_at_site(row, name) for name in names), *_trained(row),
+            ]
+            for row in answers
+        ],
+    )  # fmt: skip
+    if not names:
+        click.echo("No site evaluates this run: the coordinator does, on its own test data.")
+
+
+def _at_site(row: dict[str, Any], name: str) -> str:
+    if name not in row["metrics"]:
+        return "not reported" if row["held_out_examples"] else "-"
+    return show_value(name, row["metrics"][name])
+
+
+def _trained(row: dict[str, Any]) -> tuple[str, str]:
+    if not row["examples"]:
+        return "-", "-"
+    return str(row["examples"]), show_value("loss", row["training_loss"])
 
 
 def _print_problems(problems: list[dict[str, Any]]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,18 +14,24 @@ import click
 from common import settings as settings_
 from common.errors import FederationError, SettingError, WorkloadError
 from common.settings import Settings
-from common.workload_names import is_installed, not_allowed
+from common.workload_names import allowed_as, is_installed, not_allowed
+from scheduler.ledger.bias_choice import choose_bias, is_open
+from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import RunStarted
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.status.drivers import COMMANDS, Drivers
+from scheduler.status.scores import first_figures
 from tasks.cli.base import drivers_now, ledger_to_append, wake
+from tasks.cli.figures import show_metrics
+from tasks.cli.init_from import first_version, without
 from tasks.cli.options import given, run_options
 from tasks.cli.run_file import change, make_spec, named, read_run
 
 if TYPE_CHECKING:
     from scheduler.federation.federation import Federation
     from scheduler.federation.opening import FederationLedger
+    from tasks.coordinator.run_check import CheckReply
 
 _ANSWERS_WITHIN_S = 15.0
 
@@ -47,16 +56,24 @@ def start(context: click.Context, /, workload: str | None, file: Path | None, **
         )
         raise SettingError(msg)
     # Checked before the ledger is locked: a policy may be code of the user's.
-    spec = make_spec(named(entries, ()), file=file, given=options)
-    ledger = ledger_to_append()
+    spec = make_spec(without(named(entries, ())), file=file, given=options)
+    ledger, ours = ledger_to_append(), settings_.load()
     _named(spec, entries, ledger.state())
+    if (model := entries.get("init_from")) is not None:
+        blob = first_version(model, ledger.state(), Blobs(ours.folder / "blobs"))
+        spec = spec.model_copy(update={"init_from": blob})
     drivers = drivers_now()
-    answered = _check_workload(settings_.load(), spec, drivers=drivers)
+    reply = _check_workload(ours, spec, drivers=drivers)
+    spec, chosen = (reply.spec, reply.chosen) if reply and reply.spec else (spec, "")
+    if is_open(spec):
+        spec, chosen = choose_bias(spec, clients=0, version_nbytes=None, free_nbytes=0)
     with ledger.transaction() as tx:
         spec = _named(spec, entries, tx.state)
         tx.append(Draft(RunStarted(spec=spec), run=spec.id))
     woken = wake()
-    within_s = _ANSWERS_WITHIN_S if woken and answered else 0
+    if chosen:
+        click.echo(chosen)
+    within_s = _ANSWERS_WITHIN_S if woken and reply else 0
     _report_start(ledger, spec.id, within_s=within_s, drivers=drivers)
 
 
@@ -76,33 +93,54 @@ def _named(spec: RunSpec, entries: dict[str, Any], state: Federation) -> RunSpec
     return spec.model_copy(update={"id": name})
 
 
-def _check_workload(ours: Settings, spec: RunSpec, *, drivers: Drivers) -> bool:
-    """Let the coordinator check a run; return whether it answered. If not, this host decides.
+def _check_workload(ours: Settings, spec: RunSpec, *, drivers: Drivers) -> CheckReply | None:
+    """Let the coordinator check a run; return its answer. If there is none, this host decides.
 
     Raises:
         WorkloadError: If the run could not start.
     """
-    fault = None
+    reply = None
     if not drivers.fault and not drivers.coordinator.is_missing:
         from tasks.coordinator.run_check import ask  # noqa: PLC0415 - loads celery
 
-        fault = ask(ours, spec, patience_s=_ANSWERS_WITHIN_S)
-    if fault:
-        msg = f"No run was started, as the coordinator refused it. {fault}"
-        raise WorkloadError(msg)
-    if fault is None:
+        with _progress() as on_progress:
+            reply = ask(ours, spec, patience_s=_ANSWERS_WITHIN_S, on_progress=on_progress)
+    if reply is None:
         _check_here(ours, spec.workload)
-    return fault is not None
+    elif reply.fault:
+        msg = f"No run was started, as the coordinator refused it. {reply.fault}"
+        raise WorkloadError(msg)
+    return reply
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Show on a line of its own how far the first version is evaluated."""
+    shown = False
+
+    def show(done: int, num_examples: int) -> None:
+        nonlocal shown
+        text = f"Evaluating the first version: {done:,} of {num_examples:,} test examples"
+        if sys.stderr.isatty():
+            click.echo(f"\r{text}", err=True, nl=False)
+        elif not shown:
+            click.echo(text, err=True)
+        shown = True
+
+    yield show
+    if shown and sys.stderr.isatty():
+        click.echo(err=True)
 
 
 def _check_here(ours: Settings, workload: str) -> None:
-    if workload not in ours.workloads:
+    entry = allowed_as(workload, ours.workloads)
+    if entry is None:
         msg = (
             f"No run was started. {not_allowed(workload, ours.workloads)} Or start the "
             f"coordinator first, which has settings of its own: {COMMANDS['coordinator']}"
         )
         raise WorkloadError(msg)
-    if not is_installed(workload):
+    if not is_installed(entry):
         msg = (
             f"No run was started: there is no module for the workload {workload!r} here. "
             "Install its package, or change to the folder that holds it."
@@ -125,8 +163,10 @@ def _report_start(
             raise SettingError(msg)
         if current.version is not None:
             click.echo(
-                f"{run_id} has begun: {current.num_params} parameters. Watch: fairwind status"
+                f"{run_id} has begun: {current.num_params:,} parameters. Watch: fairwind status"
             )
+            if figures := first_figures(current):
+                click.echo(f"Version 0    {show_metrics(figures)}")
             for sentence in drivers.sentences():
                 click.echo(sentence)
             return

@@ -14,7 +14,7 @@ _VERBS = {
     "pause": Verb("tasks.cli.run_control:pause", "Hold a run up: no round starts until `resume`."),
     "resume": Verb("tasks.cli.run_control:resume", "Let a paused run go on."),
     "stop": Verb("tasks.cli.run_control:stop", "End a run now; its models are kept."),
-    "export": Verb("tasks.cli.run_show:export", "Write the models of a run to files."),
+    "export": Verb("tasks.cli.export.command:export", "Write models, or figures for other tools."),
 }
 
 

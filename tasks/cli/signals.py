@@ -16,6 +16,7 @@ from common.errors import FairwindError
 from common.settings import Settings
 from common.units import show_duration, show_intensity
 from scheduler.carbon.http.limits import AccountStatus
+from scheduler.carbon.local_signal import trace_coverage
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, Signal, reading_at, slot_start
 from scheduler.carbon.sources import chain
@@ -35,8 +36,10 @@ def signal(*, as_json: bool) -> None:
     zones = sorted({client.zone for client in ledger_to_read().state().enrolled()})
     seen = [_zone(ours, known, zone) for zone in zones]
     accounts = [_account(each) for each in account_statuses(ours)]
+    trace = trace_coverage(ours)
     if as_json:
-        print_json({"zones": seen, "accounts": accounts})
+        read = [each._asdict() for each in trace]
+        print_json({"zones": seen, "accounts": accounts, "trace": read})
         return
     print_table(
         ["zone", "now", "quality", "active source", "preferred", "why"],
@@ -62,6 +65,19 @@ def signal(*, as_json: bool) -> None:
                 for a in accounts
             ],
         )
+
+    if trace:
+        click.echo()
+        print_table(
+            ["zone of the trace", "from", "to", "hours", "missing", "estimated"],
+            [
+                [
+                    each.zone, f"{each.start:%Y-%m-%d %H:%M}", f"{each.end:%Y-%m-%d %H:%M}",
+                    f"{each.hours:,}", f"{each.missing:,}", f"{each.estimated:,}",
+                ]
+                for each in trace
+            ],
+        )  # fmt: skip
 
 
 @click.command()

@@ -6,9 +6,11 @@ They need neither ledger nor coordinator nor Redis, and load neither torch nor a
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from dataclasses import fields
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,9 +20,14 @@ from common.clock import wall_now
 from common.command_line.output import as_json, print_json
 from common.command_line.table import print_table
 from common.errors import SettingError
+from common.messages import NAME_PATTERN
 from common.units import show_bytes, show_duration, show_energy, show_intensity, show_mass
+from tasks.roles import site_key_file
+from tasks.site import own_model
 from tasks.site.egress import last_egress
 from tasks.site.journal import Journal
+from tasks.site.memory import SiteMemory
+from tasks.site.site_clock import clock_sentence
 from tasks.site.site_files import SiteFiles, find_client
 from tasks.site.site_history import SiteTotals, Task, as_row, tasks_of
 from tasks.site.site_status import INTENSITY_SOURCE, SiteStatus, site_status
@@ -34,9 +41,14 @@ _REASONS = {
     "too_long": "training took too long",
     "model_missing": "the model was gone",
     "workload_failed": "the workload failed",
+    "disk_full": "its disk is full",
+    "disk_failed": "its disk failed",
     "site_failed": "an error at the site",
 }
 """Short words for the codes of a `Reason`."""
+
+_NAMED_TENSORS = 8
+"""So many tensors are named; the others are counted."""
 
 of_client = click.option(
     "--client", envvar="FAIRWIND_CLIENT", help="Which site, if FAIRWIND_HOME holds several."
@@ -80,11 +92,14 @@ def status(client: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json(seen.to_dict())
         return
+    if seen.clock_ahead_s:
+        click.secho(clock_sentence(seen.clock_ahead_s), fg="yellow")
     click.secho(seen.sentence, bold=True)
     click.echo()
     _print_totals(seen)
     click.echo()
     _print_limits(seen)
+    _print_memory(seen)
     click.echo(f"\nEmissions: energy times {INTENSITY_SOURCE}.\nDays and months are UTC.")
 
 
@@ -114,6 +129,18 @@ def history(client: str | None, *, days: int, as_csv: bool, as_json: bool) -> No
         print_table(_COLUMNS, [_row(task) for task in tasks])
     else:
         click.echo(f"Nothing in the last {days} days.")
+
+
+@site.command()
+@click.option("--client", envvar="FAIRWIND_CLIENT", required=True, help="Of which site.")
+def key(client: str) -> None:
+    """Print the site's public key, for `fairwind enroll --key`; make the key if there is none."""
+    from common.identity import load_or_make  # noqa: PLC0415 - few verbs load cryptography
+
+    if not re.fullmatch(NAME_PATTERN, client):
+        msg = f"{client!r} is no client id. Use letters, digits, dots, dashes and underscores."
+        raise SettingError(msg)
+    click.echo(load_or_make(site_key_file(settings_.load().folder, client)).public.text)
 
 
 @site.command()
@@ -180,6 +207,40 @@ def egress(client: str | None, *, as_json: bool) -> None:
     print_json(left.receipt.model_dump(mode="json"))
 
 
+@site.command()
+@click.argument("run", metavar="RUN")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to; RUN-CLIENT.safetensors in this folder if left out.",
+)  # fmt: skip
+@of_client
+def export(run: str, out: Path | None, client: str | None) -> None:
+    """Write the site's own model of RUN to a safetensors file.
+
+    It is the newest version that the site pulled, with the site's own layers, or its own model
+    beside the global one. These never left the site.
+    """
+    ours = settings_.load()
+    name = find_client(ours, client)
+    target = out or Path(f"{run}-{name}.safetensors")
+    files = SiteFiles(ours, name)
+    done = own_model.export(SiteMemory(files.memory), run, target, frozen=files.frozen)
+    click.echo(f"Wrote {done.path}: the version that {name} pulled for round {done.version_round}")
+    if done.own_round is None:
+        click.echo("Nothing in it is the site's own yet: no work of its own counted.")
+        return
+    listed = ", ".join(done.own[:_NAMED_TENSORS])
+    more = len(done.own) - _NAMED_TENSORS
+    click.echo(f"Its own, of round {done.own_round}: {listed}{f' and {more} more' * (more > 0)}")
+    if not done.counts:
+        click.echo("Whether that work counted is not known here until the next assignment.")
+    if done.newer_round is not None:
+        click.echo(
+            f"Round {done.newer_round} left newer ones. They count once the coordinator has said "
+            "so, with the site's next assignment of this run."
+        )
+
+
 def _print_totals(seen: SiteStatus) -> None:
     spans = (seen.today, seen.month)
     rows = [
@@ -217,10 +278,26 @@ def _print_limits(seen: SiteStatus) -> None:
         ("sending", "no limit" if daily is None else f"{daily:g} MB a day at most"),
         ("processor", f"{limits.threads} {threads}, nice {limits.nice}"),
         ("GPU", {"auto": "what CUDA offers"}.get(limits.gpu, limits.gpu)),
+        ("device", limits.device),
         ("workloads", ", ".join(limits.workloads)),
     )
     for name, value in rows:
         click.echo(f"{name:<11}{value}")
+
+
+def _print_memory(seen: SiteStatus) -> None:
+    """Print what the site remembers between rounds: it never leaves the site."""
+    if not seen.memory:
+        return
+    click.echo()
+    rows = [
+        [
+            each.run, ", ".join(kind.replace("_", " ") for kind in each.kinds), str(each.round),
+            show_bytes(each.nbytes), f"{each.kept_until:%Y-%m-%d}",
+        ]
+        for each in seen.memory
+    ]  # fmt: skip
+    print_table(["remembers of", "what", "since round", "size", "kept until"], rows)
 
 
 def _worker(seen: SiteStatus) -> str:

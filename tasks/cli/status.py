@@ -9,10 +9,13 @@ import click
 
 from common.command_line.output import as_json, print_json
 from common.units import show_mass
-from tasks.cli.base import FollowedLedger, current_view
+from tasks.cli.base import current_view, ledger_to_read
 from tasks.cli.completion import complete_run
 from tasks.cli.figures import show_avoided, show_progress
 from tasks.cli.watch import watch_status
+
+_REFUSED = 3
+"""Kinds of refused messages that are shown; `--json` has all."""
 
 
 @click.command()
@@ -23,12 +26,12 @@ from tasks.cli.watch import watch_status
 @as_json
 def status(run_id: str | None, *, watch: bool, as_json: bool) -> None:
     """Show the state of the federation and of its newest run."""
-    ledger = FollowedLedger()
-    seen = current_view(ledger.reader().state(), run_id)
+    ledger = ledger_to_read()
+    seen = current_view(ledger.state(), run_id)
     if as_json:
         print_json(seen)
     elif watch and sys.stdout.isatty():
-        watch_status(lambda: current_view(ledger.reader().state(), run_id), print_status)
+        watch_status(lambda: current_view(ledger.state(), run_id), print_status)
     else:
         print_status(seen)
 
@@ -37,15 +40,19 @@ def print_status(seen: dict[str, Any], *, of_other_runs: bool = True) -> None:
     """Print a view's verdict and its run's figures, below what is wrong beside the run."""
     print_notices(seen, of_other_runs=of_other_runs)
     click.echo(click.style(seen["verdict"], bold=True))
-    click.echo(f"Drivers      {seen['drivers']['line']}")
+    click.echo(f"Processes    {seen['drivers']['line']}")
     current = seen["run"]
     if current is None:
         return
     click.echo(show_progress(current))
+    if current["ends_early"]:
+        click.echo(f"Ends early   {current['ends_early']}")
+    for note in current["notes"]:
+        click.secho(note, fg="yellow")
     click.echo(f"Avoided      {show_avoided(current)}")
     if current["uncounted_gco2eq"] > 0:
         spent = show_mass(current["uncounted_gco2eq"])
-        click.echo(f"In no model  {spent} of work that was spent all the same")
+        click.echo(f"In no model  {spent} besides: updates that did not count, evaluations alone")
 
 
 def print_notices(
@@ -61,5 +68,6 @@ def print_notices(
     others = seen["beside"] if of_other_runs else []
     said = seen["verdict"] if above_verdict else None
     drivers = [each for each in seen["drivers"]["sentences"] if each != said]
-    for notice in [*drivers, *others, *filter(None, [seen["notice"]])]:
+    refused = [each["sentence"] for each in seen["refused"][:_REFUSED]]
+    for notice in [*drivers, *others, *filter(None, [seen["notice"]]), *refused]:
         click.secho(notice, fg="yellow")

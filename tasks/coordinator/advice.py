@@ -7,6 +7,8 @@ from itertools import islice
 import redis
 from kombu.exceptions import OperationalError
 
+from common.errors import LedgerMovedError
+from common.keys import redis_key
 from common.log import get_logger
 from common.messages import AdviceNote
 from scheduler.advice import SEEN_ROUNDS, Advice, RecentWork, gather, make_advice
@@ -25,7 +27,7 @@ _AT_ONCE = 5
 """Clients advised in one go: rounds must not wait. The others' turn comes with the next call."""
 
 
-@app.task(name="advise_sites")
+@app.task(name="advise_sites", throws=(LedgerMovedError,))
 def advise_sites() -> None:
     """Send every site that is due its advice."""
     advise(coordinator())
@@ -52,7 +54,13 @@ def _advise(c: Coordinator) -> None:
     record = RecentWork.of(state, planned, c.blobs, c.clock.now())
     for client in due:
         made = make_advice(gather(state, record, c.grid, c.engine.world.rules.gate, client.id))
-        send("advise", client_queue(client.id), _note(made), shown=f"advice for {client.id}")
+        send(
+            "advise",
+            client_queue(client.id),
+            _note(made),
+            shown=f"advice for {client.id}",
+            signer=c.signer,
+        )
         day_ms = max(1, round(c.clock.wall_seconds(DAY) * 1000))
         c.broker.set(_sent_key(client.id), made.at.isoformat(), px=day_ms)
         _log.info("advice.sent", client=client.id, lines=len(made.lines))
@@ -70,4 +78,4 @@ def _note(made: Advice) -> AdviceNote:
 
 
 def _sent_key(client: str) -> str:
-    return f"fairwind:advised:{client}"
+    return redis_key("advised", client)

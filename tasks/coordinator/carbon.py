@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
+from common.errors import LedgerMovedError
 from common.log import get_logger
 from scheduler.carbon.refresh import refresh_around, refresh_now
 from scheduler.carbon.zone_history import ZoneHistory
@@ -16,13 +17,13 @@ from tasks.coordinator.sources import for_each_zone
 _log = get_logger(__name__)
 
 
-@app.task(name="refresh_carbon")
+@app.task(name="refresh_carbon", throws=(LedgerMovedError,))
 def refresh_carbon() -> None:
     """Ask the live sources about every zone with a client, once per zone and slot."""
     refresh(coordinator())
 
 
-@app.task(name="settle_carbon")
+@app.task(name="settle_carbon", throws=(LedgerMovedError,))
 def settle_carbon() -> None:
     """Replace what was booked on a guess by what has been measured since."""
     settle(coordinator())

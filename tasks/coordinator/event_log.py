@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
+from common.clock_difference import TO_SET_IT_RIGHT, show_difference
 from common.log import get_logger
 from common.units import show_energy, show_mass
 from scheduler.ledger.event import Draft
@@ -13,6 +14,7 @@ from scheduler.ledger.events import (
     AssignmentFailed,
     AssignmentGivenUp,
     AssignmentReissued,
+    ClientClockCompared,
     ClientJoined,
     Payload,
     RoundClosed,
@@ -23,6 +25,7 @@ from scheduler.ledger.events import (
     RunOpened,
     SignalFellBack,
     SignalRecovered,
+    UpdateLost,
     UpdateRefused,
 )
 
@@ -36,9 +39,12 @@ _LEVELS = {
     "assignment.given_up": "warning",
     "assignment.reissued": "warning",
     "client.silent": "warning",
+    "client.clock_compared": "warning",
     "signal.fell_back": "warning",
+    "update.lost": "warning",
     "update.refused": "warning",
     "update.accepted": "debug",
+    "update.restored": "info",
 }
 """Kinds that are worth more or less than *info*; a round's line counts its updates together."""
 
@@ -104,6 +110,12 @@ def _(joined: ClientJoined) -> dict[str, Any]:
 
 
 @fields.register
+def _(compared: ClientClockCompared) -> dict[str, Any]:
+    clock = show_difference(compared.ahead_s) if compared.ahead_s else "right again"
+    return {"clock": clock} | ({"remedy": TO_SET_IT_RIGHT} if compared.ahead_s else {})
+
+
+@fields.register
 def _(fell_back: SignalFellBack) -> dict[str, Any]:
     return {
         "zone": fell_back.zone,
@@ -126,6 +138,11 @@ def _(given_up: AssignmentGivenUp) -> dict[str, Any]:
 @fields.register
 def _(reissued: AssignmentReissued) -> dict[str, Any]:
     return {"reason": reissued.code}
+
+
+@fields.register
+def _(lost: UpdateLost) -> dict[str, Any]:
+    return {"bytes": lost.sha256[:12], "fault": lost.fault}
 
 
 @fields.register

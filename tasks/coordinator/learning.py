@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
-from common.errors import TransportError, UpdateError
+from common.disk import writing_to
+from common.errors import BlobError, SettingError, UpdateError
 from common.failpoints import failpoint
-from common.messages import Receipt, update_key
-from models.aggregation import Contribution, scale_exponent
-from models.serialization import write_state
-from models.server_optimizers import ServerOptimizer, make_server_optimizer
+from common.files import syncing, write_chunks
+from common.messages import BlobRef, Receipt, update_key
+from models.aggregation import Contribution
+from models.frozen import write_version
+from models.metric_values import Metrics
+from models.server_optimizers import make_server_optimizer
 from models.update import check_update
+from models.update_encoding import encoded_signature
 from models.version import make_version
-from scheduler.federation.round import ClosedRound, Round
+from scheduler.federation.closed_round import ClosedRound
+from scheduler.federation.round import Round
 from scheduler.federation.run import Run
 from scheduler.ledger.blobs import Blobs
-from scheduler.ledger.run_spec import RunSpec
-from scheduler.rounds.world import Admitted, FirstVersion, NextVersion
+from scheduler.rounds.world import Admitted, FirstVersion, LostUpdatesError, NextVersion
+from tasks.coordinator.control_variates import next_controls
+from tasks.coordinator.deaths import survived
 from tasks.coordinator.export import export_models
+from tasks.coordinator.meanwhile import checking
 from tasks.coordinator.work import model_ref
 from tasks.coordinator.workbench import Workbench
-from tasks.messaging.transport import Transport, altered, received
+from tasks.messaging.transport import Transport, altered, forget, received
 
 
 class BlobLearning:
@@ -47,76 +56,164 @@ class BlobLearning:
         self._blobs = blobs
         self._transport = transport
         self._workbench = workbench
-        self._home = home
+        self._home, self._begun = home, home / "begun"
         self._max_update_nbytes = max_update_nbytes
 
     def open(self, run: Run) -> FirstVersion:
-        """Make a run's first version; the same seed gives the same bits."""
-        workload = run.spec.workload
-        server_optimizer(run.spec)
-        state = self._workbench.first_version(workload, run.spec.seed)
-        # Another process may open the same run at the same time.
-        path = self._blobs.incoming / uuid4().hex
-        write_state(state, path)
+        """Make a run's first version, and evaluate it; the same run gives the same bits."""
+        with survived(self._begun, run.id):
+            return self._open(run)
+
+    def _open(self, run: Run) -> FirstVersion:
+        self._workbench.check_workload(run.spec)  # refused now, not after a round
+        state = self._workbench.first_version(run.spec, self._blobs)
+        with (
+            writing_to(self._blobs.folder, "its first version"),
+            self._blobs.workspace() as folder,
+        ):
+            path, part = write_version(state, self._workbench.frozen(run.spec), folder)
+            if part is not None and self._blobs.fault(part[1]):
+                self._blobs.keep(*part)
+            version = self._blobs.keep(path)
+        layers = self._workbench.layers(run.spec)
         return FirstVersion(
-            version=self._blobs.keep(path),
+            version=version,
+            frozen=part[1] if part else None,
             num_params=sum(tensor.numel() for tensor in state.values()),
-            scored_here=self._workbench.has_test_data(workload),
+            scored_here=self._workbench.evaluates(run.spec),
+            metrics=self._workbench.first_metrics(run.spec, self._blobs),
+            lower_is_better=self._workbench.lower_is_better(run.spec, run.spec.metric),
+            personal=tuple(sorted(layers.personal)),
+            num_personal=layers.num_params,
         )
 
-    def exponent(self, norm_bound: float, heaviest: int) -> int:
-        """Return the exponent of the fixed-point scale on which a round's updates are summed."""
-        return scale_exponent(norm_bound, heaviest)
-
     def pulled_nbytes(self, run: Run) -> int:
-        """Return the size of the model that a site pulls: all versions of a run are of one size."""
-        return model_ref(self._blobs, run.version).nbytes if run.version else 0
+        """Return the size of what a site pulls, the model and the correction of its gradients.
+
+        All versions of a run are of one size.
+        """
+        model = model_ref(self._blobs, run.version).nbytes if run.version else 0
+        evaluates = run.open_round is not None and run.open_round.evaluates
+        if run.controls.server is None or evaluates:
+            return model
+        # A correction has the tensors of a control variate.
+        return model + self._blobs.nbytes(run.controls.server)
+
+    def most_frozen_nbytes(self, run: Run) -> int:
+        """Return the size of the frozen part of a run's model, 0 if it has none."""
+        return self._blobs.nbytes(run.frozen) if run.frozen else 0
 
     def admit(self, run: Run, receipt: Receipt) -> Admitted:
         """Receive an update's bytes, check them, and keep them as a blob.
 
         Raises:
             TransportError: If they are missing, or are not those the receipt names.
+            StorageError: If the disk is full.
+            SettingError: If our own limit is too small for updates of the model.
             UpdateError: If they are, but are not an update that counts.
         """
         ref = receipt.update
         if ref is None or ref.key != update_key(receipt):
             msg = f"The receipt names no bytes of {receipt.client}'s own, so it is not counted."
             raise UpdateError(msg)
-        limit = min(self._max_update_nbytes, self._workbench.update_nbytes(run.spec.workload))
+        limit = self._workbench.update_nbytes(run.spec)
+        if self._max_update_nbytes < ref.nbytes <= limit:
+            msg = (
+                f"The updates of {run.id} have {ref.nbytes} bytes, and FAIRWIND_MAX_UPDATE_BYTES "
+                f"allows {self._max_update_nbytes}, so none is received. Raise it and restart the "
+                "coordinator; then they are received."
+            )
+            raise SettingError(msg)
         if ref.nbytes > limit:
             msg = (
                 f"The update of {receipt.client} has {ref.nbytes} bytes where the model allows "
                 f"{limit}, so it was not fetched and is not counted. Train the model that was "
-                "pulled."
+                f"pulled{', and keep its personal layers at the site' * bool(run.spec.personal)}."
             )
             raise UpdateError(msg)
-        path, digest = self._blobs.receive(received(self._transport, ref))
-        try:
-            if digest != ref.sha256:
-                raise TransportError(altered(ref))
-            signature = self._workbench.signature(run.spec.workload)
-            norm = check_update(path, signature, norm_bound=run.spec.norm_bound)
+        with writing_to(self._blobs.folder, "updates", nbytes=ref.nbytes):
+            return self._received(run, receipt.client, ref)
+
+    def _received(self, run: Run, client: str, ref: BlobRef) -> Admitted:
+        with self._blobs.workspace() as folder:
+            path = folder / f"{client}.safetensors"  # errors name it
+            digest = write_chunks(path, received(self._transport, ref))
+            if digest != ref.sha256 or path.stat().st_size != ref.nbytes:
+                self._transport.delete(ref)  # else the site would take them for sent
+                raise altered(ref)
+            signature = self._workbench.signature(run.spec)
+            held = encoded_signature(signature, run.spec.encoding)
+            with syncing(path):
+                bound = run.spec.norm_bound
+                norm = check_update(path, held, norm_bound=bound, decoded=signature)
             failpoint("update.received")
             self._blobs.keep(path, digest)
             failpoint("update.stored")
-        finally:
-            path.unlink(missing_ok=True)
         return Admitted(sha256=digest, nbytes=ref.nbytes, norm=norm)
 
     def make(self, run: Run, round_: Round) -> NextVersion:
-        """Make the version that a committed round stands for, and keep it."""
-        return next_version(
-            self._blobs, self._workbench, run.spec, round_, server_state=run.server_state
-        )
+        """Make the version that a committed round stands for, and keep it.
 
-    def published(self, round_: Round) -> None:
-        """Forget the base in flight: nobody pulls it any more."""
-        self._transport.delete(model_ref(self._blobs, round_.base_version))
+        All bytes that go into it are compared with their names meanwhile.
 
-    def score(self, run: Run, closed: ClosedRound) -> dict[str, float]:
+        Raises:
+            BlobError: If the base, the server optimizer's state or a control variate is not what
+                it was.
+            LostUpdatesError: If updates are not.
+        """
+        blobs, state = self._blobs, run.server_state
+        with writing_to(blobs.folder, "the next version"), blobs.workspace() as folder:
+            with checking(lambda: self._check(run, round_)):
+                model, new_state = next_version(
+                    blobs.path, self._workbench, run, round_,
+                    server_state=blobs.path(state) if state else None, folder=folder,
+                )  # fmt: skip
+                controls = (
+                    next_controls(
+                        blobs.path, self._workbench, run, round_, before=run.controls, folder=folder
+                    )
+                    if run.spec.algorithm == "scaffold"
+                    else None
+                )
+            return NextVersion(
+                blobs.keep(model),
+                blobs.keep(new_state) if new_state else None,
+                blobs.keep(controls.server) if controls else None,
+                {c: blobs.keep(path) for c, path in controls.clients.items()} if controls else {},
+            )
+
+    def _check(self, run: Run, round_: Round) -> None:
+        """Compare all bytes that go into a version with their names; see `make`."""
+        self._blobs.whole(round_.base_version)
+        for line in round_.latest:
+            self._blobs.whole(line.sha256)
+        for name in run.controls.names():
+            self._blobs.whole(name)
+        faults = {
+            line.client: fault
+            for line in round_.manifest or ()
+            if (fault := self._blobs.fault(line.sha256))
+        }
+        if faults:
+            raise LostUpdatesError(faults)
+        if run.server_state:
+            self._blobs.whole(run.server_state)
+
+    def withdraw(self, version: str) -> None:
+        """Forget a version in flight: nobody pulls it any more, or it has to be put there anew."""
+        with suppress(BlobError):  # of one that is gone nobody knows how many pieces it had
+            forget(self._transport, model_ref(self._blobs, version))
+
+    def discard(self, names: Collection[str]) -> None:
+        """Delete control variates that no run needs any more."""
+        for name in names:
+            with suppress(FileNotFoundError):  # another process has
+                self._blobs.remove(name)
+
+    def score(self, run: Run, closed: ClosedRound) -> Metrics:
         """Return loss and metrics of a round's version on the workload's test data."""
-        return self._workbench.score(run.spec.workload, self._blobs.path(closed.version))
+        with survived(self._begun, run.id):
+            return self._workbench.score(run.spec, closed.version, self._blobs)
 
     def export(self, run: Run) -> None:
         """Put a run's last and best version into its folder as safetensors files."""
@@ -124,39 +221,45 @@ class BlobLearning:
 
 
 def next_version(
-    blobs: Blobs,
+    find: Callable[[str], Path],
     workbench: Workbench,
-    spec: RunSpec,
+    run: Run,
     round_: Round | ClosedRound,
     *,
-    server_state: str | None,
-) -> NextVersion:
-    """Make the version a committed round stands for, and keep it.
+    server_state: Path | None,
+    folder: Path,
+) -> tuple[Path, Path | None]:
+    """Make the version a committed round stands for.
 
     Args:
-        blobs: Where base, updates and result are.
+        find: Returns where the bytes of a name are, for base and updates.
         workbench: Knows the workload's model.
-        spec: The run's.
-        round_: The round, with its manifest.
-        server_state: The blob of the server optimizer's state before the round, if it has one.
+        run: The run.
+        round_: One of its rounds, with its manifest.
+        server_state: The server optimizer's state before the round, if it has one.
+        folder: Where to write.
+
+    Returns:
+        The files of the version and of the server optimizer's new state, if it has one.
     """
-    model, new_state = make_version(
-        blobs.path(round_.base_version),
-        blobs.path(server_state) if server_state else None,
-        [Contribution(blobs.path(line.sha256), line.weight) for line in round_.manifest or ()],
-        signature=workbench.signature(spec.workload),
-        parameters=workbench.parameters(spec.workload),
-        exponent=round_.exponent,
-        optimizer=server_optimizer(spec),
-        folder=blobs.incoming,
+    spec, lines = run.spec, [*(round_.manifest or ()), *round_.latest]
+    weights: Counter[str] = Counter()
+    for line in lines if spec.bias == "memory" else ():
+        weights[run.base_of(line.issued)] += line.weight
+    return make_version(
+        find(round_.base_version),
+        server_state,
+        [Contribution(find(line.sha256), line.weight) for line in lines],
+        bases=[(find(base), weight) for base, weight in sorted(weights.items())],
+        divisor=round_.divisor,
+        signature=workbench.signature(spec),
+        parameters=workbench.parameters(spec),
+        norm_bound=spec.norm_bound,
+        encoding=spec.encoding,
+        optimizer=make_server_optimizer(
+            spec.server_optimizer.name,
+            spec.options,
+            **spec.server_optimizer.options_at(round_.number),
+        ),
+        folder=folder,
     )
-    return NextVersion(blobs.keep(model), blobs.keep(new_state) if new_state else None)
-
-
-def server_optimizer(spec: RunSpec) -> ServerOptimizer:
-    """Return the rule that a run asks for.
-
-    Raises:
-        SettingError: If there is none of that name, or an option of it is wrong.
-    """
-    return make_server_optimizer(spec.server_optimizer.name, **spec.server_optimizer.options)

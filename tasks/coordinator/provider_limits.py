@@ -13,6 +13,7 @@ import redis
 import redis.asyncio
 
 from common.errors import BrokerError
+from common.keys import joined, redis_key
 from scheduler.carbon.http.limits import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
@@ -33,24 +34,44 @@ from scheduler.carbon.http.limits import (
 _KEEP_S = 8 * 86_400
 """Wall seconds after which an unused record expires: longer than any pause."""
 
-_ADMIT = """
+_SET_BACK = """
+local fault_at = tonumber(redis.call('HGET', KEYS[1], 'fault_at') or '0')
+if fault_at > now then
+  for _, name in ipairs({'paused_until', 'open_until', 'probe_until'}) do
+    local till = tonumber(redis.call('HGET', KEYS[1], name) or '0')
+    if till > 0 then
+      redis.call('HSET', KEYS[1], name, string.format('%d', till - (fault_at - now)))
+    end
+  end
+  redis.call('HSET', KEYS[1], 'fault_at', ARGV[1])
+end
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf')) do
+  redis.call('ZADD', KEYS[2], now, name)
+end
+"""
+"""Where the clock was set back, what lies ahead of it happened now: no pause lasts any longer."""
+
+_ADMIT = f"""
 local now, window = tonumber(ARGV[1]), tonumber(ARGV[2])
+{_SET_BACK}
 local state = redis.call('HMGET', KEYS[1], 'paused_until', 'open_until', 'probe_until', 'fault')
-local names = {'paused', 'open', 'probing'}
+local names = {{'paused', 'open', 'probing'}}
 for i = 1, 3 do
-  if state[i] and now < tonumber(state[i]) then return {names[i], state[i], state[4] or ''} end
+  if state[i] and now < tonumber(state[i]) then
+    return {{names[i], state[i], state[4] or ''}}
+  end
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - window)
 if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[3]) then
   local oldest = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-  return {'spent', string.format('%d', tonumber(oldest[2]) + window), ''}
+  return {{'spent', string.format('%d', tonumber(oldest[2]) + window), ''}}
 end
 redis.call('ZADD', KEYS[2], now, ARGV[4])
 redis.call('EXPIRE', KEYS[2], ARGV[6])
 if state[2] then
   redis.call('HSET', KEYS[1], 'probe_until', string.format('%d', now + tonumber(ARGV[5])))
 end
-return {}
+return {{}}
 """
 """Counts a request, or returns the obstacle and until when. Times are in ms."""
 
@@ -67,6 +88,10 @@ redis.call('EXPIRE', KEYS[1], ARGV[3])
 local now = tonumber(ARGV[1])
 """
 """Begins each script about something that went wrong."""
+
+_UNSENT = f"""{_FAULT}
+redis.call('ZREM', KEYS[2], ARGV[4])
+"""
 
 _FAILED = f"""{_FAULT}
 local failures = redis.call('HINCRBY', KEYS[1], 'failures', 1)
@@ -112,12 +137,13 @@ class RedisLimits:
         self._now = now
         self._jitter = jitter
         self._admit = broker.register_script(_ADMIT)
+        self._unsent = broker.register_script(_UNSENT)
         self._succeeded = broker.register_script(_SUCCEEDED)
         self._failed = broker.register_script(_FAILED)
         self._refused = broker.register_script(_REFUSED)
         self._slow_down = broker.register_script(_SLOW_DOWN)
 
-    async def admit(self, account: ProviderAccount) -> None:
+    async def admit(self, account: ProviderAccount) -> str:
         """Count a request that is about to be sent; see `ProviderLimits.admit`."""
         now, name = _ms(self._now()), uuid.uuid4().hex
         args: list[Any] = [now, _ms(WINDOW), account.per_hour, name, _ms(PROBE_FOR), _KEEP_S]
@@ -125,6 +151,12 @@ class RedisLimits:
         if obstacle:
             what, until, fault = (_text(part) for part in obstacle)
             raise not_now(account, cast("Obstacle", what), _time(until), fault)
+        return name
+
+    async def unsent(self, account: ProviderAccount, request: str, fault: str) -> None:
+        """Take back a request that never left; see `ProviderLimits.unsent`."""
+        keys = [_state(account), _requests(account)]
+        await _reply(self._unsent(keys=keys, args=[*self._fault(fault), request]))
 
     async def succeeded(self, account: ProviderAccount) -> None:
         """Record a response: the breaker closes."""
@@ -152,7 +184,7 @@ class RedisLimits:
 
     async def not_offered(self, account: ProviderAccount, zone: str, endpoint: str) -> str | None:
         """Return why this account gets no answer about a zone; `None` if it may request one."""
-        found = await _reply(self._broker.hget(_memory(account), f"{zone}|{endpoint}"))
+        found = await _reply(self._broker.hget(_memory(account), joined(zone, endpoint, by="|")))
         if found is None:
             return None
         until, why = json.loads(found)
@@ -163,7 +195,7 @@ class RedisLimits:
     ) -> None:
         """Record that a endpoint about a zone is not in this account's plan."""
         entry = json.dumps([_ms(self._now() + NOT_OFFERED_FOR), why])
-        await _reply(self._broker.hset(_memory(account), f"{zone}|{endpoint}", entry))
+        await _reply(self._broker.hset(_memory(account), joined(zone, endpoint, by="|"), entry))
         await _reply(self._broker.expire(_memory(account), _KEEP_S))
 
     async def status(self, account: ProviderAccount) -> AccountStatus:
@@ -209,15 +241,15 @@ async def _reply(command: Awaitable[Any]) -> Any:
 
 
 def _state(account: ProviderAccount) -> str:
-    return f"fairwind:provider:{account}"
+    return redis_key("provider", account.provider, account.digest)
 
 
 def _requests(account: ProviderAccount) -> str:
-    return f"fairwind:provider:{account}:requests"
+    return redis_key("provider", account.provider, account.digest, "requests")
 
 
 def _memory(account: ProviderAccount) -> str:
-    return f"fairwind:provider:{account}:not_offered"
+    return redis_key("provider", account.provider, account.digest, "not_offered")
 
 
 def _ms(what: datetime | timedelta) -> int:

@@ -6,20 +6,26 @@ kept: a run that is refused leaves no event. Loads no torch, as the command line
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from uuid import uuid4
 
 import redis
 from kombu.exceptions import OperationalError
 from pydantic import Field
 
-from common.messages import Message
+from common.keys import redis_key
+from common.message import Message
 from common.settings import Settings
 from scheduler.ledger.run_spec import RunSpec
 from tasks.messaging.broker import connect
+from tasks.messaging.inbox import coordinator_signer
 from tasks.messaging.queues import queue, send
 
 _KEPT_S = 60
 """For so long an answer waits for the one who asked."""
+
+_PROGRESS_S = 1.0
 
 
 class RunCheck(Message):
@@ -29,21 +35,72 @@ class RunCheck(Message):
     reply: str = Field(pattern=r"^fairwind:checked:[0-9a-f]{32}$")
 
 
-def ask(settings: Settings, spec: RunSpec, *, patience_s: float) -> str | None:
-    """Return what the coordinator has against a run; "" if nothing, `None` if it did not answer."""
-    check = RunCheck(spec=spec, reply=f"fairwind:checked:{uuid4().hex}")
+class CheckReply(Message):
+    """How far a check has come, or at last what is wrong with the run.
+
+    `fault` is "" if nothing is, and `None` while the first version is evaluated: by then `done` of
+    `num_examples` test examples are through. `spec` is the run with what its user left open, and
+    `chosen` why that was chosen; both are empty if there is a fault.
+    """
+
+    fault: str | None = None
+    spec: RunSpec | None = None
+    chosen: str = ""
+    done: int = 0
+    num_examples: int = 0
+
+
+OnProgress = Callable[[int, int], None]
+"""Called with the number of test examples done, and of all."""
+
+
+def ask(
+    settings: Settings, spec: RunSpec, *, patience_s: float, on_progress: OnProgress
+) -> CheckReply | None:
+    """Return what the coordinator says of a run; `None` if it did not answer.
+
+    Args:
+        settings: Where Redis is.
+        spec: The run.
+        patience_s: How long to wait for any reply, wall seconds.
+        on_progress: Called while the first version is evaluated, if that takes long.
+    """
+    check = RunCheck(spec=spec, reply=redis_key("checked", uuid4().hex))
     try:
-        send("check_run", queue("coordinator"), check, shown=spec.workload)
+        send(
+            "check_run",
+            queue("coordinator"),
+            check,
+            shown=spec.workload,
+            signer=coordinator_signer(settings),
+        )
         with connect(settings) as broker:
-            found = broker.blpop([check.reply], timeout=patience_s)
+            while (found := broker.blpop([check.reply], timeout=patience_s)) is not None:
+                reply = CheckReply.model_validate_json(found[1])
+                if reply.fault is not None:
+                    return reply
+                on_progress(reply.done, reply.num_examples)
     except (OperationalError, OSError, redis.RedisError):
         return None
-    return None if found is None else found[1].decode()
+    return None
 
 
-def answer(broker: redis.Redis, check: RunCheck, fault: str) -> None:
-    """Answer a check: what is wrong with the run, "" if nothing is."""
+def answer(broker: redis.Redis, check: RunCheck, reply: CheckReply) -> None:
+    """Send a reply to whoever waits for a check."""
     with broker.pipeline() as pipe:
-        pipe.rpush(check.reply, fault)
+        pipe.rpush(check.reply, reply.model_dump_json())
         pipe.expire(check.reply, _KEPT_S)
         pipe.execute()
+
+
+def progress_of(broker: redis.Redis, check: RunCheck) -> OnProgress:
+    """Return what replies how far an evaluation has come, once a second at most."""
+    last = time.monotonic()
+
+    def replied(done: int, num_examples: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _PROGRESS_S:
+            last = time.monotonic()
+            answer(broker, check, CheckReply(done=done, num_examples=num_examples))
+
+    return replied

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from common.errors import FairwindError
@@ -16,15 +18,14 @@ from scheduler.carbon.local_signal import LOCAL, make_signal
 from scheduler.carbon.provider import Provider
 from scheduler.carbon.providers import live_names, make_account, make_provider, refuse_unready
 from scheduler.carbon.signals.local import Local
-from scheduler.carbon.sources import chain
+from scheduler.carbon.sources import chain, family_of
 from scheduler.carbon.zone_history import ZoneHistory
 from tasks.coordinator.provider_limits import RedisLimits
-from tasks.messaging.broker import check_reachable, connect, connect_async
+from tasks.messaging.broker import check_usable, connect, connect_async
+from tasks.roles import carbon_folder
 
 _T = TypeVar("_T")
 _log = get_logger(__name__)
-
-_ZONES = "fairwind:carbon:zones:"
 
 _ZONES_KEPT_S = 86_400
 
@@ -60,7 +61,8 @@ class Sources:
     def _make(self, name: Source) -> Provider:
         clock = self._settings.clock.now
         if name in LOCAL:
-            return Local(name, make_signal(self._settings, name), clock)
+            family = family_of(self._settings, name)
+            return Local(name, make_signal(self._settings, name), clock, family)
         return make_provider(self._settings, name, provider_limits=self._provider_limits, now=clock)
 
     def account_statuses(self) -> list[AccountStatus]:
@@ -80,23 +82,43 @@ class Sources:
 def known_zones(settings: Settings) -> tuple[str, ...]:
     """Return the ids of the zones that any of several sources, or a live one, knows, sorted.
 
-    What a live source says is kept for a day: a health check must not spend its key's budget.
+    What a live source says is kept on disk for a day: a health check must not spend its key's
+    budget.
 
     Raises:
         BrokerError: If Redis does not answer.
         SignalError: If a live source does not say.
     """
-    sources, broker = Sources(settings), connect(settings)
-    check_reachable(broker)
+    sources = Sources(settings)
+    check_usable(connect(settings))
     names: set[str] = set()
     for source in sources:
-        key = _ZONES + source.name
-        cached = broker.get(key)
-        if cached is None:
-            cached = json.dumps(sources.run(source.zones())).encode()
-            broker.set(key, cached, ex=_ZONES_KEPT_S)
-        names.update(json.loads(cached))
+        file = carbon_folder(settings.folder) / f"{source.name}.zones"
+        known = _kept_zones(file)
+        if known is None:
+            known = sources.run(source.zones())
+            _keep_zones(file, known)
+        names.update(known)
     return tuple(sorted(names))
+
+
+def _kept_zones(file: Path) -> Sequence[str] | None:
+    """Return the zones that a source reported within a day; `None` if none are kept."""
+    try:
+        if not 0 <= time.time() - file.stat().st_mtime < _ZONES_KEPT_S:
+            return None
+        return file.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _keep_zones(file: Path, zones: Sequence[str]) -> None:
+    """Keep the zones of a source. Where the disk takes nothing, the source is asked again."""
+    partial = file.with_name(f"{file.name}.part")
+    with suppress(OSError):
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial.write_text("\n".join(zones), encoding="utf-8")
+        partial.replace(file)
 
 
 async def for_each_zone(

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 
 import redis
 
-from common.clock import GridClock
+from common.clock import GridClock, wall_now
+from common.keys import redis_key
+from common.log import get_logger
 from common.settings import Settings
 from scheduler.carbon.grid import Grid, ZoneNow
 from scheduler.carbon.sources import chain
@@ -16,7 +18,7 @@ from scheduler.ledger.event import Draft
 from scheduler.ledger.events import GridCaughtUp, SignalFellBack, SignalRecovered
 from scheduler.rounds.observations import grid_events, heartbeat_events
 from tasks.coordinator.zone_histories import ZoneHistories
-from tasks.messaging.heartbeats import read_heartbeats
+from tasks.messaging.heartbeats import clock_ahead_s, read_heartbeats
 from tasks.messaging.queues import queue, send
 
 _IMPATIENT_S = 10.0
@@ -24,6 +26,10 @@ _IMPATIENT_S = 10.0
 
 _CAUGHT_UP = timedelta(days=7)
 """How far back the ledger is completed after an interruption, grid time."""
+
+_MARK = redis_key("whole_since")
+
+_log = get_logger(__name__)
 
 
 class Watch:
@@ -35,6 +41,11 @@ class Watch:
         clock: The grid clock.
         grid: What holds in each zone now.
         histories: What the carbon sources reported; `None` where the grid is known without them.
+        is_signed: Whether only heartbeats that the clients' sites have signed are believed.
+
+    Attributes:
+        redis_whole_since: Since when Redis has been there without losing anything, wall clock, as
+            far as was seen.
     """
 
     def __init__(
@@ -45,18 +56,53 @@ class Watch:
         clock: GridClock,
         grid: Grid,
         histories: ZoneHistories | None,
+        is_signed: bool = False,
     ) -> None:
         self._settings = settings
         self._broker = broker
         self._clock = clock
         self._grid = grid
         self._histories = histories
+        self._is_signed = is_signed
         self._behind = False
+        self._failed = False
+        self.redis_whole_since = wall_now()
 
     def news(self, state: Federation) -> list[Draft]:
         """Return who came and who fell silent, new readings, and changes of the active source."""
+        try:
+            drafts = self._news(state)
+        except redis.RedisError:
+            self._failed = True
+            raise
+        self._mark_redis()
+        return drafts
+
+    def _mark_redis(self) -> None:
+        """Note since when Redis has been there, with all it was given, as far as was seen.
+
+        The mark lies in Redis itself: without it, Redis was emptied. To set it shows that Redis
+        takes what is written.
+        """
+        now = wall_now()
+        try:
+            self._broker.set(_MARK, now.isoformat(), nx=True)
+            since = _time(self._broker.get(_MARK))
+            if self._failed or since is None or since > now:
+                self._broker.set(_MARK, now.isoformat())
+                since = now
+            self._failed, self.redis_whole_since = False, since
+        except redis.RedisError as error:
+            self._failed = True
+            _log.warning("redis.not_written", reason=str(error))
+
+    def _news(self, state: Federation) -> list[Draft]:
         now, zones = self._clock.now(), _zones(state)
-        drafts = heartbeat_events(state.clients, read_heartbeats(self._broker, state.clients))
+        keys = state.client_keys() if self._is_signed else None
+        drafts = heartbeat_events(
+            state.clients, read_heartbeats(self._broker, state.clients, keys=keys),
+            clock_ahead_s=clock_ahead_s(self._broker),
+        )  # fmt: skip
         if self._histories is None:
             return [*drafts, *grid_events(state, self._known(zones, now))]
         self._update_histories(self._histories, zones)
@@ -125,6 +171,13 @@ class Watch:
         # Looked at again until nothing is lacking: what was returned may not have been recorded.
         self._behind = bool(readings)
         return [Draft(GridCaughtUp(readings=readings))] if readings else []
+
+
+def _time(mark: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(mark.decode()) if isinstance(mark, bytes) else None
+    except ValueError:
+        return None
 
 
 def _zones(state: Federation) -> set[str]:

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import redis
 from celery import bootsteps, signals
+from celery.platforms import EX_FAILURE
+from celery.worker import state as worker_state
 
 from common import settings
 from common.clock_start import await_start
+from common.errors import LedgerMovedError
+from common.files import check_writable
+from common.log import get_logger
+from common.private_files import close_to_others
+from scheduler.ledger.database import file_identity, sqlite_path
+from scheduler.ledger.file_guard import Identity, moved
+from scheduler.status.drivers import Busy
 from tasks.app import app
 from tasks.coordinator.coordinator import coordinator, workbench
-from tasks.messaging.broker import check_reachable, connect
+from tasks.messaging.broker import check_usable, connect
 from tasks.messaging.drivers import sign
 from tasks.messaging.queues import private_keys, queue, send
+from tasks.roles import KEPT, coordinator_folders
+
+_log = get_logger(__name__)
 
 
 def prepare(instance: Any, conf: Any, queues: list[str]) -> None:
@@ -24,14 +39,20 @@ def prepare(instance: Any, conf: Any, queues: list[str]) -> None:
     Raises:
         FairwindError: If a setting, Redis, the signal or the ledger does not allow it.
     """
-    private_keys(conf, "-".join(queues))
-    here = coordinator()
+    private_keys(conf, queues)
+    for folder in coordinator_folders(settings.load().folder):
+        check_writable(folder, setting="FAIRWIND_HOME")
+    if closed := close_to_others(settings.load().folder, KEPT):
+        _log.warning("files.closed_to_others", files=closed)
+    here = coordinator(create=True)
     if conf.worker_concurrency is None:
         # Where grids are asked over the network, a second child keeps the rounds going meanwhile.
         conf.worker_concurrency = 2 if here.histories else 1
     if instance.hostname.startswith("celery@"):
         instance.hostname = instance.hostname.replace("celery@", "coordinator@", 1)
-    check_reachable(here.broker)
+    check_usable(here.broker)
+    SignStep.ledger = here.settings.ledger
+    SignStep.file = file_identity(here.settings.ledger)
     sign(here.broker, queues)  # it takes seconds from here until it is connected
     here.ledger.close()
     import tasks.coordinator.advice  # noqa: PLC0415 - the coordinator alone loads these, torch included
@@ -43,18 +64,25 @@ def prepare(instance: Any, conf: Any, queues: list[str]) -> None:
     SignStep.names, SignStep.broker = queues, connect(settings.load())
     app.steps["consumer"].add(SignStep)
     signals.worker_process_init.connect(_warm_up, weak=False)
+    signals.task_failure.connect(_stop_if_moved, weak=False)
     signals.worker_ready.connect(_first_tick, weak=False)
 
 
 class SignStep(bootsteps.StartStopStep):
-    """Leaves a sign of life for each queue that the worker serves, while it is connected."""
+    """Leaves a sign of life for each queue that the worker serves, while it is connected.
+
+    A worker whose ledger was moved leaves none, and stops: what it records would be lost.
+    """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
     names: Sequence[str]
     broker: redis.Redis
+    ledger: str
+    file: Identity | None
 
     def __init__(self, consumer: Any, **_: Any) -> None:
-        del consumer
+        self._pool = consumer.pool
+        self._since: dict[str, float] = {}
         self._timer: Any = None
 
     def start(self, consumer: Any) -> None:
@@ -70,7 +98,31 @@ class SignStep(bootsteps.StartStopStep):
             self._timer = None
 
     def _sign(self) -> None:
-        sign(self.broker, self.names)
+        if file_identity(self.ledger) != self.file:
+            _log.error("ledger.moved", sentence=moved(sqlite_path(self.ledger)))
+            worker_state.should_stop = EX_FAILURE  # type: ignore[assignment] # None until then
+            return
+        sign(self.broker, self.names, self._busy())
+
+    def _busy(self) -> Busy | None:
+        """Return the task that took this worker's last free process; `None` if one is free.
+
+        This is the parent's sign of life: a child that hangs would leave no trace in it.
+        """
+        now = time.monotonic()
+        taken = {task.id: task.name for task in tuple(worker_state.reserved_requests)}
+        self._since = {each: self._since.get(each, now) for each in taken}
+        if len(taken) < self._pool.num_processes:
+            return None
+        last = max(self._since, key=lambda each: self._since[each])
+        return Busy(taken[last], now - self._since[last])
+
+
+def _stop_if_moved(exception: BaseException, **_: Any) -> None:
+    """Stop the worker whose child found that the ledger is not the one that was opened."""
+    if isinstance(exception, LedgerMovedError):
+        _log.error("ledger.moved", sentence=str(exception))
+        os.kill(os.getppid(), signal.SIGTERM)
 
 
 def _warm_up(**_: Any) -> None:

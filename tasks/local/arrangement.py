@@ -15,7 +15,7 @@ from common import settings as settings_
 from common.errors import BrokerError
 from common.messages import NAME_PATTERN
 from common.settings.names import CONFIG, PREFIX
-from tasks.local.ports import free_port
+from tasks.local.ports import free_port, wanted_port
 from tasks.local.remembered import Remembered
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -64,14 +64,18 @@ class Wanted:
 
 
 def remember(folder: Path, wanted: Wanted) -> Remembered:
-    """Return what a folder holds and what is wanted, as one."""
+    """Return what a folder holds and what is wanted, as one.
+
+    Raises:
+        SettingError: If the port that is wanted is taken.
+    """
     before = Remembered.of(folder)
     return before.model_copy(
         update={
             "sites": tuple(dict.fromkeys([*before.sites, *wanted.zones])),
             "workloads": tuple(dict.fromkeys([*before.workloads, *wanted.workloads])),
             "redis_port": free_port(before.redis_port),
-            "page_port": free_port(wanted.port or before.page_port),
+            "page_port": wanted_port(wanted.port, before.page_port),
         }
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -28,13 +28,16 @@ SiteEnv = Mapping[str, Mapping[str, str]]
 """Further environment variables of single sites, by client id."""
 
 
-def enroll_all(ledger: FederationLedger, zones: Mapping[str, str]) -> None:
-    """Enrol each client that is not enrolled in its zone yet."""
+def enroll_all(
+    ledger: FederationLedger, zones: Mapping[str, str], key_of: Callable[[str], str]
+) -> None:
+    """Enrol each client that is not enrolled in its zone, with the key of its site, yet."""
     with ledger.transaction() as tx:
         for client, zone in zones.items():
             known = tx.state.clients.get(client)
-            if known is None or known.retired or known.zone != zone:
-                tx.append(Draft(ClientEnrolled(zone=zone), client=client))
+            key = key_of(client)
+            if known is None or known.retired or (known.zone, known.key) != (zone, key):
+                tx.append(Draft(ClientEnrolled(zone=zone, key=key), client=client))
 
 
 def bring_up(
@@ -91,12 +94,13 @@ def _is_up(
     drivers = (*COORDINATOR_SIGNS, BEAT_SIGN)
     if broker.exists(*map(sign_key, drivers)) < len(drivers):
         return False
-    beats = read_heartbeats(broker, sites)
+    state = ledger.state()
+    beats = read_heartbeats(broker, sites, keys=state.client_keys() or None)
     if len(beats) < len(sites):
         return False
     if clock_file is not None:
         return is_awaited(clock_file)
-    clients = ledger.state().clients
+    clients = state.clients
     return all(
         clients[site].alive and clients[site].incarnation == beats[site].incarnation
         for site in sites

@@ -38,7 +38,8 @@ folder_option = click.option(
     "--workload",
     "workloads",
     multiple=True,
-    help="A module of the current folder that may be trained, beside those of FAIRWIND_WORKLOADS.",
+    help="A module of the current folder that may be trained, or several, separated by commas; "
+    "beside those of FAIRWIND_WORKLOADS.",
 )
 @click.option("--port", type=_PORT, help="Of Celery Flower.  [default: 5555, or that of before]")
 @click.option("--keep", is_flag=True, help="Return when all is up; `fairwind down` stops it.")
@@ -55,7 +56,8 @@ def up(
 
     with _one_line_errors():
         if not keep:
-            Up(folder, Wanted(sites, workloads, port)).run()
+            names = (name for words in workloads for name in words.split(","))
+            Up(folder, Wanted(sites, tuple(filter(None, names)), port)).run()
             return
         if running := holder(folder):
             if sites or workloads or port:
@@ -69,7 +71,10 @@ def up(
         words += [f"--workload={name}" for name in workloads]
         words += [f"--port={port}"] if port else []
         start_in_background(folder, ["up", f"--folder={folder}", *words])
-        click.echo(f"Everything runs in the background. Log: {shown(folder / 'logs' / 'up.log')}")
+        click.echo(
+            f"Everything runs in the background until `fairwind down{folder_words(folder)}`. "
+            f"Log: {shown(folder / 'logs' / 'up.log')}"
+        )
 
 
 @click.command()
@@ -86,7 +91,7 @@ def down(*, folder: Path) -> None:
 @click.option("--rounds", default=12, show_default=True, type=click.IntRange(min=1))
 @click.option("--keep", is_flag=True, help="Leave everything up at the end, until Ctrl-C.")
 @click.option("--fast", is_flag=True, help="Twice as fast: for tests rather than for eyes.")
-@click.option("--port", default=5555, show_default=True, type=_PORT, help="Of Celery Flower.")
+@click.option("--port", type=_PORT, help="Of Celery Flower.  [default: 5555, or a free one]")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path),
@@ -94,7 +99,7 @@ def down(*, folder: Path) -> None:
     show_default=True,
     help="Where the federation lives; emptied first.",
 )
-def demo(*, rounds: int, keep: bool, fast: bool, port: int, folder: Path) -> None:
+def demo(*, rounds: int, keep: bool, fast: bool, port: int | None, folder: Path) -> None:
     """Train one model in six grids on this machine, with real processes, in about a minute.
 
     With FAIRWIND_SIGNAL=neso the grids are six of Great Britain's, live; that needs the internet.

@@ -16,7 +16,7 @@ import click
 
 from common import clock_start
 from common.clock import GridClock, wall_now
-from common.messages import Hyperparameters
+from common.hyperparameters import Hyperparameters
 from common.settings.names import PREFIX
 from scheduler.federation.opening import FederationLedger, open_ledger
 from scheduler.ledger.event import Draft
@@ -27,7 +27,7 @@ from tasks.cli.figures import show_avoided, show_progress
 from tasks.local.bring_up import bring_up, enroll_all
 from tasks.local.env_file import shown, write_env
 from tasks.local.federation import LocalFederation
-from tasks.local.ports import free_port
+from tasks.local.ports import PAGE_PORT, wanted_port
 from tasks.local.run_printer import RunPrinter, stops_aloud
 from tasks.local.scene import Scene, passed_on
 
@@ -39,17 +39,23 @@ _SETTINGS = {
     f"{PREFIX}TICK_S": "0.5",
     f"{PREFIX}HEARTBEAT_S": "1",
     f"{PREFIX}SILENT_AFTER_S": "10",
+    f"{PREFIX}DEVICE": "cpu",  # small models are faster there, and figures are the same anywhere
 }
 
 
 class Demo:
     """One run of the demonstration."""
 
-    def __init__(self, folder: Path, scene: Scene, *, rounds: int, port: int) -> None:
+    def __init__(self, folder: Path, scene: Scene, *, rounds: int, port: int | None) -> None:
+        """Describe it.
+
+        Raises:
+            SettingError: If the port that was asked for is taken.
+        """
         self._scene = scene
         self._folder = folder.absolute()
         self._rounds = rounds
-        self._port = free_port(port)
+        self._port = wanted_port(port, PAGE_PORT)
 
     def play(self, *, keep: bool) -> None:
         """Start a federation, train, print what happens, and stop everything.
@@ -105,7 +111,7 @@ class Demo:
         click.echo(f"Elsewhere . {shown(self._folder / 'env')} && fairwind status")
         held = self._start_file if self._scene.grid_start else None
         with closing(self._ledger(self._clock(wall_now()))) as ledger:
-            enroll_all(ledger, self._scene.zones)
+            enroll_all(ledger, self._scene.zones, federation.site_key)
             bring_up(federation, ledger, port=self._port, clock_file=held)
         begun = wall_now()
         clock = self._clock(begun)

@@ -13,10 +13,12 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from common.errors import FairwindError
+from common.identity import load_or_make
 from common.settings.names import CONFIG, PREFIX
 from tasks.local.processes import Processes
 from tasks.local.redis_server import NAME as REDIS
 from tasks.local.redis_server import RedisServer
+from tasks.roles import coordinator_key_file, site_key_file
 
 PROJECT = Path(__file__).resolve().parents[2]
 """The folder from which `tasks` and `celeryconfig` are imported."""
@@ -35,7 +37,8 @@ class LocalFederation:
 
     A context manager: entering starts Redis, leaving stops everything. All files stay in `folder`:
     ``home`` is the coordinator's, ``sites/<client>`` a site's, ``logs`` holds what each process
-    has written. Settings of the calling process do not reach the federation, except FAIRWIND_DATA.
+    has written. Messages are signed, with keys in these homes. Settings of the calling process do
+    not reach the federation, except FAIRWIND_DATA.
 
     Attributes:
         folder: Where everything is kept, absolute.
@@ -85,6 +88,7 @@ class LocalFederation:
             stack.callback(self._stop_users_of_redis)
             self._stack = stack.pop_all()
         self.env = self._environment()
+        load_or_make(coordinator_key_file(self._home))
         return self
 
     def __exit__(
@@ -107,7 +111,7 @@ class LocalFederation:
 
     def start_beat(self) -> None:
         """Start the process that wakes the scheduler."""
-        self._start_celery(BEAT, "beat", "--schedule", str(self.folder / "celerybeat-schedule"))
+        self._start_celery(BEAT, "beat")
 
     def start_flower(self, port: int) -> None:
         """Start Celery Flower on a port of this machine."""
@@ -120,10 +124,22 @@ class LocalFederation:
             client_id: Whose worker.
             **env: Further environment variables for this site alone.
         """
-        home = {f"{PREFIX}HOME": str(self.folder / "sites" / client_id)}
         self._start_celery(
-            site_name(client_id), "worker", "-Q", f"client.{client_id}", env={**home, **env}
-        )
+            site_name(client_id), "worker", "-Q", f"client.{client_id}",
+            env={**self.site_settings(client_id), **env},
+        )  # fmt: skip
+
+    def site_settings(self, client_id: str) -> dict[str, str]:
+        """Return what a client's worker alone is given: its home, and whose work it takes."""
+        coordinator = load_or_make(coordinator_key_file(self._home)).public.text
+        return {
+            f"{PREFIX}HOME": str(self.folder / "sites" / client_id),
+            f"{PREFIX}COORDINATOR_KEY": coordinator,
+        }
+
+    def site_key(self, client_id: str) -> str:
+        """Return the public key of a client's site, which is made when it is first needed."""
+        return load_or_make(site_key_file(self.folder / "sites" / client_id, client_id)).public.text
 
     def fairwind(self, *args: str, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Run a `fairwind` command on the coordinator's host and return how it ended.
@@ -172,6 +188,10 @@ class LocalFederation:
     def _start_celery(self, name: str, *args: str, env: Mapping[str, str] | None = None) -> None:
         command = [sys.executable, "-m", "celery", "-A", "tasks", *args]
         self.processes.start(name, command, env={**self.env, **(env or {})}, cwd=self._cwd)
+
+    @property
+    def _home(self) -> Path:
+        return Path(self.env[f"{PREFIX}HOME"])
 
     def _environment(self) -> dict[str, str]:
         inherited = {

@@ -61,7 +61,7 @@ def hold(folder: Path) -> Iterator[FolderLock]:
         FederationError: If another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / _FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(folder / _FILE, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not try_lock(descriptor):
             raise held_already(folder, holder(folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from common.errors import FairwindError, SettingError
 from tasks.local import guard
 
 _TAIL_LINES = 15
+
+_LOG_NBYTES = 20_000_000
+"""A longer log is moved aside, where it replaces the one before."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,17 @@ class Processes:
         """Return all that processes of this name have written, output and errors together."""
         path = self.log_path(name)
         return path.read_text(errors="replace") if path.exists() else ""
+
+    def trim_logs(self, *, nbytes: int = _LOG_NBYTES) -> None:
+        """Move what long logs hold to ``<name>.log.1``; processes go on writing to the same file.
+
+        A line that a process writes between the copy and the cut is lost.
+        """
+        for name in self.names:
+            path = self.log_path(name)
+            if path.exists() and path.stat().st_size > nbytes:
+                shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+                os.truncate(path, 0)
 
     def tail(self, name: str) -> str:
         """Return the last lines of a log, indented."""

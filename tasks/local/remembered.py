@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from common.errors import SettingError
 from common.files import replace_synced
+from tasks.local.ports import PAGE_PORT
 
 _FILE = "federation.json"
 
@@ -28,7 +29,7 @@ class Remembered(BaseModel):
     sites: tuple[str, ...] = ()
     workloads: tuple[str, ...] = ()
     redis_port: int = 0
-    page_port: int = 5555
+    page_port: int = PAGE_PORT
 
     @classmethod
     def of(cls, folder: Path) -> Self:

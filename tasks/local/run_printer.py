@@ -10,8 +10,8 @@ import click
 
 from common.clock import GridClock
 from common.units import show_mass
+from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.federation import Federation, Run
-from scheduler.federation.round import ClosedRound
 from tasks.cli.figures import show_value
 
 _WIDTH = 12

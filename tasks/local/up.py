@@ -12,6 +12,7 @@ import click
 from common import settings as settings_
 from common.clock import wall_now
 from common.errors import FederationError, SettingError
+from common.workload_names import run_name
 from scheduler.federation.opening import FederationLedger, open_ledger
 from tasks.cli.event_lines import EventLines
 from tasks.cli.grids import check_zone
@@ -67,7 +68,7 @@ class Up:
         settings_.load.cache_clear()
         with closing(self._ledger()) as ledger:
             seen = ledger.latest_seq()
-            enroll_all(ledger, self._wanted.zones)
+            enroll_all(ledger, self._wanted.zones, federation.site_key)
             federation.zones.update(_zones(ledger, kept))
             redis_port = federation.redis.port if federation.redis else kept.redis_port
             kept.model_copy(update={"redis_port": redis_port}).save(self._folder)
@@ -96,10 +97,12 @@ class Up:
         here = shown(self._folder)
         click.echo(f"Elsewhere . {here}/env        in another shell, in this folder")
         if not ledger.state().clients:
-            click.echo("Sites     none yet: fairwind up --sites lyon:FR,oslo:NO-NO1")
+            click.echo(
+                "Sites     none yet: stop this, then: fairwind up --sites lyon:FR,oslo:NO-NO1"
+            )
         elif not ledger.state().active:
             workload = kept.workloads[-1] if kept.workloads else "digits"
-            click.echo(f"Then      fairwind run start {workload} --rounds 5")
+            click.echo(f"Then      fairwind run start {run_name(workload)} --rounds 5")
         click.echo(f"Stop      Ctrl-C, or: fairwind down{folder_words(self._folder)}")
         click.echo(f"Logs      {shown(federation.processes.folder)}; times below are UTC\n")
 
@@ -128,6 +131,7 @@ def _watch(federation: LocalFederation, ledger: FederationLedger, seen: int) -> 
                     click.echo(line)
         for change in watchdog.look():
             _print_change(federation, change)
+        federation.processes.trim_logs()
         time.sleep(_LOOK_EVERY_S)
 
 

@@ -1,46 +1,93 @@
-"""Beat's scheduler: leaves a sign of life, and sends no task of which one still waits.
+"""Beat's scheduler: by a clock that nobody sets, with a sign of life, and no task twice in a queue.
 
-Celery's own would queue a tick every few seconds for as long as the coordinator is away.
+Celery's own asks the wall clock and keeps a file of when each task was last sent: a clock that is
+set back would let it sleep for as long, and so would a file from the future. It would also queue a
+tick every few seconds for as long as the coordinator is away.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
 import redis
-from celery.beat import PersistentScheduler
+from celery.beat import Scheduler
 
 from common import settings
+from common.errors import BrokerError, FederationError
 from common.log import get_logger
-from tasks.messaging.broker import connect
-from tasks.messaging.drivers import BEAT_SIGN, sign
+from tasks.app import refuse
+from tasks.messaging.broker import broker_error, check_usable, connect
+from tasks.messaging.drivers import BEAT_SIGN
+from tasks.messaging.sole_sign import SoleSign
 
 _FULL = 100
 """So many waiting messages are looked at; behind so many, none of beat's is missed."""
 
+_FIRST_WITHIN_S = 600.0
+"""What is due seldom is due so soon after a start, so that restarts do not put it off for ever."""
+
 _log = get_logger(__name__)
 
 
-class BeatScheduler(PersistentScheduler):
+class Timetable:
+    """When each task is due, in the seconds of a monotonic clock."""
+
+    def __init__(self, every_s: Mapping[str, float], clock: Callable[[], float]) -> None:
+        self._every_s = every_s
+        self._clock = clock
+        now = clock()
+        self._due = {name: now + min(s, _FIRST_WITHIN_S) for name, s in every_s.items()}
+
+    def take_due(self) -> list[str]:
+        """Return what is due now; each is due again one period from now."""
+        now = self._clock()
+        due = [name for name, at in self._due.items() if at <= now]
+        self._due |= {name: now + self._every_s[name] for name in due}
+        return due
+
+    def left_s(self) -> float:
+        """Return in how many seconds something is due next."""
+        return max(0.0, min(self._due.values()) - self._clock())
+
+
+class BeatScheduler(Scheduler):
     """Sends what is due, unless the same still waits in its queue."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, clock: Callable[[], float] = time.monotonic, **kwargs: Any
+    ) -> None:
         ours = settings.load()
-        self._sign_every_s = ours.heartbeat_s
+        self._look_every_s = ours.heartbeat_s
         self._broker = connect(ours)
-        self._signed_at = float("-inf")
+        try:
+            check_usable(self._broker)
+        except BrokerError as error:
+            refuse(error)
+        self._sign = SoleSign(self._broker, BEAT_SIGN, ours, now_s=clock)
+        try:
+            self._sign.claim()
+        except FederationError as error:
+            refuse(error)
+        except redis.RedisError as error:
+            refuse(broker_error(error))
         super().__init__(*args, **kwargs)
+        every_s = {name: _every_s(entry) for name, entry in self.schedule.items()}
+        self._timetable = Timetable(every_s, clock)
 
-    def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Send one due task, and return after how many seconds to look again."""
-        now = time.monotonic()
-        if now - self._signed_at >= self._sign_every_s:
-            sign(self._broker, [BEAT_SIGN])
-            self._signed_at = now
-        left_s: float = super().tick(*args, **kwargs)
-        return min(left_s, self._sign_every_s)
+    def tick(self, *_: Any, **__: Any) -> float:
+        """Send what is due, and return after how many seconds to look again."""
+        try:
+            self._sign.renew()
+        except FederationError as error:
+            _end(error)
+        for name in self._timetable.take_due():
+            self.apply_entry(self.schedule[name], producer=self.producer)
+        return min(self._timetable.left_s(), self._look_every_s)
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """Send a due task, unless one of the same name waits where it would go."""
@@ -55,6 +102,18 @@ class BeatScheduler(PersistentScheduler):
             _log.warning("queue.not_read", queue=queue, reason=str(error))
             return False
         return len(waiting) >= _FULL or any(_task_of(message) == task for message in waiting)
+
+
+def _end(error: FederationError) -> NoReturn:
+    """End beat with one line. Celery would take a `SystemExit` from a tick for a good end."""
+    sys.stderr.write(f"fairwind: {error}\n")
+    sys.stderr.flush()
+    os._exit(2)
+
+
+def _every_s(entry: Any) -> float:
+    """Return the period of an entry of the schedule, in s; ours have no other kind."""
+    return float(entry.schedule.run_every.total_seconds())
 
 
 def _task_of(message: bytes | str) -> str | None:

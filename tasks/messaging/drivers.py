@@ -11,17 +11,18 @@ import socket
 from collections.abc import Sequence
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from pydantic import ValidationError
 
 from common.clock import wall_now
 from common.errors import BrokerError
+from common.keys import redis_key
 from common.log import get_logger
+from common.message import Message
 from common.settings import Settings
-from scheduler.status.drivers import Drivers
-from tasks.messaging.broker import check_reachable, connect
+from scheduler.status.drivers import Busy, Drivers
+from tasks.messaging.broker import broker_error, check_usable, connect_once
 
-_KEPT_MS = 86_400_000
+KEPT_MS = 86_400_000
 """A sign of life can be read for a day; after that its process was never seen."""
 
 COORDINATOR_SIGNS = ("coordinator", "aggregation")
@@ -34,19 +35,38 @@ _log = get_logger(__name__)
 
 def sign_key(name: str) -> str:
     """Return the Redis key that holds a sign of life."""
-    return f"fairwind:driver:{name}"
+    return redis_key("driver", name)
 
 
-def sign(broker: redis.Redis, names: Sequence[str]) -> None:
+class Sign(Message):
+    """What a sign of life says: whose it is, and what holds that process up.
+
+    `incarnation` is that of a process which must be the only one of its kind.
+    """
+
+    host: str
+    pid: int
+    incarnation: str = ""
+    task: str = ""
+    for_s: float = 0.0
+
+
+def sign(broker: redis.Redis, names: Sequence[str], busy: Busy | None = None) -> None:
     """Leave a sign of life of this process under each of these names.
 
     A sign that cannot be left is logged and no error: what it stands for goes on.
+
+    Args:
+        broker: Where it is left.
+        names: What it stands for.
+        busy: What leaves this process no room for another task, if anything does.
     """
-    text = f"{socket.gethostname()} {os.getpid()}"
+    held = {"task": busy.task, "for_s": busy.for_s} if busy else {}
+    text = Sign(host=socket.gethostname(), pid=os.getpid(), **held).model_dump_json()
     try:
         with broker.pipeline(transaction=False) as pipe:
             for name in names:
-                pipe.set(sign_key(name), text, px=_KEPT_MS)
+                pipe.set(sign_key(name), text, px=KEPT_MS)
             pipe.execute()
     except redis.RedisError as error:
         _log.warning("sign.not_left", reason=str(error))
@@ -62,32 +82,27 @@ class DriverWatch:
         """Return when coordinator and beat were last seen, or what is wrong with Redis."""
         try:
             self._broker = self._broker or connect_once(settings)
-            check_reachable(self._broker)
-            ages_s = _ages_s(self._broker, (*COORDINATOR_SIGNS, BEAT_SIGN))
+            check_usable(self._broker)
+            found = _read(self._broker, (*COORDINATOR_SIGNS, BEAT_SIGN))
         except BrokerError as error:
-            return Drivers.unreachable(str(error))
-        coordinator = [ages_s[name] for name in COORDINATOR_SIGNS]
-        known = [age_s for age_s in coordinator if age_s is not None]
-        oldest = max(known) if len(known) == len(coordinator) else None
+            return Drivers.unusable(str(error))
+        ages_s = [found[name][0] for name in COORDINATOR_SIGNS]
+        known = [age_s for age_s in ages_s if age_s is not None]
+        held = [busy for name in COORDINATOR_SIGNS if (busy := found[name][1])]
         return Drivers.seen(
-            {"coordinator": oldest, "beat": ages_s[BEAT_SIGN]},
+            {
+                "coordinator": max(known) if len(known) == len(ages_s) else None,
+                "beat": found[BEAT_SIGN][0],
+            },
             now=wall_now(), silent_after_s=settings.silent_after_s,
+            busy=max(held, key=lambda busy: busy.for_s, default=None),
         )  # fmt: skip
 
 
-def connect_once(settings: Settings) -> redis.Redis:
-    """Return a connection that says at once what does not answer, for somebody who looks.
+def _read(client: redis.Redis, names: Sequence[str]) -> dict[str, tuple[float | None, Busy | None]]:
+    """Return how long ago each sign was left, in s, and what it says.
 
-    Raises:
-        BrokerError: If the URL is not one of Redis.
-    """
-    client = connect(settings)
-    client.set_retry(Retry(NoBackoff(), 0))
-    return client
-
-
-def _ages_s(client: redis.Redis, names: Sequence[str]) -> dict[str, float | None]:
-    """Return how long ago each sign was left, in s; `None` for one that is not there.
+    The age is `None` for one that is not there.
 
     Raises:
         BrokerError: If Redis fails.
@@ -96,11 +111,24 @@ def _ages_s(client: redis.Redis, names: Sequence[str]) -> dict[str, float | None
         with client.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.pttl(sign_key(name))
-            left_ms = pipe.execute()
+                pipe.get(sign_key(name))
+            replies = pipe.execute()
     except redis.RedisError as error:
-        msg = f"Redis failed ({error}), so it is unknown what runs. Repair it first."
-        raise BrokerError(msg) from None
+        raise broker_error(error) from None
     return {
-        name: None if left < 0 else max(0.0, (_KEPT_MS - left) / 1000)
-        for name, left in zip(names, left_ms, strict=True)
+        name: (None if left < 0 else max(0.0, (KEPT_MS - left) / 1000), _busy(text))
+        for name, left, text in zip(names, replies[::2], replies[1::2], strict=True)
     }
+
+
+def read_sign(text: bytes | None) -> Sign | None:
+    """Return what a sign of life says; `None` if there is none, or it cannot be read."""
+    try:
+        return Sign.model_validate_json(text or b"")
+    except ValidationError:
+        return None
+
+
+def _busy(text: bytes | None) -> Busy | None:
+    said = read_sign(text)
+    return Busy(said.task, said.for_s) if said and said.task else None

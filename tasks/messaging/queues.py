@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
@@ -10,9 +10,14 @@ from typing import Any, NamedTuple
 from celery.events import EventDispatcher
 from kombu import Exchange, Queue
 
-from common.messages import Message
+from common.clock import wall_now
+from common.envelope import COORDINATOR, About, Signer
+from common.keys import redis_key
+from common.message import Message
 from tasks.app import app
 from tasks.roles import SITE_PREFIX
+
+_NOTHING = About()
 
 
 @cache
@@ -69,6 +74,8 @@ def send(
     *,
     shown: str = "",
     through: Batch | None = None,
+    signer: Signer | None = None,
+    about: About = _NOTHING,
 ) -> None:
     """Put a task on a queue.
 
@@ -78,8 +85,28 @@ def send(
         message: Its only argument; validated already, since it is a model.
         shown: What Flower shows in place of the arguments.
         through: What it is sent with, if not alone.
+        signer: Who signs the message; `None` where messages are not signed.
+        about: The work it is about, for its envelope.
     """
+    if message is not None and signer is not None:
+        message = signer.seal(task, audience_of(to), message, about=about, now=wall_now())
     args: tuple[Any, ...] = () if message is None else (message.model_dump(mode="json"),)
+    _put(task, to, args, shown=shown, through=through)
+
+
+def send_again(task: str, to: Queue, body: object, *, shown: str) -> None:
+    """Put a message that was taken from a queue on one again, as it was."""
+    _put(task, to, (body,), shown=shown)
+
+
+def audience_of(to: Queue) -> str:
+    """Return who takes what is on a queue, as envelopes name them."""
+    return to.name if to.name.startswith(SITE_PREFIX) else COORDINATOR
+
+
+def _put(
+    task: str, to: Queue, args: tuple[Any, ...], *, shown: str, through: Batch | None = None
+) -> None:
     together = (
         {}
         if through is None
@@ -92,15 +119,16 @@ def send(
     app.send_task(task, args=args, queue=to, argsrepr=shown or None, kwargsrepr="", **together)  # type: ignore[arg-type] # a Queue is taken, too
 
 
-def private_keys(conf: Any, owner: str) -> None:
-    """Keep what this worker has taken but not finished under keys of its own in Redis.
+def private_keys(conf: Any, queues: Sequence[str]) -> None:
+    """Keep what a worker of these queues has taken but not finished under keys of its own in Redis.
 
     Shared keys would let one site's worker read and restore another's messages.
     """
+    owner = ",".join(queues)
     conf.broker_transport_options = {
         **conf.broker_transport_options,
-        "unacked_key": f"fairwind:unacked:{owner}",
-        "unacked_index_key": f"fairwind:unacked:{owner}:index",
-        "unacked_mutex_key": f"fairwind:unacked:{owner}:mutex",
+        "unacked_key": redis_key("unacked", owner),
+        "unacked_index_key": redis_key("unacked", owner, "index"),
+        "unacked_mutex_key": redis_key("unacked", owner, "mutex"),
         "client_name": f"fairwind-{owner}",
     }

@@ -21,14 +21,16 @@ from scheduler.carbon.signal import slot_start
 from scheduler.federation.federation import Federation, Run
 from scheduler.rounds.forecast import copied, describe, forecast_rounds
 from scheduler.rounds.world import Rules
+from tasks.monitor.agenda import agenda
 from tasks.monitor.zone_forecasts import AHEAD, ZoneForecasts
 
 _log = structlog.get_logger(__name__)
 
 _HOURS = round(AHEAD.total_seconds() / 3600)
 
-_MOST_CLOSED = 1000
-"""Each plan reads all closed rounds, and a day may hold a hundred plans."""
+_LONGEST_S = 10.0
+"""After so many wall seconds, what was found counts: some policies read all closed rounds for each
+plan, and a day may hold a hundred plans."""
 
 _AT_ONCE_S = 0.25
 """How long a view waits for a result, wall seconds: most are there by then."""
@@ -37,9 +39,9 @@ _PAUSE_S = 2.0
 _PAUSE_FACTOR = 10.0
 """A result is renewed after a pause at the soonest, and after so many times its own duration."""
 
-_TOO_LONG = (
-    f"After more than {_MOST_CLOSED:,} rounds the expected ones are not computed for this page, as "
-    "that takes minutes. See them with: fairwind plan --horizon 24"
+_CUT_OFF = (
+    f"Computing these took {_LONGEST_S:g} s, so later ones are missing here. See all of them with: "
+    "fairwind plan --horizon 24"
 )
 
 
@@ -75,8 +77,6 @@ class ExpectedRounds:
             settings: Where the forecasts are.
             now: The time on the grid clock.
         """
-        if len(run.closed) > _MOST_CLOSED:
-            return {"rounds": [], "problem": _TOO_LONG}
         key = (run.id, len(run.closed), _cohort(run), len(state.clients), slot_start(now))
         free = self._work is None or self._work.done()
         other = self._key is None or self._key[0] != run.id
@@ -95,11 +95,11 @@ class ExpectedRounds:
         try:
             return self._agenda(state, run, settings, now)
         except FairwindError as error:
-            return {"rounds": [], "problem": str(error)}
+            return agenda([], str(error))
         except Exception as error:  # noqa: BLE001 - the page goes on without it
             _log.exception("forecast.failed", run=run.id)
             problem = f"The expected rounds cannot be computed ({type(error).__name__})."
-            return {"rounds": [], "problem": f"{problem} Flower's log holds the details."}
+            return agenda([], f"{problem} Flower's log holds the details.")
         finally:
             took = time.monotonic() - begun
             self._not_before = time.monotonic() + max(_PAUSE_S, _PAUSE_FACTOR * took)
@@ -109,17 +109,17 @@ class ExpectedRounds:
     ) -> dict[str, Any]:
         self._forecasts = self._forecasts or ZoneForecasts(settings)
         rules = Rules.of(settings)
+        give_up = time.monotonic() + _LONGEST_S
         planned = forecast_rounds(
             state, run, Grid(self._forecasts.signal(), rules.gate.family), rules, now,
-            hours=_HOURS, grid_clock=settings.clock, is_stopped=self._stopped.is_set,
+            hours=_HOURS, grid_clock=settings.clock,
+            is_stopped=lambda: self._stopped.is_set() or time.monotonic() > give_up,
         )  # fmt: skip
-        return {
-            "rounds": [
-                describe(each, run) | {"start": each.start.timestamp(), "end": each.end.timestamp()}
-                for each in planned
-            ],
-            "problem": None,
-        }
+        rows = [
+            describe(each, run) | {"start": each.start.timestamp(), "end": each.end.timestamp()}
+            for each in planned
+        ]
+        return agenda(rows, _CUT_OFF if time.monotonic() > give_up else None)
 
 
 def _cohort(run: Run) -> tuple[Any, ...]:

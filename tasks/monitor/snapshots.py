@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,6 +15,7 @@ from scheduler.status.client_rows import client_rows
 from scheduler.status.drivers import UNSEEN, Drivers
 from scheduler.status.explain import explain_run
 from scheduler.status.exports import exported_model
+from scheduler.status.scores import first_figures
 from scheduler.status.view import head
 from scheduler.status.which_run import find_run, newest_run
 from scheduler.status.zones import zones_seen
@@ -30,9 +31,6 @@ _MOST_RUNS: Final = 100
 
 _MOST_KEPT: Final = 4
 """Runs whose rounds and rows are kept."""
-
-_NAMED: Final = 12
-"""So many clients of an expected cohort are named."""
 
 
 @dataclass
@@ -77,7 +75,9 @@ class SnapshotMaker:
         """
         run = find_run(state, run_id) if run_id else newest_run(state)
         now = settings.clock.now()
-        explained = explain_run(state, run, now=now, drivers=drivers)
+        explained = explain_run(
+            state, run, now=now, wall_now=settings.clock.wall_at(now), drivers=drivers
+        )
         top = head(
             state, run, explained, now=now, clock_speed=settings.clock.speed, drivers=drivers,
             threshold=settings.threshold_gco2eq_per_kwh, ceiling=settings.ceiling_gco2eq_per_kwh,
@@ -120,7 +120,7 @@ class SnapshotMaker:
             since=min(
                 (t for z in zones if z["zone"] in lines for t in z["times"][:1]), default=None
             ),
-            curve=curve(rounds),
+            curve=curve(rounds, first_figures(run).get(run.spec.metric) if run else None),
         )
         self._folded.pop(name, None)
         self._folded[name] = folded
@@ -147,8 +147,7 @@ class SnapshotMaker:
     ) -> dict[str, Any] | None:
         if run is None or run.status == "ended":
             return None
-        found = self.expected.of(state, run, settings, now)
-        return found and {**found, "rounds": [_short(each) for each in found["rounds"]]}
+        return self.expected.of(state, run, settings, now)
 
 
 def _with_forecasts(
@@ -187,10 +186,6 @@ def _without_ages(drivers: dict[str, Any]) -> dict[str, Any]:
         for driver in drivers["each"]
     ]
     return {**drivers, "each": each}
-
-
-def _short(expected: Mapping[str, Any]) -> dict[str, Any]:
-    return {**expected, "cohort": expected["cohort"][:_NAMED], "clients": len(expected["cohort"])}
 
 
 def _drop_oldest(kept: dict[Any, Any]) -> None:

@@ -27,9 +27,9 @@ from tasks.monitor.totals import client_totals
 from tasks.monitor.zone_forecasts import ZoneForecasts, outlook
 
 RUN_FIGURES = (
-    "id", "workload", "policy", "status", "reason", "rounds_done", "rounds_total", "metric", "best",
-    "energy_wh", "emitted_gco2eq", "baseline_gco2eq", "avoided_gco2eq", "avoided_share", "started",
-    "ended",
+    "id", "workload", "policy", "status", "reason", "rounds_done", "rounds_total", "metric",
+    "lower_is_better", "best", "energy_wh", "emitted_gco2eq", "baseline_gco2eq", "avoided_gco2eq",
+    "avoided_share", "started", "ended",
 )  # fmt: skip
 """What the table of runs shows of each; the rest is on the page of that run."""
 

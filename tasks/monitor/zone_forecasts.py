@@ -1,7 +1,6 @@
 """Forecasts of each zone for the next 24 hours, as the page draws them.
 
-The page must never wait for, or fail with, what only adds to it: where Redis is away or a zone
-is unknown, there is no forecast.
+The page must never fail with what only adds to it: where a zone is unknown, there is no forecast.
 """
 
 from __future__ import annotations
@@ -11,10 +10,6 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from common.errors import FairwindError, SignalError
 from common.settings import Settings
 from scheduler.carbon.local_signal import make_signal
@@ -22,15 +17,13 @@ from scheduler.carbon.reading import SUREST_FIRST, Reading
 from scheduler.carbon.signal import Signal
 from scheduler.carbon.sources import is_live
 from tasks.coordinator.zone_histories import ZoneHistories
+from tasks.roles import carbon_folder
 
 AHEAD: Final = timedelta(hours=24)
 
-_PATIENCE_S: Final = 1.0
-"""A view may come a second late; the ledger's figures do not need Redis."""
-
 
 class ZoneForecasts:
-    """Forecasts from the zone histories in Redis, or from a local signal.
+    """Forecasts from the zone histories, or from a local signal.
 
     Args:
         settings: Which of both, and where.
@@ -41,14 +34,16 @@ class ZoneForecasts:
         self._signal: Signal | None = None
 
     def signal(self) -> Signal:
-        """Return a signal with the newest readings; it tries a Redis that is away only once.
+        """Return a signal with the newest readings.
 
         Raises:
             SettingError: If the local signal cannot be made.
         """
         if self._signal is None:
             self._signal = _make(self._settings)
-        return _TriedOnce(self._signal)
+        if isinstance(self._signal, ZoneHistories):
+            self._signal.renew()
+        return self._signal
 
     def forecasts(self, zones: Iterable[str], now: datetime) -> dict[str, dict[str, Any]]:
         """Return the forecasts of zones for the 24 hours from `now`; unknown zones are left out."""
@@ -99,42 +94,4 @@ def _bound(reading: Reading, quantile: float | None) -> float:
 def _make(settings: Settings) -> Signal:
     if not is_live(settings):
         return make_signal(settings)
-    broker = redis.Redis.from_url(
-        settings.redis_url,
-        socket_timeout=_PATIENCE_S,
-        socket_connect_timeout=_PATIENCE_S,
-        retry=Retry(NoBackoff(), 0),
-    )
-    return ZoneHistories(broker)
-
-
-class _TriedOnce:
-    """A signal that has no readings from the moment on at which its Redis did not answer."""
-
-    name = "zone histories"
-
-    def __init__(self, signal: Signal) -> None:
-        self._signal = signal
-        self._away = False
-        if isinstance(signal, ZoneHistories):
-            try:
-                signal.renew()
-            except redis.RedisError:
-                self._away = True
-
-    def zones(self) -> tuple[str, ...]:
-        """Return the ids of all zones it knows, sorted."""
-        return self._signal.zones()
-
-    def readings(self, zone: str, start: datetime, end: datetime) -> list[Reading]:
-        """Return what is known of `[start, end)`; see `Signal.readings`."""
-        if not self._away:
-            try:
-                return self._signal.readings(zone, start, end)
-            except redis.RedisError:
-                self._away = True
-        msg = (
-            f"Redis does not answer, so the carbon intensity of {zone} is unknown here. "
-            "Start it; this page tries again."
-        )
-        raise SignalError(msg)
+    return ZoneHistories(carbon_folder(settings.folder))

@@ -5,31 +5,48 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from common import settings
 from common.files import replace_synced
 from common.log import get_logger
 from common.messages import AdviceNote
 from tasks.app import app
+from tasks.site.post import post
+from tasks.site.site_files import SiteFiles
 
 _log = get_logger(__name__)
 
 
-@app.task(name="advise", pydantic=True, pydantic_strict=False)
-def advise(note: AdviceNote) -> None:
-    """Write advice to ``FAIRWIND_HOME/advice`` as Markdown and JSON, in place of the last one."""
-    folder = settings.load().folder / "advice"
+@app.task(name="advise", throws=(ValidationError,))
+def advise(body: object) -> None:
+    """Write advice to ``FAIRWIND_HOME/advice`` as Markdown and JSON, in place of the last one.
+
+    Raises:
+        ValidationError: If it is none.
+    """
+    inbox = post().inbox
+    taken = inbox.take("advise", body)
+    if taken is not None:
+        _keep(AdviceNote.model_validate(taken.payload))
+        inbox.done(taken)
+
+
+def _keep(note: AdviceNote) -> None:
+    ours = settings.load()
+    folder, partial = ours.folder / "advice", SiteFiles(ours, note.client).folder / "advice.part"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for each in (folder, partial.parent):
+            each.mkdir(parents=True, exist_ok=True)
         figures = json.dumps(note.figures, indent=2, ensure_ascii=False)
-        _write(folder / f"{note.client}.json", f"{figures}\n")
-        _write(folder / f"{note.client}.md", note.card)
+        _write(folder / f"{note.client}.json", f"{figures}\n", partial)
+        _write(folder / f"{note.client}.md", note.card, partial)
     except OSError as error:
         _log.warning("advice.not_kept", client=note.client, reason=str(error))
         return
     _log.info("advice.received", client=note.client, path=str(folder / f"{note.client}.md"))
 
 
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.part")
+def _write(path: Path, text: str, partial: Path) -> None:
     partial.write_text(text, encoding="utf-8")
     replace_synced(partial, path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,19 +15,7 @@ from common.settings import Settings
 from tasks.site.journal import Journal, Sent
 from tasks.site.outbox import Outbox
 from tasks.site.site_files import SiteFiles
-
-_LENGTH_BYTES = 8
-"""A safetensors file begins with the length of its header, a little-endian integer."""
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """One tensor of an update, as the file's header describes it."""
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    nbytes: int
+from tasks.site.tensor_header import Tensor, read_header
 
 
 @dataclass(frozen=True)
@@ -73,7 +60,7 @@ def last_egress(settings: Settings, client: str) -> Egress:
             "trains now. `fairwind site history` lists what it did."
         )
         raise FederationError(msg)
-    header_nbytes, tensors = _header(outbox.update)
+    header_nbytes, tensors = read_header(outbox.update)
     sha256 = file_sha256(outbox.update)
     entries = Journal(SiteFiles(settings, client).folder).read(
         since=min(answer.receipt.ended_at, wall_now())
@@ -84,17 +71,3 @@ def last_egress(settings: Settings, client: str) -> Egress:
         header_nbytes=header_nbytes, tensors=tensors, sent_at=sent[-1] if sent else None,
         receipt=answer.receipt,
     )  # fmt: skip
-
-
-def _header(path: Path) -> tuple[int, tuple[Tensor, ...]]:
-    """Return the size of a safetensors file's header and what it lists, without torch."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
-        header: dict[str, Any] = json.loads(file.read(length))
-    header.pop("__metadata__", None)
-    tensors = tuple(
-        Tensor(name, part["dtype"], tuple(part["shape"]), end - begin)
-        for name, part in header.items()
-        for begin, end in [part["data_offsets"]]
-    )
-    return _LENGTH_BYTES + length, tensors

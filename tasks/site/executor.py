@@ -3,39 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from time import perf_counter
 from typing import TypeVar
 
+from pydantic import ValidationError
+
 from common.clock import wall_now
-from common.errors import FairwindError
+from common.errors import FairwindError, PlaceTakenError, TransportError, ends_process
 from common.failpoints import failpoint
 from common.files import file_sha256
 from common.log import get_logger
-from common.messages import Assignment, BlobRef, Outcome, Reason, Receipt, Timings, update_key
+from common.messages import (
+    Assignment,
+    BlobRef,
+    Outcome,
+    Reason,
+    Receipt,
+    Timings,
+    update_key,
+    what_is_wrong,
+)
 from common.settings import Settings
+from models.device import CPU, Device
 from models.energy import make_meter
-from models.serialization import parse_state, write_state
+from models.error_feedback import encode_update
+from models.frozen import check_frozen
+from models.serialization import write_state
 from models.training import Trainer
 from models.update import State
-from models.workload import load_workload
-from tasks.messaging.transport import Transport, fetch
-from tasks.site.journal import Answered, Begun, Entry, Journal, Sent, answered
+from tasks.messaging.broker import REDIS_IS_AWAY
+from tasks.messaging.transport import Transport
+from tasks.site.device_use import computing_on, unfit
+from tasks.site.expected_size import expected_nbytes
+from tasks.site.frozen_cache import FrozenCache
+from tasks.site.heads import keep_head
+from tasks.site.journal import Begun, Entry, Journal, Sent, answered
+from tasks.site.memory import SiteMemory
+from tasks.site.one_task import in_work
 from tasks.site.outbox import Outbox
+from tasks.site.pulling import pull_model
+from tasks.site.recall import local_part, no_room, recall, remember
 from tasks.site.receipts import (
     ReceiptMaker,
     finite,
-    finite_ones,
     kept_back,
+    not_understood,
     waited_before,
     why_failed,
 )
 from tasks.site.sentence import describe_answer
-from tasks.site.site_files import SiteFiles, held
+from tasks.site.site_clock import SiteClock
+from tasks.site.site_files import SiteFiles
 from tasks.site.site_policy import SiteState, declined, over_daily
 from tasks.site.time_limit import TimeIsUp, time_limit
+from tasks.site.trainers import Trainers
 
 _log = get_logger(__name__)
 
@@ -52,64 +75,116 @@ class Executor:
     """Answers the assignments of one client; keeps loaded workloads, but no state of training."""
 
     def __init__(
-        self, client: str, incarnation: str, settings: Settings, transport: Transport
+        self,
+        client: str,
+        incarnation: str,
+        settings: Settings,
+        transport: Transport,
+        *,
+        device: Device = CPU,
+        check_place: Callable[[], None] = lambda: None,
     ) -> None:
+        """Prepare to work; nothing is loaded yet.
+
+        Args:
+            client: Whose data are trained on.
+            incarnation: Of the worker, for its receipts.
+            settings: The site's.
+            transport: Brings models, takes updates.
+            device: Where it trains.
+            check_place: Raises `PlaceTakenError` if another worker is the client's meanwhile.
+        """
+        self.check_place = check_place
         self._client = client
         self._incarnation = incarnation
         self._settings = settings
         self._transport = transport
+        self._device = device
         self._outbox = Outbox(settings.folder / "outbox" / client)
         self._files = SiteFiles(settings, client)
+        self._memory = SiteMemory(self._files.memory)
+        self._frozen = FrozenCache(self._files.frozen, settings.site_cache_mb * 1e6)
+        self._clock = SiteClock(self._files)
         self._journal = Journal(self._files.folder)
-        self._trainers: dict[str, Trainer] = {}
+        self._trainers = Trainers(settings, client, device.torch)
         self._meter = make_meter(settings)
 
     def warm_up(self) -> None:
-        """Load what this site may train. What cannot be loaded fails its assignment later."""
-        for workload in self._settings.workloads:
-            with suppress(FairwindError):
-                self._trainer(workload)
-
-    def answer(self, assignment: Assignment, progress: Progress) -> Receipt:
-        """Answer an assignment: from the outbox, by declining, or by training.
-
-        The update's bytes are on disk before this returns and wait in the transport.
+        """Load what this site may train.
 
         Raises:
-            TransportError, redis.RedisError: If the bytes could not be offered. The answer is in
-                the outbox, and the same assignment issued again will offer it again.
+            WorkloadError: If nothing of it can be loaded.
         """
+        self._trainers.load_all()
+
+    def answer(self, assignment: Assignment, progress: Progress) -> Receipt:
+        """Answer an assignment: from the outbox, by declining, by training, or with what failed.
+
+        Whatever goes wrong becomes an answer here, and nowhere else. The update's bytes are on
+        disk before this returns and wait in the transport.
+
+        Raises:
+            redis.RedisError: If Redis is away: no answer could leave either. What was trained is
+                in the outbox, and the same assignment issued again will offer it again.
+            PlaceTakenError: If another worker serves the client: that one answers.
+            SystemExit: If this process is to end.
+        """
+        receipts = ReceiptMaker(assignment, self._incarnation, wall_now())
+        try:
+            return self._answer(assignment, receipts, progress)
+        except BaseException as error:
+            if ends_process(error) or isinstance(error, (*REDIS_IS_AWAY, PlaceTakenError)):
+                raise
+            return self._failed(assignment, receipts, error)
+
+    def not_understood(self, body: object, error: ValidationError) -> Receipt | None:
+        """Answer what is no assignment as this version has them; `None` if nobody waits for it."""
+        receipt = not_understood(body, error, client=self._client, incarnation=self._incarnation)
+        if receipt is None:
+            _log.warning("assignment.dropped", reason=what_is_wrong(error))
+        else:
+            _log.error("assignment.failed", sentence=describe_answer(receipt, None))
+        return receipt
+
+    def _answer(
+        self, assignment: Assignment, receipts: ReceiptMaker, progress: Progress
+    ) -> Receipt:
+        self.check_place()
+        keep_head(self._files, assignment.head)
         kept = self._outbox.answer_to(assignment)
         if kept is None:
-            with held(self._files.task):
-                kept = self._work(assignment, progress)
+            with in_work(self._files.task, assignment):
+                kept = self._work(assignment, receipts, progress)
             failpoint("site.kept")
+        receipts.continue_with(kept)
         update = kept.update
-        if update is not None and (reason := self._over_daily(update.nbytes)):
+        # What had begun to leave goes on: it is on record, and counted for its day.
+        begun = update is not None and self._transport.has_some(update)
+        if update is not None and not begun and (reason := self._over_daily(update.nbytes)):
             kept = kept_back(kept, reason).model_copy(update={"attempt": assignment.attempt})
         self._note(answered(assignment, kept, update.nbytes if update else None))
         if kept.update is None:
             return kept
+        if not begun:
+            # Not `_note`: what leaves is on record first, or does not leave.
+            self._journal.append(_about_to_leave(kept, kept.update))
         return self._sent(assignment, kept, kept.update)
 
     def _sent(self, assignment: Assignment, kept: Receipt, update: BlobRef) -> Receipt:
-        """Put an update into the transport, once the journal says so, and return its receipt."""
-        begun, now = perf_counter(), wall_now()
-        # Not `_note`: what leaves is on record first, or does not leave.
-        self._journal.append(
-            Sent(at=now, run=kept.run, round=kept.round, nbytes=update.nbytes, sha256=update.sha256)
-        )
+        """Put what is missing of an update into the transport, and return its receipt."""
+        self.check_place()
+        begun = perf_counter()
         self._transport.put(update.key, self._outbox.update, update.sha256)
         timings = kept.timings.model_copy(update={"push_s": perf_counter() - begun})
         return kept.model_copy(
             update={"attempt": assignment.attempt, "timings": timings, "sent_at": wall_now()}
         )
 
-    def _work(self, assignment: Assignment, progress: Progress) -> Receipt:
-        started = wall_now()
+    def _work(self, assignment: Assignment, receipts: ReceiptMaker, progress: Progress) -> Receipt:
+        started = receipts.started
         waited = waited_before(assignment, started)
-        receipts = ReceiptMaker(assignment, self._incarnation, started)
         reason = declined(self._settings, assignment, started, site=self._state(assignment))
+        reason = reason or no_room(self._memory, assignment) or unfit(self._device, assignment)
         if reason is not None:
             return receipts.of("declined", reason=reason)
         self._note(
@@ -123,15 +198,18 @@ class Executor:
         )
         work = self._evaluate if assignment.evaluates else self._train
         try:
-            with self._meter:
+            with computing_on(self._device, assignment), self._meter:
                 done = work(assignment, waited, progress)
-        except (Exception, TimeIsUp) as error:  # noqa: BLE001 - any failure must reach the coordinator
-            # What was interrupted anywhere is not trusted: it is loaded again for the next task.
-            if isinstance(error, TimeIsUp):
-                self._trainers.pop(assignment.workload, None)
-            return self._failed(assignment, receipts, error)
+        except TransportError:
+            raise
+        except BaseException:
+            self._trainers.forget(assignment.workload)
+            raise
+        finally:
+            receipts.energy = self._meter.energy
+            receipts.frozen_nbytes = self._frozen.take_pulled_nbytes()
         outcome: Outcome = "evaluated" if assignment.evaluates else "trained"
-        receipt = receipts.of(outcome, energy=self._meter.energy, **done)
+        receipt = receipts.of(outcome, **done)
         if receipt.outcome == "trained":
             self._outbox.keep(assignment, receipt)
         return receipt
@@ -139,9 +217,10 @@ class Executor:
     def _failed(
         self, assignment: Assignment, receipts: ReceiptMaker, error: BaseException
     ) -> Receipt:
-        """Return the receipt of work that failed, and log why, with the workload's traceback."""
+        """Return the receipt of work that failed; note it, and log why, with its traceback."""
         reason = why_failed(error, self._settings.site_max_training_s)
-        receipt = receipts.of("failed", reason=reason, energy=self._meter.energy)
+        receipt = receipts.of("failed", reason=reason)
+        self._note(answered(assignment, receipt, None))
         cause = error.__cause__ if isinstance(error, FairwindError) else error
         _log.error(
             "assignment.failed",
@@ -152,18 +231,13 @@ class Executor:
 
     def _state(self, assignment: Assignment) -> SiteState:
         """Return what the site knows of itself before it decides on an assignment."""
-        paused_since = self._files.paused_since
+        paused_since, ahead_s = self._files.paused_since, self._clock.ahead_s
         if self._settings.site_max_mb_per_day is None:
-            return SiteState(paused_since)
+            return SiteState(paused_since, clock_ahead_s=ahead_s)
         now = wall_now()
         entries = self._journal.read(since=now - _LOOK_BACK)
-        sizes = [
-            entry.update_nbytes for entry in entries
-            if isinstance(entry, Answered) and entry.workload == assignment.workload
-            and entry.update_nbytes is not None
-        ]  # fmt: skip
-        expected = sizes[-1] if sizes else assignment.model.nbytes
-        return SiteState(paused_since, _sent_today(entries, now), expected)
+        expected = expected_nbytes(entries, assignment)
+        return SiteState(paused_since, _sent_today(entries, now), expected, ahead_s)
 
     def _over_daily(self, nbytes: int) -> Reason | None:
         """Return why an update that is there may not be sent today; `None` if it may."""
@@ -184,48 +258,62 @@ class Executor:
         self, assignment: Assignment, waited: Timings, progress: Progress
     ) -> dict[str, object]:
         """Train, keep the update in the outbox, and return what the receipt says of it."""
+        memory, memory_lost = recall(self._memory, assignment)
         result, timings = self._on_pulled(
             assignment, waited,
-            lambda trainer, base: trainer.train(
+            lambda trainer, base, correction: trainer.train(
                 base, hyperparameters=assignment.hyperparameters, seed=assignment.seed,
-                on_epoch=progress,
+                scores=assignment.scores, on_epoch=progress, part=local_part(assignment),
+                memory=memory, correction=correction,
             ),
         )  # fmt: skip
-        self._outbox.keep_update(lambda path: write_state(result.delta, path))
+        self.check_place()
+        update = encode_update(
+            result.delta, assignment.encoding, seed=assignment.seed,
+            error_feedback=assignment.error_feedback, memory=memory,
+            age_rounds=assignment.round - assignment.memory.round if assignment.memory else 0,
+        )  # fmt: skip
+        self._outbox.keep_update(lambda path: write_state(update.tensors, path))
         return {
             "update": self._describe(assignment), "timings": timings,
-            "num_examples": result.num_examples, "loss": finite(result.loss),
-            "utility": finite(result.utility), "metrics": finite_ones(result.metrics),
-            "num_held_out": result.num_held_out,
+            "memory": remember(self._memory, assignment, result.memory | update.memory),
+            "memory_lost": memory_lost,
+            "num_examples": result.num_examples, "num_steps": result.num_steps,
+            "loss": finite(result.loss), "utility": finite(result.utility),
+            "metrics": result.metrics, "num_held_out": result.num_held_out,
         }  # fmt: skip
 
     def _evaluate(self, assignment: Assignment, waited: Timings, _: Progress) -> dict[str, object]:
-        """Score the pulled model on held-out data, and return what the receipt says of it."""
+        """Score a model on held-out data, and return what the receipt says of it.
+
+        It is the pulled one, or the site's own where the run leaves it one.
+        """
+        memory = recall(self._memory, assignment)[0]
         (metrics, num_held_out), timings = self._on_pulled(
-            assignment, waited, lambda trainer, base: trainer.score(base)
-        )
-        return {
-            "timings": timings, "metrics": finite_ones(metrics),
-            "num_held_out": num_held_out,
-        }  # fmt: skip
+            assignment, waited,
+            lambda trainer, base, _: trainer.score(base, local_part(assignment), memory),
+        )  # fmt: skip
+        return {"timings": timings, "metrics": metrics, "num_held_out": num_held_out}
 
     def _on_pulled(
-        self, assignment: Assignment, waited: Timings, work: Callable[[Trainer, State], Result]
+        self,
+        assignment: Assignment,
+        waited: Timings,
+        work: Callable[[Trainer, State, State | None], Result],
     ) -> tuple[Result, Timings]:
-        """Pull the model, let the workload's trainer work on it, and time both."""
+        """Pull the model and its correction, let the trainer work on them, and time both."""
         begun = perf_counter()
-        base = parse_state(fetch(self._transport, assignment.model))
+        base, frozen, correction = pull_model(
+            self._transport, assignment, unfinished=self._outbox.pulled, memory=self._memory,
+            cache=self._frozen,
+        )  # fmt: skip
         pulled = perf_counter()
         with time_limit(self._settings.site_max_training_s):
-            result = work(self._trainer(assignment.workload), base)
+            trainer = self._trainers.trainer(assignment.workload, assignment.options)
+            check_frozen(trainer.frozen, frozen)
+            result = work(trainer, base, correction)
         took = {"pull_s": pulled - begun, "train_s": perf_counter() - pulled}
         return result, waited.model_copy(update=took)
-
-    def _trainer(self, workload: str) -> Trainer:
-        if workload not in self._trainers:
-            loaded = load_workload(workload, allowed=self._settings.workloads)
-            self._trainers[workload] = Trainer(loaded, self._client)
-        return self._trainers[workload]
 
     def _describe(self, assignment: Assignment) -> BlobRef:
         path: Path = self._outbox.update
@@ -234,6 +322,12 @@ class Executor:
             sha256=file_sha256(path),
             nbytes=path.stat().st_size,
         )
+
+
+def _about_to_leave(kept: Receipt, update: BlobRef) -> Sent:
+    return Sent(
+        at=wall_now(), run=kept.run, round=kept.round, nbytes=update.nbytes, sha256=update.sha256
+    )
 
 
 def _sent_today(entries: Sequence[Entry], now: datetime) -> int:

@@ -16,7 +16,8 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
 from common.clock import wall_now
-from common.messages import Assignment, Energy, Message, Outcome, Reason, Receipt
+from common.message import Message
+from common.messages import Assignment, Energy, Outcome, Reason, Receipt
 
 KEPT_MONTHS = 24
 """So many files are kept; the oldest is deleted when a month begins."""

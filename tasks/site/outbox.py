@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from pydantic import ValidationError
 
 from common.files import file_sha256
-from common.messages import Assignment, BlobRef, Message, Receipt
+from common.message import Message
+from common.messages import Assignment, BlobRef, Receipt
+from tasks.site.site_files import sweep
 
 
 class Outbox:
@@ -26,6 +29,11 @@ class Outbox:
     def update(self) -> Path:
         """Where the bytes of the last update are."""
         return self._folder / "update.safetensors"
+
+    @property
+    def pulled(self) -> Path:
+        """Where the beginning of a model is kept that comes slowly."""
+        return self._folder / "pulled"
 
     def answer_to(self, assignment: Assignment) -> Receipt | None:
         """Return the receipt already written for this round, if there is one."""
@@ -49,7 +57,7 @@ class Outbox:
     def keep(self, assignment: Assignment, receipt: Receipt) -> None:
         """Replace the last answer. The update's bytes must be there already."""
         answer = StoredAnswer(assignment=assignment, receipt=receipt)
-        partial = self._receipt.with_suffix(".part")
+        partial = self._partial()
         partial.write_text(answer.model_dump_json())
         partial.replace(self._receipt)
 
@@ -61,9 +69,16 @@ class Outbox:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         self._receipt.unlink(missing_ok=True)
-        partial = self.update.with_suffix(".part")
-        write(partial)
-        partial.replace(self.update)
+        sweep(self._folder)  # a site works on one task at a time
+        partial = self._partial()
+        try:
+            write(partial)
+            partial.replace(self.update)
+        finally:  # on a full disk, a half of it would keep everything else from being written
+            partial.unlink(missing_ok=True)
+
+    def _partial(self) -> Path:
+        return self._folder / f"{uuid4().hex}.part"
 
     @property
     def _receipt(self) -> Path:
@@ -78,7 +93,10 @@ class StoredAnswer(Message):
 
 
 def _work(assignment: Assignment) -> dict[str, Any]:
-    """Return what makes two assignments the same work: all but when and how often it was issued."""
+    """Return what makes two assignments the same work: all but when and how often it was issued.
+
+    What the coordinator reports with each issue, of the grid and of its ledger, is no part of it.
+    """
     return assignment.model_dump(
         exclude={
             "attempt",
@@ -86,6 +104,7 @@ def _work(assignment: Assignment) -> dict[str, Any]:
             "sent_at",
             "valid_until",
             "clock",
+            "head",
             "intensity_gco2eq_per_kwh",
         }
     )

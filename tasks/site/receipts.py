@@ -3,32 +3,92 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+import time
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
 
 from common.clock import wall_now
-from common.errors import FairwindError, TransportError, describe
-from common.messages import Assignment, Outcome, Reason, Receipt, Timings
+from common.errors import (
+    FairwindError,
+    StorageError,
+    TransportError,
+    WorkerDiedError,
+    describe,
+    encodable,
+)
+from common.messages import (
+    Address,
+    Assignment,
+    Energy,
+    Outcome,
+    Reason,
+    Receipt,
+    Timings,
+    what_is_wrong,
+)
 from common.units import show_duration
 from tasks.site.time_limit import TimeIsUp
 
 
 class ReceiptMaker:
-    """The parts of a receipt that are known before the work ends."""
+    """What every receipt for an assignment says, however the work ends, which begins now.
 
-    def __init__(self, assignment: Assignment, incarnation: str, started: datetime) -> None:
-        self._assignment = assignment
+    How long it takes is measured by a clock that nobody sets.
+
+    Attributes:
+        started: When the work began that the receipt is of.
+        energy: What that work used; `None` as long as nothing was measured.
+        frozen_nbytes: How much of the model's frozen part had to be pulled for it.
+    """
+
+    def __init__(self, about: Assignment | Address, incarnation: str, started: datetime) -> None:
+        self._about = about
         self._incarnation = incarnation
-        self._started = started
+        self.started = started
+        self.energy: Energy | None = None
+        self.frozen_nbytes = 0
+        self._begun = time.monotonic()
+        self._took: timedelta | None = None
+
+    def continue_with(self, kept: Receipt) -> None:
+        """Report the work of an answer that was kept: it is done once, whatever becomes of it."""
+        self.started, self.energy = kept.started_at, kept.energy
+        self.frozen_nbytes = kept.frozen_nbytes
+        self._took = kept.ended_at - kept.started_at
 
     def of(self, outcome: Outcome, **more: object) -> Receipt:
         """Return the receipt of work that ended just now."""
-        a, now = self._assignment, wall_now()
+        a, took = self._about, self._took or timedelta(seconds=time.monotonic() - self._begun)
         fields: dict[str, object] = {
             "run": a.run, "round": a.round, "client": a.client, "attempt": a.attempt,
-            "outcome": outcome, "started_at": self._started, "ended_at": now, "sent_at": now,
-            "incarnation": self._incarnation, **more,
+            "outcome": outcome, "started_at": self.started, "ended_at": self.started + took,
+            "sent_at": wall_now(), "incarnation": self._incarnation, "energy": self.energy,
+            "frozen_nbytes": self.frozen_nbytes, **more,
         }  # fmt: skip
         return Receipt.model_validate(fields)
+
+
+def not_understood(
+    body: object, error: ValidationError, *, client: str, incarnation: str
+) -> Receipt | None:
+    """Return the answer to what is no assignment as this version has them.
+
+    Returns:
+        `None` if it does not even say what it is about, or is about another client.
+    """
+    try:
+        about = Address.model_validate(body)
+    except ValidationError:
+        return None
+    if about.client != client:
+        return None
+    text = (
+        f"the assignment is not understood at this site ({what_is_wrong(error)}): the coordinator "
+        "runs another version of Fairwind; install the same on both"
+    )
+    receipts = ReceiptMaker(about, incarnation, wall_now())
+    return receipts.of("failed", reason=Reason(code="other_version", text=encodable(text)[:600]))
 
 
 def waited_before(assignment: Assignment, started: datetime) -> Timings:
@@ -43,28 +103,38 @@ def kept_back(trained: Receipt, reason: Reason) -> Receipt:
     left_out = {
         "outcome": "declined", "reason": reason, "sent_at": wall_now(), "update": None,
         "num_examples": 0, "loss": None, "utility": None, "metrics": {}, "num_held_out": 0,
+        "memory": None, "memory_lost": False,
     }  # fmt: skip
     return trained.model_copy(update=left_out)
 
 
 def why_failed(error: BaseException, max_training_s: float | None) -> Reason:
     """Return why work failed; `max_training_s` is the longest training that the site allows."""
-    if isinstance(error, TimeIsUp):
-        limit = show_duration(max_training_s or 0.0)
-        text = f"stopped after {limit}, the longest training that this site allows"
-        return Reason(code="too_long", text=text)
-    if isinstance(error, TransportError):
-        return Reason(code="model_missing", text=str(error)[:600])
-    if isinstance(error, FairwindError):
-        return Reason(code="workload_failed", text=str(error)[:600])
-    return Reason(code="site_failed", text=describe(error)[:600])
+    match error:
+        case TimeIsUp():
+            limit = show_duration(max_training_s or 0.0)
+            code = "too_long"
+            text = f"stopped after {limit}, the longest training that this site allows"
+        case ValidationError():
+            code = "answer_unfit"
+            text = f"its answer does not fit into a receipt ({what_is_wrong(error)})"
+        case OSError() if error.filename is not None:  # a file of the site's own
+            code = "disk_failed"
+            text = f"{error.strerror}: {error.filename}; it is to be repaired at the site"
+        case FairwindError():
+            code, text = _CODES.get(type(error), "workload_failed"), str(error)
+        case _:
+            code, text = "site_failed", describe(error)
+    return Reason(code=code, text=encodable(text)[:600])
+
+
+_CODES = {
+    TransportError: "model_missing",
+    WorkerDiedError: "worker_died",
+    StorageError: "disk_failed",
+}
 
 
 def finite(value: float) -> float | None:
     """Return a figure that JSON can hold, and `None` for others."""
     return value if math.isfinite(value) else None
-
-
-def finite_ones(metrics: dict[str, float]) -> dict[str, float]:
-    """Return the metrics that JSON can hold."""
-    return {name: value for name, value in metrics.items() if math.isfinite(value)}

@@ -26,10 +26,12 @@ class SiteFiles:
 
     Attributes:
         folder: Holds all of them; it need not exist.
+        frozen: Holds frozen parts of models, for all clients of this host.
     """
 
     def __init__(self, settings: Settings, client: str) -> None:
         self.folder = _all_sites(settings) / client
+        self.frozen = settings.folder / "frozen"
 
     @property
     def worker(self) -> Path:
@@ -40,6 +42,21 @@ class SiteFiles:
     def task(self) -> Path:
         """Locked by the worker's child while it works on an assignment."""
         return self.folder / "task.lock"
+
+    @property
+    def memory(self) -> Path:
+        """The folder with what the site remembers of each run."""
+        return self.folder / "memory"
+
+    @property
+    def heads(self) -> Path:
+        """The folder with the heads of the coordinator's ledger, one file a ledger."""
+        return self.folder / "heads"
+
+    @property
+    def clock(self) -> Path:
+        """Says how far this machine's clock is ahead of Redis's, once they differ."""
+        return self.folder / "clock.json"
 
     @property
     def paused_since(self) -> datetime | None:
@@ -74,6 +91,17 @@ class SiteFiles:
         return self.folder / "paused"
 
 
+def path_in(folder: Path, sha256: str) -> Path:
+    """Return where a folder of frozen parts keeps one."""
+    return folder / f"{sha256}.safetensors"
+
+
+def sweep(folder: Path) -> None:
+    """Remove from a folder of a site what a process left unfinished that was killed."""
+    for path in folder.glob("*.part"):
+        path.unlink(missing_ok=True)
+
+
 def hold(path: Path) -> int | None:
     """Lock a file until its descriptor is closed or the process ends, however it ends.
 
@@ -81,7 +109,7 @@ def hold(path: Path) -> int | None:
         The descriptor; `None` if another process holds the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     for _ in range(_TRIES):
         if try_lock(descriptor):
             return descriptor
@@ -91,14 +119,34 @@ def hold(path: Path) -> int | None:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Hold the lock of a file for as long as the block runs."""
+def held(path: Path) -> Iterator[int | None]:
+    """Hold the lock of a file for as long as the block runs; `None` if another process has it.
+
+    Processes that are forked meanwhile, to load data, do not hold it with this one: they may
+    outlive it by seconds, and the file says whether this one lives.
+    """
     descriptor = hold(path)
+    if descriptor is None:
+        yield None
+        return
+    _held.add(descriptor)
     try:
-        yield
+        yield descriptor
     finally:
-        if descriptor is not None:
+        if descriptor in _held:
+            _held.remove(descriptor)
             os.close(descriptor)
+
+
+_held: set[int] = set()
+
+
+def _let_go() -> None:
+    while _held:
+        os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def is_held(path: Path) -> bool:

@@ -25,11 +25,13 @@ class SiteState:
         paused_since: When its administrator paused it; `None` if it is not paused.
         sent_nbytes: What it has sent on this UTC day.
         update_nbytes: What an update of the assigned workload is expected to have.
+        clock_ahead_s: How far its clock is ahead of Redis's, s; 0 if it is right.
     """
 
     paused_since: datetime | None = None
     sent_nbytes: int = 0
     update_nbytes: int = 0
+    clock_ahead_s: float = 0.0
 
 
 def declined(
@@ -47,7 +49,9 @@ def declined(
     if site.paused_since is not None:
         text = f"paused by its administrator since {site.paused_since:%Y-%m-%d %H:%M} UTC"
         return Reason(code="paused", text=text)
-    grid_at, until = assignment.clock.at(now), assignment.valid_until
+    # Until when the assignment is valid was said by another clock than this site's.
+    there = now - timedelta(seconds=site.clock_ahead_s)
+    grid_at, until = assignment.clock.at(there), assignment.valid_until
     if grid_at > until:
         text = f"too late: valid until {until:%Y-%m-%d %H:%M} UTC on the grid clock, and it is "
         return Reason(code="too_late", text=text + _time_of(grid_at, beside=until))

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, time
 from common.settings import Settings
 from common.units import show_duration
 from tasks.site.journal import Answered, Entry, Journal
+from tasks.site.memory import Remembered, SiteMemory
+from tasks.site.site_clock import SiteClock
 from tasks.site.site_files import SiteFiles, is_held
 from tasks.site.site_history import SiteTotals, Task, tasks_of, totals
 from tasks.site.site_policy import next_opening, within
@@ -29,6 +31,8 @@ class SiteStatus:
         opens_at: When its next window opens, on its grid clock; `None` if one is open or it has
             none.
         intensity: The last assignment's intensity, gCO2eq/kWh, and when that was answered.
+        memory: What the site remembers of each run.
+        clock_ahead_s: How far this machine's clock is ahead of Redis's, s; 0 if it is right.
     """
 
     client: str
@@ -42,6 +46,8 @@ class SiteStatus:
     intensity: tuple[float, datetime] | None
     today: SiteTotals
     month: SiteTotals
+    memory: list[Remembered]
+    clock_ahead_s: float
 
     @property
     def state(self) -> str:
@@ -79,8 +85,8 @@ class SiteStatus:
             "worker": None if self.worker is None else self.worker.model_dump(mode="json"),
             "is_running": self.is_running, "limits": self.limits.model_dump(mode="json"),
             "intensity_gco2eq_per_kwh": self.intensity[0] if self.intensity else None,
-            "intensity_source": INTENSITY_SOURCE,
-            "today": figures["today"], "month": figures["month"],
+            "intensity_source": INTENSITY_SOURCE, "clock_ahead_s": self.clock_ahead_s,
+            "today": figures["today"], "month": figures["month"], "memory": figures["memory"],
         }  # fmt: skip
 
     def _pause(self) -> str:
@@ -113,6 +119,7 @@ def site_status(settings: Settings, client: str, now: datetime) -> SiteStatus:
         if windows and not within(windows, grid_at) else None,
         intensity=_last_intensity(entries),
         today=totals(entries, since=midnight), month=totals(entries, since=month),
+        memory=SiteMemory(files.memory).held(), clock_ahead_s=SiteClock(files).ahead_s,
     )  # fmt: skip
 
 

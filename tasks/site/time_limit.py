@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,12 @@ class TimeIsUp(BaseException):
     No `Exception`, so that a workload that catches every exception does not catch this one.
     """
 
+
+_HARD_S = 60.0
+"""So long after the limit the process ends, should it be in code that no signal interrupts."""
+
+_STDERR = 2
+"""Where that is reported, with the place in the code; a workload may have replaced `sys.stderr`."""
 
 _AGAIN_S = 1.0
 """Raised again this often, should a workload have caught it all the same."""
@@ -37,8 +44,10 @@ def time_limit(limit_s: float | None) -> Iterator[None]:
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, limit_s, _AGAIN_S)
+    faulthandler.dump_traceback_later(limit_s + _HARD_S, exit=True, file=_STDERR)
     try:
         yield
     finally:
+        faulthandler.cancel_dump_traceback_later()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import AwareDatetime, ValidationError
 
 from common.clock import GridClock, wall_now
-from common.messages import Message
+from common.message import Message
 from common.settings import Settings
 from tasks.site.site_files import SiteFiles, hold
 
@@ -23,6 +23,7 @@ class Limits(Message):
     threads: int
     nice: int
     gpu: str
+    device: str
     workloads: tuple[str, ...]
     clock: GridClock
 
@@ -40,24 +41,36 @@ class WorkerState(Message):
     limits: Limits
 
     @classmethod
-    def announce(cls, settings: Settings, files: SiteFiles) -> int | None:
-        """Say on disk that this process is the worker, until it ends, however it ends.
-
-        Returns:
-            The descriptor that holds the lock, to be closed in children; `None` if another process
-            still holds it.
-        """
-        descriptor = hold(files.worker)
-        if descriptor is not None:
-            state = cls(started_at=wall_now(), pid=os.getpid(), limits=Limits.of(settings))
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, state.model_dump_json().encode())
-        return descriptor
-
-    @classmethod
     def last(cls, files: SiteFiles) -> WorkerState | None:
         """Return the worker that runs, or the last that did; `None` if it could not say so."""
         try:
             return cls.model_validate_json(files.worker.read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
+
+
+class WorkerLock:
+    """Says on disk that this process is the worker, until it ends, however it ends."""
+
+    def __init__(self, settings: Settings, files: SiteFiles) -> None:
+        """Prepare to say so, as of now; nothing is written yet."""
+        self._files = files
+        self._descriptor: int | None = None
+        self._state = WorkerState(
+            started_at=wall_now(), pid=os.getpid(), limits=Limits.of(settings)
+        )
+
+    def take(self) -> None:
+        """Take the lock, unless it is held already: here, or by a worker that stands still."""
+        if self._descriptor is not None:
+            return
+        descriptor = self._descriptor = hold(self._files.worker)
+        if descriptor is not None:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, self._state.model_dump_json().encode())
+
+    def leave_to_parent(self) -> None:
+        """Let go of it in a child, which must not look like the worker if it outlives that."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -12,8 +12,9 @@ from tests.e2e.terminal import PROJECT
 BY_HAND = "### By hand, on one machine"
 
 IN_ORDER = (
-    "docs/workload.md", "docs/federation.md", "docs/policies.md", "docs/operations.md",
-    "docs/accounting.md", "docs/advice.md", "docs/simulation.md",
+    "docs/workload.md", "docs/federation.md", "docs/policies.md", "docs/algorithms.md",
+    "docs/asynchronous.md", "docs/devices.md", "docs/flower-apps.md", "docs/tracking.md",
+    "docs/operations.md", "docs/accounting.md", "docs/advice.md", "docs/simulation.md",
 )  # fmt: skip
 """The pages that are played on one federation, one after the other."""
 
@@ -26,10 +27,12 @@ NOT_HERE = {
     ("docs/carbon-providers.md", "FAIRWIND_SIGNAL="): "settings with a key of one's own",
     ("docs/operations.md", "FAIRWIND_SIGNAL="): "settings with a key of one's own",
     ("docs/operations.md", "sqlite3 "): "a back-up in /backup, with sqlite3 and rsync",
+    ("docs/operations.md", "fairwind ledger verify --heads"): "files that two sites have sent",
     ("docs/operations.md", "rm -rf "): "replaces the ledger by the back-up in /backup",
     ("docs/federation.md", "python3.11 -m venv /opt/fairwind"): "installs in /opt",
     ("docs/federation.md", "FAIRWIND_REDIS_URL="): "an environment file, of a TLS broker elsewhere",
     ("docs/federation.md", "cd /var/lib/fairwind"): "a host's own folder and its systemd services",
+    ("docs/flower-apps.md", "pip install"): "installs; the tests have it",
     ("docs/data.md", "export FAIRWIND_DATA"): "the folder of data that not everybody has",
     ("docs/data.md", 'cd "$FAIRWIND_DATA"'): "the folder of data that not everybody has",
     ("docs/forecasts.md", "FAIRWIND_DATA="): "the folder of data that not everybody has",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from common.clock import GridClock, wall_now
@@ -68,8 +69,14 @@ class Scene(Story):
             self.later(min(HOUR, until - self.now))
             self.look()
 
-    def hold_round(self, run: str, cohort: list[str], accuracy: float, *, wait: timedelta) -> None:
-        """Let a run wait, train for half an hour, and score the version."""
+    def hold_round(
+        self, run: str, cohort: list[str], accuracy: float, *, wait: timedelta,
+        at_sites: dict[str, float | None] | None = None,
+    ) -> None:  # fmt: skip
+        """Let a run wait, train for half an hour, and score the version.
+
+        `at_sites` is what the pulled version is worth at some of the clients.
+        """
         self.rest(wait)
         self.plan(*cohort, run=run)
         self.later(30 * MINUTE)
@@ -77,14 +84,15 @@ class Scene(Story):
         for client in cohort:
             zone = self.state.clients[client].zone
             word = f"{run}{number}{client}"
+            found = {"accuracy": at_sites[client]} if at_sites and client in at_sites else {}
             receipt = self.receipt(
                 client, word, run=run, round=number, energy=_ENERGY,
-                started_at=self.now - 20 * MINUTE,
+                started_at=self.now - 20 * MINUTE, metrics=found, num_held_out=64 * len(found),
             )  # fmt: skip
             intensity = _mean(zone, self.now - 20 * MINUTE, self.now)
             self.book(UpdateAccepted, receipt, intensity, network_wh=2e-4)
         self.close(run, version=f"{run}{number}", mean=_mean)
-        metrics = {"accuracy": accuracy, "loss": 1 - accuracy}
+        metrics: dict[str, float | None] = {"accuracy": accuracy, "loss": 1 - accuracy}
         self.tell(RoundEvaluated(metrics=metrics), run=run, number=number)
 
     def put_into(self, home: Path) -> None:
@@ -102,6 +110,8 @@ class Scene(Story):
         for new in fresh.glob("ledger.sqlite*"):
             if new.is_file():
                 new.replace(home / new.name)
+        # What is left there would be taken for that of a ledger which was moved away.
+        rmtree(fresh)
 
 
 def _mean(zone: str, start: datetime, end: datetime) -> float:
@@ -136,6 +146,19 @@ _ENDED: dict[str, dict[str, Any]] = {
     "digits-1": {"policy": "random"},
     "digits-2": {"policy": "greedy", "hyperparameters": {"learning_rate": 0.05, "epochs": 2}},
 }
+
+
+def own_time() -> Scene:
+    """Return an asynchronous run to which toronto gives twice as many updates as others."""
+    scene = Scene(SIX, timedelta(hours=26))
+    scene.start(spec(id="own-time", rounds=40, mode="async", buffer=2, bias="none"))
+    others = [name for name in SIX if name != "toronto"]
+    for number in range(1, 11):
+        cohort = ["toronto", others[number % len(others)]]
+        scene.hold_round("own-time", cohort, 0.95 - 0.7 / (1 + number), wait=2 * HOUR)
+    scene.plan("toronto", "madrid", run="own-time")
+    scene.later(MINUTE)
+    return scene
 
 
 def waiting() -> Scene:
@@ -179,6 +202,17 @@ def ended(*, ago: timedelta = timedelta()) -> Scene:
     scene.tell(RunEnded(reason="stopped"), run="digits-3")
     while wall_now() - scene.now > timedelta(days=1):
         scene.rest(timedelta(days=1))
+    return scene
+
+
+def evaluated_at_sites() -> Scene:
+    """Return a run of which Toronto and Madrid evaluate what they pull; Madrid found NaN."""
+    scene = Scene(SIX, timedelta(hours=2))
+    scene.start(spec(id="digits-1", rounds=12, evaluate="both"))
+    for _ in range(2):
+        found = {"toronto": 0.75, "madrid": None}
+        wait = 20 * MINUTE
+        scene.hold_round("digits-1", ["madrid", "toronto"], 0.8, wait=wait, at_sites=found)
     return scene
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from common.messages import Hyperparameters
+from common.hyperparameters import Hyperparameters
 from models.training import Trainer
 from models.update import model_state
 from models.workload import load_workload
@@ -104,7 +104,12 @@ def _train(folder: Path) -> dict[str, Any]:
     }
     with LocalFederation(folder, zones, settings=settings) as federation:
         for client, zone in zones.items():
-            assert federation.fairwind("enroll", client, "--zone", zone).returncode == 0
+            assert (
+                federation.fairwind(
+                    "enroll", client, "--zone", zone, "--key", federation.site_key(client)
+                ).returncode
+                == 0
+            )
         federation.start_coordinator()
         federation.start_beat()
         for client in zones:
@@ -141,6 +146,19 @@ def _ended(federation: LocalFederation) -> bool:
     return bool(_json(federation, "status")["run"]["status"] == "ended")
 
 
+def test_own_loop_of_the_example_goes_on_with_the_momentum_it_kept(heart: ModuleType) -> None:
+    workload = load_workload("own_loop", allowed=["own_loop"])
+    trainer, base = Trainer(workload, "lyon"), model_state(heart.model())
+    asked = Hyperparameters(epochs=2, batch_size=50)
+
+    first = trainer.train(base, hyperparameters=asked, seed=1)
+    again = trainer.train(base, hyperparameters=asked, seed=1, memory=first.memory)
+
+    assert first.num_steps == 2 * -(-trainer.num_examples // 50)
+    assert 0 < first.loss < 1
+    assert not any(first.delta[name].equal(again.delta[name]) for name in first.delta)
+
+
 def test_optional_functions_are_used_where_they_exist(
     heart: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,7 +167,9 @@ def test_optional_functions_are_used_where_they_exist(
     workload = load_workload("heart_in_private", allowed=["heart_in_private"])
     base = model_state(heart.model())
 
-    result = Trainer(workload, "lyon").train(base, hyperparameters=Hyperparameters(), seed=1)
+    result = Trainer(workload, "lyon").train(
+        base, hyperparameters=Hyperparameters(), seed=1, scores=True
+    )
 
     assert result.num_held_out == 100
     assert set(result.metrics) == {"loss", "accuracy", "roc_auc"}

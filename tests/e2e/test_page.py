@@ -27,6 +27,9 @@ SIGNS = (*COORDINATOR_SIGNS, BEAT_SIGN)
 
 SHOWN = "document.getElementById('live-text').innerText !== 'Connecting…'"
 
+SETTLED = "!document.getAnimations().some((each) => each instanceof CSSTransition)"
+"""No colour is between those of two themes any more."""
+
 CUT_OFF = """[...document.querySelectorAll('.rounds-page *')].filter((each) => {
   const { width, right } = each.getBoundingClientRect();
   return width > 0 && right > document.documentElement.clientWidth + 1
@@ -60,6 +63,7 @@ class Stage:
         """Look at the page in several sizes: nothing is cut off, and axe finds nothing."""
         for width, dark in sizes:
             self.page.resize(width=width, height=900, dark=dark)
+            self.page.wait_for(SETTLED)
             where = f"{width} px, {'dark' if dark else 'light'}"
             assert self.page.evaluate(CUT_OFF) == [], where
             assert self.page.violations() == [], where
@@ -109,6 +113,22 @@ def test_a_run_under_way_fits_every_screen(stage: Stage) -> None:
     for name in ("cell-rounds", "cell-energy", "cell-grams"):
         assert page.evaluate(row.replace("NAME", name)).strip() == "0"
     assert "16.0 mWh" in text_of(page, "advice-totals")
+
+
+def test_an_asynchronous_run_shows_whose_updates_it_is_made_of_and_its_versions_to_come(
+    stage: Stage,
+) -> None:
+    page = stage.show(scenes.own_time())
+    page.wait_for("document.querySelectorAll('#agenda-rows tr').length > 1")
+    stage.assert_fits(SIZES)
+    share = "document.querySelector('tr[data-client=NAME] .cell-share').innerText.trim()"
+    assert page.evaluate(share.replace("NAME", "toronto")) == "50 %"
+    assert page.evaluate(share.replace("NAME", "berlin")) == "10 %"
+    # A round of a cohort has no such column.
+    page = stage.show(scenes.underway())
+    shown = "getComputedStyle(document.querySelector('#clients .cell-share')).display"
+    page.wait_for("document.querySelectorAll('#clients tr').length === 6")
+    assert page.evaluate(shown) == "none"
 
 
 def test_runs_and_their_comparison_fit_every_screen(stage: Stage) -> None:
@@ -216,3 +236,19 @@ def test_what_is_printed_is_dark_ink_without_what_is_clicked(stage: Stage) -> No
     assert page.evaluate("getComputedStyle(document.querySelector('.verdict')).color") == (
         "rgb(0, 0, 0)"
     )
+
+
+def test_what_each_site_found_of_the_newest_version_stands_in_its_row(stage: Stage) -> None:
+    page = stage.show(scenes.evaluated_at_sites())
+    cell = "document.querySelector('tr[data-client=NAME] .cell-rounds').innerText"
+    page.wait_for(f"{cell.replace('NAME', 'toronto')}.includes('version')")
+    stage.assert_fits(SIZES)
+    found = {
+        name: str(page.evaluate(cell.replace("NAME", name))).split()
+        for name in ("toronto", "madrid", "berlin")
+    }
+    assert found == {
+        "toronto": ["2", "accuracy", "75.0", "%,", "version", "1"],
+        "madrid": ["2", "accuracy", "unknown,", "version", "1"],
+        "berlin": ["0"],
+    }

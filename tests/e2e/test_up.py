@@ -136,4 +136,4 @@ def test_a_folder_that_hides_our_code_is_refused(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     done = fairwind(tmp_path, "up")
     assert done.returncode == 1
-    assert "hides Fairwind's own models" in done.stderr
+    assert "has the name of Fairwind's own models" in done.stderr

@@ -29,7 +29,8 @@ from scheduler.carbon.http.limits import (
 
 @dataclass(slots=True)
 class _Record:
-    requests: deque[datetime] = field(default_factory=deque)
+    requests: deque[tuple[datetime, str]] = field(default_factory=deque)
+    admitted: int = 0
     failures: int = 0
     strikes: int = 0
     paused_until: datetime | None = None
@@ -55,7 +56,7 @@ class MemoryLimits(ProviderLimits):
         self._records: defaultdict[ProviderAccount, _Record] = defaultdict(_Record)
         self._not_offered: dict[tuple[ProviderAccount, str, str], tuple[datetime, str]] = {}
 
-    async def admit(self, account: ProviderAccount) -> None:
+    async def admit(self, account: ProviderAccount) -> str:
         """Count a request that is about to be made; see `ProviderLimits.admit`."""
         now, record = self._now(), self._fresh(account)
         obstacle: tuple[Obstacle, datetime] | None = None
@@ -66,12 +67,20 @@ class MemoryLimits(ProviderLimits):
         elif record.probe_until and now < record.probe_until:
             obstacle = "probing", record.probe_until
         elif len(record.requests) >= account.per_hour:
-            obstacle = "spent", record.requests[0] + WINDOW
+            obstacle = "spent", record.requests[0][0] + WINDOW
         if obstacle:
             raise not_now(account, *obstacle, record.fault[0] if record.fault else None)
-        record.requests.append(now)
+        record.admitted += 1
+        name = f"request {record.admitted}"
+        record.requests.append((now, name))
         if record.open_until:
             record.probe_until = now + PROBE_FOR
+        return name
+
+    async def unsent(self, account: ProviderAccount, request: str, fault: str) -> None:
+        """Take back a request that never left; see `ProviderLimits.unsent`."""
+        record = self._fault(account, fault)
+        record.requests = deque(each for each in record.requests if each[1] != request)
 
     async def succeeded(self, account: ProviderAccount) -> None:
         """Record a response: the breaker closes."""
@@ -132,7 +141,7 @@ class MemoryLimits(ProviderLimits):
     def _fresh(self, account: ProviderAccount) -> _Record:
         """Return an account's record without the requests that no longer count."""
         record, since = self._records[account], self._now() - WINDOW
-        while record.requests and record.requests[0] <= since:
+        while record.requests and record.requests[0][0] <= since:
             record.requests.popleft()
         return record
 

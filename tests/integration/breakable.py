@@ -2,6 +2,7 @@
 """A workload and policies that a file in the federation's folder breaks, and its removal mends."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -14,8 +15,11 @@ SLOW_S = 2.0
 
 
 def _break(what):
-    """Raise at the coordinator while ``<what>.broken`` lies in the folder."""
-    if _HOME == "home" and Path(f"{what}.broken").exists():
+    """Raise at the coordinator while ``<what>.broken`` lies in the folder, or die if it says so."""
+    flag = Path(f"{what}.broken")
+    if _HOME == "home" and flag.exists():
+        if flag.read_text() == "deadly":
+            os.kill(os.getpid(), signal.SIGKILL)
         raise RuntimeError(what, "is broken")
 
 

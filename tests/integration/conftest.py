@@ -15,7 +15,9 @@ from tasks.local.redis_server import RedisServer
 from tests.integration.fleet import Fleet, running_fleet
 
 INTENSITIES = {"NO-NO1": 20, "FR": 50, "ES": 90, "DE": 150, "PL": 700}
+BOTH_TESTED = "tests.fakes.both_tested"
 SITE_TESTED = "tests.fakes.site_tested"
+OWN_LOOP = "tests.fakes.own_loop"
 ODD_WORKLOADS = Path(__file__).parent / "odd_workloads.py"
 
 
@@ -41,10 +43,23 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("fleet") / "federation"
     folder.mkdir()
     (folder / "odd_workloads.py").write_text(ODD_WORKLOADS.read_text())
-    names = ["model", "data", "loss", "nan", "another_model", "waits"]
+    names = [
+        "model",
+        "data",
+        "loss",
+        "nan",
+        "another_model",
+        "waits",
+        "killed",
+        "killed_once",
+        "wordy",
+        "optional",
+    ]
     workloads = [
         "digits",
+        BOTH_TESTED,
         SITE_TESTED,
+        OWN_LOOP,
         "no_such_module",
         *(f"odd_workloads:{name}" for name in names),
     ]

@@ -6,21 +6,31 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import psutil
 import redis
+from celery import Celery
+from kombu import Exchange, Queue
 
-from common.clock import GridClock
+from common.clock import GridClock, wall_now
+from common.envelope import COORDINATOR as COORDINATOR_NAME
+from common.envelope import About, Signer
+from common.identity import Identity
+from common.messages import Receipt
 from common.settings import Settings
 from scheduler.federation.federation import Federation, Run
 from scheduler.federation.opening import open_ledger
 from scheduler.ledger.event import Draft, Event
 from scheduler.ledger.events import ClientEnrolled, Payload, RoundClosed, RunStarted
 from scheduler.ledger.run_spec import RunSpec
+from tasks.coordinator.envelopes import plan_hash
 from tasks.coordinator.replay import replay_run
 from tasks.local.federation import COORDINATOR, LocalFederation, site_name
+from tasks.roles import coordinator_key_file, site_key_file
 
 PATIENCE_S = 120.0
 """How long a test waits for anything: only a broken federation ever takes so long."""
@@ -30,6 +40,7 @@ QUICK = {
     "FAIRWIND_HEARTBEAT_S": "0.3",
     "FAIRWIND_SILENT_AFTER_S": "3",
     "FAIRWIND_SIGNAL": "static",
+    "FAIRWIND_DEVICE": "cpu",  # whose bits tests compare
 }
 
 CLI = ("-m", "tasks.cli")
@@ -90,7 +101,9 @@ class Fleet:
     def enroll(self, client: str, zone: str) -> None:
         """Enrol a client without the seconds that a command takes."""
         with self.ledger.transaction() as tx:
-            tx.append(Draft(ClientEnrolled(zone=zone), client=client))
+            tx.append(
+                Draft(ClientEnrolled(zone=zone, key=self.local.site_key(client)), client=client)
+            )
 
     def start_run(self, run: str, workload: str = "digits", **options: object) -> None:
         given = {"policy": "all", "id": run, **options}
@@ -128,6 +141,38 @@ class Fleet:
         self.wait(lambda: self.run(run).ended_at, f"the end of {run}")
         return self.run(run)
 
+    def children(self, name: str) -> list[psutil.Process]:
+        """Return the children of a process: of a worker, those of its pool."""
+        return psutil.Process(self.local.processes.pid(name)).children()
+
+    def signer(self, client: str) -> Signer:
+        """Return who signs for a client: its site's own key."""
+        path = site_key_file(self.local.folder / "sites" / client, client)
+        return Signer(f"client.{client}", Identity.load(path))
+
+    def coordinator_signer(self) -> Signer:
+        return Signer(COORDINATOR_NAME, Identity.load(coordinator_key_file(self.home)))
+
+    def signed(self, receipt: Receipt, *, by: Signer | None = None, **about: Any) -> Any:
+        """Return a receipt as its site would send it now, but for what is given."""
+        run = self.run(receipt.run)
+        round_ = run.open_round or run.closed[-1]
+        known = About(
+            run=receipt.run, round=receipt.round, attempt=receipt.attempt,
+            plan_hash=plan_hash(run.spec), model_hash=round_.base_version,
+        )  # fmt: skip
+        signer = by or self.signer(receipt.client)
+        sealed = signer.seal(
+            "accept", COORDINATOR_NAME, receipt, about=replace(known, **about), now=wall_now()
+        )
+        return sealed.model_dump(mode="json")
+
+    def put(self, task: str, to: str, body: object, **options: Any) -> None:
+        """Put a message on a queue, as whoever reaches Redis can."""
+        with Celery("stranger", broker=self.local.redis_url, set_as_current=False) as stranger:
+            queue = Queue(to, Exchange(""), routing_key=to)
+            stranger.send_task(task, args=(body,), queue=queue, **options)  # type: ignore[arg-type] # a Queue is taken, too
+
     def kill_site(self, client: str) -> None:
         self.local.processes.kill(site_name(client))
 
@@ -143,7 +188,7 @@ class Fleet:
         """Start a client's worker by the option ``--client``."""
         self.local._start_celery(
             site_name(client), "worker", "--client", client,
-            env={"FAIRWIND_HOME": str(self.local.folder / "sites" / client)},
+            env=self.local.site_settings(client),
         )  # fmt: skip
 
     def kill_coordinator(self) -> None:
@@ -177,6 +222,7 @@ def running_fleet(
     *,
     settings: Env | None = None,
     sites: Mapping[str, Env] | None = None,
+    redis_url: str | None = None,
 ) -> Iterator[Fleet]:
     """A coordinator, a beat and a site for every client, all of them up.
 
@@ -185,9 +231,11 @@ def running_fleet(
         zones: The zone of each client.
         settings: For all processes, beside `QUICK`.
         sites: For one site alone, by client id.
+        redis_url: A running server to use instead of starting one.
     """
+    quick = {**QUICK, **(settings or {})}
     with (
-        LocalFederation(folder, zones, settings={**QUICK, **(settings or {})}) as local,
+        LocalFederation(folder, zones, settings=quick, redis_url=redis_url) as local,
         closing(Fleet(local)) as fleet,
     ):
         for client, zone in zones.items():
@@ -214,7 +262,7 @@ def assert_accounted_for(fleet: Fleet, run: str) -> None:
     counted = Counter((event.round, event.client) for event in fleet.events("update.accepted", run))
     assert max(counted.values()) == 1
     closed = fleet.run(run).closed
-    summed = [(round_.number, line.client) for round_ in closed for line in round_.manifest]
+    summed = [(line.issued, line.client) for round_ in closed for line in round_.manifest]
     assert sorted(summed) == sorted(counted)
     assert fleet.ledger.verify().broken_at is None
     assert [round_.number for round_ in closed] == list(range(1, len(closed) + 1))

@@ -2,6 +2,7 @@
 """Workloads that misbehave where the variable ODD is set, at one site, and nowhere else."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -59,6 +60,22 @@ class GivesNaN(Plain):
         return super().loss(logits, targets) * (float("nan") if _ODD else 1.0)
 
 
+class HasOptions:
+    """Has as many classes as the run's options say, and trains on as many points."""
+
+    loss, metrics = Plain.loss, Plain.metrics
+
+    def model(self, options):
+        return nn.Linear(4, options.get("classes", 2), bias=options.get("bias", True))
+
+    def train_data(self, client_id, *, options):
+        points, labels = Plain().train_data(client_id).tensors
+        return TensorDataset(*(each[: options.get("points", 64)] for each in (points, labels)))
+
+    def test_data(self):
+        return Plain().test_data()
+
+
 class AnotherModel(Plain):
     def model(self):
         return nn.Linear(4, 3) if _ODD else super().model()
@@ -73,5 +90,33 @@ class Waits(Plain):
         return super().loss(logits, targets)
 
 
+class Killed(Plain):
+    """Is killed at the odd site, each time."""
+
+    def loss(self, logits, targets):
+        if _ODD:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().loss(logits, targets)
+
+
+class KilledOnce(Plain):
+    """Is killed at the odd site, the first time: the file ``killed`` says that it was."""
+
+    def loss(self, logits, targets):
+        if _ODD and not Path("killed").exists():
+            Path("killed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().loss(logits, targets)
+
+
+class Wordy(Plain):
+    """Says its metrics in words."""
+
+    def metrics(self, logits, targets):
+        return {"accuracy": "good"}
+
+
 model, data, loss = RaisesInModel(), RaisesInData(), RaisesInLoss()
 nan, another_model, waits = GivesNaN(), AnotherModel(), Waits()
+killed, killed_once, wordy = Killed(), KilledOnce(), Wordy()
+optional = HasOptions()

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
-import redis
 
-from common import settings
 from common.settings import Settings
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import RunStopRequested
 from scheduler.ledger.run_spec import RunSpec
-from tasks.cli.preflight_redis import check_redis
-from tasks.local.federation import BEAT
+from tasks.local.federation import BEAT, COORDINATOR
 from tasks.monitor.source import LedgerSource
 from tests.integration.fleet import Fleet, running_fleet
 
@@ -98,7 +97,9 @@ def test_a_beat_that_was_killed_is_missed(fleet: Fleet, run: str) -> None:
     wait_level(fleet, "missing")
     assert START_BEAT in status(fleet)
     found = check(fleet)
-    assert {"Coordinator is running.", "Redis takes writes."} <= set(found["ok"])
+    assert {"Coordinator is running.", "Redis answers, takes writes and runs scripts."} <= set(
+        found["ok"]
+    )
     (warning,) = [text for text in found["warning"] if "Beat" in text]
     assert "no round starts by itself" in warning
     assert START_BEAT in warning
@@ -124,6 +125,19 @@ def test_a_coordinator_that_was_killed_is_missed_and_no_ticks_pile_up(
     wait_level(fleet, "running")
 
 
+def test_a_child_that_hangs_is_no_coordinator_that_runs(fleet: Fleet, run: str) -> None:
+    (child,) = psutil.Process(fleet.local.processes.pid(COORDINATOR)).children()
+    child.suspend()
+    try:
+        fleet.wait(lambda: page(fleet)["drivers"]["each"][0]["held_up_by"], "a task that hangs")
+        assert re.search(r"The coordinator has been at its task \w+ for", status(fleet))
+        (warning,) = [text for text in check(fleet)["warning"] if "coordinator" in text]
+        assert "If it does not end, look into its log and restart it." in warning
+    finally:
+        child.resume()
+    fleet.wait(lambda: not page(fleet)["drivers"]["each"][0]["held_up_by"], "the task to end")
+
+
 def test_a_site_that_was_killed_is_named_with_the_command_that_starts_it(
     fleet: Fleet, run: str
 ) -> None:
@@ -142,34 +156,11 @@ def test_without_redis_status_still_prints(fleet: Fleet, run: str) -> None:
     assert fleet.local.redis is not None
     fleet.local.redis.kill()
     try:
-        assert page(fleet)["drivers"]["level"] == "unreachable"
-        assert page(fleet)["explanation"]["code"] == "redis_unreachable"
+        assert page(fleet)["drivers"]["level"] == "unusable"
+        assert page(fleet)["explanation"]["code"] == "redis_unusable"
         out = status(fleet)
         assert "does not answer" in out
         assert "accuracy" in out
     finally:
         fleet.local.redis.restart()
     wait_level(fleet, "running")
-
-
-def test_redis_that_takes_no_writes_is_found(redis_client: redis.Redis) -> None:
-    """A failed write, of a Redis that answers; no worker is connected."""
-
-    def errors() -> list[str]:
-        ours = settings.load()
-        return [finding.text for finding in check_redis(ours) if finding.level == "error"]
-
-    assert errors() == []
-    redis_client.config_set("maxmemory", "1")
-    try:
-        assert errors() == [
-            "Redis is full, so no task can be sent. Raise its maxmemory, or free some of it."
-        ]
-    finally:
-        redis_client.config_set("maxmemory", "0")
-    redis_client.replicaof("127.0.0.1", "9")
-    try:
-        (error,) = errors()
-        assert error.startswith("Redis is a read-only replica, so no task can be sent.")
-    finally:
-        redis_client.replicaof("NO", "ONE")

@@ -9,15 +9,21 @@ from pathlib import Path
 import pytest
 
 from common import settings
-from models.aggregation import Contribution, scale_exponent
+from models.aggregation import Contribution
+from models.algorithms.scaffold import correction, next_client_control, next_server_control
+from models.error_feedback import encode_update
+from models.local_part import LocalPart
+from models.memory import Memory
 from models.serialization import read_state, write_state
 from models.server_optimizers import make_server_optimizer
 from models.training import Trainer, warm_up
+from models.update import State
 from models.version import make_version
 from models.workload import load_workload
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.events import RoundPlanned, UpdateAccepted
 from scheduler.ledger.run_spec import RunSpec
+from scheduler.rounds.scaffold import reach
 from scheduler.selection.plan import derive_seed
 from tasks.coordinator.workbench import Workbench
 from tasks.local.federation import BEAT, COORDINATOR, PROJECT, site_name
@@ -31,13 +37,24 @@ INTENSITIES = '{"NO-NO1": 20, "ES": 90, "FR": 50}'
 ROUNDS = 3
 
 
-@pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    folder = tmp_path_factory.mktemp("faults")
-    values = {"FAIRWIND_STATIC_GCO2EQ_PER_KWH": INTENSITIES}
+@contextmanager
+def sound_fleet(folder: Path, **more: str) -> Iterator[Fleet]:
+    """Run a federation under grids that stand still; at its end nothing is damaged.
+
+    Args:
+        folder: Where its own folder is made.
+        **more: Further settings.
+    """
+    values = {"FAIRWIND_STATIC_GCO2EQ_PER_KWH": INTENSITIES, **more}
     with running_fleet(folder / "federation", ZONES, settings=values) as fleet:
         yield fleet
         assert_no_error_has_escaped_and_the_ledger_is_whole(fleet)
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with sound_fleet(tmp_path_factory.mktemp("faults")) as fleet:
+        yield fleet
 
 
 @pytest.fixture
@@ -51,11 +68,18 @@ def fleet(started: Fleet, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     for client in ZONES:
         if f"site-{client}" not in running:
             started.start_site(client)
-    started.wait_alive(*ZONES)
-    # Undisturbed versions are made of the same parts of the data.
+    return all_alive(started, monkeypatch)
+
+
+def all_alive(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Fleet:
+    """Return the federation once all sites live, whose parts of the data this process has, too.
+
+    Undisturbed versions are made of them here.
+    """
+    fleet.wait_alive(*ZONES)
     monkeypatch.setenv("FAIRWIND_PARTITION", ",".join(ZONES))
     settings.load.cache_clear()
-    return started
+    return fleet
 
 
 def assert_no_error_has_escaped_and_the_ledger_is_whole(fleet: Fleet) -> None:
@@ -64,6 +88,8 @@ def assert_no_error_has_escaped_and_the_ledger_is_whole(fleet: Fleet) -> None:
         for room in ("common", "models", "scheduler", "tasks"):
             assert f'File "{PROJECT / room}' not in log, name
         assert "redis.exceptions" not in log, name
+    incoming = fleet.home / "blobs" / "incoming"
+    fleet.wait(lambda: not any(incoming.iterdir()), "the next sweep of what the killed ones left")
     verified = fleet.local.fairwind("ledger", "verify")
     assert verified.returncode == 0, verified.stderr
     replayed = fleet.local.fairwind("ledger", "replay")
@@ -85,7 +111,7 @@ def assert_as_if_undisturbed(fleet: Fleet, run: str, folder: Path) -> None:
     ended = fleet.wait_ended(run)
     assert ended.end_reason == "rounds"
     assert_accounted_for(fleet, run)
-    assert len(fleet.events("update.accepted", run)) == ROUNDS * len(ZONES)
+    assert len(fleet.events("update.accepted", run)) == (ended.spec.rounds or 0) * len(ZONES)
     assert ended.version == undisturbed_version(ended.spec, folder)
 
 
@@ -98,23 +124,45 @@ def undisturbed_version(spec: RunSpec, folder: Path) -> str:
     blobs, workbench = Blobs(folder / "undisturbed"), Workbench((spec.workload,))
     workload = load_workload(spec.workload, allowed=(spec.workload,))
     trainers = {client: Trainer(workload, client) for client in ZONES}
+    memory: dict[str, Memory] = {client: {} for client in ZONES}
+    server: State | None = None
+    controls: dict[str, State] = {}
     scratch = blobs.incoming / "scratch"
-    write_state(workbench.first_version(spec.workload, spec.seed), scratch)
+    write_state(workbench.first_version(spec, blobs), scratch)
     version = blobs.keep(scratch)
-    for number in range(1, ROUNDS + 1):
+    for number in range(1, (spec.rounds or 0) + 1):
         base = read_state(blobs.path(version))
         contributions = []
         for client, trainer in trainers.items():
             seed = derive_seed(spec.seed, spec.id, number, client)
-            result = trainer.train(base, hyperparameters=spec.hyperparameters, seed=seed)
-            write_state(result.delta, scratch)
+            sent = correction(server, controls.get(client)) if server else None
+            result = trainer.train(
+                base, hyperparameters=spec.hyperparameters, seed=seed,
+                part=LocalPart(personal=spec.personal), memory=memory[client], correction=sent,
+            )  # fmt: skip
+            update = encode_update(
+                result.delta, spec.encoding, seed=seed, error_feedback=spec.feeds_errors_back,
+                memory=memory[client], age_rounds=1,
+            )  # fmt: skip
+            memory[client] = result.memory | update.memory
+            write_state(update.tensors, scratch)
             delta = blobs.path(blobs.keep(scratch))
-            contributions.append(Contribution(delta, result.num_examples))
+            scaffold = spec.algorithm == "scaffold"
+            contributions.append(Contribution(delta, 1 if scaffold else result.num_examples))
+            if scaffold:
+                assert result.num_steps is not None
+                controls[client] = next_client_control(
+                    sent, result.delta, base,
+                    reach=reach(spec.hyperparameters, result.num_steps), weight_decay=0.0,
+                    parameters=workbench.parameters(spec),
+                )  # fmt: skip
+        if controls:
+            server = next_server_control([c for _, c in sorted(controls.items())], len(ZONES))
         model, _ = make_version(
             blobs.path(version), None, contributions,
-            signature=workbench.signature(spec.workload),
-            parameters=workbench.parameters(spec.workload),
-            exponent=scale_exponent(spec.norm_bound, spec.weight_cap * len(ZONES)),
+            signature=workbench.signature(spec),
+            parameters=workbench.parameters(spec),
+            norm_bound=spec.norm_bound, encoding=spec.encoding,
             optimizer=make_server_optimizer(spec.server_optimizer.name), folder=blobs.incoming,
         )  # fmt: skip
         version = blobs.keep(model)
@@ -153,13 +201,13 @@ def redis_is_flushed(fleet: Fleet, process: str, run: str) -> Iterator[None]:
 
 
 @contextmanager
-def redis_is_away_for_a_receipt(fleet: Fleet, process: str, run: str) -> Iterator[None]:
+def redis_is_away_for_an_answer(fleet: Fleet, process: str, run: str) -> Iterator[None]:
     redis_server(fleet).kill()
     before = len(fleet.log(site_name(process)))
     yield
     fleet.wait(
-        lambda: "receipt.not_sent" in fleet.log(site_name(process))[before:],
-        "a receipt that cannot leave",
+        lambda: "transfer.interrupted" in fleet.log(site_name(process))[before:],
+        "an update that cannot leave",
     )
     redis_server(fleet).restart()
     fleet.wait_ended(run)
@@ -189,7 +237,7 @@ FAULTS = [
     ("south", "site.training", redis_dies),
     ("south", "site.training", redis_is_flushed),
     ("south", "site.offered", redis_is_flushed),
-    ("west", "site.training", redis_is_away_for_a_receipt),
+    ("west", "site.training", redis_is_away_for_an_answer),
     (COORDINATOR, "update.stored", redis_is_away_for_an_update),
 ]
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 import redis
@@ -16,7 +17,13 @@ from common.clock import wall_now
 from common.errors import FederationError
 from common.messages import Heartbeat
 from common.settings import Settings
-from tasks.messaging.heartbeats import HeartbeatSender, heartbeat_key, read_heartbeats
+from tasks.messaging.heartbeats import (
+    HeartbeatSender,
+    clock_ahead_s,
+    heartbeat_key,
+    read_arrivals,
+    read_heartbeats,
+)
 
 HERE = socket.gethostname()
 
@@ -63,10 +70,43 @@ def test_the_first_worker_takes_the_place(redis_client):
     worker = sender(redis_client)
     worker.claim()
     worker.renew(None)
-    seen = read_heartbeats(redis_client, ["a", "b"])
+    seen = read_heartbeats(redis_client, ["a", "b"], keys=None)
     assert set(seen) == {"a"}
     assert seen["a"].incarnation == worker.incarnation
     assert (seen["a"].host, seen["a"].pid, seen["a"].busy) == (HERE, os.getpid(), None)
+
+
+@pytest.mark.parametrize("ahead_s", [-7200.0, 0.0, 86_400.0])
+def test_a_worker_measures_by_how_much_its_clock_differs_from_that_of_redis(redis_client, ahead_s):
+    ahead = timedelta(seconds=ahead_s)
+    worker = HeartbeatSender(redis_client, Settings(), "a", now=lambda: wall_now() + ahead)
+    worker.claim()
+    worker.renew(None)
+    assert worker.clock_ahead_s == pytest.approx(ahead_s, abs=5.0)
+    said = read_heartbeats(redis_client, ["a"], keys=None)["a"].clock_ahead_s
+    assert said == pytest.approx(ahead_s, abs=5.0)
+    assert clock_ahead_s(redis_client) == pytest.approx(0.0, abs=5.0)
+
+
+@pytest.mark.parametrize("ahead_s", [-7200.0, 0.0, 7200.0])
+@pytest.mark.parametrize("silent_after_s", [8.0, 20.0])
+def test_how_long_ago_a_heartbeat_arrived_follows_from_redis_alone(
+    redis_client, ahead_s, silent_after_s
+):
+    ahead = timedelta(seconds=ahead_s)
+    worker = HeartbeatSender(
+        redis_client, Settings(silent_after_s=silent_after_s), "a", now=lambda: wall_now() + ahead
+    )
+    worker.claim()
+    worker.renew("r/1")
+    # As if seven seconds had passed.
+    redis_client.pexpire(heartbeat_key("a"), round((silent_after_s - 7) * 1000))
+    seen = read_arrivals(redis_client, ["a", "b"], keys=None)
+    assert set(seen) == {"a"}
+    heartbeat, age_s = seen["a"]
+    assert heartbeat.busy == "r/1"
+    assert 7 <= age_s <= silent_after_s
+    assert read_arrivals(redis_client, [], keys=None) == {}
 
 
 @pytest.mark.parametrize("host", [HERE, "elsewhere"])
@@ -87,7 +127,7 @@ def test_a_refused_worker_leaves_the_other_in_its_place(redis_client):
         with pytest.raises(FederationError):
             second.claim()
         second.leave()
-        assert read_heartbeats(redis_client, ["a"])["a"].incarnation == "other"
+        assert read_heartbeats(redis_client, ["a"], keys=None)["a"].incarnation == "other"
 
 
 def test_a_predecessor_that_died_on_this_host_is_replaced_at_once(redis_client):
@@ -96,7 +136,7 @@ def test_a_predecessor_that_died_on_this_host_is_replaced_at_once(redis_client):
     worker = sender(redis_client, silent_after_s=86_400)
     worker.claim()
     worker.renew(None)
-    assert read_heartbeats(redis_client, ["a"])["a"].incarnation == worker.incarnation
+    assert read_heartbeats(redis_client, ["a"], keys=None)["a"].incarnation == worker.incarnation
 
 
 def test_a_predecessor_that_died_elsewhere_is_replaced_when_it_expires(redis_client):
@@ -106,7 +146,7 @@ def test_a_predecessor_that_died_elsewhere_is_replaced_when_it_expires(redis_cli
     worker.claim()
     assert time.monotonic() - begun > 0.4
     worker.renew(None)
-    assert read_heartbeats(redis_client, ["a"])["a"].incarnation == worker.incarnation
+    assert read_heartbeats(redis_client, ["a"], keys=None)["a"].incarnation == worker.incarnation
 
 
 def test_a_holder_that_neither_speaks_nor_expires_is_not_displaced(redis_client):
@@ -131,7 +171,7 @@ def test_a_heartbeat_lasts_if_it_is_renewed(redis_client):
     redis_client.pexpire(heartbeat_key("a"), 30_000)  # as if half of its time was over
     worker.renew(None)
     assert redis_client.pttl(heartbeat_key("a")) > 30_000
-    assert read_heartbeats(redis_client, ["a"])
+    assert read_heartbeats(redis_client, ["a"], keys=None)
 
 
 def test_a_heartbeat_expires_unless_it_is_renewed(redis_client):
@@ -139,17 +179,17 @@ def test_a_heartbeat_expires_unless_it_is_renewed(redis_client):
     worker.renew(None)
     assert redis_client.pttl(heartbeat_key("a")) <= 1000
     until = time.monotonic() + 10
-    while read_heartbeats(redis_client, ["a"]) and time.monotonic() < until:
+    while read_heartbeats(redis_client, ["a"], keys=None) and time.monotonic() < until:
         time.sleep(0.05)
-    assert read_heartbeats(redis_client, ["a"]) == {}
+    assert read_heartbeats(redis_client, ["a"], keys=None) == {}
 
 
 def test_a_heartbeat_says_what_the_worker_does_and_when(redis_client):
     worker = sender(redis_client)
     worker.renew("r/3")
-    first = read_heartbeats(redis_client, ["a"])["a"]
+    first = read_heartbeats(redis_client, ["a"], keys=None)["a"]
     worker.renew(None)
-    second = read_heartbeats(redis_client, ["a"])["a"]
+    second = read_heartbeats(redis_client, ["a"], keys=None)["a"]
     assert (first.busy, second.busy) == ("r/3", None)
     assert second.at > first.at
     assert second.incarnation == first.incarnation
@@ -157,7 +197,7 @@ def test_a_heartbeat_says_what_the_worker_does_and_when(redis_client):
 
 def test_a_worker_that_still_loads_is_not_ready_for_work(redis_client):
     sender(redis_client).claim()
-    assert read_heartbeats(redis_client, ["a"]) == {}
+    assert read_heartbeats(redis_client, ["a"], keys=None) == {}
 
 
 def test_every_start_is_another_incarnation(redis_client):
@@ -177,8 +217,8 @@ def test_clients_do_not_stand_in_for_each_other(redis_client):
     sender(redis_client, "b").claim()
     # One site's worker cannot pass for another's by what it writes under its own key.
     redis_client.set(heartbeat_key("b"), beat(), ex=20)
-    assert "b" not in read_heartbeats(redis_client, ["a", "b"])
+    assert "b" not in read_heartbeats(redis_client, ["a", "b"], keys=None)
 
 
 def test_nobody_asked_for_is_nobody(redis_client):
-    assert read_heartbeats(redis_client, []) == {}
+    assert read_heartbeats(redis_client, [], keys=None) == {}

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from common.clock import GridClock, wall_now
 from scheduler.carbon.reading import Reading
-from scheduler.ledger.events import SignalFellBack, SignalRecovered, UpdateAccepted
+from scheduler.ledger.events import (
+    GridCaughtUp,
+    GridRead,
+    GridSettled,
+    SignalFellBack,
+    SignalRecovered,
+    UpdateAccepted,
+)
+from tasks.coordinator.zone_histories import ZoneHistories
+from tasks.roles import carbon_folder
 from tests.fakes.electricity_maps import KEY, FakeElectricityMaps
 from tests.fakes.grid import expected_gco2eq_per_kwh, gco2eq_per_kwh
 from tests.fakes.neso import FakeNeso
@@ -126,6 +136,31 @@ def test_the_next_source_speaks_while_the_first_is_down_and_the_ledger_says_why(
     assert "For FR and NO-NO1, static is used instead of electricity_maps." in status
     em.behave()
     fleet.wait(lambda: since(SignalRecovered) == ["FR", "NO-NO1"], "both zones to recover")
+
+
+def test_a_zone_history_that_somebody_writes_into_redis_opens_no_gate(fleet: Fleet):
+    """An attack: north is said to be at 0 g, with everything that made others read it."""
+    kept = ZoneHistories(carbon_folder(fleet.home)).zone("NO-NO1")
+    forged = replace(
+        kept, readings=tuple(replace(each, gco2eq_per_kwh=0.0) for each in kept.readings)
+    )
+    seen, before = fleet.state().seq, reading(fleet, "NO-NO1")
+    assert before is not None
+    fleet.redis.set("fairwind:carbon:zone:NO-NO1", json.dumps(forged.to_dict()))
+    fleet.redis.incr("fairwind:carbon:changes")
+    fleet.redis.set("fairwind:carbon:flight:NO-NO1", "mine")
+    fleet.wait(lambda: reading(fleet, "NO-NO1") != before, "the next reading of north")
+    read = [event.payload for event in fleet.ledger.events(after=seen)]
+    figures = [
+        record.gco2eq_per_kwh
+        for payload in read
+        if isinstance(payload, (GridRead, GridCaughtUp, GridSettled))
+        for records in payload.readings.values()
+        for record in (records if isinstance(records, tuple) else (records,))
+        if record is not None
+    ]
+    assert figures
+    assert min(figures) > 0
 
 
 def test_the_key_is_nowhere(fleet: Fleet, em: FakeElectricityMaps):

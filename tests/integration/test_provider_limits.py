@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +18,7 @@ import redis.asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common.errors import BrokerError
+from common.errors import BrokerError, SignalUnavailable
 from scheduler.carbon.http.limits import ProviderAccount, ProviderLimits
 from tasks.coordinator.provider_limits import RedisLimits
 from tasks.local.redis_server import RedisServer
@@ -26,6 +31,8 @@ from tests.unit.scheduler.carbon.http.limits_laws import (
     Law,
     is_admitted,
 )
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def run(url: str, body: Callable[[redis.asyncio.Redis], Coroutine[Any, Any, None]]) -> None:
@@ -76,6 +83,32 @@ def test_processes_see_each_others_pauses_and_breakers(
     run(redis_server.redis_url, body)
 
 
+@pytest.mark.parametrize("hours", [1, 72, 24 * 365])
+def test_a_clock_that_is_set_back_makes_no_pause_longer(
+    redis_server: RedisServer, redis_client: redis.Redis, hours: int
+) -> None:
+    once = ProviderAccount.of("electricity_maps", "another-key", per_hour=1)
+
+    async def body(broker: redis.asyncio.Redis) -> None:
+        clock = Clock()
+        limits = RedisLimits(broker, clock)
+        await limits.slow_down(ACCOUNT, "HTTP 429", timedelta(minutes=5))
+        await limits.refused(ROOMY, "HTTP 401")
+        assert await is_admitted(limits, once)
+        clock.pass_by(hours=-hours)
+        for account in (ACCOUNT, ROOMY, once):
+            assert not await is_admitted(limits, account)
+        clock.pass_by(minutes=4)
+        assert not await is_admitted(limits, ACCOUNT)
+        clock.pass_by(minutes=1)
+        assert await is_admitted(limits, ACCOUNT)
+        clock.pass_by(minutes=57)  # a window and a minute since the clock was set
+        assert await is_admitted(limits, once)
+        assert await is_admitted(limits, ROOMY)
+
+    run(redis_server.redis_url, body)
+
+
 def test_every_key_in_redis_expires(redis_server: RedisServer, redis_client: redis.Redis) -> None:
     async def body(broker: redis.asyncio.Redis) -> None:
         provider_limits = RedisLimits(broker, Clock())
@@ -98,7 +131,7 @@ def test_a_redis_that_is_gone_is_a_broker_error() -> None:
 
 
 def _actions() -> st.SearchStrategy[tuple[str, float]]:
-    names = ["admit", "succeeded", "failed", "refused", "slow_down", "pause", "wait"]
+    names = ["admit", "unsent", "succeeded", "failed", "refused", "slow_down", "pause", "wait"]
     return st.tuples(st.sampled_from(names), st.sampled_from([1, 59, 300, 3600]))
 
 
@@ -107,6 +140,12 @@ async def _act(provider_limits: ProviderLimits, action: str, seconds: float) -> 
     match action:
         case "admit":
             return await is_admitted(provider_limits, ACCOUNT)
+        case "unsent":
+            try:
+                request = await provider_limits.admit(ACCOUNT)
+            except SignalUnavailable:
+                return False
+            await provider_limits.unsent(ACCOUNT, request, "no proxy")
         case "succeeded":
             await provider_limits.succeeded(ACCOUNT)
         case "failed":
@@ -140,3 +179,39 @@ def test_limits_shared_in_redis_decide_as_those_of_a_single_process(
             assert await alone.status(ACCOUNT) == await fleet.status(ACCOUNT)
 
     run(redis_server.redis_url, body)
+
+
+def test_check_and_signal_say_why_a_provider_was_not_requested(
+    redis_server: RedisServer, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    del redis_client  # an empty database
+    env = {
+        **os.environ,
+        "FAIRWIND_REDIS_URL": redis_server.redis_url,
+        "FAIRWIND_HOME": str(tmp_path),
+        "FAIRWIND_SIGNAL": "electricity_maps,static",
+        "FAIRWIND_ELECTRICITY_MAPS_KEY": "a-very-secret-key",
+        "ALL_PROXY": "socks://someone:hunter2@127.0.0.1:1080",
+        "PYTHONPATH": str(PROJECT),
+    }
+
+    def fairwind(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "tasks.cli", *words], env=env, cwd=tmp_path,
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        shown = done.stdout + done.stderr
+        assert "Traceback" not in shown
+        assert "hunter2" not in shown
+        assert "a-very-secret-key" not in shown
+        return shown
+
+    why = "ALL_PROXY names no proxy that can be used (SOCKS is not supported)"
+    assert why in fairwind("enroll", "a", "--zone", "FR")  # it is enrolled, unchecked
+    (account,) = json.loads(fairwind("signal", "--json"))["accounts"]
+    assert account["used"] == 0
+    assert account["state"] == "ok"
+    assert account["last_fault"].startswith(why)
+    texts = [each["text"] for each in json.loads(fairwind("check", "--json"))]
+    assert any(text.startswith("electricity_maps has no") and why in text for text in texts)
+    assert any(text.startswith("electricity_maps failed") and why in text for text in texts)

@@ -114,6 +114,73 @@ def test_a_malformed_client_id_is_refused(host):
     assert "is no client id" in refusal(host.run(*CELERY, "worker", "--client", "no/slash"))
 
 
+# --- workers that could not work --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("program", [COORDINATOR_WORKER, SITE_WORKER])
+@pytest.mark.parametrize("pool", ["solo", "threads"])
+def test_a_pool_in_which_no_task_could_run_is_refused(pool, program, host):
+    text = refusal(host.run(*program, "--pool", pool))
+    assert text.endswith("as only the pool prefork has. So it was not started. Leave out --pool.")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--concurrency", "2"), ("--autoscale", "3,1"), ("--exclude-queues", "client.north")],
+)
+def test_a_site_that_would_train_twice_at_once_or_never_is_refused(options, host):
+    text = refusal(host.run(*SITE_WORKER, *options))
+    assert text.endswith(f"So it was not started. Leave out {options[0]}.")
+
+
+@pytest.mark.parametrize("program", [COORDINATOR_WORKER, SITE_WORKER])
+def test_a_home_that_cannot_be_written_is_refused(program, host):
+    home = host.folder / "no folder"
+    home.write_text("a file, below which even root can keep nothing")
+    text = refusal(host.run(*program, FAIRWIND_HOME=str(home)))
+    assert text.startswith(f"Nothing can be kept in {home}")
+    assert text.endswith("or set FAIRWIND_HOME to another folder.")
+
+
+@pytest.mark.parametrize(
+    ("program", "path"),
+    [
+        (COORDINATOR_WORKER, "blobs"), (COORDINATOR_WORKER, "runs"),
+        (SITE_WORKER, "outbox"), (SITE_WORKER, "site"),
+    ],
+)  # fmt: skip
+def test_a_part_of_the_home_that_cannot_be_written_is_refused(program, path, host):
+    home = host.folder / "home"
+    home.mkdir(exist_ok=True)
+    (home / path).write_text("a file where a folder should be")
+    text = refusal(host.run(*program, FAIRWIND_HOME=str(home)))
+    assert text.startswith(f"Nothing can be kept in {home / path}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"FAIRWIND_WORKLOADS": "no_such_module"}, "There is no module 'no_such_module'"),
+        ({"FAIRWIND_PARTITION": "south"}, "The client 'north' has no share of the workload digits"),
+        # 99 is beyond what any machine has, with or without a GPU
+        ({"FAIRWIND_DEVICE": "cuda:99"}, "FAIRWIND_DEVICE is cuda:99, but "),
+    ],
+)
+def test_a_site_that_can_train_nothing_ends(settings, says, host):
+    text = refusal(host.run(*SITE_WORKER, **settings))
+    assert text.startswith(f"The worker of north cannot train, so it ends. {says}")
+
+
+def test_a_site_readies_its_environment_before_anything_uses_a_gpu(host):
+    (host.folder / "told.py").write_text(
+        "import os, torch\n"
+        "names = 'CUBLAS_WORKSPACE_CONFIG', 'PYTORCH_NVML_BASED_CUDA_CHECK'\n"
+        "raise ValueError(*map(os.environ.get, names), torch.cuda.is_initialized())\n"
+    )
+    text = refusal(host.run(*SITE_WORKER, FAIRWIND_WORKLOADS="told", FAIRWIND_DEVICE="cpu"))
+    assert "ValueError (:4096:8, 1, False)" in text or "(':4096:8', '1', False)" in text
+
+
 # --- zones and traces -------------------------------------------------------------------------
 
 
@@ -170,6 +237,6 @@ def test_a_ledger_of_a_newer_fairwind_is_left_alone(program, host):
 
 
 def test_a_ledger_that_is_none_is_left_alone(host):
-    (host.folder / "home").mkdir()
+    (host.folder / "home").mkdir(exist_ok=True)
     (host.folder / "home" / "ledger.sqlite").write_text("my diary, dear reader, begins " * 99)
     assert "cannot be read" in refusal(host.run(*CLI, "status"))

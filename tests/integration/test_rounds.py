@@ -187,8 +187,9 @@ def test_two_runs_at_once_share_the_clients(fleet):
 
 def test_a_run_with_a_server_optimizer_that_remembers_replays(fleet):
     fleet.start_run(
-        "fedadam", rounds=3, server_optimizer="fedadam", server_option="learning_rate=0.03"
-    )
+        "fedadam", rounds=3, server_optimizer="fedadam", server_option="learning_rate=0.03",
+        server_schedule="exponential:0.9", update="mxint8",
+    )  # fmt: skip
     ended = fleet.wait_ended("fedadam")
     assert all(closed.server_state for closed in ended.closed)
     assert_accounted_for(fleet, "fedadam")

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ValidationError
 
 from common.errors import SignalNotOffered, SignalUnavailable
 from scheduler.carbon.http.access import Access
-from scheduler.carbon.http.connection import RequestLimits, open_client
+from scheduler.carbon.http.connection import ConnectionFault, RequestLimits, open_client
+from scheduler.carbon.http.faults import RAISED, Outage, Unsent, fault_of, redirected_to
 from scheduler.carbon.http.limits import ProviderLimits
 from scheduler.carbon.http.response import ProviderResponse
 from scheduler.carbon.http.retry_after import pause_asked
@@ -30,14 +31,6 @@ Form = TypeVar("Form", bound=BaseModel)
 
 _QUOTED = 200
 """Characters of a response that an error quotes at most."""
-
-
-class _OutageError(Exception):
-    """The provider did not respond, or not validly; `again` if a retry may help."""
-
-    def __init__(self, text: str, *, again: bool = False) -> None:
-        super().__init__(text)
-        self.again = again
 
 
 class Fetcher:
@@ -191,11 +184,16 @@ class Fetcher:
     ) -> ProviderResponse:
         """Try, and try again where that may help."""
         for tries_left in reversed(range(self._request_limits.retries + 1)):
-            await self.provider_limits.admit(self.account)
+            request = await self.provider_limits.admit(self.account)
             try:
                 status, content = await self._request(path, params, headers, zone)
                 return self._answer(status, content, zone, endpoint)
-            except _OutageError as outage:
+            except Unsent as fault:
+                text = self.redact(str(fault))
+                await self.provider_limits.unsent(self.account, request, text)
+                if not (fault.again and tries_left):
+                    raise SignalUnavailable(self._unavailable_text(zone, text)) from None
+            except Outage as outage:
                 if not (outage.again and tries_left):
                     await self._fail(str(outage), zone)
             await self.sleep(self._request_limits.longest_backoff_s * self._jitter())
@@ -207,15 +205,15 @@ class Fetcher:
         """Return status and body of one request that the server answered."""
         url = self._base_url + path
         try:
-            async with self._open().stream("GET", url, params=params, headers=headers) as response:
+            client = self._open()
+        except ConnectionFault as fault:
+            raise Unsent(str(fault)) from None
+        try:
+            async with client.stream("GET", url, params=params, headers=headers) as response:
                 await self._heed(response, zone)
                 return response.status_code, await self._read(response)
-        except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError) as error:
-            msg = f"{type(error).__name__} {error}".strip()
-            raise _OutageError(msg, again=True) from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            msg = f"{type(error).__name__} {error}".strip()
-            raise _OutageError(msg) from None
+        except RAISED as error:
+            raise fault_of(error) from None
 
     async def _heed(self, response: httpx.Response, zone: str) -> None:
         """Honour Retry-After, and raise on server errors and redirections."""
@@ -229,12 +227,11 @@ class Fetcher:
             raise SignalUnavailable(self._unavailable_text(zone, fault))
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             msg = f"HTTP {status}"
-            raise _OutageError(msg, again=True)
+            raise Outage(msg, again=True)
         if response.is_redirect:
             # Elsewhere may be another server, which must not be sent the key.
-            target = httpx.URL(headers.get("location", "")).host or "itself"
-            msg = f"HTTP {status}, a redirection to {target}, which is not followed"
-            raise _OutageError(msg)
+            msg = f"HTTP {status}, a redirection to {redirected_to(headers)}, which is not followed"
+            raise Outage(msg)
 
     async def _read(self, response: httpx.Response) -> bytes:
         content = bytearray()
@@ -243,7 +240,7 @@ class Fetcher:
             content += piece
             if len(content) > self._request_limits.most_bytes:
                 msg = f"a response of more than {self._request_limits.most_bytes / 1e6:g} MB"
-                raise _OutageError(msg)
+                raise Outage(msg)
         return bytes(content)
 
     def _answer(self, status: int, content: bytes, zone: str, endpoint: str) -> ProviderResponse:
@@ -255,7 +252,7 @@ class Fetcher:
         text = self.redact(content.decode(errors="replace"))
         if not readable:
             msg = f"HTTP {status} with something that is not JSON: {text[:60]!r}"
-            raise _OutageError(msg)
+            raise Outage(msg)
         return ProviderResponse(status, body, text, zone, endpoint)
 
     def _open(self) -> httpx.AsyncClient:

@@ -97,15 +97,28 @@ class AccountStatus:
     last_fault_at: datetime | None
     last_success_at: datetime | None
 
+    @property
+    def fails(self) -> bool:
+        """Whether the last that happened was a failure."""
+        return self.last_fault_at is not None and (
+            self.last_success_at is None or self.last_success_at < self.last_fault_at
+        )
+
 
 class ProviderLimits(Protocol):
     """Admits requests, and learns the outcome of each."""
 
-    async def admit(self, account: ProviderAccount) -> None:
-        """Count a request that is about to be sent.
+    async def admit(self, account: ProviderAccount) -> str:
+        """Count a request that is about to be sent, and return its name.
 
         Raises:
             SignalUnavailable: If it must not be sent now.
+        """
+
+    async def unsent(self, account: ProviderAccount, request: str, fault: str) -> None:
+        """Take back a request that never left this machine, and keep why: it costs no quota.
+
+        It says nothing of the provider either, so the circuit breaker stays as it is.
         """
 
     async def succeeded(self, account: ProviderAccount) -> None:

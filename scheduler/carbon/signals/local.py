@@ -21,17 +21,20 @@ class Local:
         name: The word that selects it.
         signal: Where readings come from.
         clock: The grid clock.
+        family: What its readings count.
     """
 
-    def __init__(self, name: str, signal: Signal, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        name: str,
+        signal: Signal,
+        clock: Callable[[], datetime],
+        family: Family = FLOW_TRACED,
+    ) -> None:
         self.name = name
+        self.family = family
         self._signal = signal
         self._clock = clock
-
-    @property
-    def family(self) -> Family:
-        """What every local signal counts."""
-        return FLOW_TRACED
 
     async def zones(self) -> tuple[str, ...]:
         """Return the ids of the zones it knows, sorted."""

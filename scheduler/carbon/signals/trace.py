@@ -1,36 +1,50 @@
 """The signal that replays a recorded trace: what grids really did, hour by hour.
 
-A trace must hold average, life-cycle, consumption-based intensities, as Electricity Maps publishes
-them, because every reading is labelled so. Its format is described in `trace_file.py`.
+A trace must hold average, consumption-based intensities, as Electricity Maps publishes them, of one
+scope, because every reading is labelled so. Its format is described in `trace_file.py`.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from common.errors import SignalError
-from scheduler.carbon.family import FLOW_TRACED
+from scheduler.carbon.family import Family, Scope
 from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping, unknown_zone
 from scheduler.carbon.signals.trace_file import read_trace
+
+
+class Coverage(NamedTuple):
+    """What a trace holds of one zone: hours from `start` to `end`, of which some may be missing."""
+
+    zone: str
+    start: datetime
+    end: datetime
+    hours: int
+    missing: int
+    estimated: int
 
 
 class Trace:
     """Carbon intensities from a CSV file, read once.
 
     Args:
-        path: The file.
+        path: The file, or a folder of files.
+        scope: Which emission factors it holds; of an export of Electricity Maps, which are read.
 
     Raises:
-        SettingError: If the file cannot be read, or a line of it is malformed.
+        SettingError: If a file cannot be read, or a line of it is malformed.
     """
 
     name = "trace"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, scope: Scope = "lifecycle") -> None:
         self._source = f"{self.name}:{path.name}"
-        self._hours = read_trace(path)
+        self._family = Family("average", scope, "consumption")
+        self._hours = read_trace(path, scope)
         # A planner reads the same week again and again; a simulation does so for a year.
         self._made: dict[tuple[str, int], Reading] = {}
 
@@ -59,8 +73,7 @@ class Trace:
             start=start,
             end=start + HOUR,
             source=self._source,
-            family=FLOW_TRACED,
-            quality="measured",
+            family=self._family,
             **self._hours[zone][hour]._asdict(),
         )
         return reading
@@ -69,6 +82,18 @@ class Trace:
         """Return the begin of the first and of the last hour that a zone has a value for."""
         hours = self._hours[zone]
         return hour_start(min(hours)), hour_start(max(hours))
+
+    def coverage(self, zone: str) -> Coverage:
+        """Return what was read of a zone."""
+        hours, (first, last) = self._hours[zone], self.span(zone)
+        return Coverage(
+            zone=zone,
+            start=first,
+            end=last + HOUR,
+            hours=len(hours),
+            missing=(last - first) // HOUR + 1 - len(hours),
+            estimated=sum(hour.quality == "estimated" for hour in hours.values()),
+        )
 
     def _not_covered(self, zone: str, hour: int) -> str:
         hours, (first, last) = self._hours[zone], self.span(zone)

@@ -12,37 +12,33 @@ Wide is a row for each hour, with a column for each zone; an empty cell is a gap
 
 The column of times may also be called ``timestamp``. A time is ISO 8601 with its time zone, on the
 UTC hour, and its value holds for that hour. Rows may come in any order, each hour once.
+
+A folder of such files is read as one, and so are Electricity Maps' own: `electricity_maps_export`.
 """
 
 from __future__ import annotations
 
 import csv
 import gzip
-import math
-import re
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
 from common.errors import SettingError
-from common.messages import NAME_PATTERN
-from scheduler.carbon.reading import implausible
+from scheduler.carbon.family import Scope
 from scheduler.carbon.signal import hour_number
-
-
-class TraceHour(NamedTuple):
-    """One hour of a trace; `None` is unknown."""
-
-    gco2eq_per_kwh: float
-    low_carbon_share: float | None = None
-    price_eur_per_mwh: float | None = None
-
-
-TraceHours = dict[int, TraceHour]
-"""By UTC hour, counted from 1970."""
+from scheduler.carbon.signals.electricity_maps_export import (
+    Export,
+    Slot,
+    export_of,
+    hours_of,
+    refuse_long_slots,
+)
+from scheduler.carbon.signals.trace_hour import TraceHour, TraceHours, intensity, number, zone_id
 
 Row = dict[str, str]
 """The cells of one line, by column."""
@@ -54,21 +50,55 @@ _TIME_NAMES = {"datetime", "timestamp"}
 _ZONE_NAME = "zone"
 _VALUE_NAME = "gco2eq_per_kwh"
 _MORE_NAMES = ("low_carbon_share", "price_eur_per_mwh")
+_MOST = {"low_carbon_share": 1.0}
 
 
-def read_trace(path: Path) -> dict[str, TraceHours]:
+def read_trace(path: Path, scope: Scope = "lifecycle") -> dict[str, TraceHours]:
     """Return all values of a trace, by zone.
 
+    Args:
+        path: A file, or a folder of files.
+        scope: Of an export of Electricity Maps, the intensity to read.
+
     Raises:
-        SettingError: If the file cannot be read, or a line of it is malformed.
+        SettingError: If a file cannot be read, a line of it is malformed, or two files disagree.
     """
+    if not path.is_dir():
+        return _read(path, scope)
+    files = sorted(each for each in path.rglob("*") if _is_trace(each.name))
+    if not files:
+        msg = (
+            f"The trace {path} is a folder without a file .csv or .csv.gz, so there are no carbon "
+            "intensities. Let FAIRWIND_TRACE_PATH name another."
+        )
+        raise SettingError(msg)
+    whole: dict[str, TraceHours] = {}
+    for file in files:
+        for zone, hours in _read(file, scope).items():
+            known = whole.setdefault(zone, {})
+            if any(known.get(hour, value) != value for hour, value in hours.items()):
+                msg = (
+                    f"{file} has other values for {zone} than another file of its folder has for "
+                    "the same hours, so it is unclear which hold. Keep one of them."
+                )
+                raise SettingError(msg)
+            known |= hours
+    return whole
+
+
+def _is_trace(name: str) -> bool:
+    # A system's own file, such as ._FR.csv, is hidden.
+    return not name.startswith(".") and name.lower().endswith((".csv", ".csv.gz"))
+
+
+def _read(path: Path, scope: Scope) -> dict[str, TraceHours]:
     try:
         with _open(path) as file:
-            return _parse(file, path)
+            return _parse(file, path, scope)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         msg = (
             f"The trace {path} cannot be read ({error}), so there are no carbon intensities. "
-            f"Let FAIRWIND_TRACE_PATH name a CSV file, plain or ending in .gz."
+            f"Let FAIRWIND_TRACE_PATH name a CSV file, plain or ending in .gz, or a folder of them."
         )
         raise SettingError(msg) from error
 
@@ -80,22 +110,40 @@ def _open(path: Path) -> TextIO:
     return path.open(encoding="utf-8-sig", newline="")
 
 
-def _parse(file: TextIO, path: Path) -> dict[str, TraceHours]:
-    lines = csv.reader(file)
-    table: defaultdict[str, TraceHours] = defaultdict(dict)
+def _parse(file: TextIO, path: Path, scope: Scope) -> dict[str, TraceHours]:
+    first = file.readline()
+    is_semicolons = first.count(";") > first.count(",")
+    lines = csv.reader(chain([first], file), delimiter=";" if is_semicolons else ",")
     try:
         header = next(lines, [])
-        time, cells = _columns(header)
-        for line in lines:
-            if line:
-                row = _row(header, line)
-                _store(table, _hour(row[time]), cells(row))
+        export = export_of(header, scope, decimal_comma=is_semicolons)
+        if export is not None:
+            refuse_long_slots(path.name)
+        table = _table(header, lines) if export is None else hours_of(_slots(export, lines))
     except SettingError as error:
         msg = f"{path}, line {lines.line_num}: {error}"
         raise SettingError(msg) from None
     if not table:
         msg = f"{path} holds no value, so the signal knows no zone. Add a row for each hour."
         raise SettingError(msg)
+    return table
+
+
+def _slots(export: Export, lines: Iterable[list[str]]) -> Iterator[Slot]:
+    for line in lines:
+        if line:
+            _refuse_misplaced(export.names, line)
+            if (slot := export.slot(line)) is not None:
+                yield slot
+
+
+def _table(header: list[str], lines: Iterable[list[str]]) -> dict[str, TraceHours]:
+    table: defaultdict[str, TraceHours] = defaultdict(dict)
+    time, cells = _columns(header)
+    for line in lines:
+        if line:
+            row = _row(header, line)
+            _store(table, _hour(row[time]), cells(row))
     return dict(table)
 
 
@@ -125,30 +173,27 @@ def _long(names: set[str]) -> Cells:
         )
         raise SettingError(msg)
     values = [_VALUE_NAME, *_MORE_NAMES]
-    return lambda row: [(_zone(row[_ZONE_NAME]), [row.get(name, "") for name in values])]
+    return lambda row: [(zone_id(row[_ZONE_NAME]), [row.get(name, "") for name in values])]
 
 
 def _wide(zones: list[str]) -> Cells:
     for zone in zones:
-        _zone(zone)
+        zone_id(zone)
     return lambda row: [(zone, [row[zone]]) for zone in zones]
 
 
-def _zone(text: str) -> str:
-    if not re.match(NAME_PATTERN, text):
-        msg = f"{text!r} is no zone id, so its values belong nowhere. Write one like FR or NO-NO1."
-        raise SettingError(msg)
-    return text
-
-
 def _row(header: Sequence[str], line: Sequence[str]) -> Row:
+    _refuse_misplaced(header, line)
+    return dict(zip(header, line, strict=True))
+
+
+def _refuse_misplaced(header: Sequence[str], line: Sequence[str]) -> None:
     if len(line) != len(header):
         msg = (
             f"there are {len(line)} cells for {len(header)} columns, so values may be misplaced. "
             f"Give each column a cell; an empty one is a gap."
         )
         raise SettingError(msg)
-    return dict(zip(header, line, strict=True))
 
 
 def _hour(text: str) -> int:
@@ -175,34 +220,8 @@ def _store(
             )
             raise SettingError(msg)
         known = {
-            name: _number(name, word) for name, word in zip(_MORE_NAMES, more, strict=False) if word
+            name: number(name, word, most=_MOST.get(name))
+            for name, word in zip(_MORE_NAMES, more, strict=False)
+            if word
         }
-        table[zone][hour] = TraceHour(_value(zone, text), **known)
-
-
-def _number(name: str, text: str) -> float:
-    value = _float(text)
-    if math.isfinite(value) and (name != "low_carbon_share" or 0 <= value <= 1):
-        return value
-    wanted = "a share from 0 to 1" if name == "low_carbon_share" else "a number"
-    msg = f"the {name} {text!r} is not {wanted}. Correct it, or leave the cell empty."
-    raise SettingError(msg)
-
-
-def _float(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
-
-
-def _value(zone: str, text: str) -> float:
-    value = _float(text)
-    fault = implausible(value)
-    if fault is None:
-        return value
-    msg = (
-        f"the value {text!r} for {zone} {fault}, so it is no carbon intensity. "
-        f"Write gCO2eq/kWh, or leave the cell empty."
-    )
-    raise SettingError(msg)
+        table[zone][hour] = TraceHour(intensity(zone, text), **known)  # type: ignore[arg-type]

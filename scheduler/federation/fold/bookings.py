@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from scheduler.accounting.book import Change
 from scheduler.accounting.booking import Outcome
 from scheduler.federation.federation import Federation, Run
-from scheduler.federation.round import Round
+from scheduler.federation.round import AssignmentState, Round
 from scheduler.federation.run import WorkSums
 from scheduler.ledger.event import Event
 from scheduler.ledger.events import (
@@ -21,6 +21,13 @@ def open_round_of(state: Federation, event: Event) -> Round | None:
     return round_ if round_ is not None and round_.number == event.round else None
 
 
+def open_part_of(state: Federation, event: Event) -> tuple[Round, AssignmentState] | None:
+    """Return the open round, and in it the client's part of which an event is, if it has that."""
+    round_ = state.runs[event.run].open_round
+    part = round_.part(event.client, event.round) if round_ is not None else None
+    return None if round_ is None or part is None else (round_, part)
+
+
 def book(state: Federation, event: Event, work: WorkRecord, outcome: Outcome) -> None:
     """Book the work of a receipt."""
     zone = state.clients[event.client].zone
@@ -30,11 +37,12 @@ def book(state: Federation, event: Event, work: WorkRecord, outcome: Outcome) ->
     enter(state, booked)
 
 
-def lose_open(state: Federation, run: Run, round_: Round) -> None:
-    """Book what was never answered, until it is."""
+def lose_open(state: Federation, run: Run, round_: Round, *, stays: Collection[str] = ()) -> None:
+    """Book what was never answered, until it is, but for the clients whose assignment stays."""
     for part in round_.open_assignments():
-        zone = state.clients[part.client].zone
-        enter(state, state.book.lost(run.id, round_.number, part.client, zone))
+        if part.client not in stays:
+            zone = state.clients[part.client].zone
+            enter(state, state.book.lost(run.id, part.round, part.client, zone))
 
 
 def enter(state: Federation, changes: Iterable[Change]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from common.clock_difference import MOST_AHEAD_S
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation
 from scheduler.federation.fold.change import change
 from scheduler.gate.gate import Gate
 from scheduler.ledger.event import Event
 from scheduler.ledger.events import (
+    ClientClockCompared,
     ClientEnrolled,
     ClientJoined,
     ClientPaused,
@@ -21,9 +23,11 @@ from scheduler.ledger.events import (
 @change.register
 def _client_enrolled(enrolled: ClientEnrolled, event: Event, state: Federation) -> None:
     known = state.clients.get(event.client)
-    client = known or Client(event.client, enrolled.zone, waiting_since=event.grid_at)
+    client = known or Client(
+        event.client, enrolled.zone, place=len(state.clients), waiting_since=event.grid_at
+    )
     client.zone, client.num_examples = enrolled.zone, enrolled.num_examples
-    client.retired = False
+    client.key, client.retired = enrolled.key or client.key, False
     state.clients[event.client] = client
 
 
@@ -38,13 +42,20 @@ def _client_joined(joined: ClientJoined, event: Event, state: Federation) -> Non
     client.incarnation, client.host = joined.incarnation, joined.host
     client.alive, client.decline = True, None
     for run in state.active_runs():
-        run.failures.pop(event.client, None)
-        run.too_long.discard(event.client)
+        if problem := run.problems.get(event.client):
+            run.problems[event.client] = problem.restarted(event.at)
 
 
 @change.register
 def _client_silent(_: ClientSilent, event: Event, state: Federation) -> None:
     state.clients[event.client].alive = False
+
+
+@change.register
+def _client_clock_compared(compared: ClientClockCompared, event: Event, state: Federation) -> None:
+    # A clock that is wrong by more is not compared: sums of such times have no date.
+    known = abs(compared.ahead_s) <= MOST_AHEAD_S
+    state.clients[event.client].clock_ahead_s = compared.ahead_s if known else 0.0
 
 
 @change.register

@@ -28,7 +28,8 @@ from scheduler.ledger.events import (
 def _run_started(started: RunStarted, event: Event, state: Federation) -> None:
     spec = started.spec
     state.runs[event.run] = Run(
-        spec, event.at, event.grid_at, last_planned_seq=event.seq,
+        spec, event.at, event.grid_at, num_enrolled=len(state.clients), last_planned_seq=event.seq,
+        lower_is_better=spec.lower_is_better(stated=False),
         due_at=spec.due(event.grid_at), baseline_at=spec.due(event.grid_at),
         closed=ClosedRounds(state.archive),
     )  # fmt: skip
@@ -39,8 +40,12 @@ def _run_started(started: RunStarted, event: Event, state: Federation) -> None:
 def _run_opened(opened: RunOpened, event: Event, state: Federation) -> None:
     run = state.runs[event.run]
     run.version = opened.version
+    run.frozen = opened.frozen
     run.num_params = opened.num_params
+    run.personal, run.num_personal = opened.personal, opened.num_personal
     run.scored_here = opened.scored_here
+    run.first_evaluation = opened.evaluation
+    run.lower_is_better = run.spec.lower_is_better(stated=opened.lower_is_better)
 
 
 @change.register
@@ -57,7 +62,8 @@ def _run_blocked(blocked: RunBlocked, event: Event, state: Federation) -> None:
 
 @change.register
 def _run_unblocked(_: RunUnblocked, event: Event, state: Federation) -> None:
-    state.runs[event.run].blocked = None
+    run = state.runs[event.run]
+    run.blocked, run.unblocked_at = None, event.at
 
 
 @change.register
@@ -88,9 +94,12 @@ def _run_ended(ended: RunEnded, event: Event, state: Federation) -> None:
     run.ended_at, run.grid_ended_at = event.at, event.grid_at
     run.end_reason, run.end_text = ended.reason, ended.text
     run.waiting = run.blocked = None
+    run.memory.clear()
     if run.open_round is not None:
         # A round cut off makes no version: its work was spent, but does not count.
-        enter(state, state.book.cut_off(run.id, run.open_round.number))
+        for each in (run.open_round.accepted, run.open_round.early):
+            for client, update in each.items():
+                enter(state, state.book.uncounted(run.id, update.issued, client))
         lose_open(state, run, run.open_round)
         run.open_round = None
     state.active.pop(run.id, None)

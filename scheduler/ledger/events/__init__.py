@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from scheduler.ledger.events.assignment import AssignmentGivenUp, AssignmentReissued
 from scheduler.ledger.events.base import Because, Payload
 from scheduler.ledger.events.client import (
+    ClientClockCompared,
     ClientEnrolled,
     ClientJoined,
     ClientPaused,
@@ -18,6 +19,7 @@ from scheduler.ledger.events.client import (
     ClientRetired,
     ClientSilent,
 )
+from scheduler.ledger.events.evaluation import Coverage, Evaluation, Evaluator
 from scheduler.ledger.events.gate import GateChanged
 from scheduler.ledger.events.grid import (
     GridCaughtUp,
@@ -37,11 +39,15 @@ from scheduler.ledger.events.receipt import (
     UpdateAccepted,
     UpdateConflicting,
     UpdateDuplicate,
+    UpdateFault,
     UpdateLate,
+    UpdateLost,
     UpdateRefused,
+    UpdateRestored,
     WorkRecord,
 )
 from scheduler.ledger.events.round import (
+    ControlTerms,
     ManifestLine,
     RoundClosed,
     RoundCommitted,
@@ -73,13 +79,18 @@ __all__ = [
     "AssignmentGivenUp",
     "AssignmentReissued",
     "Because",
+    "ClientClockCompared",
     "ClientEnrolled",
     "ClientJoined",
     "ClientPaused",
     "ClientResumed",
     "ClientRetired",
     "ClientSilent",
+    "ControlTerms",
+    "Coverage",
     "EndReason",
+    "Evaluation",
+    "Evaluator",
     "GateChanged",
     "GridCaughtUp",
     "GridRead",
@@ -108,8 +119,11 @@ __all__ = [
     "UpdateAccepted",
     "UpdateConflicting",
     "UpdateDuplicate",
+    "UpdateFault",
     "UpdateLate",
+    "UpdateLost",
     "UpdateRefused",
+    "UpdateRestored",
     "VerdictCode",
     "WaitReason",
     "WorkRecord",
@@ -122,6 +136,7 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         ClientRetired,
         ClientJoined,
         ClientSilent,
+        ClientClockCompared,
         ClientPaused,
         ClientResumed,
         GateChanged,
@@ -149,6 +164,8 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         AssignmentDeclined,
         AssignmentFailed,
         UpdateAccepted,
+        UpdateLost,
+        UpdateRestored,
         UpdateLate,
         UpdateDuplicate,
         UpdateConflicting,

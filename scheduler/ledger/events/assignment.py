@@ -9,7 +9,13 @@ from pydantic import Field
 from common.messages import Reason
 from scheduler.ledger.events.base import Payload
 
-ReissueCode = Literal["lost", "worker_restarted", "model_missing", "bytes_missing"]
+ReissueCode = Literal[
+    "lost", "worker_restarted", "model_missing", "bytes_missing", "redis_failed",
+    "coordinator_failed",
+]  # fmt: skip
+
+AT_SITE: tuple[ReissueCode, ...] = ("lost", "worker_restarted")
+"""What counts against a site if it happens too often."""
 
 
 class AssignmentReissued(Payload):
@@ -18,7 +24,8 @@ class AssignmentReissued(Payload):
     Attributes:
         attempt: The number of this attempt, the first being 0.
         code: What was lost: the assignment or its receipt, the worker that had it, or the bytes
-            of a model or an update.
+            of a model or an update; or that Redis was full, away or emptied, or that the
+            coordinator was away or its run blocked, meanwhile.
     """
 
     kind: ClassVar[str] = "assignment.reissued"
@@ -28,14 +35,15 @@ class AssignmentReissued(Payload):
 
 
 class AssignmentGivenUp(Payload):
-    """An assignment is not waited for any longer: its deadline passed, or it was lost too often.
+    """An assignment is not waited for any longer.
 
     Attributes:
-        code: Which of both.
+        code: Its ``deadline`` passed, it was ``lost_too_often``, it is ``undelivered`` by no fault
+            of the site, or ``stale``: the version it trains from is too old to count.
         reason: The same as a sentence.
     """
 
     kind: ClassVar[str] = "assignment.given_up"
 
-    code: Literal["deadline", "lost_too_often"]
+    code: Literal["deadline", "lost_too_often", "undelivered", "stale"]
     reason: Reason

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from common.key_patterns import PUBLIC_KEY_PATTERN
 from scheduler.ledger.events.base import Payload
 
 
@@ -15,12 +16,14 @@ class ClientEnrolled(Payload):
     Attributes:
         zone: Electricity Maps zone id of its grid.
         num_examples: At most this many examples count; `None` for no limit.
+        key: The public key with which its site signs; `None` leaves the one that is known.
     """
 
     kind: ClassVar[str] = "client.enrolled"
 
     zone: str
     num_examples: int | None = Field(default=None, ge=1)
+    key: str | None = Field(default=None, pattern=PUBLIC_KEY_PATTERN)
 
 
 class ClientRetired(Payload):
@@ -49,6 +52,18 @@ class ClientSilent(Payload):
     """A client's worker has stopped sending heartbeats."""
 
     kind: ClassVar[str] = "client.silent"
+
+
+class ClientClockCompared(Payload):
+    """The clock of a client's host differs from the coordinator's in another way than before.
+
+    Attributes:
+        ahead_s: How far it is ahead, s; negative if it is behind, 0 if both agree.
+    """
+
+    kind: ClassVar[str] = "client.clock_compared"
+
+    ahead_s: float
 
 
 class ClientPaused(Payload):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,10 +16,11 @@ class WorkRecord(Record):
 
     Attributes:
         attempt: Of the assignment, the first being 0.
-        started_at: When the energy began to be used, wall clock.
-        ended_at: When it was used up, wall clock.
-        grid_started_at: The same on the grid clock.
-        grid_ended_at: The same on the grid clock; never before the start.
+        started_at: When the energy began to be used, as the wall clock of the site showed.
+        ended_at: When it was used up, on the same clock.
+        grid_started_at: When it began to be used, on the coordinator's grid clock: corrected by
+            how far the site's clock is ahead, and never before the issue.
+        grid_ended_at: When it was used up, likewise; never before the start or after the arrival.
         energy: What it used, Wh; `None` where nothing was measured.
         intensity: The mean carbon intensity of the client's zone meanwhile; `None` if unknown.
         comparable: Whether that intensity is of the family that the federation counts.
@@ -29,11 +30,16 @@ class WorkRecord(Record):
         pulled_nbytes: Size of the model that was pulled for it, bytes; 0 if none was.
         network_wh: What moving these bytes used, Wh, modelled.
         examples: Examples trained on, each as often as it was.
+        num_steps: Steps that the site's optimizer took, as it reports; `None` if it reports none.
         sha256: Of the update's bytes; `None` if there is none.
         loss: The mean training loss; `None` if nothing was trained.
         utility: Statistical utility as Oort defines it; `None` if nothing was trained.
-        metrics: The score of the pulled model on held-out examples, by metric.
+        metrics: The score of the pulled model on held-out examples, by metric; `None` where it was
+            not finite.
         num_held_out: Held-out examples.
+        memory: The state that the site keeps for its next update, should this one count; `None`
+            if it keeps none.
+        memory_lost: Whether it started from an empty state instead of the one that it was to.
         reason: Why the site did not train; `None` if it did.
     """
 
@@ -51,11 +57,14 @@ class WorkRecord(Record):
     pulled_nbytes: int = Field(ge=0)
     network_wh: float
     examples: int = Field(ge=0)
+    num_steps: int | None = Field(default=None, ge=1)
     sha256: Sha256 | None = None
     loss: float | None = None
     utility: float | None = None
-    metrics: dict[str, float] = Field(default_factory=dict)
+    metrics: dict[str, float | None] = Field(default_factory=dict)
     num_held_out: int = Field(default=0, ge=0)
+    memory: Sha256 | None = None
+    memory_lost: bool = False
     reason: Reason | None = None
 
     @property
@@ -73,6 +82,8 @@ class Admission(Record):
         norm: Its L2 norm.
         num_examples: Examples that count: no more than the client enrolled with.
         weight: What it counts in the aggregate, relative to the others.
+        full_weight: What it would count there if it had been trained from the newest version.
+        staleness: By how many versions its base is older than the newest.
         latency_s: From the issue of the assignment to acceptance, wall seconds.
         timings: Where the site's wall seconds went.
         accept_s: How long it took the coordinator to accept it, wall seconds.
@@ -83,6 +94,8 @@ class Admission(Record):
     norm: float = Field(ge=0)
     num_examples: int = Field(ge=1)
     weight: int = Field(ge=1)
+    full_weight: int = Field(ge=1)
+    staleness: int = Field(default=0, ge=0)
     latency_s: float = Field(ge=0)
     timings: Timings = Timings()
     accept_s: float = Field(default=0.0, ge=0)
@@ -120,6 +133,31 @@ class UpdateDuplicate(ReceiptPayload):
     """The same bytes came a second time; their work is booked if it was done twice."""
 
     kind: ClassVar[str] = "update.duplicate"
+
+
+UpdateFault = Literal["missing", "altered"]
+
+
+class UpdateLost(Payload):
+    """An update that counted cannot be summed; its assignment is issued again.
+
+    The round's manifest, if it was committed already, is withdrawn.
+
+    Attributes:
+        sha256: The blob of its bytes.
+        fault: What is wrong with it.
+    """
+
+    kind: ClassVar[str] = "update.lost"
+
+    sha256: Sha256
+    fault: UpdateFault
+
+
+class UpdateRestored(UpdateAccepted):
+    """An update that was lost has come again, and counts in its place."""
+
+    kind: ClassVar[str] = "update.restored"
 
 
 class UpdateConflicting(ReceiptPayload):

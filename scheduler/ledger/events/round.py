@@ -7,7 +7,8 @@ from typing import ClassVar
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from scheduler.ledger.events.base import Because, Payload, Sha256, Utc
+from scheduler.ledger.events.base import Because, Payload, Record, Sha256, Utc
+from scheduler.ledger.events.evaluation import Evaluation, Evaluator
 
 
 @dataclass(config=ConfigDict(strict=True, extra="forbid"), frozen=True, slots=True)
@@ -18,11 +19,27 @@ class ManifestLine:
         client: Whose update it is.
         sha256: The blob of the update.
         weight: What it counts in the aggregate, relative to the others.
+        issued: The round in which its assignment was issued: it was trained from that round's base.
     """
 
     client: str
     sha256: Sha256
     weight: int
+    issued: int
+
+
+class ControlTerms(Record):
+    """What the control variates that a round makes depend on, beside its manifest and blobs.
+
+    Attributes:
+        num_clients: Over how many clients the server's is the mean.
+        num_steps: By client, the local steps behind its update in the manifest.
+        left: Clients whose own counts no more, as they are retired.
+    """
+
+    num_clients: int = Field(ge=1)
+    num_steps: dict[str, int]
+    left: tuple[str, ...] = ()
 
 
 class RoundPlanned(Payload):
@@ -34,7 +51,6 @@ class RoundPlanned(Payload):
         target: How many updates the round aims at.
         deadline_s: After how many wall seconds it closes with its quorum.
         valid_until: Until when sites may begin, grid clock.
-        exponent: Of the fixed-point scale on which the round's updates are summed.
         expected_gco2eq: What those of the cohort are expected to emit of which experience exists.
         epochs: Local epochs of those who are to do fewer than the run asks for.
         weights_permille: What the examples of each count; empty if all count alike.
@@ -50,7 +66,6 @@ class RoundPlanned(Payload):
     target: int = Field(ge=1)
     deadline_s: float = Field(gt=0)
     valid_until: Utc
-    exponent: int
     expected_gco2eq: float | None = None
     epochs: dict[str, int] = Field(default_factory=dict)
     weights_permille: dict[str, int] = Field(default_factory=dict)
@@ -64,11 +79,18 @@ class RoundCommitted(Payload):
 
     Attributes:
         manifest: In the order of the clients' ids.
+        divisor: What the weighted sum is divided by; `None` for the sum of the weights.
+        latest: The latest updates of the other clients, where a version is the mean of the latest
+            model of each; in the order of their ids.
+        controls: What SCAFFOLD's control variates depend on; `None` without.
     """
 
     kind: ClassVar[str] = "round.committed"
 
     manifest: tuple[ManifestLine, ...]
+    divisor: int | None = Field(default=None, ge=1)
+    latest: tuple[ManifestLine, ...] = ()
+    controls: ControlTerms | None = None
 
 
 class RoundClosed(Payload):
@@ -77,6 +99,8 @@ class RoundClosed(Payload):
     Attributes:
         version: The blob of that version.
         server_state: The blob of the server optimizer's state; `None` if it has none.
+        server_control: The blob of the server's control variate; `None` without control variates.
+        client_controls: The blobs of those of the clients in the manifest, by client.
         energy_wh: Energy of the counted updates, Wh.
         gco2eq: Their emissions as booked, gCO2eq, where known.
         baseline_gco2eq: Emissions of the same work had nobody waited for clean power, gCO2eq;
@@ -85,7 +109,7 @@ class RoundClosed(Payload):
         baseline_ended: When it ends, grid clock.
         fleet_gco2eq: Emissions of the same work at the mean of all zones, gCO2eq; `None` if
             unknown.
-        held_out: The clients' own score of the version they pulled, by metric.
+        held_out: The sites' evaluation of the version they pulled; `None` if no site made one.
         phases: Where the round's wall seconds went, by phase; `None` if unknown.
     """
 
@@ -93,25 +117,32 @@ class RoundClosed(Payload):
 
     version: Sha256
     server_state: Sha256 | None = None
+    server_control: Sha256 | None = None
+    client_controls: dict[str, Sha256] = Field(default_factory=dict)
     energy_wh: float
     gco2eq: float
     baseline_gco2eq: float | None = None
     baseline_started: Utc
     baseline_ended: Utc
     fleet_gco2eq: float | None = None
-    held_out: dict[str, float] = Field(default_factory=dict)
+    held_out: Evaluation | None = None
     phases: dict[str, float | None] = Field(default_factory=dict)
 
 
-class RoundEvaluated(Payload):
+class RoundEvaluated(Payload, Evaluation):
     """A round's version has a score.
 
     Attributes:
-        metrics: By metric; empty if the workload could not score it.
+        by: Who evaluated it. Where both do, the coordinator's figures are the score.
         evaluate_s: How long that took, wall seconds.
     """
 
     kind: ClassVar[str] = "round.evaluated"
 
-    metrics: dict[str, float]
+    by: Evaluator = "coordinator"
     evaluate_s: float = Field(default=0.0, ge=0)
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The figures alone."""
+        return Evaluation(**{name: getattr(self, name) for name in Evaluation.model_fields})

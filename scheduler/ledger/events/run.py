@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from scheduler.ledger.events.base import Because, Payload, Sha256, Utc
+from scheduler.ledger.events.evaluation import Evaluation
 from scheduler.ledger.run_spec import RunSpec
 
 VerdictCode = Literal[
@@ -23,14 +24,17 @@ VerdictCode = Literal[
     "over_budget",
     "paused",
     "too_long",
+    "overdue",
+    "undelivered",
+    "staggered",
 ]
 """Why one client is or is not invited. The ledger keeps these: add to them, never rename one."""
 
 WaitReason = Literal["too_few", "policy_waits", "over_budget"]
 """Why no client is invited, although a round is due."""
 
-EndReason = Literal["rounds", "hours", "grams", "stopped"]
-"""Which budget was spent first, or that the run was stopped."""
+EndReason = Literal["rounds", "hours", "grams", "reached", "no_progress", "stopped"]
+"""Which budget was spent first, that its goal is reached or it learns no more, or was stopped."""
 
 
 class RunStarted(Payload):
@@ -50,15 +54,26 @@ class RunOpened(Payload):
 
     Attributes:
         version: The blob of that version.
+        frozen: The blob of the parameters that no training changes, which no version holds; `None`
+            if there are none.
         num_params: Numbers in it.
-        scored_here: Whether the coordinator has test data; else clients score on held-out data.
+        scored_here: Whether the coordinator evaluates; else its sites do, on held-out data.
+        evaluation: What that version is worth on its test data; `None` if it does not.
+        lower_is_better: Whether the workload states that less of the run's metric is better.
+        personal: The tensors that stay at the sites.
+        num_personal: Numbers in these.
     """
 
     kind: ClassVar[str] = "run.opened"
 
     version: Sha256
+    frozen: Sha256 | None = None
     num_params: int = Field(ge=0)
     scored_here: bool
+    evaluation: Evaluation | None = None
+    lower_is_better: bool = False
+    personal: tuple[str, ...] = ()
+    num_personal: int = Field(default=0, ge=0)
 
 
 class RunWaiting(Payload):
@@ -79,7 +94,7 @@ class RunWaiting(Payload):
     best_at: Utc | None = None
 
 
-Step = Literal["open", "collect", "close", "plan", "score", "end", "receive"]
+Step = Literal["open", "collect", "close", "plan", "send", "score", "end", "receive"]
 """A step of the engine, as it names them."""
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import repeat
 from statistics import median
 
 import numpy as np
 
 from scheduler.policies.candidate_table import CandidateTable, Floats
+from scheduler.policies.past_rounds import num_updates
 from scheduler.policies.selection_context import SelectionContext
 
 _RECENT = 10
@@ -52,6 +52,10 @@ def end_h(context: SelectionContext) -> float | None:
     return context.rounds_left / _rounds_an_hour(context)
 
 
+_OF_ALL_HOURS = 2.0
+"""A client of an asynchronous run may leave out every second hour."""
+
+
 def pace_of(context: SelectionContext, *, hours: int, affordable: float | None) -> Pace:
     """Return how a run stands in time.
 
@@ -89,11 +93,11 @@ def due_updates(
         places: Of a round.
         pace: With the rounds ahead.
     """
-    given = Counter(chain.from_iterable(closed.updates for closed in context.past))
+    given = num_updates(context.past)
     counts = np.fromiter(map(given.get, pool.clients, repeat(0)), np.float64, len(pool))
     ahead = places * pace.rounds_ahead
     due: Floats = np.minimum(
-        shares * (given.total() + ahead) - counts, _CATCH_UP * shares * ahead + 1.0
+        shares * (sum(given.values()) + ahead) - counts, _CATCH_UP * shares * ahead + 1.0
     )
     return due
 
@@ -106,4 +110,11 @@ def _least(*figures: float | None) -> float | None:
 def _rounds_an_hour(context: SelectionContext) -> float:
     took = [closed.hours for closed in context.past[-_RECENT:] if closed.hours > 0]
     shortest = max(median(took) if took else 0.0, context.interval_h)
-    return 1.0 / shortest if shortest > 0 else 1.0
+    fastest = 1.0 / shortest if shortest > 0 else 1.0
+    if context.buffer is None or not context.hours_left:
+        return fastest
+    # A buffer is filled by clients whose good hours differ: if each gives one update in each of
+    # its own, or as many as half of all hours take.
+    updates_left = (context.rounds_left or 0) * context.buffer
+    each = max(1.0, _OF_ALL_HOURS * updates_left / (context.num_clients * context.hours_left))
+    return min(fastest, each * context.num_clients / context.buffer)

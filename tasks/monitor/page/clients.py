@@ -17,11 +17,20 @@ _COLUMNS: Final[Mapping[str, Callable[[Row], Sortable]]] = {
     "gate": lambda row: row["gate"],
     "state": lambda row: row["state"],
     "rounds": lambda row: row["rounds"],
+    "share": lambda row: row["share"],
     "energy": lambda row: row["energy_wh"],
     "grams": lambda row: row["gco2eq"],
 }
 
-_NOT_SENT: Final = ("intensity", "reading", "signal", "blocker", "latency_s", "expected_wh")
+_NOT_SENT: Final = (
+    "intensity",
+    "reading",
+    "signal",
+    "blocker",
+    "clock_ahead_s",
+    "latency_s",
+    "expected_wh",
+)
 """The page has them with the client's zone, or does not show them."""
 
 _SUMS: Final = ("energy_wh", "gco2eq")
@@ -29,6 +38,7 @@ _SUMS: Final = ("energy_wh", "gco2eq")
 
 _GROUP_COLUMNS: Final = {
     "intensity": "intensity",
+    "share": "share",
     "energy": "energy_wh",
     "grams": "gco2eq",
     "gate": "open",
@@ -69,6 +79,12 @@ def client_page(clients: Sequence[Row], query: ClientQuery) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _share(rows: Sequence[Row]) -> float | None:
+    """Return the share of clients together; `None` where the run has none."""
+    known = [row["share"] for row in rows if row["share"] is not None]
+    return sum(known) if known else None
+
+
 def _counts(clients: Sequence[Row], rows: Sequence[Row], name: str) -> dict[str, int]:
     """Return how many rows have each value that any client has, so that chips stay in place."""
     return dict.fromkeys(counted(clients, name), 0) | counted(rows, name)
@@ -94,6 +110,7 @@ def _groups(found: Sequence[Row], query: ClientQuery) -> dict[str, Any]:
             "open": sum(row["gate"].startswith("open") for row in rows),
             "training": sum(row["state"] == "training" for row in rows),
             "intensity": rows[0]["intensity"],
+            "share": _share(rows),
             **{name: sum(row[name] for row in rows) for name in _SUMS},
         }
         for zone, rows in sorted(zones.items())

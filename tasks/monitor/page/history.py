@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.federation import Run
-from scheduler.federation.round import ClosedRound, Round
+from scheduler.federation.round import Round
 from scheduler.status.rounds import plus
+from scheduler.status.scores import reported
 from tasks.monitor.page.query import RoundQuery, Sortable, in_order, page_of
 from tasks.monitor.page.thinning import merged, power_of_two, thinned
 
@@ -24,7 +26,10 @@ _NAMED: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class RoundRow:
-    """A round; times in epoch seconds on the grid clock, what is not known yet is `None`."""
+    """A round; times in epoch seconds on the grid clock, what is not known yet is `None`.
+
+    `reported` says how many sites are behind its value, where not all of them are.
+    """
 
     round: int
     started: float
@@ -36,6 +41,7 @@ class RoundRow:
     cumulative_gco2eq: float | None
     cumulative_baseline_gco2eq: float | None
     cohort: tuple[str, ...]
+    reported: dict[str, int] | None = None
 
 
 @dataclass
@@ -53,7 +59,7 @@ class RunHistory:
         """Return all rounds of a run, the one under way last."""
         for closed in self._changed(run):
             self._put(closed, run.spec.metric)
-        under_way = run.open_round
+        under_way = run.round_under_way
         if under_way is None or under_way.evaluates:
             return list(self.rows)
         return [*self.rows, _open(under_way)]
@@ -74,6 +80,7 @@ class RunHistory:
             started=closed.started.timestamp(),
             ended=closed.ended.timestamp(),
             value=(closed.metrics or {}).get(metric),
+            reported=_partly(closed, metric),
             energy_wh=closed.energy_wh,
             gco2eq=closed.gco2eq,
             baseline_gco2eq=closed.baseline_gco2eq,
@@ -89,6 +96,11 @@ class RunHistory:
             self.rows[place] = row
 
 
+def _partly(closed: ClosedRound, metric: str) -> dict[str, int] | None:
+    found = reported(closed.evaluation, metric)
+    return found if found and found["sites"] < found["of_sites"] else None
+
+
 def _open(under_way: Round) -> RoundRow:
     unknown = (None,) * 7
     started = under_way.grid_planned_at.timestamp()
@@ -98,9 +110,18 @@ def _open(under_way: Round) -> RoundRow:
 # ---- the charts
 
 
-def curve(rows: Sequence[RoundRow]) -> dict[str, Any]:
-    """Return the columns of the curve of the metric over grams: rounds that have a score."""
+def curve(rows: Sequence[RoundRow], first: float | None = None) -> dict[str, Any]:
+    """Return the columns of the curve of the metric over grams: rounds that have a score.
+
+    It begins with what version 0 was worth, `first`, where that is known: round 0, before any work.
+    """
     scored = [row for row in rows if row.value is not None]
+    if scored and first is not None:
+        start = replace(
+            scored[0], round=0, value=first, cumulative_gco2eq=0.0,
+            cumulative_baseline_gco2eq=0.0,
+        )  # fmt: skip
+        scored.insert(0, start)
     kept = thinned(
         [row.round for row in scored], [row.value for row in scored], unit=1, most=MOST_POINTS
     )
@@ -182,6 +203,7 @@ def _shown(row: RoundRow) -> dict[str, Any]:
         "started": row.started,
         "ended": row.ended,
         "value": row.value,
+        "reported": row.reported,
         "energy_wh": row.energy_wh,
         "gco2eq": row.gco2eq,
         "baseline_gco2eq": row.baseline_gco2eq,

@@ -53,7 +53,7 @@ class ClientQuery(Query):
     state: _Chosen = ()
     zone: _Text = ""
     sort: Literal[
-        "", "client", "zone", "intensity", "gate", "state", "rounds", "energy", "grams"
+        "", "client", "zone", "intensity", "gate", "state", "rounds", "share", "energy", "grams"
     ] = ""
     group: bool = False
 

@@ -3,11 +3,7 @@
 import { byId, keyed, known, make, put, stackable } from "./dom.js";
 import * as format from "./format.js";
 
-const MOST_ROWS = 10;
 const LABELS = ["Round", "", "", "Expected", "Run now", ""];
-
-/** The rounds that are expected to begin: those under way and the waits in between are left out. */
-export const toCome = (view) => (view.agenda?.rounds ?? []).filter((each) => !each.waiting && !each.running);
 
 function row() {
   const made = make("tr");
@@ -25,24 +21,21 @@ function span({ start, end }) {
 
 const places = ({ zones }) => Object.entries(zones ?? {}).map(([zone, count]) => `${count} in ${zone}`).join(", ");
 
-function note({ agenda }, held) {
-  if (agenda.problem) return agenda.problem;
-  if (!held.length) return "No round is expected in the next 24 hours";
-  const both = held.filter((each) => known(each.expected_gco2eq) && known(each.run_now_gco2eq));
-  const sum = (name) => both.reduce((total, each) => total + each[name], 0);
-  const count = `${held.length} round${held.length === 1 ? "" : "s"} expected in the next 24 hours`;
-  if (!both.length) return count;
-  return `${count}: ${format.grams(sum("expected_gco2eq"))}; run now would emit ${format.grams(sum("run_now_gco2eq"))}`;
+function note({ num_rounds: rounds, expected_gco2eq: expected, run_now_gco2eq: now, problem }) {
+  if (problem) return problem;
+  if (!rounds) return "No round is expected in the next 24 hours";
+  const count = `${rounds} round${rounds === 1 ? "" : "s"} expected in the next 24 hours`;
+  return known(expected) ? `${count}: ${format.grams(expected)}; run now would emit ${format.grams(now)}` : count;
 }
 
 /** Renew the table of the rounds to come; a run that is over has none. */
 export function showAgenda(view) {
   const { agenda } = view;
-  const rows = (agenda?.rounds ?? []).slice(0, MOST_ROWS);
-  byId("agenda").hidden = !agenda || !(rows.length || agenda.problem);
+  byId("agenda").hidden = !agenda || !(agenda.rows.length || agenda.problem);
   if (!agenda) return;
+  const { rows } = agenda;
   const mass = format.scaleFor(rows.flatMap((each) => [each.expected_gco2eq, each.run_now_gco2eq]), "gCO₂eq");
-  put("agenda-note", note(view, toCome(view)));
+  put("agenda-note", note(agenda));
   put("agenda-gram-unit", mass.unit);
   put("agenda-now-unit", mass.unit);
   keyed(byId("agenda-rows"), rows, (each) => `${each.round} ${each.waiting ?? ""} ${each.start}`, row, (made, each) => {

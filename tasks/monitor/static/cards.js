@@ -15,7 +15,14 @@ export function showCards(view) {
   put("metric-name", format.title(run.metric));
   put("metric", format.score(run.value, run.metric));
   showSpark(view.rounds.map((round) => round.value).filter(known));
-  showPairs("metric-split", [["Best so far", known(run.best) ? format.score(run.best, run.metric) : "not evaluated yet"]]);
+  showPairs("metric-split", [
+    ["Best so far", bestSoFar(run)],
+    ["Before training", known(run.first) ? format.score(run.first, run.metric) : null],
+    ["Reported by", format.partly(run.reported)],
+    ["Ends early", run.ends_early],
+  ]);
+  put("notes", run.notes.join(" "));
+  byId("notes").hidden = !run.notes.length;
   showFigure("emitted", run.emitted_gco2eq);
   showParts(view);
   showPairs("emitted-split", [
@@ -24,6 +31,12 @@ export function showCards(view) {
   ]);
   showStanding(run);
   showAvoided(run);
+}
+
+function bestSoFar(run) {
+  if (known(run.best)) return format.score(run.best, run.metric);
+  const yet = run.status === "ended" ? "" : " yet";
+  return `${known(run.value) ? "none" : "not evaluated"}${yet}`;
 }
 
 /** How sure the grams are, and the figures beside them; unreported ones are left out. */

@@ -8,7 +8,7 @@ import { TableQuery, showPager, startHeads, startPager, startSearch } from "./ta
 const FEW = 8; // clients that are seen at a glance need no tools
 
 const GATES = { open: "open", open_by_patience: "open (patience)", closed: "closed", unknown: "unknown" };
-const CLIENT_COLUMNS = ["client", "zone", "intensity", "gate", "state", "why", "rounds", "energy", "grams"];
+const CLIENT_COLUMNS = ["client", "zone", "intensity", "gate", "state", "why", "rounds", "share", "energy", "grams"];
 
 let query = null;
 
@@ -51,7 +51,8 @@ function newRow() {
   cells[2].append(make("span", "chip"), make("span", "gauge"), make("small", "tag"));
   cells[2].children[1].append(make("i"), make("b"));
   cells[2].children[1].setAttribute("aria-hidden", "true");
-  for (const cell of [cells[7], cells[8]]) cell.append(make("span"));
+  for (const cell of [cells[8], cells[9]]) cell.append(make("span"));
+  cells[6].append(make("span"), make("small", "tag"));
   for (const cell of [cells[3], cells[4]]) cell.append(make("i", "dot"), make("span"));
   return row;
 }
@@ -119,9 +120,11 @@ export function showClients(view, advised) {
   const scales = {
     energy: format.scaleFor(all.map((each) => each.energy_wh), "Wh"),
     mass: format.scaleFor(all.map((each) => each.gco2eq), "gCO₂eq"),
+    metric: view.run?.metric,
     top: Math.max(100, (view.threshold ?? 0) * 2, ...view.zones.map((zone) => zone.intensity ?? 0)),
   };
   const zones = new Map(view.zones.map((zone) => [zone.zone, zone]));
+  byId("clients").parentElement.toggleAttribute("data-shares", all.some((each) => known(each.share)));
   put("energy-unit", scales.energy.unit);
   put("gram-unit", scales.mass.unit);
   keyed(byId("clients"), items, ({ key }) => key, newRow, (row, item) => {
@@ -149,7 +152,7 @@ function showGrid(row, zone, threshold, top) {
 }
 
 function showClient(row, client, advised, scales) {
-  const [name, zone, , gate, state, why, rounds, used, emitted] = row.children;
+  const [name, zone, , gate, state, why, rounds, share, used, emitted] = row.children;
   row.dataset.client = client.client;
   row.title = "Show the advice for this client";
   row.toggleAttribute("data-chosen", client.client === advised);
@@ -161,8 +164,16 @@ function showClient(row, client, advised, scales) {
   state.dataset.state = client.state ?? "";
   put(state.lastChild, client.state ?? "–");
   put(why, client.why);
-  put(rounds, format.count(client.rounds));
+  put(rounds.firstChild, format.count(client.rounds));
+  put(rounds.lastChild, found(client, scales.metric));
+  put(share, format.share(client.share));
   showSums(used, emitted, client, scales);
+}
+
+/** What the client found of the newest version that it evaluated. */
+function found({ site_version: version, site_value: value }, metric) {
+  if (version === undefined) return "";
+  return `${metric} ${known(value) ? format.score(value, metric) : "unknown"}, version ${version}`;
 }
 
 function showSums(used, emitted, sums, { energy, mass }) {
@@ -173,7 +184,7 @@ function showSums(used, emitted, sums, { energy, mass }) {
 }
 
 function showGroup(row, { zone, group }, scales) {
-  const [name, where, , gate, state, , , used, emitted] = row.children;
+  const [name, where, , gate, state, , , share, used, emitted] = row.children;
   const opened = query.get("zone") === zone;
   row.dataset.zone = zone;
   row.className = "group-row";
@@ -185,5 +196,6 @@ function showGroup(row, { zone, group }, scales) {
   put(gate.lastChild, `${format.count(group.open)} open`);
   state.dataset.state = group.training ? "training" : "waiting";
   put(state.lastChild, group.training ? `${format.count(group.training)} training` : "none training");
+  put(share, format.share(group.share));
   showSums(used, emitted, group, scales);
 }

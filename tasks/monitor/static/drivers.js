@@ -3,7 +3,7 @@
 import { byId, keyed, known, make, put } from "./dom.js";
 import { duration } from "./format.js";
 
-const LIVE = { running: ["live", "Live"], unreachable: ["error", "Redis does not answer"], unknown: ["", "Not live"] };
+const LIVE = { running: ["live", "Live"], unusable: ["error", "Redis fails"], unknown: ["", "Not live"] };
 
 /**
  * Show each driver, and return the dot and the word for the whole: green only if all of them run.
@@ -28,11 +28,12 @@ export function showDrivers(drivers, now) {
 
 const NAMES = { coordinator: "Coordinator", beat: "Beat", redis: "Redis" };
 
-function text({ driver, state, seen_at: seenAt }, now) {
+function text({ driver, state, seen_at: seenAt, held_up_by: heldUpBy }, now) {
   const name = NAMES[driver];
-  if (driver === "redis") return `${name} ${state === "running" ? "answers" : "does not answer"}`;
+  if (driver === "redis") return `${name} ${state === "running" ? "answers" : "fails"}`;
   if (state === "silent" && known(seenAt) && known(now)) return `${name} last seen ${duration(now - seenAt)} ago. Start:`;
   if (state === "never_seen") return `${name} not running. Start:`;
+  if (heldUpBy) return `${name} long at its task ${heldUpBy}`;
   return `${name} ${state === "running" ? "running" : "unknown"}`;
 }
 

@@ -52,6 +52,9 @@ export function score(value, metric) {
   return digits(value);
 }
 
+/** Of how many sites a mean is, where not all of them reported the figure. */
+export const partly = (by) => (by && by.sites < by.of_sites ? `${by.sites} of ${by.of_sites} sites` : "");
+
 /** breast_cancer_auc -> Breast cancer auc */
 export function title(name) {
   const words = String(name ?? "").replaceAll("_", " ").trim();

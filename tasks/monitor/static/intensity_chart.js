@@ -1,6 +1,5 @@
 // Carbon intensity over time: a line a zone, the threshold, the rounds, and the next 24 hours.
 
-import { toCome } from "./agenda.js";
 import { known } from "./dom.js";
 import { drawForecast, pathOfPast, withFuture } from "./forecast.js";
 import { day, hour, intensity } from "./format.js";
@@ -117,7 +116,7 @@ export class IntensityChart {
       ctx.fillRect(bbox.left, y, bbox.width, bbox.top + bbox.height - y);
     }
     this.future(u);
-    if (this.now !== Infinity) for (const round of toCome(this.view)) this.expected(u, round);
+    if (this.now !== Infinity) for (const band of this.view.agenda?.bands ?? []) this.expected(u, band);
     let free = 0;
     const { open } = this.view;
     for (const round of this.view.bands) free = this.band(u, round, free);
@@ -148,7 +147,7 @@ export class IntensityChart {
   }
 
   /** An expected round: hollow, unlike one that was held. */
-  expected(u, { start, end }) {
+  expected(u, [start, end]) {
     const { ctx, bbox } = u;
     const px = devicePixelRatio;
     const left = u.valToPos(Math.max(start, this.now), "x", true);

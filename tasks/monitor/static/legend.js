@@ -1,6 +1,5 @@
 // Under the chart of intensities: every zone with its figure and label, and what the lines rest on.
 
-import { toCome } from "./agenda.js";
 import { byId, keyed, known, make, put } from "./dom.js";
 import * as format from "./format.js";
 import { explain, labelOf, namesOf } from "./labels.js";
@@ -87,7 +86,7 @@ function forecastNotes(zones, view) {
 }
 
 function agendaNotes(zones, view) {
-  return toCome(view).length && zones.some((zone) => zone.forecast) ? [["expected", "rounds that are expected, by the run's own policy"]] : [];
+  return view.agenda?.num_rounds && zones.some((zone) => zone.forecast) ? [["expected", "rounds that are expected, by the run's own policy"]] : [];
 }
 
 /** More lines cannot be distinguished: the table has every zone. */

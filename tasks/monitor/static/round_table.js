@@ -33,6 +33,11 @@ function cohortOf({ cohort, clients }) {
   return more > 0 ? `${cohort.join(", ")} and ${format.count(more)} more` : cohort.join(", ");
 }
 
+function scored({ value, reported }, metric) {
+  const by = format.partly(reported);
+  return format.score(value, metric) + (by && ` (${by})`);
+}
+
 /** Renew the table, once its rows have come. */
 export function showRounds(view) {
   const { rounds: table } = view.tables;
@@ -49,7 +54,7 @@ export function showRounds(view) {
   keyed(byId("rounds-rows"), rounds, (round) => round.round, roundRow, (row, round) => {
     const took = known(round.ended) ? format.duration(round.ended - round.started) : "under way";
     [round.round, format.moment(round.started), took, cohortOf(round),
-      format.score(round.value, metric), energy.of(round.energy_wh), mass.of(round.gco2eq),
+      scored(round, metric), energy.of(round.energy_wh), mass.of(round.gco2eq),
       mass.of(round.baseline_gco2eq)].forEach((text, i) => put(row.children[i], text));
     row.children[4].dataset.label = format.title(metric);
     [energy.unit, mass.unit, mass.unit].forEach((unit, i) => (row.children[5 + i].dataset.unit = unit));

@@ -15,7 +15,7 @@ const COLUMNS = [
   { key: "workload", title: "Workload", by: (run) => run.workload, show: (run) => run.workload },
   { key: "policy", title: "Policy", by: (run) => run.policy, show: (run) => run.policy },
   { key: "rounds", title: "Rounds", number: true, by: (run) => run.rounds_done, show: rounds },
-  { key: "best", title: "Best score", number: true, by: (run) => run.best, show: (run) => format.score(run.best, run.metric), beside: (run) => (known(run.best) ? format.title(run.metric).toLowerCase() : "") },
+  { key: "best", title: "Best score", number: true, by: (run) => (known(run.best) && run.lower_is_better ? -run.best : run.best), show: (run) => format.score(run.best, run.metric), beside: (run) => (known(run.best) ? format.title(run.metric).toLowerCase() : "") },
   { key: "emitted", title: "Emitted", number: true, by: (run) => run.emitted_gco2eq, show: (run) => format.grams(run.emitted_gco2eq) },
   { key: "avoided", title: "Avoided", number: true, by: (run) => run.avoided_share, show: (run) => format.share(run.avoided_share), beside: (run) => (known(run.avoided_gco2eq) && run.baseline_gco2eq ? format.grams(run.avoided_gco2eq) : "") },
   { key: "took", title: "Took", number: true, by: (run) => took(run), show: (run) => format.duration(took(run)) },

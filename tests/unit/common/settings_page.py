@@ -36,6 +36,7 @@ UNITS = {
     "kgco2eq": "kgCO2eq",
     "lifetime_h": "h",
     "mb_per_day": "MB/day",
+    "mb": "MB",
     "bytes": "bytes",
     "min": "min, grid clock",
     "h": "h, grid clock",

@@ -86,6 +86,7 @@ class RudeError(Exception):
         (RudeError(), "RudeError: (its text cannot be shown)"),
         (ValueError("\ud800"), r"ValueError: \ud800"),
         (SystemExit(3), "SystemExit: 3"),
+        (KeyError("a" * 400 + "z"), f"KeyError: '{'a' * 149} ... {'a' * 148}z'"),
     ],
 )
 def test_whatever_was_raised_is_described_in_one_line(raised, described):

@@ -9,20 +9,21 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from common.clock import GridClock
+from common.hyperparameters import Hyperparameters
+from common.message import Message
 from common.messages import (
     Assignment,
     BlobRef,
     Energy,
     Heartbeat,
-    Hyperparameters,
-    Message,
     Reason,
     Receipt,
     Timings,
+    read_receipt,
 )
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)
-REF = BlobRef(key="update.a.r.1", sha256="0" * 64, nbytes=8)
+REF = BlobRef(key="update~a~r~1", sha256="0" * 64, nbytes=8)
 
 
 def receipt(**changes: Any) -> Receipt:
@@ -145,3 +146,20 @@ def test_a_heartbeat_is_small():
         at=NOON + timedelta(microseconds=1),
     )  # fmt: skip
     assert len(beat.model_dump_json()) < 1000
+
+
+def test_a_receipt_of_another_version_is_a_failure_that_says_so():
+    body = receipt().model_dump(mode="json") | {"mood": "good"}
+    read = read_receipt(body)
+    assert (read.run, read.round, read.client, read.attempt) == ("r", 1, "a", 0)
+    assert (read.outcome, read.update) == ("failed", None)
+    assert read.reason is not None
+    assert read.reason.code == "other_version"
+    assert "(mood: Extra inputs are not permitted)" in read.reason.text
+    assert read_receipt(receipt().model_dump(mode="json")) == receipt()
+
+
+@pytest.mark.parametrize("body", [None, [], {}, {"run": "r", "round": 1, "client": "../a"}])
+def test_what_answers_nothing_is_no_receipt(body):
+    with pytest.raises(ValidationError):
+        read_receipt(body)

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from common import settings
-from models.batch import shuffled
+from models.batch import batch_sizes
 from models.evaluation import evaluate
+from models.loading import shuffled
+from tests.known import known
 
 
 class Tied(nn.Module):
@@ -91,16 +93,17 @@ def learn() -> Iterator[Callable[..., dict[str, float]]]:
     def train(
         workload: Any, examples: TensorDataset | None = None, *, epochs: int, learning_rate: float
     ) -> dict[str, float]:
+        data = examples or workload.train_examples()
         torch.manual_seed(0)
         model = workload.model()
         optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate)
         generator = torch.Generator().manual_seed(0)
         for _ in range(epochs):
-            for inputs, targets in shuffled(examples or workload.train_examples(), 32, generator):
+            for inputs, targets in shuffled(data, batch_sizes(len(data), 32), generator):
                 optimizer.zero_grad()
                 workload.loss(model(inputs), targets).backward()
                 optimizer.step()
-        return evaluate(workload, model, model.state_dict(), workload.test_data())
+        return known(evaluate(workload, model, model.state_dict(), workload.test_data()))
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as a site does; several wait for one another on a busy machine

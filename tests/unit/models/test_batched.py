@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import Subset, TensorDataset
 
 from common.errors import UpdateError, WorkloadError
-from common.messages import Hyperparameters
+from common.hyperparameters import Hyperparameters
 from models.batched import ClientWork, Cohort, Updates, arrangement
 from models.batched.arrangement import count_turns
 from models.training import Trainer
@@ -249,10 +249,12 @@ def test_norm_is_what_hand_computes() -> None:
             "b": torch.tensor([2.0, 4.0], dtype=torch.bfloat16),
         },
         num_examples=np.array([1, 1]),
+        num_steps=np.array([1, 1]),
         loss=np.zeros(2),
         utility=np.zeros(2),
         metrics=({}, {}),
         num_held_out=np.array([0, 0]),
+        memories=({}, {}),
     )
     # sqrt(1 + 4 + 4) = 3 and sqrt(0 + 9 + 16) = 5
     assert updates.norms().tolist() == [3.0, 5.0]
@@ -266,7 +268,7 @@ def test_each_client_scores_the_base_on_its_own_held_out_data(batched: bool) -> 
         base, works(data, 1), hyperparameters=Hyperparameters()
     )
     alone = Trainer.of(workload(), data["c1"], held_out["c1"]).train(
-        base, hyperparameters=Hyperparameters(), seed=0
+        base, hyperparameters=Hyperparameters(), seed=0, scores=True
     )
     assert updates.metrics == ({}, alone.metrics)
     assert updates.num_held_out.tolist() == [0, 6]

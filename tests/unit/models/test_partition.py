@@ -17,6 +17,7 @@ from models.workloads.partition import (
     dirichlet_split,
     iid_split,
     label_split,
+    matching_split,
     resampled_split,
 )
 
@@ -165,3 +166,18 @@ def test_a_thousand_clients_draw_from_the_digits():
     assert [len(part) for part in parts] == [14] * 1000
     assert same(parts, resampled_split(labels, proportions, size=14, seed=0))
     assert len(np.unique(np.concatenate(parts))) > 1400  # of 1437, nearly all are at somebody's
+
+
+def test_matching_tests_have_the_labels_of_what_each_client_trains_on():
+    # 3 of 4 zeros are the first client's, and all ones the second's
+    rows = matching_split([[0, 0, 0], [0, 1]], [0, 1, 0, 1, 0, 0])
+    assert [part.tolist() for part in rows] == [[0, 2, 4], [1, 3, 5]]
+
+
+def test_a_client_whose_share_of_the_tests_is_none_gets_one_of_its_most_frequent_label():
+    rows = matching_split([[0] * 99, [0]], [0, 0])
+    assert [part.tolist() for part in rows] == [[0, 1], [0]]
+
+
+def test_labels_that_nobody_trains_on_are_dealt_to_nobody():
+    assert [part.tolist() for part in matching_split([[0], [0]], [0, 2, 0])] == [[0], [2]]

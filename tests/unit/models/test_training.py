@@ -11,11 +11,13 @@ from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
 from common.errors import UpdateError, WorkloadError
-from common.messages import Hyperparameters
+from common.hyperparameters import Hyperparameters
 from models.evaluation import evaluate
-from models.training import LocalResult, Trainer, warm_up
+from models.local_result import LocalResult
+from models.training import Trainer, warm_up
 from models.update import State, model_state
 from models.version import initial_version
+from tests.known import known
 
 ADAM = Hyperparameters(epochs=2, optimizer="adam", learning_rate=0.01)
 
@@ -86,7 +88,8 @@ def test_training_learns_and_leaves_the_base_alone(make_workload: Any) -> None:
     assert result.loss < 0.01
     assert same(base, kept)
     trained = {name: base[name] + result.delta[name] for name in base}
-    assert evaluate(workload, workload.model(), trained, workload.test_data())["mae"] < 0.1
+    found = evaluate(workload, workload.model(), trained, workload.test_data())
+    assert known(found)["mae"] < 0.1
 
 
 def test_loss_and_utility_are_what_hand_computes(make_workload: Any) -> None:
@@ -148,23 +151,27 @@ def test_error_of_the_callback_stays_the_callers(make_workload: Any) -> None:
         )
 
 
-def test_client_scores_the_pulled_model_if_the_coordinator_has_no_test(make_workload: Any) -> None:
+def test_a_client_scores_the_pulled_model_if_its_run_asks_for_it(make_workload: Any) -> None:
     held_out = TensorDataset(torch.full((4, 1), 3.0), torch.ones(4, 1))
     train = TensorDataset(torch.ones(5, 1), torch.zeros(5, 1))
     workload = make_workload(
         model=constant_one,
         train_data=lambda _: train,
-        test_data=lambda: None,
         held_out_data=lambda _: held_out,
     )
     base = model_state(constant_one())
-    result = Trainer(workload, "a").train(base, hyperparameters=Hyperparameters(), seed=0)
+    result = Trainer(workload, "a").train(
+        base, hyperparameters=Hyperparameters(), seed=0, scores=True
+    )
     assert result.metrics == {"loss": 4.0, "mae": 2.0}
     assert result.num_held_out == 4
 
 
-def test_client_scores_nothing_if_the_coordinator_tests(make_workload: Any) -> None:
-    workload = make_workload(held_out_data=lambda _: Slow())
+def test_held_out_data_are_not_even_loaded_if_the_run_does_not_ask(make_workload: Any) -> None:
+    def broken(_: str) -> Dataset[Any]:
+        raise OSError
+
+    workload = make_workload(held_out_data=broken)
     result = Trainer(workload, "a").train(
         initial_version(workload, 1), hyperparameters=Hyperparameters(), seed=0
     )

@@ -76,9 +76,11 @@ def test_delta_keeps_half_precision(tied_model: Tied) -> None:
     assert update.delta_signature(tied_model)["small"] == (torch.float16, (4,))
 
 
-def test_parameters_that_cannot_be_averaged_are_refused() -> None:
+def test_parameters_that_cannot_be_averaged_are_refused_by_name() -> None:
     model = nn.Linear(2, 2, dtype=torch.complex64)
-    with pytest.raises(UpdateError, match="complex64, which cannot be averaged"):
+    with pytest.raises(
+        UpdateError, match=r"weight is complex64: use float16, .*\. A version cannot hold it"
+    ):
         update.delta_signature(model)
 
 
@@ -244,3 +246,76 @@ def test_overlapping_tensors_are_refused(tmp_path: Path) -> None:
     spec = TensorSpec(torch.float32, (2, 3))
     with pytest.raises(UpdateError, match="not a whole safetensors file"):
         update.check_update(tmp_path / "blob", {"a": spec, "b": spec}, norm_bound=1.0)
+
+
+DTYPES = sorted(
+    {value for value in vars(torch).values() if isinstance(value, torch.dtype)}, key=str
+)
+
+
+class Holding(nn.Module):
+    """A model with one more buffer."""
+
+    def __init__(self, extra: torch.Tensor) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+        self.register_buffer("extra", extra)
+
+
+HELD = (
+    torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64,
+    torch.float16, torch.bfloat16, torch.float32, torch.float64,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", HELD, ids=str)
+def test_what_a_version_holds_comes_back_as_it_was(dtype: torch.dtype, tmp_path: Path) -> None:
+    model = Holding(torch.tensor([0, 1, 3]).to(dtype))
+    update.delta_signature(model)
+    state = update.model_state(model)
+    serialization.write_state(state, tmp_path / "version")
+    data = bytearray((tmp_path / "version").read_bytes())
+    for read in serialization.read_state(tmp_path / "version"), serialization.parse_state(data):
+        assert read["extra"].dtype == dtype
+        assert torch.equal(read["extra"], state["extra"])
+
+
+@pytest.mark.filterwarnings("ignore")  # torch warns of dtypes that it is about to drop
+@pytest.mark.parametrize("dtype", [each for each in DTYPES if each not in HELD], ids=str)
+def test_any_other_dtype_is_refused_by_name(dtype: torch.dtype) -> None:
+    try:
+        extra = torch.empty(3, dtype=dtype)
+    except (RuntimeError, TypeError, NotImplementedError):
+        pytest.skip("torch makes no tensor of it")
+    name = str(dtype).removeprefix("torch.")
+    with pytest.raises(UpdateError, match=rf"^The model's extra is {name}: use "):
+        update.delta_signature(Holding(extra))
+
+
+@pytest.mark.parametrize(
+    ("model", "fault"),
+    [
+        (Holding(torch.zeros(2).to_sparse()), "extra is sparse or nested: make it dense"),
+        (nn.Linear(2, 2, device="meta"), "weight has no values: build it on a real device"),
+        (nn.LazyLinear(2), "weight has no shape yet: call the model once on an example"),
+        (nn.Linear(2, 2, dtype=torch.complex64), "weight is complex64: use"),
+    ],
+)
+def test_what_a_version_cannot_hold_is_refused_by_name(model: nn.Module, fault: str) -> None:
+    with pytest.raises(UpdateError, match=fault):
+        update.delta_signature(model)
+
+
+def test_state_that_is_no_tensor_is_refused_by_name() -> None:
+    class Packed(nn.Linear):
+        def get_extra_state(self) -> tuple[int, int]:
+            return 1, 2
+
+    with pytest.raises(UpdateError, match="_extra_state is no tensor but tuple: use layers"):
+        update.delta_signature(Packed(2, 2))
+
+
+def test_volatile_buffer_may_hold_anything() -> None:
+    model = Holding(torch.zeros(1))
+    model.register_buffer("cache", torch.zeros(2, dtype=torch.uint16), persistent=False)
+    assert set(update.delta_signature(model)) == {"layer.weight", "layer.bias", "extra"}

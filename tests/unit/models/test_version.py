@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from common.errors import UpdateError
-from models.aggregation import Contribution, scale_exponent
+from models.aggregation import Contribution
 from models.serialization import read_state, write_state
 from models.server_optimizers import make_server_optimizer
 from models.tensor_file import PIECE, TensorSpec
@@ -47,7 +47,7 @@ class Round:
             self.contributions,
             signature=self.signature,
             parameters=self.parameters,
-            exponent=scale_exponent(100.0, 4),
+            norm_bound=100.0,
             optimizer=make_server_optimizer(optimizer),
             folder=self.folder,
         )
@@ -159,7 +159,7 @@ def test_next_state_in_memory_has_the_bits_of_a_version_on_disk(
     write_state(on_disk, path)
     shared: Any = {
         "parameters": frozenset(SIGNATURE) - {"mean"},
-        "exponent": scale_exponent(2000.0, sum(weights)),
+        "norm_bound": 2000.0,
         "optimizer": make_server_optimizer(optimizer),
     }
     for _ in range(2):
@@ -181,7 +181,7 @@ def test_next_state_in_memory_has_the_bits_of_a_version_on_disk(
 def advance(model: State, deltas: State, weights: list[int]) -> State:
     return next_state(
         model, {}, deltas, weights,
-        parameters=frozenset(deltas), exponent=20, optimizer=make_server_optimizer("fedavg"),
+        parameters=frozenset(deltas), norm_bound=100.0, optimizer=make_server_optimizer("fedavg"),
     )  # fmt: skip
 
 

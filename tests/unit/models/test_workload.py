@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 
 from common import settings as fairwind_settings
 from common.errors import WorkloadError
-from common.messages import Hyperparameters
+from common.hyperparameters import Hyperparameters
 from models.evaluation import evaluate
 from models.training import Trainer
 from models.version import initial_version
 from models.workload import blamed, load_workload
 from models.workloads import digits
 from models.workloads.partition import dirichlet_split
+from tests.known import known
 
 WHOLE = """
+from tests.known import known
 import torch
 def model(): return torch.nn.Linear(1, 1)
 def train_data(client_id): return None
@@ -80,7 +82,7 @@ def test_import_that_raises_is_one_clear_line(folder: Path, source: str, error: 
 
 def test_missing_functions_are_listed(folder: Path) -> None:
     (folder / "heart_d.py").write_text("def model(): ...\nloss = 3")
-    with pytest.raises(WorkloadError, match="define train_data, test_data, loss, metrics, so"):
+    with pytest.raises(WorkloadError, match="define train_data, test_data, metrics, loss, so"):
         load_workload("heart_d", allowed=["heart_d"])
     with pytest.raises(WorkloadError, match="does not define model"):
         load_workload("heart_d:absent", allowed=["heart_d:absent"])
@@ -99,9 +101,9 @@ def test_shipped_workload_trains_and_is_measured(name: str, partition: tuple[str
     )
     test_data = workload.test_data()
     assert test_data is not None
-    before = evaluate(workload, workload.model(), base, test_data)
+    before = known(evaluate(workload, workload.model(), base, test_data))
     trained = {key: base[key] + result.delta[key] for key in base}
-    after = evaluate(workload, workload.model(), trained, test_data)
+    after = known(evaluate(workload, workload.model(), trained, test_data))
     assert after["accuracy"] > before["accuracy"]
     assert set(after) == {"loss", "accuracy"} | ({"roc_auc"} if name == "breast_cancer" else set())
 
@@ -142,3 +144,9 @@ def test_what_user_code_raises_is_one_line_that_json_can_hold(raised: BaseExcept
 def test_a_signal_that_ends_the_process_is_not_blamed_on_the_workload() -> None:
     with pytest.raises(SystemExit), blamed(digits, "run"):
         raise SystemExit(signal.SIGTERM - 256)
+
+
+def test_too_little_memory_is_answered_with_what_needs_less() -> None:
+    remedy = r"lower --batch-size.*--precision bf16"
+    with pytest.raises(WorkloadError, match=remedy), blamed(digits, "assignment"):
+        torch.empty(2**60)

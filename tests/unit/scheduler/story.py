@@ -159,7 +159,6 @@ class Story:
                 cohort=cohort,
                 base_version=now.version,
                 target=target or len(cohort),
-                exponent=20,
                 deadline_s=now.spec.deadline_s,
                 valid_until=self.now + HOUR,
                 **more,
@@ -237,6 +236,8 @@ class Story:
             utility=receipt.utility,
             metrics=receipt.metrics,
             num_held_out=receipt.num_held_out,
+            memory=receipt.memory,
+            memory_lost=receipt.memory_lost,
             reason=receipt.reason,
         )
         more: dict[str, Any] = {}
@@ -247,6 +248,7 @@ class Story:
                 norm=1.0,
                 num_examples=receipt.num_examples,
                 weight=receipt.num_examples,
+                full_weight=receipt.num_examples,
                 latency_s=300.0,
                 timings=receipt.timings,
             )
@@ -266,7 +268,7 @@ class Story:
         open_round = self.state.runs[run].open_round
         assert open_round is not None
         lines = tuple(
-            ManifestLine(name, update.sha256, update.weight)
+            ManifestLine(name, update.sha256, update.weight, update.issued)
             for name, update in sorted(open_round.accepted.items())
         )
         self.tell(RoundCommitted(manifest=lines), run=run, number=open_round.number)
@@ -284,6 +286,7 @@ class Story:
         figures = accounting.account(
             self.state.book.of_round(run, open_round.number),
             [client.zone for client in self.state.clients.values()],
+            number=open_round.number,
             planned_at=open_round.grid_planned_at,
             ended_at=self.now,
             baseline_at=baseline_at,
@@ -299,7 +302,7 @@ class Story:
                 baseline_started=baseline_at,
                 baseline_ended=figures.baseline_ended,
                 fleet_gco2eq=figures.fleet_gco2eq,
-                held_out={},
+                held_out=None,
                 phases={},
             ),
             run=run,
@@ -344,8 +347,7 @@ def _plan(told: Story, number: int) -> None:
 
 def _evaluate(told: Story, number: int) -> None:
     if rounds := len(told.state.runs["r"].closed):
-        accuracy = {"accuracy": number / 3}
-        told.tell(RoundEvaluated(metrics=accuracy), run="r", number=rounds)
+        told.tell(RoundEvaluated(metrics={"accuracy": number / 3}), run="r", number=rounds)
 
 
 HAPPENINGS: dict[str, Callable[[Story, str, int], None]] = {

@@ -132,7 +132,10 @@ def test_a_policy_that_cannot_be_loaded_is_refused_in_one_line(name):
     [
         ("os:system", "belongs to Python itself"),
         ("scheduler.policies.policy:POLICIES", "is no function"),
-        ("scheduler.policies.policy:apply_policy", "does not take exactly one argument"),
+        (
+            "scheduler.policies.policy:apply_policy",
+            "cannot be called like that .missing a required argument: 'context'",
+        ),
     ],
 )
 def test_what_cannot_be_a_policy_is_refused_without_being_called(name, fault):

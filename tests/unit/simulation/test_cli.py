@@ -7,6 +7,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from common import settings
 from tasks.cli import fairwind
 from tests.unit.simulation.worlds import START
 
@@ -52,6 +53,7 @@ def test_a_ledger_can_be_read_by_the_other_commands(toml, tmp_path, monkeypatch)
     done = call(toml, "--ledger", str(path))
     assert done.exit_code == 0, done.output
     monkeypatch.setenv("FAIRWIND_HOME", str(path.parent))
+    settings.load.cache_clear()  # as the next command, in a process of its own, would find it
     status = CliRunner().invoke(fairwind, ["status"])
     assert "Round 3/3" in status.stdout
     folder = tmp_path / "report"

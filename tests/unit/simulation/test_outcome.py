@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from simulation.outcome import Outcome, RoundOutcome
@@ -16,7 +18,8 @@ def closed(number: int, accuracy: float, by_label: tuple[float, ...] = ()) -> Ro
 
 def outcome(rounds: tuple[RoundOutcome, ...], **changes) -> Outcome:
     fields = {
-        "scenario": "s", "policy": "p", "seed": 0, "rounds": rounds, "end_reason": "rounds",
+        "scenario": "s", "policy": "p", "lower_is_better": False, "seed": 0,
+        "rounds": rounds, "end_reason": "rounds",
         "hours": 3.0, "energy_wh": 30.0, "gco2eq": 4.5, "uncounted_wh": 0.0,
         "uncounted_gco2eq": 1.5,
         "unreported": 0, "participations": {"a": 3, "b": 1}, "labels": (0.0, 1.0),
@@ -34,9 +37,10 @@ THREE = outcome((
 
 
 def test_what_it_took_to_reach_a_target():
-    assert THREE.grams_to("accuracy", 0.75) == 3.0  # all emissions, not only those that count
-    assert THREE.grams_to("accuracy", 0.9) is None
-    assert THREE.grams_to("loss", 0.3) == 3.0  # less is better
+    # All emissions, not only those that count.
+    assert THREE.grams_to("accuracy", 0.75, lower=False) == 3.0
+    assert THREE.grams_to("accuracy", 0.9, lower=False) is None
+    assert THREE.grams_to("loss", 0.3, lower=True) == 3.0  # less is better
 
 
 def test_a_metric_is_the_last_versions():
@@ -63,3 +67,18 @@ def test_forgetting_is_how_far_sites_fell_from_their_best():
 
 def test_time_spent_is_not_compared():
     assert outcome((), wall_s=1.0) == outcome((), wall_s=2.0)
+
+
+def test_of_an_error_the_largest_one_is_the_worst_and_a_rise_is_forgotten():
+    def errors(number: int, **by_site: float) -> RoundOutcome:
+        return replace(closed(number, 0.5), by_site=by_site)
+
+    found = outcome((errors(1, a=5.0, b=3.0), errors(2, a=2.0, b=4.0)), lower_is_better=True)
+    assert found.worst_site() == ("b", 4.0)
+    assert found.worst_score(found.rounds[0]) == 5.0
+    # a got better, 5 to 2; b was best at 3 and is 4: 0 and 1, in the mean 0.5.
+    assert found.forgetting() == pytest.approx(0.5)
+
+
+def test_accuracies_on_labels_are_shares_whatever_the_metric():
+    assert outcome(THREE.rounds, lower_is_better=True).worst_site() == ("a", 0.5)

@@ -8,7 +8,6 @@ import torch
 
 from common.clock import GridClock
 from common.errors import FairwindError
-from models.aggregation import scale_exponent
 from models.workloads import digits
 from scheduler.federation.opening import open_ledger
 from scheduler.ledger.blobs import Blobs
@@ -107,7 +106,7 @@ def test_a_simulation_can_be_told_to_write_a_ledger(tmp_path):
     planned = next(e for e in ledger.events() if isinstance(e.payload, RoundPlanned))
     assert planned.at == planned.grid_at == scenario.start
     assert isinstance(planned.payload, RoundPlanned)
-    assert scale_exponent(1000.0, 4_000_000) == planned.payload.exponent
+    assert sorted(planned.payload.cohort) == sorted(outcome.rounds[0].cohort)
     ledger.close()
 
 
@@ -120,6 +119,15 @@ def test_what_is_kept_is_not_simulated_again(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 2
     monkeypatch.setattr(many, "simulate", None)
     assert simulate_all(scenarios, cache=tmp_path) == found
+
+
+def test_what_a_killed_study_left_in_the_cache_is_removed_and_what_runs_is_not(tmp_path):
+    dead, alive = tmp_path / f"0a.{2**22 + 1}.part", tmp_path / f"0b.{os.getppid()}.part"
+    for path in (dead, alive):
+        path.write_text("half an outcome")
+    simulate_all([world()], cache=tmp_path)
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".part"]
+    assert alive.exists()
 
 
 def test_another_simulator_other_files_and_other_code_are_other_scenarios(tmp_path, monkeypatch):
@@ -173,5 +181,16 @@ def test_decisions_are_those_of_this_version_of_the_simulator():
     outcome = simulate(world(clients=clients, run=run, signal={"kind": "typical_day"}))
     # Where this fails because simulations are meant to go another way now, raise `many.VERSION`,
     # so that no outcome kept so far passes for one of the new kind, and take over the new figures.
-    assert many.VERSION == 2
-    assert (outcome.decisions[:16], round(outcome.energy_wh, 6)) == ("476290d8e9a49048", 8.709631)
+    assert many.VERSION == 3
+    assert (outcome.decisions[:16], round(outcome.energy_wh, 6)) == ("d856ca0ef0f060e3", 8.861313)
+
+
+def test_a_metric_that_the_workload_does_not_report_ends_a_simulation_with_its_name():
+    with pytest.raises(FairwindError, match="Did you mean --metric accuracy"):
+        simulate(
+            world(
+                workload={"name": "digits", "batched": False},
+                run={"policy": "all", "rounds": 2, "metric": "acuracy"},
+                clients=[group(count=4, num_examples=None)],
+            )
+        )

@@ -44,8 +44,9 @@ def closed(number: int, accuracy: float, cohort: tuple[str, ...] = ("a", "b")) -
 def outcome(*accuracies: float, cohort: tuple[str, ...] = ("a", "b")) -> Outcome:
     rounds = tuple(closed(n, value, cohort) for n, value in enumerate(accuracies, start=1))
     return Outcome(
-        scenario="x", policy="random", seed=1, rounds=rounds, end_reason="rounds",
-        hours=len(rounds) + 1.0, energy_wh=20.0 * len(rounds), gco2eq=10.0 * len(rounds),
+        scenario="x", policy="random", lower_is_better=False, seed=1, rounds=rounds,
+        end_reason="rounds", hours=len(rounds) + 1.0,
+        energy_wh=20.0 * len(rounds), gco2eq=10.0 * len(rounds),
         uncounted_wh=0.0, uncounted_gco2eq=0.0, unreported=0,
         participations={"a": len(rounds), "b": len(rounds) * ("b" in cohort)}, labels=(),
         label_shares={}, decisions="d" * 64, version="e" * 64, batched=None, reason="", wall_s=0.0,
@@ -116,6 +117,31 @@ def test_a_run_is_measured_by_three_versions_in_a_row():
     assert found.final == pytest.approx(fmean([0.9, 0.3, 0.6, 0.9, 0.9]))
     assert (found.least, found.jain, found.forecast) == (0, 0.5, "ar1")
     assert found.curve[0] == (30.0, 0.4333)
+
+
+def falling(*errors: float) -> Outcome:
+    made = outcome(*errors)
+    rounds = tuple(replace(r, metrics={"gap": r.metrics["accuracy"]}) for r in made.rounds)
+    return replace(made, rounds=rounds, lower_is_better=True)
+
+
+def test_of_an_error_the_target_is_a_little_more_than_the_unconstrained_runs_have():
+    found = yardstick("gap", [falling(9.0, 4.9, 4.9, 4.9, 4.9, 4.9)], [falling(1.0)])
+    assert found.target == pytest.approx(5.0)
+    chapter = quick_chapter()
+    row = measure(chapter, chapter.find("random"), 7, outcome=falling(9.0, 7.0, 5.0, 3.0), by=found)
+    # Means of three: 7 at 30 g, 5 at 40 g.
+    assert row.grams_to_target == 40.0
+
+
+def test_a_final_metric_that_no_version_has_is_unknown_and_no_target():
+    by, chapter = Yardstick("auc", 0.6, 200.0), quick_chapter()
+    row = measure(chapter, chapter.find("random"), 7, outcome=outcome(0.1, 0.9), by=by)
+    assert row.final is None
+    # One run of two knows it: 0.98 * 0.5.
+    assert yardstick("gap", [falling(0.49), outcome(0.3)], [outcome(0.1)]).target == 0.5
+    with pytest.raises(SettingError, match="has a known auc"):
+        yardstick("auc", [outcome(0.3)], [outcome(0.1)])
 
 
 def test_the_longest_wait_counts_from_the_start_and_to_the_end():

@@ -31,7 +31,7 @@ class Clock:
 
 
 def gpu_source(gpu: Gpu) -> Nvml:
-    return Nvml(RecordedNvml(gpu), {}, pids=lambda: frozenset({US}), in_use=lambda: True)
+    return Nvml(RecordedNvml(gpu), {}, pids=lambda: frozenset({US}), in_use=lambda: {0})
 
 
 def rapl_source(folder: Path) -> tuple[Rapl, Path]:

@@ -1,6 +1,7 @@
 """NVML, injected: a stand-in answers as the driver would, so no test needs a GPU."""
 
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ class Clock:
         return self.now_s
 
 
-def meter(nvml: RecordedNvml, *, in_use: bool = False, **more: Any) -> Nvml:
+def meter(nvml: RecordedNvml, *, in_use: Collection[int] = (), **more: Any) -> Nvml:
     return Nvml(
         nvml, more.pop("environ", {}), pids=lambda: frozenset({US}), in_use=lambda: in_use, **more
     )
@@ -83,10 +84,20 @@ def test_injected_nvml_a_shared_gpu_without_samples_is_split_equally():
 
 def test_injected_nvml_a_container_that_knows_no_host_pids_shares_equally_if_it_uses_cuda():
     gpu = Gpu(pids=[70_001, 70_002], sm_percent={70_001: 90, 70_002: 10})
-    nvml = meter(RecordedNvml(gpu), in_use=True)
+    nvml = meter(RecordedNvml(gpu), in_use={0})
     nvml.start()
     gpu.energy_mj = 3_600_000
     assert only(nvml.stop(SPAN)).energy_wh == pytest.approx(0.5)
+
+
+def test_injected_nvml_a_container_charges_the_gpu_of_the_site_and_no_other():
+    first, second = Gpu(uuid="GPU-1", pids=[70_001]), Gpu(uuid="GPU-2", pids=[70_002])
+    nvml = meter(RecordedNvml(first, second), in_use={1})
+    nvml.start()
+    first.energy_mj, second.energy_mj = 7_200_000, 3_600_000
+    part = only(nvml.stop(SPAN))
+    assert part.energy_wh == pytest.approx(1.0)
+    assert part.quality == "measured"
 
 
 def test_injected_nvml_older_gpus_power_is_integrated_by_trapezoids():

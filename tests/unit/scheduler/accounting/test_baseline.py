@@ -46,7 +46,7 @@ def test_the_baseline_is_the_same_work_begun_when_the_baseline_round_is_due():
     # Baseline: 100 Wh at 100 and 10 Wh at 600: 10 + 6 = 16 g.
     found = account(
         [work("a", 100.0, 5.0), work("b", 10.0, 3.0)], ZONES.values(),
-        planned_at=NOON, ended_at=NOON + 2 * HOUR, baseline_at=NOON - 3 * HOUR, mean=mean,
+        number=1, planned_at=NOON, ended_at=NOON + 2 * HOUR, baseline_at=NOON - 3 * HOUR, mean=mean,
     )  # fmt: skip
     assert (found.energy_wh, found.gco2eq) == (110.0, 8.0)
     assert found.baseline_gco2eq == pytest.approx(16.0)
@@ -57,7 +57,7 @@ def test_a_baseline_round_across_the_change_is_weighed_by_time():
     # Begun half an hour before noon: half at 600, half at 300, so 450: 10 Wh make 4.5 g.
     found = account(
         [work("b", 10.0, 3.0)], ZONES.values(),
-        planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON - HOUR / 2, mean=mean,
+        number=1, planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON - HOUR / 2, mean=mean,
     )  # fmt: skip
     assert found.baseline_gco2eq == pytest.approx(4.5)
 
@@ -65,7 +65,7 @@ def test_a_baseline_round_across_the_change_is_weighed_by_time():
 def test_a_round_that_did_not_wait_avoids_nothing():
     found = account(
         [work("a", 100.0, 5.0), work("b", 10.0, 3.0)], ZONES.values(),
-        planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON, mean=mean,
+        number=1, planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON, mean=mean,
     )  # fmt: skip
     assert found.baseline_gco2eq == pytest.approx(found.gco2eq)
     assert found.baseline_ended == NOON + HOUR
@@ -75,7 +75,7 @@ def test_the_figure_of_place_is_the_same_energy_at_the_mean_of_the_fleet():
     # From noon on the fleet is at (50 + 300) / 2 = 175: 100 Wh make 17.5 g, where France made 5.
     found = account(
         [work("a", 100.0, 5.0)], ZONES.values(),
-        planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON, mean=mean,
+        number=1, planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON, mean=mean,
     )  # fmt: skip
     assert found.fleet_gco2eq == pytest.approx(17.5)
 
@@ -86,7 +86,8 @@ def test_an_unknown_baseline_intensity_makes_the_baseline_unknown_and_nothing_el
 
     found = account(
         [work("a", 100.0, 5.0), work("b", 10.0, 3.0)], ZONES.values(),
-        planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON - HOUR, mean=unknown_before_noon,
+        number=1, planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON - HOUR,
+        mean=unknown_before_noon,
     )  # fmt: skip
     assert found.baseline_gco2eq is None
     assert found.gco2eq == 8.0
@@ -98,7 +99,7 @@ def test_work_of_unknown_emissions_makes_what_was_avoided_unknown(unknown):
     # The sum of emissions covers what is known: a baseline beside it would pass for savings.
     found = account(
         [unknown, work("b", 10.0, 3.0)], ZONES.values(),
-        planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON, mean=mean,
+        number=1, planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON, mean=mean,
     )  # fmt: skip
     assert found.gco2eq == 3.0
     assert (found.baseline_gco2eq, found.fleet_gco2eq) == (None, None)
@@ -107,7 +108,7 @@ def test_work_of_unknown_emissions_makes_what_was_avoided_unknown(unknown):
 def test_a_fleet_nobody_knows_anything_of_is_unknown():
     found = account(
         [work("a", 100.0, 5.0)], ZONES.values(),
-        planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON, mean=lambda *_: None,
+        number=1, planned_at=NOON, ended_at=NOON + HOUR, baseline_at=NOON, mean=lambda *_: None,
     )  # fmt: skip
     assert (found.baseline_gco2eq, found.fleet_gco2eq) == (None, None)
 
@@ -115,6 +116,6 @@ def test_a_fleet_nobody_knows_anything_of_is_unknown():
 def test_energy_of_zero_is_known():
     found = account(
         [work("a", 0.0, 0.0)], ZONES.values(),
-        planned_at=NOON, ended_at=NOON, baseline_at=NOON, mean=mean,
+        number=1, planned_at=NOON, ended_at=NOON, baseline_at=NOON, mean=mean,
     )  # fmt: skip
     assert (found.gco2eq, found.baseline_gco2eq, found.fleet_gco2eq) == (0.0, 0.0, 0.0)

@@ -108,6 +108,7 @@ def test_issuing_again_opens_an_assignment_for_the_worker_of_now():
     assert (part.attempt, part.issued_at, part.incarnation) == (1, story.now, "i2")
 
 
+@pytest.mark.parametrize("clock_ahead", [timedelta(0), timedelta(hours=-2), timedelta(hours=2)])
 @pytest.mark.parametrize(
     ("busy", "after_s", "is_lost"),
     [
@@ -118,10 +119,20 @@ def test_issuing_again_opens_an_assignment_for_the_worker_of_now():
         (None, -60, False),
     ],
 )
-def test_an_assignment_is_lost_if_its_client_says_well_later_that_it_does_something_else(
-    busy, after_s, is_lost
+def test_an_assignment_is_lost_if_a_heartbeat_arrives_well_later_with_something_else(
+    clock_ahead, busy, after_s, is_lost
 ):
-    part = AssignmentState("a", 0, NOON, "i1", "FR")
+    part = AssignmentState("a", 0, NOON, "i1", "FR", NOON, NOON + HOUR, 1, "base")
     at = NOON + timedelta(seconds=after_s)
-    beat = Heartbeat(client="a", incarnation="i1", host="h", pid=1, at=at, busy=busy)
-    assert lost(part, beat, "r/1") is is_lost
+    beat = Heartbeat(client="a", incarnation="i1", host="h", pid=1, at=at + clock_ahead, busy=busy)
+    now = max(NOON, at) + timedelta(seconds=5)
+    assert lost(part, beat, "r/1", age=now - at, now=now) is is_lost
+
+
+def test_a_lost_assignment_is_found_also_if_the_coordinators_clock_was_set_back():
+    part = AssignmentState("a", 0, NOON, "i1", "FR", NOON, NOON + HOUR, 1, "base")
+    beat = Heartbeat(client="a", incarnation="i1", host="h", pid=1, at=NOON)
+    before = NOON - 2 * HOUR
+    assert lost(part, beat, "r/1", age=timedelta(seconds=1), now=before)
+    busy = beat.model_copy(update={"busy": "r/1"})
+    assert not lost(part, busy, "r/1", age=timedelta(seconds=1), now=before)

@@ -15,7 +15,7 @@ from scheduler.federation.fold import apply
 from scheduler.federation.snapshot import code, dump, load
 from scheduler.ledger.archive import Archive
 from scheduler.ledger.event import Event
-from scheduler.ledger.events import RunEnded
+from scheduler.ledger.events import Evaluation, RunEnded
 from tests.unit.scheduler.story import MINUTE, Story, history, spec, steps
 
 HOUR = timedelta(hours=1)
@@ -142,11 +142,11 @@ def test_recent_work_is_found_without_reading_old_pages(tmp_path):
 def test_the_score_of_an_old_round_is_kept(tmp_path):
     story = long_story()
     state = through_files(story.state, tmp_path)
-    closed = state.runs["r"].closed.evaluate(2, {"accuracy": 0.5})
+    closed = state.runs["r"].closed.evaluate(2, Evaluation(metrics={"accuracy": 0.5}))
     assert closed is not None
     assert closed.metrics == {"accuracy": 0.5}
     assert [c.metrics for c in state.runs["r"].closed[:3]] == [None, {"accuracy": 0.5}, None]
-    assert state.runs["r"].closed.evaluate(99, {}) is None
+    assert state.runs["r"].closed.evaluate(99, Evaluation(metrics={})) is None
 
 
 def test_of_an_ended_run_two_rounds_stay_at_hand():

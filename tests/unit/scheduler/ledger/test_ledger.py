@@ -280,7 +280,11 @@ def test_processes_appending_at_once_keep_the_chain_whole(ledger, url):
 
 def test_equal_bodies_have_the_same_text():
     one = RoundEvaluated(metrics={"b": 1.0, "a": 1.5})
-    assert canonical(one) == '{"evaluate_s":0.0,"metrics":{"a":1.5,"b":1.0}}'
+    kept = (
+        '{"by":"coordinator","evaluate_s":0.0,"examples":0,"metrics":{"a":1.5,"b":1.0},'
+        '"partly":{},"sites":0}'
+    )
+    assert canonical(one) == kept
     assert canonical(one) == canonical(RoundEvaluated(metrics={"a": 1.5, "b": 1.0}))
 
 

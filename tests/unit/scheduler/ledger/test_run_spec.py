@@ -78,6 +78,38 @@ def test_what_no_run_could_keep_is_refused(changes):
         spec(**changes)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "error_feedback", "feeds_back"),
+    [
+        ("float32", None, False), ("bfloat16", None, False), ("mxint8", None, False),
+        ("mxint8", True, True), ("topk:0.01", None, True), ("topk:0.01", False, False),
+    ],
+)  # fmt: skip
+def test_what_encoding_loses_is_kept_where_that_is_most_of_it(encoding, error_feedback, feeds_back):
+    asked = spec(encoding=encoding, error_feedback=error_feedback)
+    assert asked.feeds_errors_back is feeds_back
+
+
+def test_an_error_that_there_is_not_cannot_be_fed_back():
+    with pytest.raises(ValidationError, match="float32 loses nothing: choose another --update"):
+        spec(error_feedback=True)
+
+
+def test_an_update_that_comes_in_parts_is_not_replaced_by_the_next():
+    asynchronous = {"mode": "async", "buffer": 2, "bias": "memory"}
+    with pytest.raises(ValidationError, match="choose --update mxint8, or another --bias"):
+        spec(encoding="topk:0.01", **asynchronous)
+    assert not spec(encoding="mxint8", **asynchronous).feeds_errors_back
+
+
+@pytest.mark.parametrize(
+    "encoding", ["topk", "topk:", "topk:0", "topk:0.3", "topk:nan", "topk:1_0", "topk:-0.1", "int8"]
+)
+def test_an_encoding_that_does_not_exist_or_saves_nothing_is_refused(encoding):
+    with pytest.raises(ValidationError, match=r"use one of float32|write topk:0\.01"):
+        spec(encoding=encoding)
+
+
 @given(
     asked=st.fixed_dictionaries(
         {"rounds": st.integers(1, 999)},
@@ -95,3 +127,26 @@ def test_what_no_run_could_keep_is_refused(changes):
 def test_a_run_is_the_same_after_a_way_through_json(asked):
     asked_for = spec(**asked)
     assert RunSpec.model_validate_json(asked_for.model_dump_json()) == asked_for
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"mode": "async"}, "how many updates make a version: give --buffer"),
+        ({"buffer": 3}, "buffer belongs to asynchronous runs.*add --mode async"),
+        ({"bias": "memory"}, "bias belongs to asynchronous runs.*add --mode async"),
+        ({"mode": "async", "buffer": 3, "concurrency": 2}, "concurrency below the buffer"),
+        ({"mode": "async", "buffer": 3, "cohort": 4}, "cohort belongs to synchronous rounds"),
+        ({"mode": "async", "buffer": 3, "cron": "0 * * * *"}, "cron belongs to synchronous rounds"),
+        ({"mode": "async", "buffer": 3, "late": "count"}, "counts old updates anyway"),
+    ],
+)
+def test_options_of_another_mode_are_refused_with_what_would_fit(asked, says):
+    with pytest.raises(ValidationError, match=says):
+        spec(**asked)
+
+
+def test_an_asynchronous_run_has_twice_its_buffer_out_unless_it_says_otherwise():
+    assert spec(mode="async", buffer=3).most_out == 6
+    assert spec(mode="async", buffer=3, concurrency=4).most_out == 4
+    assert spec(mode="async", buffer=1).least_updates == 1

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from scheduler.policies.fedzero_blocklist import blocked, omega, release
+from scheduler.policies.fedzero_blocklist import Participation, blocked, release
 from scheduler.policies.selection_context import Candidate, PastRound, PastUpdate, SelectionContext
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -42,7 +42,7 @@ def test_omega_follows_the_cycles_of_a_day():
     past = [done(n + 1, n, a=1.0, b=1.0) for n in range(4)]
 
     def at(hour: float) -> float:
-        return omega(past, START + timedelta(hours=hour), 4)
+        return Participation(past, 4).omega(START + timedelta(hours=hour))
 
     assert at(5) == 0.0  # the first cycle
     assert at(12) == 0.0

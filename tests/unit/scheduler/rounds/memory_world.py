@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
+from safetensors.numpy import save
+
 from common.clock import GridClock, VirtualClock
+from common.errors import BlobError
 from common.messages import Receipt
 from scheduler.carbon.family import FLOW_TRACED
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.reading import Reading
+from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.federation import Federation
 from scheduler.federation.fold import apply
-from scheduler.federation.round import ClosedRound, Round
+from scheduler.federation.round import Round
 from scheduler.federation.run import Run
 from scheduler.gate.gate import GateRule
 from scheduler.ledger.event import Draft, Event
@@ -26,13 +32,22 @@ from scheduler.ledger.events import (
     RunResumed,
     RunStarted,
     RunStopRequested,
+    UpdateFault,
 )
 from scheduler.rounds.engine import Engine
 from scheduler.rounds.expected_work import ExpectedWork, NothingLearned
-from scheduler.rounds.world import Admitted, FirstVersion, NextVersion, Rules, World
+from scheduler.rounds.world import (
+    Admitted,
+    FirstVersion,
+    LossCode,
+    LostUpdatesError,
+    NextVersion,
+    Rules,
+    World,
+)
 from scheduler.selection.score_weights import WEIGHTS
 from scheduler.selection.verdict import Verdicts
-from tests.unit.scheduler.story import NOON, sha, spec
+from tests.unit.scheduler.story import NOON, spec
 
 HOUR = timedelta(hours=1)
 
@@ -94,23 +109,47 @@ class MemoryHistory:
 
 
 class Sites(ExpectedWork):
-    """Sites that score what they pull where `held_out` says so, and may lose an assignment."""
+    """Sites that score what they pull where `held_out` says so, and may lose an assignment.
+
+    The version of a run that is `unreadable` cannot be sent. Their receipts are as `changes`
+    says, and their times by clocks that are `ahead`. A site in `reports` finds those metrics,
+    whatever it pulls.
+    """
 
     def __init__(self, state: Federation, clock: VirtualClock, *, held_out: int) -> None:
         super().__init__(state, clock)
         self.sent: list[tuple[str, int, str, int]] = []
         self.lose: set[str] = set()
+        self.lost_by: LossCode = "lost"
+        self.unread = False
+        self.refuses: Exception | None = None
+        self.unreadable: dict[str, BlobError] = {}
+        self.ahead: dict[str, timedelta] = {}
+        self.changes: dict[str, dict[str, Any]] = {}
         self.score = 0.5
+        self.reports: dict[str, dict[str, float | None]] = {}
         self._held_out = held_out
 
     def send(self, run: Run, clients: Sequence[str]) -> None:
         assert run.open_round is not None
+        if self.refuses is not None:
+            raise self.refuses
+        if run.id in self.unreadable:
+            raise self.unreadable[run.id]
         parts = run.open_round.cohort
         self.sent += [(run.id, run.open_round.number, c, parts[c].attempt) for c in clients]
         super().send(run, [client for client in clients if client not in self.lose])
 
-    def lost(self, run: Run) -> list[str]:
-        return sorted(self.lose & set(run.open_round.cohort)) if run.open_round else []
+    def send_missing(self, run: Run) -> None:
+        assert run.open_round is not None
+        self.send(run, [part.client for part in run.open_round.open_assignments()])
+
+    def lost(self, run: Run) -> dict[str, LossCode]:
+        out = set(run.open_round.cohort) if run.open_round else set()
+        return dict.fromkeys(sorted(self.lose & out), self.lost_by)
+
+    def has_unread(self) -> bool:
+        return self.unread
 
     def arrive(self) -> Receipt:
         receipt = super().arrive()
@@ -118,19 +157,45 @@ class Sites(ExpectedWork):
         scored: dict[str, Any] = {}
         if self._held_out:
             accuracy = self.score + len(run.closed) / 100
-            scored = {"metrics": {"accuracy": accuracy}, "num_held_out": self._held_out}
+            found = self.reports.get(receipt.client, {"accuracy": accuracy})
+            scored = {"metrics": found, "num_held_out": self._held_out}
         if run.open_round is not None and run.open_round.evaluates:
             scored |= {"outcome": "evaluated", "update": None, "num_examples": 0}
-        return receipt.model_copy(update=scored)
+        ahead = self.ahead.get(receipt.client, timedelta(0))
+        times = {
+            name: getattr(receipt, name) + ahead for name in ("started_at", "ended_at", "sent_at")
+        }
+        changes = self.changes.get(receipt.client, {})
+        return receipt.model_copy(update=times | scored | changes)
+
+
+def version_bytes(run: str, number: int) -> bytes:
+    """Return the bytes of the version that a round makes: one figure, as safetensors."""
+    return save({"round": np.array([number])}, metadata={"run": run})
 
 
 class Learning(NothingLearned):
-    """Makes a new version each round; `broken` names the methods that raise, and what."""
+    """Makes a new version each round; `broken` names the methods that raise, and what.
+
+    `first` is what version 0 is worth, and `scores` what that of a round is.
+    `refuses` holds what is raised for the updates of some clients.
+    `lost` names the clients whose updates turn out to be lost when they are summed next.
+    `meanwhile` is called while they are summed, as another process might.
+    """
 
     def __init__(self, *, scored_here: bool) -> None:
         self.broken: dict[str, Exception | SystemExit] = {}
+        self.refuses: dict[str, Exception] = {}
         self.calls: list[str] = []
+        self.first: dict[str, float | None] | None = None
+        self.lower_is_better = False
+        self.scores: dict[int, dict[str, float | None]] = {}
+        self.lost: dict[str, UpdateFault] = {}
+        self.meanwhile: Callable[[], None] | None = None
         self._scored_here = scored_here
+
+    def withdraw(self, version: str) -> None:
+        self.calls.append("withdraw")
 
     def _called(self, name: str, run: Run | None = None) -> None:
         self.calls.append(name)
@@ -140,19 +205,31 @@ class Learning(NothingLearned):
 
     def open(self, run: Run) -> FirstVersion:
         self._called("open", run)
-        return replace(super().open(run), scored_here=self._scored_here)
+        return replace(
+            super().open(run), scored_here=self._scored_here, metrics=self.first,
+            lower_is_better=self.lower_is_better,
+        )  # fmt: skip
 
     def admit(self, run: Run, receipt: Receipt) -> Admitted:
         self._called("admit", run)
+        if receipt.client in self.refuses:
+            raise self.refuses[receipt.client]
         return super().admit(run, receipt)
 
     def make(self, run: Run, round_: Round) -> NextVersion:
         self._called("make", run)
-        return NextVersion(sha(f"{run.id} {round_.number}"), None)
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+        lost = self.lost.keys() & {line.client for line in round_.manifest or ()}
+        if lost:
+            raise LostUpdatesError({name: self.lost.pop(name) for name in sorted(lost)})
+        digest = hashlib.sha256(version_bytes(run.id, round_.number)).hexdigest()
+        return NextVersion(digest, None)
 
-    def score(self, run: Run, closed: ClosedRound) -> dict[str, float]:
+    def score(self, run: Run, closed: ClosedRound) -> dict[str, float | None]:
         self._called("score", run)
-        return {"accuracy": closed.number / 10}
+        return self.scores.get(closed.number, {"accuracy": closed.number / 10})
 
     def export(self, run: Run) -> None:
         self._called("export", run)
@@ -168,18 +245,21 @@ class MemoryWorld:
         held_out: int = 0,
         hours: Sequence[float] = (100.0,),
         max_attempts: int = 3,
+        away_after: timedelta = timedelta(0),
+        stagger: timedelta = timedelta(0),
+        learning: Learning | None = None,
     ) -> None:
         self.clock = VirtualClock(NOON, GridClock())
         self.history = MemoryHistory(self.clock)
         self.work = Sites(self.history.state, self.clock, held_out=held_out)
-        self.learning = Learning(scored_here=scored_here)
+        self.learning = learning or Learning(scored_here=scored_here)
         rule = GateRule(
             threshold_gco2eq_per_kwh=200.0, ceiling_gco2eq_per_kwh=1000.0,
             patience=timedelta(hours=72), dwell=timedelta(0),
         )  # fmt: skip
         rules = Rules(
             gate=rule, weights=WEIGHTS, valid=HOUR, max_attempts=max_attempts,
-            network_kwh_per_gb=0.0,
+            network_kwh_per_gb=0.0, away_after=away_after, stagger=stagger,
         )  # fmt: skip
         self.world = World(
             self.history, self.work, self.learning, Grid(Hours(FR=hours)), self.clock, rules
@@ -230,3 +310,9 @@ class MemoryWorld:
             else:
                 self.clock.now = then
             self.engine.advance()
+
+    def play_one(self) -> None:
+        """Let the next answer arrive."""
+        self.clock.now = max(self.clock.now, self.work.next_arrival or self.clock.now)
+        self.engine.receive(self.work.arrive())
+        self.engine.advance()

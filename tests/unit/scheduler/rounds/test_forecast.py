@@ -175,3 +175,9 @@ def test_beyond_the_forecast_nothing_is_held():
     found = look(began(), 100.0, ahead=6)
     assert starts(found) == [0.5]
     assert (found[-1].end - NOON) / HOUR == 6.0
+
+
+@pytest.mark.parametrize("evaluate", [None, "sites", "both"])
+def test_who_evaluates_adds_no_round_to_what_is_expected(evaluate):
+    expected = look(began(evaluate=evaluate), *[100] * 12)
+    assert [each.number for each in expected] == [2, 3, 4]

@@ -8,6 +8,7 @@ import pytest
 from common.messages import Heartbeat
 from scheduler.federation.client import Client
 from scheduler.gate.gate import Gate
+from scheduler.ledger.events import ClientClockCompared
 from scheduler.rounds.observations import gate_events, heartbeat_events
 from tests.unit.scheduler.story import HOUR, NOON
 
@@ -26,6 +27,29 @@ def heartbeats(client: Client, *, paused: bool) -> list[str]:
         client="a", incarnation="i1", host="h", pid=1, at=NOON, ready=True, paused=paused
     )
     return [draft.kind for draft in heartbeat_events({"a": client}, {"a": beat})]
+
+
+def clocks(client: Client, ahead_s: float | None, *, own_s: float = 0.0) -> list[float]:
+    """Return which differences of clocks a heartbeat makes known."""
+    beat = Heartbeat(client="a", incarnation="i1", host="h", pid=1, at=NOON, clock_ahead_s=ahead_s)
+    drafts = heartbeat_events({"a": client}, {"a": beat}, clock_ahead_s=own_s)
+    return [d.payload.ahead_s for d in drafts if isinstance(d.payload, ClientClockCompared)]
+
+
+def test_a_clock_is_an_event_when_it_begins_to_differ_and_when_it_is_right_again():
+    client = Client("a", "FR", incarnation="i1", alive=True)
+    assert clocks(client, None) == clocks(client, 3.0) == clocks(client, -29.0) == []
+    assert clocks(client, -7200.0) == [-7200.0]
+    slow = replace(client, clock_ahead_s=-7200.0)
+    assert clocks(slow, -7204.0) == []
+    assert clocks(slow, -3600.0) == [-3600.0]
+    assert clocks(slow, 1.5) == [0.0]
+
+
+def test_a_clock_is_compared_to_the_coordinators_whatever_the_one_of_redis_shows():
+    client = Client("a", "FR", incarnation="i1", alive=True)
+    assert clocks(client, -7200.0, own_s=-7201.0) == []
+    assert clocks(client, 0.0, own_s=3600.0) == [-3600.0]
 
 
 def test_a_pause_is_an_event_when_it_begins_and_when_it_ends():

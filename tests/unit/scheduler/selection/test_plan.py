@@ -1,6 +1,8 @@
 """A plan invites only whom it may, says why of everybody, and is a function of its arguments."""
 
 import math
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any, get_args
 
 import pytest
@@ -12,10 +14,11 @@ from scheduler.carbon.family import FLOW_TRACED
 from scheduler.carbon.reading import Reading
 from scheduler.federation.accepted import Accepted
 from scheduler.federation.client import Client
+from scheduler.federation.closed_rounds import ClosedRounds
+from scheduler.federation.problem import Problem, ProblemStatus
 from scheduler.federation.round import AssignmentState, Round
 from scheduler.ledger.events.gate import State
 from scheduler.policies.policy import POLICIES
-from scheduler.selection.eligibility import MAX_FAILURES
 from scheduler.selection.plan import Situation, derive_seed, plan_round, why
 from scheduler.selection.score_weights import WEIGHTS
 from tests.unit.scheduler.story import HOUR, NOON, gate, sha, spec
@@ -42,13 +45,20 @@ def situation(*clients: Client, **changes: Any) -> Situation:
         "gates": {c.id: gate() for c in clients},
         "readings": {c.id: grid(50.0) for c in clients},
         "busy": frozenset(),
-        "failures": {},
+        "problems": {},
+        "wall_now": NOON,
         "spent_gco2eq": 0.0,
-        "past": (),
+        "past": ClosedRounds(),
         "forecasts": {},
         "weights": WEIGHTS,
     }
     return Situation(**(fields | changes))
+
+
+def problem(count: int = 1, *, status: ProblemStatus = "failed", code: str = "-") -> Problem:
+    """Return the newest of so many problems in a row, recorded at noon."""
+    made = Problem(status, 1, Reason(code=code, text="-"), NOON)
+    return replace(made, in_a_row={made.kind: count})
 
 
 def some(number: int) -> tuple[Client, ...]:
@@ -65,10 +75,15 @@ def codes(made) -> dict[str, str]:
 
 def open_round(*, accepted: int = 0, **statuses: str) -> Round:
     """Return an open round in which each client has that part."""
-    update = Accepted(sha("x"), 1, 1, None, None, NOON, NOON, 0.0, None, Timings(), 0.0, {}, 0)
-    cohort = {n: AssignmentState(n, 0, NOON, "i1", "FR", status) for n, status in statuses.items()}
+    update = Accepted(
+        sha("x"), 1, 1, 1, 1, 1, None, None, NOON, NOON, 0.0, None, Timings(), 0.0, {}, 0
+    )
+    cohort = {
+        n: AssignmentState(n, 0, NOON, "i1", "FR", NOON, NOON + HOUR, 1, "base", status)
+        for n, status in statuses.items()
+    }
     return Round(
-        1, sha("v0"), NOON, NOON, 20, len(cohort), NOON + HOUR, NOON + HOUR, cohort,
+        1, sha("v0"), NOON, NOON, len(cohort), NOON + HOUR, NOON + HOUR, cohort,
         accepted={f"x{i}": update for i in range(accepted)},
     )  # fmt: skip
 
@@ -101,7 +116,8 @@ def test_a_round_waits_for_its_quorum():
 
 def test_busy_silent_and_failing_clients_are_left_out():
     clients = (*some(2), client("quiet", alive=False), client("busy"), client("failing"))
-    now = situation(*clients, busy=frozenset({"busy"}), failures={"failing": MAX_FAILURES, "c0": 2})
+    problems = {"failing": problem(3), "c0": replace(problem(2), lifted=True)}
+    now = situation(*clients, busy=frozenset({"busy"}), problems=problems)
     assert codes(plan(now)) == {
         "c0": "invited",
         "c1": "invited",
@@ -129,9 +145,36 @@ def test_a_client_that_declined_until_a_time_is_left_out_until_then():
     assert codes(made) == {"c0": "invited", "c1": "invited", "later": "declined", "now": "invited"}
 
 
-def test_a_client_whose_site_stopped_its_training_is_left_out():
-    made = plan(situation(*some(2), client("slow"), too_long={"slow"}))
-    assert codes(made) == {"c0": "invited", "c1": "invited", "slow": "too_long"}
+def test_a_client_whose_site_stopped_its_training_is_left_out_for_an_hour():
+    problems = {"slow": problem(code="too_long")}
+    now = situation(*some(2), client("slow"), problems=problems)
+    assert codes(plan(now)) == {"c0": "invited", "c1": "invited", "slow": "too_long"}
+    assert codes(plan(replace(now, wall_now=NOON + HOUR)))["slow"] == "invited"
+
+
+@pytest.mark.parametrize(
+    ("status", "count", "code", "pause_s"),
+    [
+        ("failed", 1, "failed", 10),
+        ("failed", 2, "failed", 20),
+        ("failed", 3, "failing", 40),
+        ("refused", 1, "failed", 10),
+        ("declined", 2, "declined", 20),
+        ("given_up", 1, "failed", 10),
+        ("undelivered", 1, "undelivered", 10),
+        ("failed", 30, "failing", 3600),
+    ],
+)
+def test_a_client_backs_off_from_each_problem_and_longer_each_time(status, count, code, pause_s):
+    now = situation(*some(2), client("bad"), problems={"bad": problem(count, status=status)})
+    for passed_s, expected in ((0, code), (pause_s - 1, code), (pause_s, "invited")):
+        later = replace(now, wall_now=NOON + timedelta(seconds=passed_s))
+        assert codes(plan(later))["bad"] == expected
+
+
+def test_a_clock_that_was_set_back_holds_no_client():
+    now = situation(*some(2), client("bad"), problems={"bad": problem(9)})
+    assert codes(plan(replace(now, wall_now=NOON - HOUR)))["bad"] == "invited"
 
 
 def test_over_selection_invites_more_and_aims_at_the_cohort():
@@ -168,7 +211,8 @@ def test_a_short_round_invites_only_who_may_be_asked_again():
         "c4": "refused",
         "c5": "given_up",
     }
-    made = plan(situation(*some(7)), open_round(accepted=1, **parts), quorum=9)
+    problems = {"c3": problem(), "c4": problem(status="refused")}
+    made = plan(situation(*some(7), problems=problems), open_round(accepted=1, **parts), quorum=9)
     assert codes(made) == {
         "c0": "in_round",
         "c1": "in_round",
@@ -191,10 +235,12 @@ def test_a_site_that_was_only_asked_too_late_is_asked_at_once():
     assert codes(plan(situation(*some(2)), so_far, quorum=2))["c0"] == "invited"
 
 
-def test_a_site_that_failed_is_asked_again_once_its_worker_was_restarted():
-    mended = [client("c0", incarnation="i2"), client("c1")]
-    made = plan(situation(*mended), open_round(c0="failed", c1="refused"), quorum=2)
-    assert codes(made) == {"c0": "invited", "c1": "failed"}
+def test_a_site_that_failed_is_asked_again_in_the_same_round_once_it_has_backed_off():
+    problems = {"c0": replace(problem(), lifted=True), "c1": problem(status="refused")}
+    now, so_far = situation(*some(2), problems=problems), open_round(c0="failed", c1="refused")
+    assert codes(plan(now, so_far, quorum=2)) == {"c0": "invited", "c1": "failed"}
+    later = replace(now, wall_now=NOON + timedelta(seconds=10))
+    assert codes(plan(later, so_far, quorum=2)) == {"c0": "invited", "c1": "invited"}
 
 
 def test_a_short_round_invites_no_more_than_its_quorum_misses():
@@ -203,7 +249,8 @@ def test_a_short_round_invites_no_more_than_its_quorum_misses():
 
 
 def test_a_short_round_waits_if_nobody_can_be_asked():
-    made = plan(situation(trained("c0")), open_round(c0="failed"))
+    now = situation(trained("c0"), problems={"c0": problem()})
+    made = plan(now, open_round(c0="failed"))
     assert (made.cohort, made.waiting) == ((), "too_few")
 
 
@@ -242,7 +289,7 @@ situations = st.builds(
         *(client(f"c{i}", **fields) for i, fields in enumerate(people)),
         gates={f"c{i}": gate(state) for i, state in enumerate(states)},
         busy=frozenset(f"c{i}" for i in busy),
-        failures={f"c{i}": 3 for i in failures},
+        problems={f"c{i}": problem(3) for i in failures},
         readings={f"c{i}": None if x is None else grid(x) for i, x in enumerate(intensity)},
         spent_gco2eq=spent,
     ),
@@ -284,11 +331,11 @@ def test_only_clients_that_may_train_are_invited(now, asked, so_far):
         assert now.gates[name].is_open
         assert by_id[name].alive
         assert name not in now.busy
-        assert now.failures.get(name, 0) < MAX_FAILURES
+        assert name not in now.problems or not now.problems[name].holds(now.wall_now)
         if so_far is not None and name in so_far.cohort:
             part = so_far.cohort[name]
             assert part.status not in ("open", "accepted")
-            assert part.status == "given_up" or part.incarnation != by_id[name].incarnation
+            assert part.status in ("failed", "refused", "given_up")
 
 
 @given(now=situations, asked=asked_)

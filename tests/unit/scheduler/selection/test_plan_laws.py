@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 from scheduler.carbon.grid import Grid
 from scheduler.carbon.signals.typical_day import TypicalDay
 from scheduler.federation.client import Client
+from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.federation import Federation, Run
-from scheduler.federation.round import AssignmentState, ClosedRound, Round
+from scheduler.federation.problem import Problem
+from scheduler.federation.round import AssignmentState, Round
 from scheduler.gate.gate import Gate, GateRule
 from scheduler.ledger.events.gate import State
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.policy import POLICIES
 from scheduler.policies.selection_context import PastUpdate
-from scheduler.selection.eligibility import MAX_FAILURES
 from scheduler.selection.plan import Plan, plan_round
 from scheduler.selection.score_weights import WEIGHTS
 from scheduler.selection.situation import make_situation
@@ -89,27 +90,31 @@ def closed_round(number: int, cohort: set[str]) -> ClosedRound:
     at = NOON - (10 - number) * HOUR
     updates = {client: PastUpdate(1.0, 60.0, 0.1) for client in sorted(cohort)}
     return ClosedRound(
-        number, sha("v"), tuple(sorted(cohort)), at, at, 1.0, 1.0, 0.1, None, at, at, None, {}, {},
-        updates, sha("v"), None, (), 20,
+        number, sha("v"), tuple(sorted(cohort)), at, at, 1.0, 1.0, 0.1, None, at, at, None, None,
+        {}, updates, sha("v"), None, (),
     )  # fmt: skip
 
 
 def open_round(busy: set[str]) -> Round:
-    parts = {name: AssignmentState(name, 0, NOON, "i1", "FR") for name in busy}
-    return Round(1, sha("v"), NOON, NOON, 20, 1, NOON, NOON + HOUR, parts)
+    parts = {
+        name: AssignmentState(name, 0, NOON, "i1", "FR", NOON, NOON + HOUR, 1, "base")
+        for name in busy
+    }
+    return Round(1, sha("v"), NOON, NOON, 1, NOON, NOON + HOUR, parts)
 
 
 def situation(case: dict[str, Any], policy: str, people: list[Client]):
     """Return what a run of this policy asks for, and the situation of these clients."""
     asked: RunSpec = spec(policy=policy, **case["asked"])
     run, other = (Run(s, NOON - HOUR, NOON - HOUR) for s in (asked, spec(id="other")))
-    run.failures = dict.fromkeys(case["failing"], MAX_FAILURES)
+    failing = Problem("failed", 1, None, NOON, in_a_row={"failure": 3})
+    run.problems = dict.fromkeys(case["failing"], failing)
     run.totals.counted_gco2eq = case["spent"]
     for number, cohort in enumerate(case["past"], start=1):
         run.closed.append(closed_round(number, cohort))
     other.open_round = open_round(case["busy"])
     state = Federation(clients={c.id: c for c in people}, runs={"r": run, "other": other})
-    return asked, make_situation(state, run, GRID, RULE, NOON, weights=WEIGHTS)
+    return asked, make_situation(state, run, GRID, RULE, NOON, wall_now=NOON, weights=WEIGHTS)
 
 
 def plan(case: dict[str, Any], policy: str, people: list[Client] | None = None) -> Plan:
@@ -195,7 +200,7 @@ def test_a_client_whose_patience_is_spent_is_invited_on_a_dirty_grid():
     state = Federation(clients={"patient": patient, "fresh": fresh}, runs={"r": run})
     made = plan_round(
         run.spec,
-        make_situation(state, run, GRID, RULE, NOON, weights=WEIGHTS),
+        make_situation(state, run, GRID, RULE, NOON, wall_now=NOON, weights=WEIGHTS),
         number=1,
         so_far=None,
     )

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from common.clock import wall_now
 from common.messages import Reason
 from scheduler.ledger.events import ClientSilent, RunStopRequested
 from scheduler.selection.plan import Situation, plan_round
 from scheduler.selection.score_weights import score_weights
 from scheduler.status.blocker import find_blockers
-from scheduler.status.drivers import Drivers
+from scheduler.status.drivers import Busy, DriverName, Drivers
 from scheduler.status.explain import explain_run
 from scheduler.status.explanation import Explanation
 from tests.unit.scheduler.story import HOUR, NOON, Story, gate, history, spec, steps
@@ -23,7 +24,9 @@ CELERY = "celery -A tasks worker -Q"
 
 
 def explained(story: Story, **more: Any) -> Explanation:
-    return explain_run(story.state, story.state.runs.get("r"), now=story.now, **more)
+    return explain_run(
+        story.state, story.state.runs.get("r"), now=story.now, wall_now=story.now, **more
+    )
 
 
 def seen(coordinator_s: float | None, beat_s: float | None) -> Drivers:
@@ -85,10 +88,12 @@ def test_different_blockers_stand_side_by_side_the_failed_first():
     story.tell(ClientSilent(), client="c")
     assert explained(story).sentence == (
         "Round 1 has 0 of 2 updates. Waiting for clients (2 needed, 0 ready): b failed: no data; "
-        f"c: its worker is not running; the gate of a is closed. Start: {CELERY} client.c"
+        "c: its worker is not running; the gate of a is closed. b is tried again at 12:00:10 UTC. "
+        f"Start: {CELERY} client.c"
     )
     assert explained(story).blockers["b"].sentence == (
-        "its training failed: no data; the assignment failed; repair it"
+        "its training failed: no data; the assignment failed; repair it; it is tried again at "
+        "12:00:10 UTC, or once its worker is restarted"
     )
 
 
@@ -159,12 +164,12 @@ def test_a_missing_beat_matters_while_no_round_is_open():
     assert explained(story, drivers=seen(1.0, 21.0)).code == "training"
 
 
-def test_an_unreachable_redis_is_what_a_run_waits_for():
+def test_an_unusable_redis_is_what_a_run_waits_for():
     story = waiting("a", "b")
-    drivers = Drivers.unreachable("Redis does not answer. Start it.")
+    drivers = Drivers.unusable("Redis does not answer. Start it.")
     found = explained(story, drivers=drivers)
-    assert (found.code, found.sentence) == ("redis_unreachable", "Redis does not answer. Start it.")
-    assert drivers.level == "unreachable"
+    assert (found.code, found.sentence) == ("redis_unusable", "Redis does not answer. Start it.")
+    assert drivers.level == "unusable"
 
 
 @pytest.mark.parametrize(
@@ -181,6 +186,25 @@ def test_only_two_drivers_seen_within_twenty_seconds_are_running(drivers, level)
     assert len(drivers.sentences()) == (level == "missing")
 
 
+def test_a_task_that_holds_the_coordinator_up_is_named_after_three_times_the_silence():
+    def held(for_s: float, age_s: float = 1.0) -> Drivers:
+        ages: dict[DriverName, float | None] = {"coordinator": age_s, "beat": 1.0}
+        busy = Busy("tick", for_s)
+        return Drivers.seen(ages, now=wall_now(), silent_after_s=20.0, busy=busy)
+
+    assert held(59.9).sentences() == []
+    (sentence,) = held(240.0).sentences()
+    assert sentence == (
+        "The coordinator has been at its task tick for 4 min, and meanwhile nothing is planned, "
+        "received or aggregated. If it does not end, look into its log and restart it."
+    )
+    assert held(240.0).line() == "coordinator at tick for 4 min, beat running, Redis answers"
+    assert held(240.0).level == "running"
+    assert held(240.0).to_dict()["each"][0]["held_up_by"] == "tick"
+    # A coordinator that is not seen any more is missing, whatever it did.
+    assert "was last seen" in held(240.0, 21.0).sentences()[0]
+
+
 def test_a_decline_is_shown_for_its_hour_alone():
     story = Story("a", "b", "c")
     story.start()
@@ -188,7 +212,9 @@ def test_a_decline_is_shown_for_its_hour_alone():
     story.answer(
         "c", outcome="declined", reason=Reason(code="above_site_ceiling", text="Too dirty")
     )
-    assert explained(story).blockers["c"].clause == "it declined: too dirty"
+    assert explained(story).blockers["c"].clause == (
+        "it declined: too dirty; it is invited again after 13:00 UTC"
+    )
     story.later(2 * HOUR)
     assert "c" not in explained(story).blockers
 
@@ -210,11 +236,11 @@ def test_the_explanation_and_a_plan_give_each_client_the_same_reason(happenings)
     situation = Situation(
         now=story.now, clients=clients, gates=gates, readings=dict.fromkeys(gates),
         busy=frozenset(part.client for part in story.state.open_assignments()),
-        failures=run.failures, spent_gco2eq=0.0, past=run.closed, forecasts={},
-        weights=WEIGHTS, too_long=run.too_long,
+        problems=run.problems, wall_now=story.now, spent_gco2eq=0.0, past=run.closed, forecasts={},
+        weights=WEIGHTS,
     )  # fmt: skip
     made = plan_round(run.spec, situation, number=1, so_far=run.open_round)
-    blockers = find_blockers(story.state, run, now=story.now, gates=gates)
+    blockers = find_blockers(story.state, run, now=story.now, wall_now=story.now, gates=gates)
     chosen = {"invited", "not_sampled", "over_budget"}
     expected = {v.client: v.code for v in made.verdicts if v.code not in chosen}
     assert {name: blocker.code for name, blocker in blockers.items()} == expected

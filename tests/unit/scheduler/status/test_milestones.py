@@ -16,7 +16,8 @@ def comparison(
     level: float | None,
 ) -> Comparison:  # fmt: skip
     runs = trajectory("first", *first), trajectory("second", *second)
-    return Comparison(metric, level, *runs, (), same_workload=True)
+    lower = metric == "loss"
+    return Comparison(metric, lower, level, *runs, (), same_workload=True)
 
 
 def rows(found: Comparison, steps: int = 5) -> list[tuple[float, int | None, int | None]]:

@@ -35,7 +35,9 @@ def seen(story: Story, run: str | None = None) -> dict[str, Any]:
 
 
 def said(story: Story) -> str:
-    return explain_run(story.state, story.state.runs.get("r"), now=story.now).sentence
+    return explain_run(
+        story.state, story.state.runs.get("r"), now=story.now, wall_now=story.now
+    ).sentence
 
 
 def test_without_a_run_the_command_that_starts_one_is_shown():
@@ -374,3 +376,16 @@ def test_booked_and_settled_grams_stand_side_by_side():
     figures = seen(story)["run"]
     assert (figures["booked_gco2eq"], figures["settled_gco2eq"]) == pytest.approx((0.1, 0.32))
     assert figures["unknown_wh"] == 0.0
+
+
+def test_a_client_has_what_it_found_of_the_newest_version_that_it_evaluated():
+    story = Story("a", "b", "c")
+    story.start(spec(evaluate="both"))
+    story.plan("a", "b", "c")
+    story.answer("a", metrics={"accuracy": 0.75}, num_held_out=10)
+    story.answer("b", metrics={"accuracy": None}, num_held_out=10)
+    story.answer("c")
+    rows = {row["client"]: row for row in seen(story)["clients"]}
+    assert (rows["a"]["site_version"], rows["a"]["site_value"]) == (0, 0.75)
+    assert (rows["b"]["site_version"], rows["b"]["site_value"]) == (0, None)
+    assert "site_value" not in rows["c"]

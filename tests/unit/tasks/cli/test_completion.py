@@ -7,7 +7,13 @@ from click.testing import CliRunner
 from common.clock import GridClock
 from scheduler.federation.opening import open_ledger
 from scheduler.ledger.event import Draft
-from scheduler.ledger.events import ClientEnrolled, ClientRetired, RunEnded, RunStarted
+from scheduler.ledger.events import (
+    ClientEnrolled,
+    ClientRetired,
+    RoundEvaluated,
+    RunEnded,
+    RunStarted,
+)
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.policy import POLICIES
 from tasks.cli import fairwind
@@ -26,6 +32,8 @@ def home(tmp_path, monkeypatch):
         for run in ("digits-1", "digits-2", "heart-1"):
             spec = RunSpec(id=run, workload="digits", rounds=5)
             tx.append(Draft(RunStarted(spec=spec), run=run))
+        found = RoundEvaluated(metrics={"accuracy": 0.5, "auc": None, "loss": 0.7})
+        tx.append(Draft(found, run="digits-1", round=1))
         tx.append(Draft(RunEnded(reason="stopped"), run="digits-1"))
     return tmp_path
 
@@ -53,6 +61,11 @@ def test_runs_are_completed_the_newest_first(words, home):
 @pytest.mark.parametrize("verb", ["stop", "pause", "resume"])
 def test_a_command_that_changes_a_run_completes_those_that_are_not_over(verb, home):
     assert completed(f"run {verb} ") == ["heart-1", "digits-2"]
+
+
+def test_metrics_are_completed_that_a_run_reported(home):
+    assert completed("run start digits --metric ") == ["accuracy", "auc", "loss"]
+    assert completed("run start digits --metric a") == ["accuracy", "auc"]
 
 
 @pytest.mark.parametrize("words", ["retire ", "advice ", "enroll ", "events --client "])

@@ -95,7 +95,6 @@ def test_lines_about_a_run(printed: Printed) -> None:
     assert printed.line(opened, run="digits-1") == ""
     planned = RoundPlanned(
         base_version=VERSION, cohort=("lyon",), target=1, deadline_s=60, valid_until=NOON,
-        exponent=-20,
     )  # fmt: skip
     line = printed.line(planned, run="digits-1", round_=1)
     assert line == f"{at}round 1/5 planned: lyon"

@@ -26,7 +26,7 @@ from scheduler.ledger.events import (
     SignalRecovered,
 )
 from tasks.cli import fairwind
-from tasks.cli.base import FollowedLedger
+from tasks.cli.base import ledger_to_read
 from tasks.cli.event_text import TEXTS
 
 
@@ -54,7 +54,7 @@ SHA = "0123456789ab" + 52 * "0"
         (
             RoundPlanned(
                 base_version=SHA, cohort=("a", "b", "c", "d", "e", "f"), target=4, deadline_s=60,
-                valid_until=NOON, exponent=1, expected_gco2eq=0.00021,
+                valid_until=NOON, expected_gco2eq=0.00021,
             ),
             "planned: a, b, c, d and 2 more, about 210 ugCO2eq expected",
         ),
@@ -147,16 +147,16 @@ def test_a_name_that_the_ledger_does_not_have_is_refused_in_one_line(home, words
 
 def test_events_for_programs_are_json_objects_a_line(home):
     first = json.loads(lines("--json")[0])
-    assert first["body"] == {"zone": "FR", "num_examples": 120}
+    assert first["body"] == {"zone": "FR", "num_examples": 120, "key": None}
     assert datetime.fromisoformat(first["at"]) <= datetime.now(UTC)
 
 
 def test_who_follows_a_ledger_that_was_moved_learns_it(home):
-    ledger = FollowedLedger()
-    assert ledger.reader().latest_seq() == 4
+    ledger = ledger_to_read()
+    assert ledger.latest_seq() == 4
     (home / "ledger.sqlite").rename(home / "elsewhere")
     with pytest.raises(LedgerError, match=r"ledger\.sqlite was moved, deleted or replaced"):
-        ledger.reader()
+        ledger.latest_seq()
 
 
 def test_a_kind_that_no_event_has_is_refused_in_one_line(home):

@@ -5,18 +5,23 @@ import sqlite3
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from common import settings
 from common.clock import GridClock
+from common.identity import Identity, canonical_json, load_or_make
+from common.ledger_head import append_head
 from scheduler.federation.opening import open_ledger
 from scheduler.federation.snapshot import load
 from scheduler.ledger import ledger as module
 from scheduler.ledger.archive import Archive
 from scheduler.ledger.event import Draft, chain_hash
 from tasks.cli import fairwind
+from tasks.roles import coordinator_key_file
+from tests.unit.scheduler.ledger.test_witness import cut, head_of
 from tests.unit.scheduler.report.golden import golden
 
 READING = (
@@ -145,3 +150,50 @@ def test_a_discarded_snapshot_never_gets_into_what_a_command_prints(path):
     code = "from tasks.cli import main; import sys; sys.argv[1:] = ['status', '--json']; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["run"]["id"] == "r"
+
+
+def signed_heads(path: Path, *seqs: int) -> Path:
+    """Make the coordinator's key, and return a site's file with heads that it signed."""
+    identity = load_or_make(coordinator_key_file(path.parent))
+    ledger = open_ledger(f"sqlite:///{path}", GridClock())
+    file = path.parent / "site.jsonl"
+    for seq in seqs:
+        head = head_of(ledger, seq)
+        signature = identity.sign(canonical_json(head.signed_text()))
+        key = identity.public.text
+        append_head(file, head.model_copy(update={"key": key, "signature": signature}))
+    ledger.close()
+    return file
+
+
+def test_verify_compares_the_ledger_with_the_heads_of_a_site(path):
+    file = signed_heads(path, 2, 5)
+    done = call("ledger", "verify", "--heads", str(file))
+    rest = len(golden().events) - 5
+    assert (
+        "They lead to the 2 heads that the coordinator signed, up to event 5; the " in done.output
+    )
+    assert f"{rest} events after it have none yet." in done.output
+    body = json.loads(call("ledger", "verify", "--json", "--heads", str(file)).output)
+    assert body["heads"] == {"compared": 2, "fault": None}
+    cut(path, 3)
+    for snapshot in path.with_name("ledger.sqlite.snapshots").glob("*.snapshot"):
+        snapshot.unlink()
+    assert call("ledger", "verify").exit_code == 0, "the chain alone shows nothing"
+    done = call("ledger", "verify", "--heads", str(file))
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: Events 4 to 5: missing: the end was cut off")
+    done = call("ledger", "verify", "--json", "--heads", str(file))
+    assert json.loads(done.stdout)["heads"]["fault"].startswith("Events 4 to 5")
+
+
+def test_verify_without_the_private_key_needs_the_public_one_to_believe_a_head(path):
+    file = signed_heads(path, 2)
+    key_file = coordinator_key_file(path.parent)
+    key = load_or_make(key_file).public.text
+    key_file.unlink()
+    assert call("ledger", "verify", "--heads", str(file), "--key", key).exit_code == 0
+    other = Identity.make().public.text
+    done = call("ledger", "verify", "--heads", str(file), "--key", other)
+    assert done.exit_code == 1
+    assert "not by the coordinator's key, so the file proves nothing" in done.stderr

@@ -18,7 +18,7 @@ from scheduler.federation.opening import open_ledger
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.event import Draft
 from tasks.cli import fairwind
-from tests.unit.scheduler.rounds.memory_world import HOUR, MemoryWorld
+from tests.unit.scheduler.rounds.memory_world import HOUR, MemoryWorld, version_bytes
 
 
 def world() -> MemoryWorld:
@@ -114,14 +114,18 @@ def test_a_model_is_exported_anew_and_its_file_named_only_if_it_is_there(home):
     blobs = Blobs(home / "blobs")
     lost = call("run", "export", "early")
     assert lost.exit_code == 1
-    assert "(No such file or directory)" in lost.stderr
+    assert f"{version} is missing" in lost.stderr
     blobs.path(version).parent.mkdir(parents=True)
-    blobs.path(version).write_bytes(b"model")
+    blobs.path(version).write_bytes(b"altered")
+    assert f"{version} was altered" in call("run", "export", "early").stderr
+    assert blobs.put(version_bytes("early", 2)) == version
     folder = home / "runs" / "early"
     assert call("run", "export", "early").stdout == (
         f"Exported early: {folder}/best.safetensors, last.safetensors\n"
     )
-    assert (folder / "best.safetensors").read_bytes() == b"model"
+    assert (folder / "best.safetensors").read_bytes() == version_bytes("early", 2)
+    (folder / "best.safetensors").write_bytes(b"what a user makes of it")
+    assert blobs.fault(version) is None
     assert f"Models       {folder}/best.safetensors" in call("run", "show", "early").stdout
 
 

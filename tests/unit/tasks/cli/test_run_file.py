@@ -13,7 +13,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from common.errors import SettingError
-from common.messages import Hyperparameters
+from common.hyperparameters import Hyperparameters
 from scheduler.ledger.run_spec import RunSpec, ServerOptimizerSpec
 from tasks.cli.options import ENTRIES, FLAGS, given, run_options
 from tasks.cli.run_file import change, make_spec, named, read_run
@@ -194,10 +194,10 @@ def test_a_fault_of_an_option_names_the_option(write):
         (["--server-optimizer=fedadam", "--server-option=beta_1=2"],
          ("--server-option does not fit: beta_1=2 does not fit fedadam: give a value that is at "
           "least 0 and below 1. No run was started.")),
-        (["--server-optimizer=fedadm"], ("--server-optimizer does not fit: Input should be "
-                                         "'fedavg' or 'fedadam'. No run was started.")),
-        (["--policy=os:system"], ("The policy 'os:system' belongs to Python itself and selects no "
-         "clients, so no run was started. Write it as module:function")),
+        (["--server-optimizer=fedadm"], ("--server-optimizer does not fit: 'fedadm' is unknown: "
+                                         "did you mean fedadam? No run was started.")),
+        (["--policy=os:system"], ("The policy 'os:system' belongs to Python itself, so no run was "
+         "started. Write it as module:function")),
     ],
 )  # fmt: skip
 def test_what_was_chosen_wrongly_is_refused_at_the_start(words, said):

@@ -16,10 +16,12 @@ from common import settings
 from common.errors import BrokerError, FederationError, SettingError
 from tasks.local.arrangement import Sites, Wanted, broker_of, remember, settings_of, site_env
 from tasks.local.command import demo, up
+from tasks.local.demo import Demo
 from tasks.local.env_file import write_env
 from tasks.local.folder_lock import Holder, hold, holder
 from tasks.local.ports import free_port
 from tasks.local.remembered import Remembered
+from tasks.local.scene import SIX_GRIDS
 
 NOTHING = Wanted({}, (), None)
 
@@ -184,3 +186,14 @@ def test_the_env_file_is_for_its_owner_alone_and_holds_what_a_shell_needs(tmp_pa
     shell = f'. {path}; echo "$FAIRWIND_PUE $FAIRWIND_WATTTIME_PASSWORD $(command -v python)"'
     said = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True).stdout
     assert said.split() == ["1.3", "it's", str(Path(sys.executable).parent / "python")]
+
+
+def test_a_port_that_was_chosen_and_is_taken_is_refused(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        with pytest.raises(SettingError, match=f"listens on port {taken}, so Flower cannot"):
+            remember(tmp_path, Wanted({}, (), taken))
+        with pytest.raises(SettingError, match=f"listens on port {taken}, so Flower cannot"):
+            Demo(tmp_path, SIX_GRIDS, rounds=1, port=taken)

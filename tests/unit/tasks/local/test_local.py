@@ -89,6 +89,21 @@ def test_a_process_starts_again_after_its_logs_were_cleared_away(processes: Proc
     wait_until(lambda: processes.log("child") == "hello\n")
 
 
+def test_a_long_log_is_moved_aside_while_its_process_goes_on_writing(processes: Processes) -> None:
+    speaks = (
+        "import os, time\nprint('first', flush=True)\n"
+        "while not os.path.exists('go'): time.sleep(0.01)\nprint('second')"
+    )
+    processes.start("child", python(speaks), env=os.environ)
+    wait_until(lambda: processes.log("child") == "first\n")
+    processes.trim_logs(nbytes=100)
+    assert processes.log("child") == "first\n"
+    processes.trim_logs(nbytes=3)
+    (processes.folder / "go").touch()
+    wait_until(lambda: processes.log("child") == "second\n")
+    assert (processes.folder / "child.log.1").read_text() == "first\n"
+
+
 def test_a_process_that_ends_by_itself_is_reported_with_its_last_words(
     processes: Processes,
 ) -> None:

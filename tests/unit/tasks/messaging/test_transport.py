@@ -1,5 +1,8 @@
 """The folder as a transport, and which transport the settings mean."""
 
+import os
+import time
+
 import pytest
 
 from common.errors import SettingError, TransportError
@@ -35,9 +38,9 @@ def test_a_key_that_leaves_the_folder_is_not_followed(transport, tmp_path, key):
 
 def test_a_link_out_of_the_folder_is_not_followed(transport, tmp_path):
     (tmp_path / "private").write_text("private")
-    (tmp_path / "shared" / "update.a.r.1").symlink_to(tmp_path / "private")
+    (tmp_path / "shared" / "update~a~r~1").symlink_to(tmp_path / "private")
     with pytest.raises(TransportError, match="leaves the transport folder"):
-        list(transport.chunks(BlobRef(key="update.a.r.1", sha256="0" * 64, nbytes=7)))
+        list(transport.chunks(BlobRef(key="update~a~r~1", sha256="0" * 64, nbytes=7)))
 
 
 def test_two_processes_share_a_folder(transport, tmp_path):
@@ -47,7 +50,24 @@ def test_two_processes_share_a_folder(transport, tmp_path):
 
 def test_nothing_half_written_stays_beside_the_bytes(transport, tmp_path):
     put(transport, tmp_path, b"bytes")
-    assert [path.name for path in (tmp_path / "shared").iterdir()] == ["update.a.r.1"]
+    assert [path.name for path in (tmp_path / "shared").iterdir()] == ["update~a~r~1"]
+
+
+def test_a_host_whose_clock_is_days_ahead_removes_nothing_that_is_in_time(
+    transport, tmp_path, monkeypatch
+):
+    ref, real = put(transport, tmp_path, b"of another host"), time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 2 * 86_400)
+    put(transport, tmp_path, b"ours", "update~b~r~1")
+    assert transport.has(ref)
+
+
+def test_what_was_not_fetched_in_time_is_removed(transport, tmp_path):
+    ref = put(transport, tmp_path, b"old")
+    long_ago = time.time() - 601
+    os.utime(tmp_path / "shared" / ref.key, (long_ago, long_ago))
+    put(transport, tmp_path, b"new", "update~b~r~1")
+    assert not transport.has(ref)
 
 
 def test_the_settings_choose_a_transport(tmp_path):
@@ -59,3 +79,16 @@ def test_the_settings_choose_a_transport(tmp_path):
 def test_a_transport_that_is_none_is_refused(text):
     with pytest.raises(SettingError, match="Set it to redis, or to folder:"):
         make_transport(Settings(transport=text))
+
+
+def test_whoever_may_use_the_shared_folder_may_use_what_is_in_it(tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o770)
+    before = os.umask(0o077)  # of every process of Fairwind
+    try:
+        put(FolderTransport(shared, 600), tmp_path, b"bytes", "some/folder/key")
+    finally:
+        os.umask(before)
+    modes = [(shared / name).stat().st_mode & 0o777 for name in ("some", "some/folder/key")]
+    assert modes == [0o770, 0o660]

@@ -10,17 +10,18 @@ import pytest
 from common.errors import TransportError
 from common.messages import BlobRef
 from tasks.messaging.transport import CHUNK, Transport, fetch
+from tasks.messaging.transport.by_redis import PIECE
 
 BLOCK = hashlib.sha256(b"fairwind").digest()
 
 
 def content(nbytes: int, seed: int = 0) -> bytes:
-    """Return that many bytes that tell every chunk from the others."""
-    parts = [bytes([seed, chunk]) + BLOCK for chunk in range(-(-nbytes // CHUNK))]
-    return b"".join((part * (CHUNK // len(part) + 1))[:CHUNK] for part in parts)[:nbytes]
+    """Return that many bytes that tell every piece from the others."""
+    parts = [bytes([seed, *divmod(piece, 256)]) + BLOCK for piece in range(-(-nbytes // PIECE))]
+    return b"".join((part * (PIECE // len(part) + 1))[:PIECE] for part in parts)[:nbytes]
 
 
-def put(transport: Transport, folder: Path, data: bytes, key: str = "update.a.r.1") -> BlobRef:
+def put(transport: Transport, folder: Path, data: bytes, key: str = "update~a~r~1") -> BlobRef:
     """Offer bytes from a file."""
     path = folder / "sent"
     path.write_bytes(data)
@@ -35,13 +36,30 @@ def got(transport: Transport, ref: BlobRef) -> bytes:
 class TransportContract:
     """The tests that every implementation passes."""
 
-    @pytest.mark.parametrize("nbytes", [1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 7])
+    @pytest.mark.parametrize(
+        "nbytes", [1, PIECE, PIECE + 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 7]
+    )
     def test_what_was_put_is_fetched(self, transport, tmp_path, nbytes):
         data = content(nbytes)
         ref = put(transport, tmp_path, data)
         assert ref.nbytes == nbytes
         assert transport.has(ref)
         assert got(transport, ref) == data
+
+    @pytest.mark.parametrize("start", [0, 1, PIECE - 1, PIECE, 3 * PIECE + 5, CHUNK, CHUNK + 9])
+    def test_a_transfer_may_begin_anywhere(self, transport, tmp_path, start):
+        data = content(CHUNK + 10)
+        ref = put(transport, tmp_path, data)
+        assert b"".join(transport.chunks(ref, start)) == data[start:]
+
+    def test_some_bytes_are_there_once_sending_has_begun(self, transport, tmp_path):
+        data = content(2 * PIECE)
+        ref = BlobRef(key="update~a~r~1", sha256=hashlib.sha256(data).hexdigest(), nbytes=len(data))
+        assert not transport.has_some(ref)
+        put(transport, tmp_path, content(2 * PIECE, seed=1))
+        assert not transport.has_some(ref)
+        put(transport, tmp_path, data)
+        assert transport.has_some(ref)
 
     def test_nothing_is_something_that_can_be_sent(
         self, transport: Transport, tmp_path: Path
@@ -56,8 +74,8 @@ class TransportContract:
         assert max(len(chunk) for chunk in transport.chunks(ref)) <= CHUNK
 
     def test_keys_do_not_mix(self, transport, tmp_path):
-        first = put(transport, tmp_path, b"one", "update.a.r.1")
-        second = put(transport, tmp_path, b"two", "update.a.r.11")
+        first = put(transport, tmp_path, b"one", "update~a~r~1")
+        second = put(transport, tmp_path, b"two", "update~a~r~11")
         assert (got(transport, first), got(transport, second)) == (
             b"one",
             b"two",
@@ -98,7 +116,7 @@ class TransportContract:
 
     def test_what_is_deleted_is_gone_and_may_be_deleted_again(self, transport, tmp_path):
         ref = put(transport, tmp_path, content(2 * CHUNK))
-        other = put(transport, tmp_path, b"stays", "update.b.r.1")
+        other = put(transport, tmp_path, b"stays", "update~b~r~1")
         transport.delete(ref)
         assert not transport.has(ref)
         with pytest.raises(TransportError, match="gone"):

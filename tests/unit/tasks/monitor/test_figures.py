@@ -235,7 +235,7 @@ def test_the_rounds_to_come_are_those_the_policy_would_plan(
     begin(enrolled, rounds=3)
     agenda = foreseen(source)
     assert agenda["problem"] is None
-    held = [each for each in agenda["rounds"] if not each["waiting"]]
+    held = [each for each in agenda["rows"] if not each["waiting"]]
     assert [each["round"] for each in held] == [1, 2, 3]
     assert held[0]["zones"] == {"FR": 1}
     assert held[0]["why"] == "all invites every open client"
@@ -247,7 +247,7 @@ def test_a_policy_that_fails_costs_the_rounds_to_come_and_nothing_else(
 ) -> None:
     begin(enrolled, policy="nobodys:select")
     agenda = foreseen(source)
-    assert agenda["rounds"] == []
+    assert (agenda["rows"], agenda["num_rounds"]) == ([], 0)
     assert "nobodys:select" in agenda["problem"]
     assert zones(source.load_snapshot("r"))["FR"]
 
@@ -256,7 +256,9 @@ def test_no_rounds_are_to_come_without_a_run(source: LedgerSource) -> None:
     assert source.load_snapshot(None).core["agenda"] is None
 
 
-def test_a_redis_that_is_away_costs_the_forecast_and_nothing_else(enrolled: Settings) -> None:
+def test_where_no_source_was_asked_yet_there_is_no_forecast_and_all_else(
+    enrolled: Settings,
+) -> None:
     source = LedgerSource(enrolled.model_copy(update={"signal": ("neso", "typical_day")}))
     snapshot = source.load_snapshot(None)
     assert [client["client"] for client in snapshot.clients] == ["paris", "nowhere"]

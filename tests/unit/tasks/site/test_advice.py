@@ -3,16 +3,25 @@
 import json
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from common.clock import wall_now
 from common.messages import AdviceNote
+from common.settings import Settings
 from tasks.site.advice import advise
+from tasks.site.post import open_post
 
 
 def note(card: str) -> dict[str, Any]:
     told = AdviceNote(client="north", at=wall_now(), card=card, figures={"lines": [{"saves": 2.5}]})
     return told.model_dump(mode="json")
+
+
+@pytest.fixture(autouse=True)
+def site(tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.site.post._open", {})
+    open_post(Settings(home=tmp_path), "north")
 
 
 def test_advice_is_kept_as_a_text_for_people_and_as_figures(tmp_path, monkeypatch):

@@ -14,14 +14,17 @@ from hypothesis import strategies as st
 from common.clock import GridClock, wall_now
 from common.errors import SettingError
 from common.files import file_sha256
-from common.messages import Assignment, BlobRef, Hyperparameters, Receipt
+from common.hyperparameters import Hyperparameters
+from common.messages import Assignment, BlobRef, Receipt
 from common.settings import Settings, load
+from models.device import CPU, Device
 from models.serialization import write_state
 from models.version import initial_version
 from models.workload import load_workload
 from tasks.messaging.transport import make_transport
 from tasks.site.executor import Executor
 from tasks.site.journal import Answered, Begun, Journal, Sent
+from tasks.site.receipts import ReceiptMaker
 from tasks.site.site_history import tasks_of
 from tasks.site.site_policy import SiteState, declined
 from tasks.site.train import yield_to_others
@@ -59,6 +62,18 @@ def test_work_is_declined_once_it_is_no_longer_valid():
     until = {"valid_until": NOON}
     assert code(NOON, until) is None
     assert code(NOON + timedelta(seconds=1), until) == "too_late"
+
+
+def test_a_site_whose_clock_is_known_to_be_ahead_does_not_call_an_assignment_too_late():
+    here, work = NOON + timedelta(hours=2), assignment(valid_until=NOON + timedelta(hours=1))
+    assert declined(Settings(), work, here) is not None
+    assert declined(Settings(), work, here, site=SiteState(clock_ahead_s=7200.0)) is None
+
+
+def test_how_long_work_took_does_not_depend_on_a_clock_that_is_set_meanwhile():
+    before = wall_now() - timedelta(hours=2)  # the clock is set ahead as the work begins
+    receipt = ReceiptMaker(assignment(), "i1", before).of("failed")
+    assert timedelta(0) <= receipt.ended_at - receipt.started_at < timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(
@@ -216,6 +231,25 @@ def test_a_receipt_says_what_the_work_used_and_how_long_the_site_had_waited(site
     assert energy.idle_wh == pytest.approx(energy.idle_s * 10 * 1.5 / 3600)
 
 
+def test_a_device_that_cannot_compute_in_a_runs_precision_declines_and_says_why(site, tmp_path):
+    turing = Device(CPU.torch, "Tesla T4", {"bf16": "it has compute capability 7.5"})
+    cannot = Executor("a", "first", site._settings, site._transport, device=turing)
+    bf16 = Hyperparameters(precision="bf16")
+    receipt = work(cannot, tmp_path / "model", hyperparameters=bf16)
+    assert receipt.outcome == "declined"
+    assert receipt.reason is not None
+    assert receipt.reason.code == "precision_unfit"
+    assert receipt.reason.text == (
+        "its device, Tesla T4, cannot train in bf16: it has compute capability 7.5; start a run "
+        "with another --precision, or set FAIRWIND_DEVICE=cpu there"
+    )
+    # It can score the model, which is done in float32, and train in what it can.
+    scored = work(cannot, tmp_path / "model", hyperparameters=bf16, evaluates=True)
+    assert scored.outcome == "evaluated"
+    assert work(cannot, tmp_path / "model").outcome == "trained"
+    assert work(site, tmp_path / "model", round=2, hyperparameters=bf16).outcome == "trained"
+
+
 def journal(site: Executor) -> list[Begun | Answered | Sent]:
     return Journal(site._settings.folder / "site" / "a").read(since=wall_now())
 
@@ -236,20 +270,34 @@ def test_what_leaves_is_in_the_journal_before_it_leaves(site, tmp_path):
 
 
 def test_an_answer_from_the_outbox_is_sent_again_but_is_the_same_work(site, tmp_path):
-    first, second = (work(site, tmp_path / "model", attempt=attempt) for attempt in (0, 1))
+    first = work(site, tmp_path / "model")
+    (tmp_path / "wire" / "update~a~r~1").unlink()
+    second = work(site, tmp_path / "model", attempt=1)
     assert first.started_at == second.started_at
     (task,) = tasks_of(journal(site))
     assert first.update is not None
     assert task.sent_nbytes == 2 * first.update.nbytes
 
 
+def test_an_answer_whose_bytes_are_there_is_neither_sent_nor_counted_again(site, tmp_path):
+    first = work(site, tmp_path / "model")
+    assert first.update is not None
+    just_enough = limited(site, site_max_mb_per_day=1.5 * first.update.nbytes / 1e6)
+    second = work(just_enough, tmp_path / "model", attempt=1)
+    assert (second.outcome, second.update) == ("trained", first.update)
+    (task,) = tasks_of(journal(site))
+    assert task.sent_nbytes == first.update.nbytes
+
+
 def test_nothing_leaves_where_it_cannot_be_recorded(site, tmp_path):
     folder = site._settings.folder / "site" / "a"
     folder.mkdir(parents=True)
     (folder / f"{wall_now():%Y-%m}.jsonl").mkdir()  # even root cannot append to a folder
-    with pytest.raises(OSError, match="directory"):
-        work(site, tmp_path / "model")
-    assert not (tmp_path / "wire" / "update.a.r.1").exists()
+    receipt = work(site, tmp_path / "model")
+    assert (receipt.outcome, receipt.update) == ("failed", None)
+    assert receipt.reason is not None
+    assert receipt.reason.text.startswith("Is a directory: ")
+    assert not (tmp_path / "wire" / "update~a~r~1").exists()
 
 
 def limited(site: Executor, **limits: float) -> Executor:
@@ -275,7 +323,7 @@ def test_an_update_that_is_larger_than_expected_is_kept_back(site, tmp_path):
     assert receipt.energy is not None
     assert receipt.reason is not None
     assert receipt.reason.code == "over_daily_mb"
-    assert not (tmp_path / "wire" / "update.a.r.1").exists()
+    assert not (tmp_path / "wire" / "update~a~r~1").exists()
     assert [entry for entry in journal(small) if isinstance(entry, Sent)] == []
 
 

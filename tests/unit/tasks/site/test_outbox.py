@@ -1,5 +1,6 @@
 """The outbox answers a repeated assignment, whatever happened in between, and no other."""
 
+import errno
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,11 +10,14 @@ from typing import Any
 import pytest
 
 from common.clock import GridClock
-from common.messages import Assignment, BlobRef, Hyperparameters, Receipt
+from common.hyperparameters import Hyperparameters
+from common.ledger_head import LedgerHead
+from common.messages import Assignment, BlobRef, Receipt
 from tasks.site.outbox import Outbox
+from tasks.site.site_files import sweep
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)
-REF = BlobRef(key="update.a.r.1", sha256="0" * 64, nbytes=5)
+REF = BlobRef(key="update~a~r~1", sha256="0" * 64, nbytes=5)
 
 
 def assignment(**changes: Any) -> Assignment:
@@ -26,7 +30,7 @@ def assignment(**changes: Any) -> Assignment:
 
 
 def ref(data: bytes) -> BlobRef:
-    return BlobRef(key="update.a.r.1", sha256=hashlib.sha256(data).hexdigest(), nbytes=len(data))
+    return BlobRef(key="update~a~r~1", sha256=hashlib.sha256(data).hexdigest(), nbytes=len(data))
 
 
 def receipt(data: bytes = b"delta", **changes: Any) -> Receipt:
@@ -69,6 +73,12 @@ def test_an_answer_survives_the_process(folder):
 def test_another_attempt_at_the_same_round_is_answered(folder):
     keep(Outbox(folder), receipt())
     assert Outbox(folder).answer_to(assignment(attempt=3)) == receipt()
+
+
+def test_an_attempt_that_carries_a_newer_head_of_the_ledger_is_answered(folder):
+    keep(Outbox(folder), receipt())
+    head = LedgerHead(ledger="0" * 64, seq=9, hash="1" * 64, at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert Outbox(folder).answer_to(assignment(attempt=1, head=head)) == receipt()
 
 
 @pytest.mark.parametrize(
@@ -159,3 +169,24 @@ def test_a_receipt_of_an_older_fairwind_is_no_answer(folder):
     text = (folder / "receipt.json").read_text()
     (folder / "receipt.json").write_text(text.replace('"num_examples"', '"examples"'))
     assert outbox.answer_to(assignment()) is None
+
+
+def test_what_killed_processes_left_is_swept_by_the_next_update_and_at_the_start(folder):
+    folder.mkdir(parents=True)
+    left = folder / "0a1b.part"
+    left.write_bytes(b"half of an update")
+    Outbox(folder).keep_update(written(b"whole"))
+    assert [path.name for path in folder.iterdir()] == ["update.safetensors"]
+    left.write_bytes(b"half of an update")
+    sweep(folder)
+    assert [path.name for path in folder.iterdir()] == ["update.safetensors"]
+
+
+def test_an_update_that_does_not_fit_on_the_disk_leaves_no_half_of_it(folder):
+    def full(path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        Outbox(folder).keep_update(full)
+    assert list(folder.iterdir()) == []

@@ -4,13 +4,22 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from multiprocessing import active_children, get_context
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import torch
+from torch.utils.data import DataLoader, IterableDataset
 
 from common.errors import SettingError
+from common.hyperparameters import Hyperparameters
 from common.settings import Settings
+from models.training import Trainer
+from models.version import initial_version
 from tasks.site.site_files import SiteFiles, find_client, held, hold, is_held
 from tasks.site.time_limit import TimeIsUp, time_limit
 
@@ -52,6 +61,42 @@ def test_a_pause_is_a_file_that_stays_until_it_is_ended(files, ours):
 def test_a_file_that_an_administrator_made_is_a_pause(files):
     (files.folder / "paused").touch()
     assert files.paused_since is not None
+
+
+def test_a_process_that_loads_data_does_not_hold_the_task_with_the_one_that_trains(files):
+    child = get_context("fork").Process(target=time.sleep, args=(60,), daemon=True)
+    with held(files.task):
+        child.start()
+        assert is_held(files.task)
+    before = time.monotonic()
+    while is_held(files.task) and time.monotonic() < before + 10:
+        time.sleep(0.01)  # the child has just begun
+    assert child.is_alive()
+    assert not is_held(files.task)
+    child.kill()
+    child.join()
+
+
+class Slow(IterableDataset[Any]):
+    def __len__(self):
+        return 4
+
+    def __iter__(self):
+        while True:
+            time.sleep(1)
+            yield torch.ones(3), torch.ones(1)
+
+
+def test_a_time_limit_ends_the_processes_that_load_data_too():
+    workload = SimpleNamespace(
+        model=lambda: torch.nn.Linear(3, 1), train_data=lambda _: Slow(), test_data=lambda: None,
+        loss=torch.nn.functional.mse_loss, metrics=lambda _outputs, _targets: {},
+        loader=lambda data, size, _: DataLoader(data, size, num_workers=2),
+    )  # fmt: skip
+    trainer, base = Trainer(workload, "a"), initial_version(workload, 1)
+    with pytest.raises(TimeIsUp), time_limit(0.5):
+        trainer.train(base, hyperparameters=Hyperparameters(epochs=100), seed=1)
+    assert active_children() == []
 
 
 def test_a_lock_ends_with_its_process_however_that_ends(files):

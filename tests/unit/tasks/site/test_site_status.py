@@ -16,9 +16,10 @@ from common.messages import Energy, Reason
 from common.settings import Settings
 from tasks.cli import fairwind
 from tasks.site.journal import Answered, Begun, Entry, Journal, Sent
+from tasks.site.site_clock import SiteClock
 from tasks.site.site_files import SiteFiles, find_client, held
 from tasks.site.site_status import SiteStatus, site_status
-from tasks.site.worker_state import WorkerState
+from tasks.site.worker_state import WorkerLock, WorkerState
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -33,11 +34,12 @@ def ours(tmp_path):
 
 
 @pytest.fixture
-def worker(ours) -> Iterator[int]:
-    descriptor = WorkerState.announce(ours, SiteFiles(ours, "lyon"))
-    assert descriptor is not None
-    yield descriptor
-    os.close(descriptor)
+def worker(ours) -> Iterator[WorkerLock]:
+    lock = WorkerLock(ours, SiteFiles(ours, "lyon"))
+    lock.take()
+    assert WorkerState.last(SiteFiles(ours, "lyon")) is not None
+    yield lock
+    lock.leave_to_parent()
 
 
 def task(ended_at: datetime, number: int = 1, **changes: Any) -> list[Entry]:
@@ -64,10 +66,28 @@ def seen(ours: Settings, now: datetime = NOON) -> SiteStatus:
     return site_status(ours, "lyon", now)
 
 
+def test_what_a_site_remembers_is_listed(ours):
+    header = json.dumps(
+        {
+            "error_feedback/w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
+            "personal/b": {"dtype": "F32", "shape": [1], "data_offsets": [8, 12]},
+        }
+    ).encode()
+    folder = SiteFiles(ours, "lyon").memory / "heart-1"
+    folder.mkdir(parents=True)
+    state = len(header).to_bytes(8, "little") + header + bytes(12)
+    (folder / f"0000000007-{'a' * 64}.safetensors").write_bytes(state)
+    printed = shown(ours, "status")
+    assert "heart-1       error feedback, personal  7" in printed, printed
+    (listed,) = json.loads(shown(ours, "status", "--json"))["memory"]
+    assert (listed["run"], listed["round"]) == ("heart-1", 7)
+    assert listed["kinds"] == ["error_feedback", "personal"]
+
+
 def test_a_site_whose_worker_ended_says_how_to_start_it_and_what_limits_it_had(ours):
-    descriptor = WorkerState.announce(ours, SiteFiles(ours, "lyon"))
-    assert descriptor is not None
-    os.close(descriptor)
+    lock = WorkerLock(ours, SiteFiles(ours, "lyon"))
+    lock.take()
+    lock.leave_to_parent()
     status = seen(Settings(home=ours.home))
     assert status.state == "not running"
     assert status.sentence == (
@@ -211,3 +231,20 @@ def test_a_site_that_has_sent_nothing_says_so_in_one_line(ours, worker):
     done = CliRunner(env=env).invoke(fairwind, ["site", "egress"])
     assert done.exit_code == 1
     assert done.stderr.startswith("Error: lyon keeps no update, so there is nothing to show")
+
+
+def test_a_clock_that_differs_is_shown_until_it_is_right_again(ours, worker):
+    clock = SiteClock(SiteFiles(ours, "lyon"))
+    clock.note(2.0)
+    assert seen(ours).clock_ahead_s == 0.0
+    clock.note(-7200.0)
+    assert seen(ours).clock_ahead_s == seen(ours).to_dict()["clock_ahead_s"] == -7200.0
+    shown = CliRunner().invoke(
+        fairwind, ["site", "status"], env={"FAIRWIND_HOME": str(ours.home)}
+    ).stdout  # fmt: skip
+    assert (
+        "The clock of this machine is 2 h behind, compared with that of Redis, so the site's own "
+        "hours and days begin at the wrong time. Set it right: timedatectl set-ntp true"
+    ) in shown
+    clock.note(0.5)
+    assert seen(ours).clock_ahead_s == 0.0

@@ -145,6 +145,30 @@ async def several_failures_in_a_row_open_the_breaker(
     assert (status.last_fault, status.last_fault_at) == ("HTTP 502", NOON)
 
 
+async def what_was_never_sent_costs_nothing_and_says_why(
+    provider_limits: ProviderLimits, clock: Clock
+) -> None:
+    sent = await provider_limits.admit(ACCOUNT)
+    for _ in range(OPEN_AFTER + 1):
+        request = await provider_limits.admit(ACCOUNT)
+        assert request != sent
+        await provider_limits.unsent(ACCOUNT, request, "no proxy")
+    status = await provider_limits.status(ACCOUNT)
+    assert (status.used, status.breaker, status.last_fault) == (1, "closed", "no proxy")
+    assert status.last_fault_at == NOON
+
+
+async def a_probe_that_was_never_sent_is_tried_again(
+    provider_limits: ProviderLimits, clock: Clock
+) -> None:
+    await provider_limits.refused(ROOMY, "HTTP 401")
+    clock.at += REFUSED_FOR
+    request = await provider_limits.admit(ROOMY)
+    assert not await is_admitted(provider_limits, ROOMY)
+    await provider_limits.unsent(ROOMY, request, "no proxy")
+    assert await is_admitted(provider_limits, ROOMY)
+
+
 async def failures_with_an_answer_between_open_nothing(
     provider_limits: ProviderLimits, clock: Clock
 ) -> None:
@@ -227,6 +251,8 @@ LAWS: list[Law] = [
     pauses_without_a_word_double_up_to_an_hour,
     an_answer_ends_the_doubling,
     several_failures_in_a_row_open_the_breaker,
+    what_was_never_sent_costs_nothing_and_says_why,
+    a_probe_that_was_never_sent_is_tried_again,
     failures_with_an_answer_between_open_nothing,
     one_request_at_a_time_probes_a_half_open_breaker,
     a_probe_whose_process_died_is_not_waited_for,

@@ -149,10 +149,13 @@ def test_a_reading_is_written_without_what_is_unknown():
 
 def test_a_line_of_a_manifest_is_checked_when_it_is_made():
     with pytest.raises(ValidationError, match="should match pattern"):
-        ManifestLine("a", "no digest", 1)
-    line = ManifestLine("a", sha("a"), 1)
+        ManifestLine("a", "no digest", 1, 1)
+    line = ManifestLine("a", sha("a"), 1, 1)
     assert json.loads(canonical(RoundCommitted(manifest=(line,)))) == {
-        "manifest": [{"client": "a", "sha256": sha("a"), "weight": 1}]
+        "manifest": [{"client": "a", "sha256": sha("a"), "weight": 1, "issued": 1}],
+        "divisor": None,
+        "latest": [],
+        "controls": None,
     }
 
 
@@ -164,5 +167,5 @@ def test_figures_of_one_kind_are_not_taken_for_another():
     with pytest.raises(ValidationError, match="valid tuple"):
         RoundPlanned(
             base_version=sha("v"), cohort=["a"],  # type: ignore[arg-type] # what is tested
-            target=1, deadline_s=1.0, valid_until=NOON, exponent=1,
+            target=1, deadline_s=1.0, valid_until=NOON,
         )  # fmt: skip

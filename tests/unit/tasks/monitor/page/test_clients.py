@@ -13,7 +13,7 @@ from tasks.monitor.page.query import PAGE_ROWS, ClientQuery
 def client(name: str, zone: str = "FR", **fields: Any) -> dict[str, Any]:
     usual = {
         "intensity": 55.0, "gate": "open", "state": "idle", "why": "", "rounds": 1,
-        "energy_wh": 1.0, "gco2eq": 2.0,
+        "share": None, "energy_wh": 1.0, "gco2eq": 2.0,
     }  # fmt: skip
     return {"client": name, "zone": zone, **usual, **fields}
 

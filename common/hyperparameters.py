@@ -1,0 +1,103 @@
+"""How a site trains: one round's work, as a run asks for it."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from common.message import Message
+from common.schedule import Schedule, learning_rate_factor
+
+Precision = Literal["fp32", "bf16", "fp16"]
+"""In what sites compute gradients. bf16 and fp16 are mixed precision: 16 bits where they do no
+harm, and float32 parameters; see `models.precision`."""
+
+
+class Hyperparameters(Message):
+    """How a site trains: chosen once for a run and recorded in every assignment.
+
+    `steps` of the optimizer take the place of epochs: a client with few examples begins them anew.
+    Each step sums the gradients of `accumulate` batches; fewer at the end of an epoch. With
+    `drop_last`, what does not fill a batch is left out of an epoch. `schedule` changes the learning
+    rate from round to round. A gradient longer than `clip_norm` is scaled to that length.
+    `proximal_mu` draws a model back to where it started; see `models.algorithms.fedprox`. With
+    `ditto`, its lambda, a site trains a model of its own beside it; see `models.algorithms.ditto`.
+    """
+
+    epochs: int = Field(default=1, ge=1, le=10_000)
+    steps: int | None = Field(default=None, ge=1, le=1_000_000)
+    batch_size: int = Field(default=32, ge=1)
+    accumulate: int = Field(default=1, ge=1, le=10_000)
+    drop_last: bool = False
+    learning_rate: float = Field(default=0.1, gt=0, allow_inf_nan=False)
+    schedule: Schedule = "constant"
+    clip_norm: float | None = Field(default=None, gt=0)
+    proximal_mu: float = Field(default=0.0, ge=0)
+    ditto: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    momentum: float = Field(default=0.0, ge=0, lt=1)
+    weight_decay: float = Field(default=0.0, ge=0)
+    precision: Precision = "fp32"
+
+    @model_validator(mode="after")
+    def _counts_once(self) -> Self:
+        if self.steps is not None and self.epochs != 1:
+            msg = (
+                f"{self.steps} steps and {self.epochs} epochs both say how long a client trains: "
+                "give one of them"
+            )
+            raise ValueError(msg)
+        return self
+
+    def in_round(self, round_number: int) -> Self:
+        """Return those of one round: with the learning rate that the schedule gives it.
+
+        Args:
+            round_number: From 1.
+        """
+        if self.schedule == "constant":
+            return self
+        rate = self.learning_rate * learning_rate_factor(self.schedule, round_number)
+        return self.model_copy(update={"learning_rate": rate, "schedule": "constant"})
+
+    def examples_trained(self, num_examples: int, *, epochs: int | None = None) -> int:
+        """Return how often a client trains on an example, all batches of its steps taken as full.
+
+        With Ditto it does so for two models.
+
+        Args:
+            num_examples: How many it has.
+            epochs: What its round gave it; `None` for as many as the run asks.
+
+        >>> Hyperparameters(epochs=3).examples_trained(100)
+        300
+        >>> Hyperparameters(steps=10, batch_size=32).examples_trained(100)
+        320
+        >>> Hyperparameters(epochs=3, ditto=0.1).examples_trained(100)
+        600
+        """
+        models = 1 if self.ditto is None else 2
+        if self.steps is None:
+            return models * num_examples * (epochs or self.epochs)
+        return models * self.steps * min(num_examples, self.batch_size * self.accumulate)
+
+    def expected_steps(self, num_examples: int, *, epochs: int | None = None) -> int:
+        """Return how many steps a client's optimizer takes.
+
+        The batches are those of `models.batch`: a single example left over joins the one before.
+
+        Args:
+            num_examples: How many it has, or trains on; at least 1.
+            epochs: What its round gave it; `None` for as many as the run asks.
+
+        >>> Hyperparameters(epochs=3).expected_steps(100)
+        12
+        >>> Hyperparameters().expected_steps(97)
+        3
+        """
+        if self.steps is not None:
+            return self.steps
+        full, rest = divmod(num_examples, self.batch_size)
+        batches = full + (rest > 1 and not self.drop_last) if full else 1
+        return -(-batches // self.accumulate) * (epochs or self.epochs)

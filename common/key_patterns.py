@@ -1,0 +1,9 @@
+"""What public keys and signatures look like as text; apart from `identity`, which loads more."""
+
+from __future__ import annotations
+
+PUBLIC_KEY_PATTERN = r"^ed25519:[A-Za-z0-9_-]{43}$"
+"""A public key: 32 bytes in base64url without padding."""
+
+SIGNATURE_PATTERN = r"^[A-Za-z0-9_-]{86}$"
+"""A signature: 64 bytes in base64url without padding."""

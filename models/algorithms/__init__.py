@@ -1,0 +1,1 @@
+"""Algorithms of local training, one a file."""

@@ -1,0 +1,1 @@
+"""What a run's events say, as tables and as points of curves for other tools."""

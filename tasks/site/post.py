@@ -1,0 +1,65 @@
+"""The messages of this process's site: what it takes, and how it signs its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from common.envelope import About, Signer, is_envelope
+from common.messages import Address, Receipt
+from common.settings import Settings
+from tasks.messaging.inbox import Inbox, Taken, site_inbox, site_signer
+
+
+@dataclass(frozen=True)
+class Post:
+    """One client's messages.
+
+    Attributes:
+        inbox: Takes what the coordinator signed.
+        signer: Signs receipts and heartbeats; `None` where no coordinator's key is set.
+    """
+
+    client: str
+    inbox: Inbox
+    signer: Signer | None
+
+
+_open: dict[str, Post] = {}
+
+
+def open_post(settings: Settings, client: str) -> Post:
+    """Return the messages of a client's site, which this process is from now on.
+
+    Raises:
+        IdentityError: If the site's key cannot be used.
+    """
+    _open[client] = Post(client, site_inbox(settings, client), site_signer(settings, client))
+    return _open[client]
+
+
+def post() -> Post:
+    """Return the messages of the one site that this process is."""
+    (ours,) = _open.values()
+    return ours
+
+
+def address_of(body: Any) -> Address:
+    """Return what work a message is about that this site has taken, signed or not."""
+    return Address.model_validate(json.loads(body["payload"]) if is_envelope(body) else body)
+
+
+def about_answer(taken: Taken, receipt: Receipt) -> About:
+    """Return what the envelope of a receipt says: which plan and model it answers.
+
+    Args:
+        taken: The assignment's message.
+        receipt: The answer.
+    """
+    header = taken.header
+    return About(
+        run=receipt.run, round=receipt.round, attempt=receipt.attempt,
+        plan_hash=header.plan_hash if header else "",
+        model_hash=header.model_hash if header else "",
+    )  # fmt: skip

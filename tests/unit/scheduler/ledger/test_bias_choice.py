@@ -1,0 +1,50 @@
+"""What corrects the bias of an asynchronous run whose user leaves it open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scheduler.ledger.bias_choice import choose_bias, is_open
+from tests.unit.scheduler.story import spec
+
+GB = 10**9
+
+
+def chosen(clients: int, version_nbytes: int | None, **asked: Any) -> tuple[str | None, str]:
+    run, why = choose_bias(
+        spec(mode="async", buffer=2, **asked), clients=clients, version_nbytes=version_nbytes,
+        free_nbytes=8 * GB,
+    )  # fmt: skip
+    return run.bias, why
+
+
+@pytest.mark.parametrize(
+    ("clients", "version_nbytes", "bias", "why"),
+    [
+        (4, 2 * GB, "memory", "the latest models of 4 clients take 8 GB, and 8 GB are free"),
+        (5, 2 * GB, "capped", "the latest models of 5 clients take 10 GB, and 8 GB are free"),
+        (1, 40_000, "memory", "the latest models of 1 client take 40 kB, and 8 GB are free"),
+        (4, None, "capped", "the size of the model is not known, as no coordinator has answered"),
+    ],
+)
+def test_each_counts_by_its_latest_model_where_these_fit_on_the_disk(
+    clients: int, version_nbytes: int | None, bias: str, why: str
+) -> None:
+    found, text = chosen(clients, version_nbytes)
+    assert found == bias
+    assert text.startswith(f"Bias {bias}: {why}")
+
+
+def test_where_memory_is_refused_weights_are_capped() -> None:
+    bias, why = chosen(4, 40_000, encoding="topk:0.05")
+    assert bias == "capped"
+    assert why.startswith("Bias capped: bias memory counts the latest update of each client alone")
+    assert why.endswith(".")
+
+
+def test_only_an_asynchronous_run_that_says_nothing_is_open() -> None:
+    assert is_open(spec(mode="async", buffer=2))
+    assert not is_open(spec(mode="async", buffer=2, bias="none"))
+    assert not is_open(spec())
