@@ -31,6 +31,7 @@ from models.energy import make_meter
 from models.error_feedback import encode_update
 from models.frozen import check_frozen
 from models.serialization import write_state
+from models.torch_modes import torch_modes_kept
 from models.training import Trainer
 from models.update import State
 from tasks.messaging.broker import REDIS_IS_AWAY
@@ -57,7 +58,7 @@ from tasks.site.sentence import describe_answer
 from tasks.site.site_clock import SiteClock
 from tasks.site.site_files import SiteFiles
 from tasks.site.site_policy import SiteState, declined, over_daily
-from tasks.site.time_limit import TimeIsUp, time_limit
+from tasks.site.time_limit import TimeIsUp, within
 from tasks.site.trainers import Trainers
 
 _log = get_logger(__name__)
@@ -308,10 +309,14 @@ class Executor:
             cache=self._frozen,
         )  # fmt: skip
         pulled = perf_counter()
-        with time_limit(self._settings.site_max_training_s):
+
+        def loaded_and_done() -> Result:
             trainer = self._trainers.trainer(assignment.workload, assignment.options)
             check_frozen(trainer.frozen, frozen)
-            result = work(trainer, base, correction)
+            return work(trainer, base, correction)
+
+        with torch_modes_kept():
+            result = within(self._settings.site_max_training_s, loaded_and_done)
         took = {"pull_s": pulled - begun, "train_s": perf_counter() - pulled}
         return result, waited.model_copy(update=took)
 

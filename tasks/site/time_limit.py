@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import faulthandler
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NoReturn
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+Result = TypeVar("Result")
 
 
 class TimeIsUp(BaseException):
@@ -26,28 +27,33 @@ _AGAIN_S = 1.0
 """Raised again this often, should a workload have caught it all the same."""
 
 
-@contextmanager
-def time_limit(limit_s: float | None) -> Iterator[None]:
-    """Interrupt the block after so many wall seconds; `None` for no limit.
+def within(limit_s: float | None, work: Callable[[], Result]) -> Result:
+    """Do some work, and interrupt it after so many wall seconds; `None` for no limit.
 
-    To be used in the main thread, where Python runs the handlers of signals.
+    To be used in the main thread, where Python runs the handlers of signals. A function and no
+    context manager: the alarm rings again and again, and between a block and the end of its context
+    manager there are instructions at which it would leave the alarm running.
 
     Raises:
-        TimeIsUp: From within the block, between two of Python's instructions.
+        TimeIsUp: From within the work, between two of Python's instructions.
     """
     if limit_s is None:
-        yield
-        return
+        return work()
 
     def ring(*_: object) -> NoReturn:
         raise TimeIsUp
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, limit_s, _AGAIN_S)
-    faulthandler.dump_traceback_later(limit_s + _HARD_S, exit=True, file=_STDERR)
     try:
-        yield
+        faulthandler.dump_traceback_later(limit_s + _HARD_S, exit=True, file=_STDERR)
+        signal.setitimer(signal.ITIMER_REAL, limit_s, _AGAIN_S)
+        return work()
     finally:
-        faulthandler.cancel_dump_traceback_later()
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        while True:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                faulthandler.cancel_dump_traceback_later()
+                signal.signal(signal.SIGALRM, before)
+                break
+            except TimeIsUp:
+                continue

@@ -5,9 +5,10 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ from tasks.site.journal import Answered, Begun, Journal, Sent
 from tasks.site.receipts import ReceiptMaker
 from tasks.site.site_history import tasks_of
 from tasks.site.site_policy import SiteState, declined
+from tasks.site.time_limit import TimeIsUp
 from tasks.site.train import yield_to_others
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)
@@ -350,6 +352,28 @@ def test_a_training_is_stopped_at_the_sites_longest_time_and_the_next_is_whole(s
     assert after.update is not None
     assert fresh.update is not None
     assert after.update.sha256 == fresh.update.sha256
+
+
+def interrupted(*_: object, **__: object) -> NoReturn:
+    """Stop where an optimizer's step has switched off gradients, as an alarm may."""
+    torch.set_grad_enabled(mode=False)
+    torch.set_default_dtype(torch.float64)
+    raise TimeIsUp
+
+
+def test_a_training_that_is_stopped_within_a_step_leaves_torch_as_it_was(
+    site, tmp_path, monkeypatch
+):
+    before = work(site, tmp_path / "model")
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.optim.SGD, "step", interrupted)
+        stopped = work(site, tmp_path / "model", round=2)
+    assert stopped.reason is not None
+    assert stopped.reason.code == "too_long"
+    after = work(site, tmp_path / "model", round=1, attempt=1)
+    assert before.update is not None
+    assert after.update is not None
+    assert after.update.sha256 == before.update.sha256
 
 
 def test_a_site_yields_to_others_and_never_takes_back_what_it_yielded():
