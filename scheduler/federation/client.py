@@ -27,6 +27,7 @@ class Client:
         place: How many were enrolled before it.
         num_examples: At most this many examples count; `None` if it enrolled without a limit.
         key: The public key with which its site signs; `None` if it was enrolled without one.
+        redis_password_sha256: Of the password of its site's user in Redis; `None` if it has none.
         paused: Whether its site's administrator paused it.
         clock_ahead_s: How far its host's clock is ahead of the coordinator's, s; 0 if both agree.
         decline: Why its site last declined, if it also said until when; `None` otherwise.
@@ -50,6 +51,7 @@ class Client:
     place: int = 0
     num_examples: int | None = None
     key: str | None = None
+    redis_password_sha256: str | None = None
     retired: bool = False
     incarnation: str | None = None
     host: str | None = None

@@ -28,6 +28,7 @@ def _client_enrolled(enrolled: ClientEnrolled, event: Event, state: Federation) 
     )
     client.zone, client.num_examples = enrolled.zone, enrolled.num_examples
     client.key, client.retired = enrolled.key or client.key, False
+    client.redis_password_sha256 = enrolled.redis_password_sha256 or client.redis_password_sha256
     state.clients[event.client] = client
 
 

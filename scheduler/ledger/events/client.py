@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from common.key_patterns import PUBLIC_KEY_PATTERN
+from common.key_patterns import PUBLIC_KEY_PATTERN, SHA256_PATTERN
 from scheduler.ledger.events.base import Payload
 
 
@@ -17,6 +17,8 @@ class ClientEnrolled(Payload):
         zone: Electricity Maps zone id of its grid.
         num_examples: At most this many examples count; `None` for no limit.
         key: The public key with which its site signs; `None` leaves the one that is known.
+        redis_password_sha256: Of the password of its site's user in Redis; `None` leaves the one
+            that is known.
     """
 
     kind: ClassVar[str] = "client.enrolled"
@@ -24,6 +26,7 @@ class ClientEnrolled(Payload):
     zone: str
     num_examples: int | None = Field(default=None, ge=1)
     key: str | None = Field(default=None, pattern=PUBLIC_KEY_PATTERN)
+    redis_password_sha256: str | None = Field(default=None, pattern=SHA256_PATTERN)
 
 
 class ClientRetired(Payload):
