@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from common.errors import SettingError
 from scheduler.carbon.forecast import forecast
 from scheduler.carbon.reading import MOST_GCO2EQ_PER_KWH
 from scheduler.carbon.signal import HOUR, hour_start
@@ -62,6 +63,12 @@ def _wrong(truth: Truth, error_factor: float, seed: int) -> Foresight:
 
 def _recorded(truth: Truth, path: Path) -> Foresight:
     issued = read_records(path).issued
+    if not issued:
+        msg = (
+            f"{path} holds no forecasts, only what the grids did, so nothing was simulated. Name a "
+            "file with a column issued_at, or choose another mode of forecast."
+        )
+        raise SettingError(msg)
 
     def foresee(hour: int) -> Floats:
         ahead = np.full((len(truth.zones), LEADS), np.nan)

@@ -4,6 +4,9 @@ The file is a CSV, plain or gzipped, with a row for each forecast hour of each d
 
     zone,issued_at,timestamp,gCO2eq_per_kWh,actual_gCO2eq_per_kWh
 
+Without the columns ``issued_at`` and ``actual_gCO2eq_per_kWh``, ``gCO2eq_per_kWh`` is what the
+grids did, and there is no forecast.
+
 The figures are average, life-cycle and production-based, as CarbonCast publishes them.
 """
 
@@ -51,9 +54,12 @@ def read_records(path: Path) -> Records:
     try:
         with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
             for row in csv.DictReader(file):
-                hour, issued = _hour(row["timestamp"]), _hour(row["issued_at"])
+                hour, value = _hour(row["timestamp"]), float(row["gCO2eq_per_kWh"])
+                if "issued_at" not in row:
+                    records.actual[row["zone"]][hour] = value
+                    continue
                 records.actual[row["zone"]][hour] = float(row["actual_gCO2eq_per_kWh"])
-                records.issued[row["zone"]][issued][hour] = float(row["gCO2eq_per_kWh"])
+                records.issued[row["zone"]][_hour(row["issued_at"])][hour] = value
     except (OSError, KeyError, ValueError, TypeError) as error:
         msg = (
             f"The recorded forecasts {path} cannot be read ({type(error).__name__}: {error}), so "

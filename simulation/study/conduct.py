@@ -39,7 +39,11 @@ class StudyResults:
             row
             for row in self.rows
             if (row.chapter, row.contender) == (chapter, contender)
-            and (row.group == "policy" if forecast is None else row.forecast == forecast)
+            and (
+                row.group in ("policy", "ablation")
+                if forecast is None
+                else row.forecast == forecast
+            )
         ]
 
 

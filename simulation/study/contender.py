@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from datetime import datetime
+from typing import Any, Literal
 
 from simulation.scenario.scenario import Scenario
 
-Group = Literal["policy", "forecast", "parameter"]
-"""What a contender is compared for: itself, its forecast, or one of its parameters."""
+Group = Literal["policy", "forecast", "parameter", "ablation"]
+"""What a contender is compared for: itself, its forecast, one of its parameters, or a rule that is
+switched on or off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Contender:
         everyone: Whether rounds have no cohort: they aim at all available clients.
         is_async: Whether each client trains in its own time, and as many updates as others have in
             a cohort make a version.
+        round_share: Size of its cohort and quorum, as a share of the scenario's.
+        rate_factor: Its local learning rate, in multiples of the scenario's.
         published: Whether others have published it.
         group: What it is compared for.
     """
@@ -38,6 +42,8 @@ class Contender:
     forecast: str | None = None
     everyone: bool = False
     is_async: bool = False
+    round_share: float = 1.0
+    rate_factor: float = 1.0
     published: bool = False
     group: Group = "policy"
 
@@ -65,6 +71,8 @@ class Chapter:
         base: The federation, under any policy and seed.
         reference: Name of the contender whose emissions gram budgets are shares of.
         about: What else a reader should know.
+        starts: The start of each seed's runs, in the order of `seeds`; empty for `base`'s.
+        shares: Further targets, as shares of the unconstrained run's final metric.
     """
 
     name: str
@@ -74,6 +82,8 @@ class Chapter:
     seeds: tuple[int, ...]
     reference: str = "random"
     about: str = ""
+    starts: tuple[datetime, ...] = ()
+    shares: tuple[float, ...] = ()
 
     def scenario(self, contender: Contender, seed: int, grams: float | None = None) -> Scenario:
         """Return what is simulated for a contender and a seed.
@@ -83,7 +93,7 @@ class Chapter:
             seed: Of everything that is drawn.
             grams: Its gram budget, gCO2eq.
         """
-        run = {
+        run: dict[str, Any] = {
             "policy": contender.policy, "policy_options": dict(contender.options), "grams": grams,
         }  # fmt: skip
         if contender.everyone:
@@ -93,12 +103,27 @@ class Chapter:
                 "mode": "async", "bias": "none", "buffer": self.base.run.cohort, "cohort": None,
                 "over_selection": 0.0, "cron": None,
             }  # fmt: skip
+        run |= self._resized(contender)
         if contender.over_selection is not None:
             run["over_selection"] = contender.over_selection
         changes: dict[str, object] = {"run": run, "seed": seed}
         if contender.forecast not in (None, self.base.forecast.mode):
             changes["forecast"] = {"mode": contender.forecast, "path": None}
+        if self.starts:
+            changes["start"] = self.starts[self.seeds.index(seed)]
         return self.base.altered(**changes)
+
+    def _resized(self, contender: Contender) -> dict[str, Any]:
+        """Return the run's parts that a contender's `round_share` and `rate_factor` change."""
+        base, changes = self.base.run, dict[str, Any]()
+        if contender.round_share != 1 and base.cohort is not None:
+            changes["cohort"] = max(1, round(base.cohort * contender.round_share))
+            changes["quorum"] = max(1, round(base.quorum * contender.round_share))
+        if contender.rate_factor != 1:
+            usual = base.hyperparameters
+            rate = usual.learning_rate * contender.rate_factor
+            changes["hyperparameters"] = usual.model_dump() | {"learning_rate": rate}
+        return changes
 
     def find(self, name: str) -> Contender:
         """Return the contender of that name, compared for itself."""

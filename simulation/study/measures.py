@@ -27,6 +27,21 @@ _FIGURES = 6
 _SHOWN = 12
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What a run needed to reach one target.
+
+    Attributes:
+        share: The target, as a share of the unconstrained run's final metric.
+        gco2eq: All emissions until then; `None` if it was not reached.
+        hours: From the start until then.
+    """
+
+    share: float
+    gco2eq: float | None
+    hours: float | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One run.
@@ -47,6 +62,7 @@ class Row:
         rounds, hours, end: How far it came, and why no further.
         decisions, version: Digests of all cohorts, and of the last model.
         curve: Some points of gCO2eq and metric; empty where they are not drawn.
+        reached: The chapter's further targets; empty if it has none.
     """
 
     chapter: str
@@ -72,6 +88,7 @@ class Row:
     decisions: str
     version: str
     curve: tuple[tuple[float, float], ...]
+    reached: tuple[Reached, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +134,7 @@ def measure(
 ) -> Row:
     """Return the measures of a run."""
     course = smoothed(outcome.rounds, by.metric)
-    sign = -1 if outcome.lower_is_better else 1
-    reached = next((r for r, value in course if sign * value >= sign * by.target), None)
+    reached = _first(course, by.target, lower=outcome.lower_is_better)
     return Row(
         chapter=chapter.name, contender=contender.name, group=contender.group,
         forecast=contender.forecast or chapter.base.forecast.mode, seed=seed,
@@ -134,6 +150,9 @@ def measure(
         rounds=len(outcome.rounds), hours=_short(outcome.hours), end=outcome.end_reason,
         decisions=outcome.decisions[:_SHOWN], version=outcome.version[:_SHOWN],
         curve=_thinned(course) if contender.group == "policy" else (),
+        reached=tuple(
+            _reached(course, share, by, lower=outcome.lower_is_better) for share in chapter.shares
+        ),
     )  # fmt: skip
 
 
@@ -144,6 +163,26 @@ def smoothed(rounds: Sequence[RoundOutcome], metric: str) -> list[tuple[RoundOut
         (scored[n], fmean(r.metrics[metric] for r in scored[n - IN_A_ROW + 1 : n + 1]))
         for n in range(IN_A_ROW - 1, len(scored))
     ]
+
+
+def _first(
+    course: Sequence[tuple[RoundOutcome, float]], target: float, *, lower: bool
+) -> RoundOutcome | None:
+    """Return the round whose version first reached a target; `None` if none did."""
+    sign = -1 if lower else 1
+    return next((r for r, value in course if sign * value >= sign * target), None)
+
+
+def _reached(
+    course: Sequence[tuple[RoundOutcome, float]], share: float, by: Yardstick, *, lower: bool
+) -> Reached:
+    relative = TARGET_SHARE / share if lower else share / TARGET_SHARE
+    found = _first(course, by.target * relative, lower=lower)
+    return Reached(
+        share,
+        _short(found.spent_gco2eq) if found else None,
+        _short(found.ended_h) if found else None,
+    )
 
 
 def longest_wait_h(outcome: Outcome) -> float:

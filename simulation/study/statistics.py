@@ -29,6 +29,35 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(fmean(values), t * stdev(values) / math.sqrt(len(values)))
 
 
+@dataclass(frozen=True, slots=True)
+class PairedRatio:
+    """A geometric mean of ratios of pairs, and its 95 % interval.
+
+    `low` and `high` are `None` with one pair alone.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+def paired_ratio(ours: Sequence[float], theirs: Sequence[float]) -> PairedRatio:
+    """Return the ratio of paired positive values, with its interval.
+
+    The mean and Student's t interval of the logarithms of the pairs' ratios, taken back to ratios:
+    what all pairs share, such as an expensive start date, cancels.
+
+    Args:
+        ours: Positive values, one a pair; at least one.
+        theirs: Positive values of the same pairs, in the same order.
+    """
+    found = estimate([math.log(a / b) for a, b in zip(ours, theirs, strict=True)])
+    if found.half is None:
+        return PairedRatio(math.exp(found.mean), None, None)
+    low, high = found.mean - found.half, found.mean + found.half
+    return PairedRatio(math.exp(found.mean), math.exp(low), math.exp(high))
+
+
 def paired_p(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """Return the p-value of a two-sided paired t-test on logarithms: of their ratio being 1.
 

@@ -14,6 +14,7 @@ from common.units import show_duration
 from simulation.study.chapters import opening, page_of, quick_page_of
 from simulation.study.charts import draw
 from simulation.study.conduct import StudyResults
+from simulation.study.dated_page import dated_page_of
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _README = _PROJECT / "README.md"
@@ -29,12 +30,14 @@ class Making:
         jobs: In how many processes.
         took_s: Wall time; less if runs were kept from before.
         quick: Whether it is the quick study.
+        is_dated: Whether each seed starts at a date of its own.
     """
 
     command: str
     jobs: int
     took_s: float
     quick: bool
+    is_dated: bool = False
 
     def description(self, results: StudyResults) -> str:
         """Return how to make the same again, in two or three sentences."""
@@ -55,6 +58,11 @@ def write(results: StudyResults, making: Making, folder: Path) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     made = making.description(results)
+    if making.is_dated:
+        page, raw = folder / "dated.md", folder / "dated.json"
+        page.write_text(dated_page_of(results, made), "utf-8")
+        raw.write_text(to_json(results, made), "utf-8")
+        return [page, raw]
     if making.quick:
         page, raw = folder / "quick.md", folder / "quick.json"
         page.write_text(quick_page_of(results, made), "utf-8")
