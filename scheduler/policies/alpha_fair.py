@@ -20,7 +20,9 @@ forecast, one round an hour, and returns the cohort of the current hour:
   more rounds than are left, and hours planned for fewer than the quorum are given up, the emptiest
   half at a time.
 
-The paper's closing rounds of all clients are left out.
+The paper's closing rounds are the last `closing` ones: all clients train, and what that emits is
+kept from the budget until then. There are none if that is more than half of the budget, nor in a
+run that ends neither by rounds nor by hours.
 
 A client of unknown energy counts with the median of the known; while nobody's is known the places
 are drawn by chance, which makes it known. A grid of unknown intensity is left out. A past update of
@@ -36,6 +38,10 @@ from statistics import median
 
 from common.units import emitted_gco2eq
 from scheduler.policies.selection_context import SelectionContext
+from scheduler.policies.selection_result import SelectionResult
+
+_MOST_CLOSING = 0.5
+"""Of the gram budget, for all closing rounds."""
 
 _ROUNDING = 1 + 1e-9
 """So that a window's budget covers the very rounds it was added up from."""
@@ -61,11 +67,19 @@ class _Problem:
         return gain / g_ct if g_ct > 0 else math.inf
 
 
-def select(context: SelectionContext) -> list[str]:
+def select(context: SelectionContext) -> SelectionResult:
     """Return the plan's cohort in the current hour; empty if a better hour is ahead.
 
-    Options: `alpha`, above 0 (fairest) and at most 1 (greenest); `horizon_h`, hours to plan over.
+    Options: `alpha`, above 0 (fairest) and at most 1 (greenest); `horizon_h`, hours to plan over;
+    `closing`, rounds of all clients at the end.
     """
+    if _closing_rounds(context) and _is_closing(context):
+        everybody = sorted(candidate.client for candidate in context.candidates)
+        return SelectionResult(everybody, target=len(everybody) or None)
+    return SelectionResult(_planned(context))
+
+
+def _planned(context: SelectionContext) -> list[str]:
     ids = sorted(candidate.client for candidate in context.candidates)
     ids = context.rng.sample(ids, len(ids))
     if all(candidate.energy_wh is None for candidate in context.candidates):
@@ -80,6 +94,30 @@ def select(context: SelectionContext) -> list[str]:
         short.sort(key=lambda t: (len(plan[t]), -t))
         hours.difference_update(short[: math.ceil(len(short) / 2)])
     return []
+
+
+def _is_closing(context: SelectionContext) -> bool:
+    """Return whether no more rounds, or no more hours, are left than closing rounds need."""
+    closing = context.options["closing"]
+    rounds, hours = context.rounds_left, context.hours_left
+    in_rounds = rounds is not None and rounds <= closing
+    return in_rounds or (hours is not None and hours <= closing * max(context.interval_h, 1.0))
+
+
+def _closing_rounds(context: SelectionContext) -> int:
+    """Return how many closing rounds the run will have, or has left."""
+    closing = int(context.options["closing"])
+    if context.rounds_left is None and context.hours_left is None:
+        return 0
+    if context.grams is not None and _kept_gco2eq(context, closing) > _MOST_CLOSING * context.grams:
+        return 0
+    return closing
+
+
+def _kept_gco2eq(context: SelectionContext, closing: int) -> float:
+    """Return what so many rounds of all candidates would emit now."""
+    known = [c.gco2eq for c in context.candidates if c.gco2eq is not None]
+    return closing * len(context.candidates) * (median(known) if known else 0.0)
 
 
 def _greedy(problem: _Problem, hours: set[int]) -> dict[int, list[str]]:
@@ -125,7 +163,7 @@ def _state(context: SelectionContext, g: dict[str, list[float]]) -> _Problem:
         x[c] += g_max - g_ct
     rounds = max(map(len, g.values()), default=0)
     if context.rounds_left is not None:
-        rounds = min(rounds, context.rounds_left)
+        rounds = min(rounds, context.rounds_left - _closing_rounds(context))
     return _Problem(
         g=g, x=x, g_max=g_max, k=_budget_gco2eq(context, g, g_max, rounds),
         alpha=context.options["alpha"], rounds=rounds, wanted=context.wanted,
@@ -141,8 +179,10 @@ def _budget_gco2eq(
         hours = [[g_c[t] for g_c in g.values() if t < len(g_c)] for t in range(rounds)]
         at_once = context.wanted * sum(sum(hour) / len(hour) for hour in hours)
         return max(at_once, least) * _ROUNDING
-    left = context.grams - context.spent_gco2eq
-    share = left * rounds / (context.rounds_left or max(rounds, 1))
+    closing = _closing_rounds(context)
+    left = max(0.0, context.grams - context.spent_gco2eq - _kept_gco2eq(context, closing))
+    rounds_left = (context.rounds_left or 0) - closing
+    share = left * rounds / (rounds_left if rounds_left > 0 else max(rounds, 1))
     return min(left, max(share, least) * _ROUNDING)
 
 

@@ -13,6 +13,7 @@ from scheduler.policies import (
     by_score,
     cafe,
     carbon_oort,
+    disco_rule,
     everyone,
     fairwind,
     fedzero,
@@ -123,7 +124,11 @@ POLICIES: dict[str, Policy] = {
         alpha_fair.select,
         "spreads the grams alpha-fairly over clients and the hours ahead",
         horizon_h=96,
-        options={"alpha": Option(0.1, 1e-3, 1), "horizon_h": _DAY_AHEAD},
+        options={
+            "alpha": Option(0.1, 1e-3, 1),
+            "horizon_h": _DAY_AHEAD,
+            "closing": Option(0, 0, 10),
+        },
     ),
     "oracle": Policy(
         oracle.select,
@@ -133,6 +138,14 @@ POLICIES: dict[str, Policy] = {
             "fairness": Option(0.8, 0, 1),
             "full_share": Option(0.25, 0, 1),
             "horizon_h": Option(168, 1, 8760),
+        },
+    ),
+    "disco_rule": Policy(
+        disco_rule.select,
+        "admits the ten of best latency below a carbon limit, as the seed of Fairwind did",
+        options={
+            "limit_gco2eq_per_kwh": Option(300, 0, 2000),
+            "slowest": Option(0, 0, 1),
         },
     ),
     "cafe": Policy(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -118,7 +119,7 @@ class Chapter:
         base, changes = self.base.run, dict[str, Any]()
         if contender.round_share != 1 and base.cohort is not None:
             changes["cohort"] = max(1, round(base.cohort * contender.round_share))
-            changes["quorum"] = max(1, round(base.quorum * contender.round_share))
+            changes["quorum"] = math.ceil(base.quorum * contender.round_share)
         if contender.rate_factor != 1:
             usual = base.hyperparameters
             rate = usual.learning_rate * contender.rate_factor

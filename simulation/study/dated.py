@@ -14,7 +14,7 @@ from pathlib import Path
 from simulation.scenario.scenario import Scenario
 from simulation.study.contender import Chapter, Contender
 from simulation.study.federations import REAL, RECORDED, clients, federation
-from simulation.study.field import FIELD, SIDE, contenders
+from simulation.study.field import ADDED, FIELD, SIDE, contenders
 
 TARGET_SHARES = (0.95, 0.98, 0.99)
 """Targets, as shares of the unconstrained run's final metric."""
@@ -92,7 +92,7 @@ def chain() -> tuple[str, ...]:
 def _dated(chapter: Chapter) -> Chapter:
     return replace(
         chapter, starts=tuple(_starts(chapter.base, len(chapter.seeds))), shares=TARGET_SHARES,
-        contenders=(*chapter.of("policy"), *ablations()),
+        contenders=(*chapter.of("policy"), *ADDED, *ablations()),
     )  # fmt: skip
 
 

@@ -31,6 +31,15 @@ _CANDIDATES = (
     Contender("oracle", "oracle", options={"horizon_h": 336}, forecast="perfect"),
 )
 
+ADDED = (
+    Contender("disco_rule", "disco_rule", published=True),
+    Contender(
+        "alpha_fair, closing", "alpha_fair", options={"closing": 1.0}, grams_share=_HALF,
+        published=True,
+    ),
+)  # fmt: skip
+"""Those of the dated study alone: the study's kept results have none of their runs."""
+
 FIELD = {contender.name: contender for contender in _CANDIDATES}
 
 MAIN = tuple(name for name, each in FIELD.items() if not each.is_async)

@@ -97,7 +97,7 @@ def test_half_rounds_halve_cohort_and_quorum_and_may_learn_faster() -> None:
     }
     half, faster = (by_name[f"random, half rounds{more}"] for more in ("", ", rate x 2"))
     assert (usual.cohort, usual.quorum) == (10, 5)
-    assert (half.cohort, half.quorum) == (5, 2)
+    assert (half.cohort, half.quorum) == (5, 3)
     assert half.hyperparameters == usual.hyperparameters
     rate = usual.hyperparameters.learning_rate
     assert faster.hyperparameters.learning_rate == pytest.approx(2 * rate)

@@ -1,5 +1,6 @@
 """Alpha-fair slack: the plan over the forecast says who trains now, and when to wait."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.policies.alpha_fair import _greedy, _Problem, select
+from scheduler.policies import alpha_fair
+from scheduler.policies.alpha_fair import _closing_rounds, _grams, _greedy, _Problem, _state
 from scheduler.policies.selection_context import Candidate, PastRound, PastUpdate, SelectionContext
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -34,9 +36,14 @@ def ask(*candidates: Candidate, **changes: Any) -> SelectionContext:
         "number": 1,
         "now": NOW,
         "rng": Random(0),
-        "options": {"alpha": 0.1, "horizon_h": 24.0},
+        "options": {"alpha": 0.1, "horizon_h": 24.0, "closing": 0.0},
     }
     return SelectionContext(candidates, **(fields | changes))
+
+
+def select(context: SelectionContext) -> list[str]:
+    """Return the cohort."""
+    return list(alpha_fair.select(context).cohort)
 
 
 PAIR = (client("a", 100.0, 50.0), client("b", 200.0, 300.0))
@@ -52,7 +59,7 @@ def test_fairness_serves_everybody_before_anybody_twice():
 def test_alpha_of_one_serves_the_greenest_twice():
     # a later 250 / 50 = 5, a now 200 / 100 = 2, b now 100 / 200 = 0.5: after a's two slots
     # 110 g are left, too few for b.
-    options = {"alpha": 1.0, "horizon_h": 24.0}
+    options = {"alpha": 1.0, "horizon_h": 24.0, "closing": 0.0}
     assert select(ask(*PAIR, grams=260.0, options=options)) == ["a"]
 
 
@@ -85,7 +92,9 @@ def test_a_run_without_grams_waits_for_hours_in_which_its_rounds_emit_less():
     assert select(ask(*pair, rounds_left=1)) == []
     # Three rounds in three hours leave no slack.
     assert select(ask(*pair, rounds_left=3)) == ["a", "b"]
-    assert select(ask(*pair, rounds_left=1, options={"alpha": 0.1, "horizon_h": 1.0})) == ["a", "b"]
+    assert select(
+        ask(*pair, rounds_left=1, options={"alpha": 0.1, "horizon_h": 1.0, "closing": 0.0})
+    ) == ["a", "b"]
 
 
 def test_the_window_gets_its_share_of_the_budget():
@@ -261,3 +270,31 @@ def test_a_run_that_can_pay_for_a_round_is_never_kept_waiting_for_ever(rounds_le
         )
         for hour in range(24)
     )
+
+
+CLOSING = {"alpha": 0.1, "horizon_h": 24.0, "closing": 1.0}
+
+
+def with_grams(name: str, gco2eq: float) -> Candidate:
+    return replace(client(name, gco2eq, gco2eq), gco2eq=gco2eq)
+
+
+def test_closing_rounds_invite_all_clients_whatever_the_cohort():
+    pool = [with_grams(name, 100.0) for name in "abc"]
+    last = ask(*pool, rounds_left=1, options=CLOSING)
+    assert select(last) == ["a", "b", "c"]
+    assert alpha_fair.select(last).target == 3
+    assert len(select(ask(*pool, rounds_left=2, options=CLOSING))) == 2
+    late = ask(*pool, rounds_left=9, hours_left=0.9, options=CLOSING)
+    assert len(select(late)) == 3
+    assert len(select(ask(*pool, options=CLOSING))) == 2  # no end is known
+
+
+def test_what_closing_rounds_will_emit_is_kept_from_the_budget():
+    # All three emit 300 g. Of 700 g, 400 g are left for two rounds of two places, of which the
+    # window of two hours holds two: four updates. With 650 g there are three.
+    pool = [with_grams(name, 100.0) for name in "abc"]
+    for grams, whole in ((700.0, 400.0), (650.0, 350.0)):
+        context = ask(*pool, rounds_left=3, grams=grams, options=CLOSING)
+        assert _state(context, _grams(context, ["a", "b", "c"])).k == pytest.approx(whole)
+    assert _closing_rounds(ask(*pool, rounds_left=3, grams=599.0, options=CLOSING)) == 0
