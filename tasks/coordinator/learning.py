@@ -14,6 +14,7 @@ from common.files import syncing, write_chunks
 from common.messages import BlobRef, Receipt, update_key
 from models.aggregation import Contribution
 from models.frozen import write_version
+from models.heap import trim_heap
 from models.metric_values import Metrics
 from models.server_optimizers import make_server_optimizer
 from models.update import check_update
@@ -62,7 +63,9 @@ class BlobLearning:
     def open(self, run: Run) -> FirstVersion:
         """Make a run's first version, and evaluate it; the same run gives the same bits."""
         with survived(self._begun, run.id):
-            return self._open(run)
+            first = self._open(run)
+        trim_heap()  # the first version, and a model it was loaded into
+        return first
 
     def _open(self, run: Run) -> FirstVersion:
         self._workbench.check_workload(run.spec)  # refused now, not after a round

@@ -12,6 +12,7 @@ from common.envelope import COORDINATOR
 from common.errors import FairwindError, LedgerMovedError
 from common.log import get_logger
 from common.messages import Heartbeat, Reason, Receipt, read_receipt
+from models.heap import trim_heap
 from scheduler.ledger.bias_choice import choose_bias, is_open
 from scheduler.policies.policy import find_policy
 from scheduler.rounds.observations import heartbeat_events
@@ -122,6 +123,7 @@ def _check_run(c: Coordinator, check: RunCheck) -> None:
         answer(c.broker, check, CheckReply(fault=str(error)))
     else:
         answer(c.broker, check, CheckReply(fault="", spec=spec, chosen=chosen))
+    trim_heap()  # several models were built to look at them
 
 
 @app.task(name="join", **_AGAIN, **_EXPECTED)

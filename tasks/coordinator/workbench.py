@@ -19,6 +19,7 @@ from models.device import choose_device, release_memory
 from models.evaluation import OnBatch, evaluate
 from models.evaluators import coordinator_evaluates
 from models.frozen import frozen_parameters, read_whole
+from models.heap import trim_heap
 from models.metric_values import Metrics
 from models.model_factory import ModelFactory
 from models.own_loop import brings
@@ -208,6 +209,8 @@ class Workbench:
             self._benches[key] = _Bench(
                 workload, models, layers, parameters, frozen_parameters(model), test_data
             )
+            del model
+            trim_heap()
         return self._benches[key]
 
 
