@@ -200,6 +200,7 @@ class Receipt(Message):
     `num_held_out` held-out examples, or of the site's own where the run leaves it one; `None` is
     not finite.
     `frozen_nbytes` of the model's frozen part were pulled: 0 if the site had it.
+    `policy` is the version of the site policy by which it was answered; `None` without a file.
     `memory` names the state that the site keeps for its next update, should this one count; with
     `memory_lost` it started from an empty one, as it no longer has the one that it was to.
 
@@ -229,6 +230,7 @@ class Receipt(Message):
     sent_at: Instant
     incarnation: str = Field(max_length=64)
     reason: Annotated[Reason, AfterValidator(_with_instant)] | None = None
+    policy: str | None = Field(default=None, pattern=r"^[0-9a-f]{12}$")
 
 
 def update_key(work: Assignment | Receipt) -> str:

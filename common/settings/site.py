@@ -69,6 +69,16 @@ class SiteSettings(BaseSettings):
     site_windows: CommaList = Field(
         default=(), description="this site trains only within these UTC hours, e.g. 22:00-06:00"
     )
+    site_policy: Path | None = Field(
+        default=None,
+        description="file with this site's policy, which wins over its settings; read for each "
+        "assignment",
+    )
+    site_clock: Literal["own", "assigned"] = Field(
+        default="own",
+        description="grid clock of this site: its own, or, for demonstrations, the one that an "
+        "assignment brings",
+    )
 
     meter: Literal["auto", "rapl", "cpu", "constant"] = Field(
         default="auto",

@@ -22,37 +22,20 @@ from common.command_line.table import print_table
 from common.errors import SettingError
 from common.messages import NAME_PATTERN
 from common.units import show_bytes, show_duration, show_energy, show_intensity, show_mass
+from tasks.cli.site_policy import COMMANDS, of_client
 from tasks.roles import site_key_file
 from tasks.site import own_model
 from tasks.site.egress import last_egress
 from tasks.site.journal import Journal
 from tasks.site.memory import SiteMemory
+from tasks.site.sentence import SHORT_REASONS
 from tasks.site.site_clock import clock_sentence
 from tasks.site.site_files import SiteFiles, find_client
 from tasks.site.site_history import SiteTotals, Task, as_row, tasks_of
 from tasks.site.site_status import INTENSITY_SOURCE, SiteStatus, site_status
 
-_REASONS = {
-    "paused": "paused",
-    "too_late": "came too late",
-    "above_site_ceiling": "above its ceiling",
-    "outside_site_windows": "outside its hours",
-    "over_daily_mb": "over its MB a day",
-    "too_long": "training took too long",
-    "model_missing": "the model was gone",
-    "workload_failed": "the workload failed",
-    "disk_full": "its disk is full",
-    "disk_failed": "its disk failed",
-    "site_failed": "an error at the site",
-}
-"""Short words for the codes of a `Reason`."""
-
 _NAMED_TENSORS = 8
 """So many tensors are named; the others are counted."""
-
-of_client = click.option(
-    "--client", envvar="FAIRWIND_CLIENT", help="Which site, if FAIRWIND_HOME holds several."
-)
 
 
 class _OwnFiles(click.Group):
@@ -80,6 +63,10 @@ class _OwnFiles(click.Group):
 @click.group(cls=_OwnFiles)
 def site() -> None:
     """Look at a site, or pause it, at the site: for its administrator."""
+
+
+for _command in COMMANDS:
+    site.add_command(_command)
 
 
 @site.command()
@@ -257,7 +244,7 @@ def _print_totals(seen: SiteStatus) -> None:
     print_table(["", "today", f"{seen.at:%B %Y}"], rows)
     if reasons := seen.month.reasons:
         listed = ", ".join(
-            f"{_REASONS.get(c, c.replace('_', ' '))} {n}" for c, n in reasons.items()
+            f"{SHORT_REASONS.get(c, c.replace('_', ' '))} {n}" for c, n in reasons.items()
         )
         click.echo(f"Reasons this month: {listed}")
 
@@ -273,7 +260,9 @@ def _print_limits(seen: SiteStatus) -> None:
     rows = (
         ("worker", _worker(seen)),
         ("hours", f"{hours}; next {seen.opens_at:%H:%M}" if seen.opens_at else hours),
+        ("policy", _policy(seen)),
         ("ceiling", f"{'none' if ceiling is None else show_intensity(ceiling)}{last}"),
+        *([("reading", _reading(seen))] if ceiling is not None else []),
         ("training", "no limit" if longest is None else f"{show_duration(longest)} at most"),
         ("sending", "no limit" if daily is None else f"{daily:g} MB a day at most"),
         ("processor", f"{limits.threads} {threads}, nice {limits.nice}"),
@@ -307,6 +296,18 @@ def _worker(seen: SiteStatus) -> str:
     if seen.is_running:
         return f"since {began}, process {seen.worker.pid}"
     return f"not running; the limits below are those of the last one, which began {began}"
+
+
+def _reading(seen: SiteStatus) -> str:
+    if seen.ceiling_is_advisory:
+        return "the coordinator's, so the ceiling is advisory; set reading in the site policy"
+    return f"the site's own, {seen.policy.reading}"
+
+
+def _policy(seen: SiteStatus) -> str:
+    if seen.policy.fault is not None:
+        return seen.policy.fault
+    return seen.policy.version or "no file; the settings of the site"
 
 
 def _energy(span: SiteTotals) -> str:

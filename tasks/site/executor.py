@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, time, timedelta
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TypeVar
@@ -19,7 +19,6 @@ from common.messages import (
     Assignment,
     BlobRef,
     Outcome,
-    Reason,
     Receipt,
     Timings,
     update_key,
@@ -37,11 +36,11 @@ from models.update import State
 from tasks.messaging.broker import REDIS_IS_AWAY
 from tasks.messaging.transport import Transport
 from tasks.site.device_use import computing_on, unfit
-from tasks.site.expected_size import expected_nbytes
 from tasks.site.frozen_cache import FrozenCache
 from tasks.site.heads import keep_head
 from tasks.site.journal import Begun, Entry, Journal, Sent, answered
 from tasks.site.memory import SiteMemory
+from tasks.site.memory_limit import in_memory
 from tasks.site.one_task import in_work
 from tasks.site.outbox import Outbox
 from tasks.site.pulling import pull_model
@@ -55,18 +54,17 @@ from tasks.site.receipts import (
     why_failed,
 )
 from tasks.site.sentence import describe_answer
-from tasks.site.site_clock import SiteClock
 from tasks.site.site_files import SiteFiles
-from tasks.site.site_policy import SiteState, declined, over_daily
+from tasks.site.site_policy_bounds import over_request
+from tasks.site.site_policy_guard import Declines, PolicyGuard
+from tasks.site.site_policy_in_force import SitePolicy
 from tasks.site.time_limit import TimeIsUp, within
 from tasks.site.trainers import Trainers
+from tasks.site.what_leaves import leaving
 
 _log = get_logger(__name__)
 
 Result = TypeVar("Result")
-
-_LOOK_BACK = timedelta(days=31)
-"""How far back the size of a workload's last update is looked for."""
 
 Progress = Callable[[int, int, float], None]
 """Called after every epoch with epochs done, epochs in all and mean loss."""
@@ -105,8 +103,9 @@ class Executor:
         self._files = SiteFiles(settings, client)
         self._memory = SiteMemory(self._files.memory)
         self._frozen = FrozenCache(self._files.frozen, settings.site_cache_mb * 1e6)
-        self._clock = SiteClock(self._files)
         self._journal = Journal(self._files.folder)
+        self._guard = PolicyGuard(settings, self._files, self._journal)
+        self._policy = SitePolicy()
         self._trainers = Trainers(settings, client, device.torch)
         self._meter = make_meter(settings)
 
@@ -116,6 +115,7 @@ class Executor:
         Raises:
             WorkloadError: If nothing of it can be loaded.
         """
+        self._guard.remember_sources()
         self._trainers.load_all()
 
     def answer(self, assignment: Assignment, progress: Progress) -> Receipt:
@@ -131,6 +131,7 @@ class Executor:
             SystemExit: If this process is to end.
         """
         receipts = ReceiptMaker(assignment, self._incarnation, wall_now())
+        self._policy = self._guard.policy()
         try:
             return self._answer(assignment, receipts, progress)
         except BaseException as error:
@@ -158,10 +159,15 @@ class Executor:
                 kept = self._work(assignment, receipts, progress)
             failpoint("site.kept")
         receipts.continue_with(kept)
+        kept = leaving(kept, self._policy, assignment)
         update = kept.update
         # What had begun to leave goes on: it is on record, and counted for its day.
         begun = update is not None and self._transport.has_some(update)
-        if update is not None and not begun and (reason := self._over_daily(update.nbytes)):
+        if (
+            update is not None
+            and not begun
+            and (reason := self._guard.keeps_back(self._policy, assignment, update.nbytes))
+        ):
             kept = kept_back(kept, reason).model_copy(update={"attempt": assignment.attempt})
         self._note(answered(assignment, kept, update.nbytes if update else None))
         if kept.update is None:
@@ -184,7 +190,8 @@ class Executor:
     def _work(self, assignment: Assignment, receipts: ReceiptMaker, progress: Progress) -> Receipt:
         started = receipts.started
         waited = waited_before(assignment, started)
-        reason = declined(self._settings, assignment, started, site=self._state(assignment))
+        has = self._trainers.num_examples(assignment.workload, assignment.options)
+        reason = self._guard.decide(self._policy, assignment, num_examples=has)
         reason = reason or no_room(self._memory, assignment) or unfit(self._device, assignment)
         if reason is not None:
             return receipts.of("declined", reason=reason)
@@ -197,11 +204,29 @@ class Executor:
                 workload=assignment.workload,
             )
         )
+        try:
+            done = self._done(assignment, receipts, waited, progress)
+        except Declines as declines:
+            return receipts.of("declined", reason=declines.reason)
+        outcome: Outcome = "evaluated" if assignment.evaluates else "trained"
+        receipt = leaving(receipts.of(outcome, **done), self._policy, assignment)
+        if receipt.outcome == "trained":
+            self._outbox.keep(assignment, receipt)
+        return receipt
+
+    def _done(
+        self,
+        assignment: Assignment,
+        receipts: ReceiptMaker,
+        waited: Timings,
+        progress: Progress,
+    ) -> dict[str, object]:
+        """Work, measure what that uses, and return what the receipt says of it."""
         work = self._evaluate if assignment.evaluates else self._train
         try:
             with computing_on(self._device, assignment), self._meter:
-                done = work(assignment, waited, progress)
-        except TransportError:
+                return work(assignment, waited, progress)
+        except (TransportError, Declines):
             raise
         except BaseException:
             self._trainers.forget(assignment.workload)
@@ -209,18 +234,13 @@ class Executor:
         finally:
             receipts.energy = self._meter.energy
             receipts.frozen_nbytes = self._frozen.take_pulled_nbytes()
-        outcome: Outcome = "evaluated" if assignment.evaluates else "trained"
-        receipt = receipts.of(outcome, **done)
-        if receipt.outcome == "trained":
-            self._outbox.keep(assignment, receipt)
-        return receipt
 
     def _failed(
         self, assignment: Assignment, receipts: ReceiptMaker, error: BaseException
     ) -> Receipt:
         """Return the receipt of work that failed; note it, and log why, with its traceback."""
-        reason = why_failed(error, self._settings.site_max_training_s)
-        receipt = receipts.of("failed", reason=reason)
+        reason = why_failed(error, self._policy)
+        receipt = receipts.of("failed", reason=reason, policy=self._policy.version)
         self._note(answered(assignment, receipt, None))
         cause = error.__cause__ if isinstance(error, FairwindError) else error
         _log.error(
@@ -229,24 +249,6 @@ class Executor:
             exc_info=None if isinstance(error, TimeIsUp) else cause,
         )
         return receipt
-
-    def _state(self, assignment: Assignment) -> SiteState:
-        """Return what the site knows of itself before it decides on an assignment."""
-        paused_since, ahead_s = self._files.paused_since, self._clock.ahead_s
-        if self._settings.site_max_mb_per_day is None:
-            return SiteState(paused_since, clock_ahead_s=ahead_s)
-        now = wall_now()
-        entries = self._journal.read(since=now - _LOOK_BACK)
-        expected = expected_nbytes(entries, assignment)
-        return SiteState(paused_since, _sent_today(entries, now), expected, ahead_s)
-
-    def _over_daily(self, nbytes: int) -> Reason | None:
-        """Return why an update that is there may not be sent today; `None` if it may."""
-        if self._settings.site_max_mb_per_day is None:
-            return None
-        now = wall_now()
-        sent = _sent_today(self._journal.read(since=now), now)
-        return over_daily(self._settings, now, SiteState(None, sent, nbytes))
 
     def _note(self, entry: Entry) -> None:
         """Write to the journal; a full disk must not keep an answer from the coordinator."""
@@ -312,11 +314,16 @@ class Executor:
 
         def loaded_and_done() -> Result:
             trainer = self._trainers.trainer(assignment.workload, assignment.options)
+            over = over_request(self._policy, assignment, trainer.num_examples)
+            if over is not None:
+                raise Declines(over)
             check_frozen(trainer.frozen, frozen)
             return work(trainer, base, correction)
 
         with torch_modes_kept():
-            result = within(self._settings.site_max_training_s, loaded_and_done)
+            most = None if self._policy.memory_mb is None else int(self._policy.memory_mb * 1e6)
+            limited = partial(in_memory, most, loaded_and_done)
+            result = within(self._policy.training_s, limited)
         took = {"pull_s": pulled - begun, "train_s": perf_counter() - pulled}
         return result, waited.model_copy(update=took)
 
@@ -332,12 +339,4 @@ class Executor:
 def _about_to_leave(kept: Receipt, update: BlobRef) -> Sent:
     return Sent(
         at=wall_now(), run=kept.run, round=kept.round, nbytes=update.nbytes, sha256=update.sha256
-    )
-
-
-def _sent_today(entries: Sequence[Entry], now: datetime) -> int:
-    """Return the bytes of updates sent since midnight UTC."""
-    midnight = datetime.combine(now.astimezone(UTC), time(), UTC)
-    return sum(
-        entry.nbytes for entry in entries if isinstance(entry, Sent) and entry.at >= midnight
     )

@@ -41,6 +41,7 @@ class Answered(Message):
         energy: What the work used; `None` if that is unknown, or nothing was done.
         intensity_gco2eq_per_kwh: Of the site's grid, as the assignment brought it.
         update_nbytes: Size of the update that training made, sent or not.
+        policy: The version of the site policy by which it was answered; `None` without a file.
     """
 
     kind: Literal["answered"] = "answered"
@@ -55,6 +56,7 @@ class Answered(Message):
     intensity_gco2eq_per_kwh: float | None
     update_nbytes: int | None
     reason: Reason | None
+    policy: str | None = None
 
 
 class Sent(Message):
@@ -112,6 +114,7 @@ def answered(assignment: Assignment, receipt: Receipt, update_nbytes: int | None
         workload=assignment.workload, outcome=receipt.outcome, started_at=receipt.started_at,
         ended_at=receipt.ended_at, energy=receipt.energy, reason=receipt.reason,
         intensity_gco2eq_per_kwh=assignment.intensity_gco2eq_per_kwh, update_nbytes=update_nbytes,
+        policy=receipt.policy,
     )  # fmt: skip
 
 

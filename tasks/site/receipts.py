@@ -28,6 +28,8 @@ from common.messages import (
     what_is_wrong,
 )
 from common.units import show_duration
+from tasks.site.memory_limit import MemoryIsUp
+from tasks.site.site_policy_in_force import SitePolicy
 from tasks.site.time_limit import TimeIsUp
 
 
@@ -108,13 +110,20 @@ def kept_back(trained: Receipt, reason: Reason) -> Receipt:
     return trained.model_copy(update=left_out)
 
 
-def why_failed(error: BaseException, max_training_s: float | None) -> Reason:
-    """Return why work failed; `max_training_s` is the longest training that the site allows."""
+def why_failed(error: BaseException, policy: SitePolicy) -> Reason:
+    """Return why work failed at a site that has this policy."""
     match error:
         case TimeIsUp():
-            limit = show_duration(max_training_s or 0.0)
+            limit = show_duration(policy.training_s or 0.0)
             code = "too_long"
             text = f"stopped after {limit}, the longest training that this site allows"
+        case MemoryIsUp():
+            code = "too_much_memory"
+            text = (
+                f"it needed more than {policy.memory_mb or 0:g} MB, which this site allows a "
+                "training; start a run with a smaller --batch-size, or raise memory_mb under "
+                "[limits] in the site policy there"
+            )
         case ValidationError():
             code = "answer_unfit"
             text = f"its answer does not fit into a receipt ({what_is_wrong(error)})"

@@ -5,6 +5,32 @@ from __future__ import annotations
 from common.messages import Receipt
 from common.units import emitted_gco2eq, show_bytes, show_duration, show_energy, show_mass
 
+SHORT_REASONS = {
+    "paused": "paused",
+    "too_late": "came too late",
+    "above_site_ceiling": "above its ceiling",
+    "outside_site_windows": "outside its hours",
+    "over_daily_mb": "over its MB a day",
+    "over_daily_energy": "over its Wh a day",
+    "over_daily_trainings": "over its trainings a day",
+    "over_limits": "asked for too much",
+    "other_clock": "on another clock",
+    "policy_unreadable": "policy unreadable",
+    "run_not_allowed": "run not allowed",
+    "workload_not_allowed": "workload not allowed",
+    "workload_changed": "source of the workload changed",
+    "awaits_approval": "waited for approval",
+    "metrics_stay": "no metric may leave",
+    "too_much_memory": "training needed too much memory",
+    "too_long": "training took too long",
+    "model_missing": "the model was gone",
+    "workload_failed": "the workload failed",
+    "disk_full": "its disk is full",
+    "disk_failed": "its disk failed",
+    "site_failed": "an error at the site",
+}
+"""Short words for the codes of a `Reason`."""
+
 
 def describe_answer(receipt: Receipt, intensity_gco2eq_per_kwh: float | None) -> str:
     """Return what became of an assignment, what it used and what left the site.

@@ -12,7 +12,8 @@ from tasks.site.memory import Remembered, SiteMemory
 from tasks.site.site_clock import SiteClock
 from tasks.site.site_files import SiteFiles, is_held
 from tasks.site.site_history import SiteTotals, Task, tasks_of, totals
-from tasks.site.site_policy import next_opening, within
+from tasks.site.site_hours import next_opening, within
+from tasks.site.site_policy_in_force import OF_SETTINGS, SitePolicy, policy_in_force
 from tasks.site.worker_state import Limits, WorkerState
 
 INTENSITY_SOURCE = "the intensity of the site's grid that came with each assignment"
@@ -27,7 +28,8 @@ class SiteStatus:
         worker: The worker that runs, or the last that did; `None` if it could not say so.
         is_running: Whether it runs.
         task: What is in work.
-        limits: The worker's.
+        limits: The worker's, and where the site policy sets others, these.
+        policy: The site policy in force now.
         opens_at: When its next window opens, on its grid clock; `None` if one is open or it has
             none.
         intensity: The last assignment's intensity, gCO2eq/kWh, and when that was answered.
@@ -42,6 +44,7 @@ class SiteStatus:
     paused_since: datetime | None
     task: Task | None
     limits: Limits
+    policy: SitePolicy
     opens_at: datetime | None
     intensity: tuple[float, datetime] | None
     today: SiteTotals
@@ -72,9 +75,17 @@ class SiteStatus:
             return f"{self.client} works on {what} since {since:%H:%M} UTC ({took}).{pause}"
         if pause:
             return pause.strip()
+        if self.policy.fault is not None:
+            return f"{self.client} is idle. {self.policy.fault}"
         if self.opens_at is not None:
             return f"{self.client} is idle: outside its hours until {self.opens_at:%H:%M} UTC."
         return f"{self.client} is idle: it waits for an assignment."
+
+    @property
+    def ceiling_is_advisory(self) -> bool:
+        """Whether the site has a ceiling, but no reading of its own to hold it against."""
+        policy = self.policy
+        return policy.ceiling_gco2eq_per_kwh is not None and policy.reading is None
 
     def to_dict(self) -> dict[str, object]:
         """Return all of it with names as in the journal, for scripts."""
@@ -84,6 +95,8 @@ class SiteStatus:
             **{name: figures[name] for name in ("at", "paused_since", "task", "opens_at")},
             "worker": None if self.worker is None else self.worker.model_dump(mode="json"),
             "is_running": self.is_running, "limits": self.limits.model_dump(mode="json"),
+            "policy_version": self.policy.version, "policy_fault": self.policy.fault,
+            "ceiling_is_advisory": self.ceiling_is_advisory,
             "intensity_gco2eq_per_kwh": self.intensity[0] if self.intensity else None,
             "intensity_source": INTENSITY_SOURCE, "clock_ahead_s": self.clock_ahead_s,
             "today": figures["today"], "month": figures["month"], "memory": figures["memory"],
@@ -109,12 +122,16 @@ def site_status(settings: Settings, client: str, now: datetime) -> SiteStatus:
     month = midnight.replace(day=1)
     worker, in_work = WorkerState.last(files), is_held(files.task)
     limits = worker.limits if worker else Limits.of(settings)
+    policy = policy_in_force(limits)
+    limits = limits.model_copy(
+        update={setting: getattr(policy, name) for name, setting in OF_SETTINGS.items()}
+    )
     entries = Journal(files.folder).read(since=month)
     grid_at, windows = limits.clock.at(now), limits.site_windows
     return SiteStatus(
         client=client, at=now, worker=worker, is_running=is_held(files.worker),
         paused_since=files.paused_since,
-        task=_in_work(entries) if in_work else None, limits=limits,
+        task=_in_work(entries) if in_work else None, limits=limits, policy=policy,
         opens_at=next_opening(windows, grid_at)
         if windows and not within(windows, grid_at) else None,
         intensity=_last_intensity(entries),

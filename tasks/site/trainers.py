@@ -65,6 +65,12 @@ class Trainers:
             self._loaded[workload] = key, trainer
         return trainer
 
+    def num_examples(self, workload: str, options: OptionsGiven) -> int | None:
+        """Return how many examples a workload has that is loaded; `None` if that is not known."""
+        given, trainer = self._loaded.get(run_name(workload), (None, None))
+        known = trainer is not None and given == options_key(options)
+        return (trainer.num_examples or None) if trainer is not None and known else None
+
     def forget(self, workload: str) -> None:
         """Load a workload anew for the next task: what was interrupted is not trusted."""
         self._loaded.pop(workload, None)

@@ -25,7 +25,8 @@ from tasks.site.ending import Ending
 from tasks.site.heartbeat_step import HeartbeatStep
 from tasks.site.site_clock import SiteClock
 from tasks.site.site_files import SiteFiles, sweep
-from tasks.site.site_policy import check_windows
+from tasks.site.site_hours import check_windows
+from tasks.site.site_policy_file import read_policy
 from tasks.site.worker_state import WorkerLock
 
 _log = get_logger(__name__)
@@ -52,6 +53,8 @@ def prepare(instance: Any, conf: Any, client: str) -> None:
         instance.hostname = f"train@{client}"
     ours = settings.load()
     check_windows(ours.site_windows)
+    if ours.site_policy is not None:
+        read_policy(ours.site_policy.expanduser())
     broker = connect(ours)
     check_usable(broker)
     for folder in site_folders(ours.folder, client):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Self
+from pathlib import Path
+from typing import Literal, Self
 
 from pydantic import AwareDatetime, ValidationError
 
@@ -25,6 +26,8 @@ class Limits(Message):
     gpu: str
     device: str
     workloads: tuple[str, ...]
+    site_clock: Literal["own", "assigned"]
+    site_policy: Path | None
     clock: GridClock
 
     @classmethod

@@ -28,6 +28,8 @@ from tasks.site.journal import Answered, Begun, Journal, Sent
 from tasks.site.receipts import ReceiptMaker
 from tasks.site.site_history import tasks_of
 from tasks.site.site_policy import SiteState, declined
+from tasks.site.site_policy_bounds import Today
+from tasks.site.site_policy_in_force import policy_in_force
 from tasks.site.time_limit import TimeIsUp
 from tasks.site.train import yield_to_others
 
@@ -49,7 +51,7 @@ def assignment(**changes: Any) -> Assignment:
 
 def code(at: datetime = NOON, changes: dict[str, Any] | None = None, **settings: Any) -> str | None:
     """Return why a site with these settings declines, if it does."""
-    reason = declined(Settings(**settings), assignment(**(changes or {})), at)
+    reason = declined(policy_in_force(Settings(**settings)), assignment(**(changes or {})), at)
     if reason is None:
         return None
     assert "\n" not in reason.text
@@ -68,8 +70,11 @@ def test_work_is_declined_once_it_is_no_longer_valid():
 
 def test_a_site_whose_clock_is_known_to_be_ahead_does_not_call_an_assignment_too_late():
     here, work = NOON + timedelta(hours=2), assignment(valid_until=NOON + timedelta(hours=1))
-    assert declined(Settings(), work, here) is not None
-    assert declined(Settings(), work, here, site=SiteState(clock_ahead_s=7200.0)) is None
+    assert declined(policy_in_force(Settings()), work, here) is not None
+    assert (
+        declined(policy_in_force(Settings()), work, here, site=SiteState(clock_ahead_s=7200.0))
+        is None
+    )
 
 
 def test_how_long_work_took_does_not_depend_on_a_clock_that_is_set_meanwhile():
@@ -117,8 +122,8 @@ def test_a_site_trains_within_its_windows_also_overnight(windows, hour, minute, 
 
 def test_windows_are_read_from_the_environment(monkeypatch):
     monkeypatch.setenv("FAIRWIND_SITE_WINDOWS", "22:00-06:00, 12:00-13:00")
-    assert declined(Settings(), assignment(), NOON) is None
-    reason = declined(Settings(), assignment(), NOON + timedelta(hours=2))
+    assert declined(policy_in_force(Settings()), assignment(), NOON) is None
+    reason = declined(policy_in_force(Settings()), assignment(), NOON + timedelta(hours=2))
     assert reason is not None
     assert reason.text == "outside its hours 22:00-06:00, 12:00-13:00 UTC; it is 14:00"
     assert reason.not_before == NOON + timedelta(hours=10)
@@ -152,7 +157,10 @@ def test_a_window_and_the_rest_of_the_day_are_the_whole_day(minute, start, span)
 def test_a_window_is_checked_against_the_sites_own_clock():
     ahead = GridClock(wall_start=NOON, grid_start=NOON + timedelta(hours=12))
     tricked = {"clock": ahead, "valid_until": NOON + timedelta(days=9)}
-    assert code(NOON, tricked, site_windows=("22:00-06:00",)) == "outside_site_windows"
+    assert code(NOON, tricked, site_windows=("22:00-06:00",)) == "other_clock"
+    opted_in = {"site_windows": ("22:00-06:00",), "site_clock": "assigned"}
+    assert code(NOON, tricked, **opted_in) is None
+    assert code(NOON, {"clock": GridClock()}, **opted_in) == "outside_site_windows"
 
 
 @given(minute=st.integers(0, 1439), start=st.integers(0, 1439), span=st.integers(1, 1439))
@@ -160,7 +168,7 @@ def test_a_site_outside_its_hours_names_the_time_at_which_they_begin(minute, sta
     end = (start + span) % 1440
     window = f"{start // 60:02}:{start % 60:02}-{end // 60:02}:{end % 60:02}"
     at = MIDNIGHT + timedelta(minutes=minute, seconds=7)
-    reason = declined(Settings(site_windows=(window,)), assignment(), at)
+    reason = declined(policy_in_force(Settings(site_windows=(window,))), assignment(), at)
     if reason is not None:
         assert reason.not_before is not None
         assert at < reason.not_before < at + timedelta(days=1)
@@ -170,7 +178,9 @@ def test_a_site_outside_its_hours_names_the_time_at_which_they_begin(minute, sta
 
 
 def test_a_paused_site_declines_whatever_it_is_asked():
-    reason = declined(Settings(), assignment(), NOON, site=SiteState(paused_since=MIDNIGHT))
+    reason = declined(
+        policy_in_force(Settings()), assignment(), NOON, site=SiteState(paused_since=MIDNIGHT)
+    )
     assert reason is not None
     assert (reason.code, reason.not_before) == ("paused", None)
     assert reason.text == "paused by its administrator since 2026-07-08 00:00 UTC"
@@ -186,13 +196,16 @@ def test_a_paused_site_declines_whatever_it_is_asked():
     ],
 )
 def test_a_site_sends_no_more_a_day_than_its_limit(sent, update, expected):
-    ours, site = Settings(site_max_mb_per_day=1), SiteState(None, sent, update)
-    reason = declined(ours, assignment(), NOON, site=site)
+    ours, site = (
+        Settings(site_max_mb_per_day=1),
+        SiteState(today=Today(sent_nbytes=sent, update_nbytes=update)),
+    )
+    reason = declined(policy_in_force(ours), assignment(), NOON, site=site)
     assert (reason.code if reason else None) == expected
     if reason is not None:
         assert reason.not_before == MIDNIGHT + timedelta(days=1)
     # A score of the pulled model sends no update.
-    assert declined(ours, assignment(evaluates=True), NOON, site=site) is None
+    assert declined(policy_in_force(ours), assignment(evaluates=True), NOON, site=site) is None
 
 
 @pytest.fixture
