@@ -12,7 +12,8 @@ from tests.e2e.terminal import PROJECT
 BY_HAND = "### By hand, on one machine"
 
 IN_ORDER = (
-    "docs/workload.md", "docs/federation.md", "docs/site-policy.md", "docs/policies.md", "docs/algorithms.md",
+    "docs/workload.md", "docs/federation.md", "docs/site-policy.md", "docs/policies.md",
+    "docs/algorithms.md",
     "docs/asynchronous.md", "docs/devices.md", "docs/flower-apps.md", "docs/tracking.md",
     "docs/operations.md", "docs/accounting.md", "docs/advice.md", "docs/simulation.md",
 )  # fmt: skip
