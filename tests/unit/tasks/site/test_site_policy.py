@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from common.clock import GridClock
 from common.errors import SettingError
@@ -152,7 +153,7 @@ def in_force(tmp_path: Path, text: str, **settings: Any) -> SitePolicy:
 
 
 def test_the_file_wins_over_settings_and_settings_hold_elsewhere(tmp_path):
-    settings = {"site_ceiling_gco2eq_per_kwh": 300.0, "site_windows": ("01:00-02:00",)}
+    settings: dict[str, Any] = {"site_ceiling_gco2eq_per_kwh": 300.0, "site_windows": ("01:00-02:00",)}
     policy = in_force(tmp_path, "ceiling_gco2eq_per_kwh = 100", **settings)
     assert (policy.ceiling_gco2eq_per_kwh, policy.hours) == (100.0, ("01:00-02:00",))
     assert policy.from_file == {"ceiling_gco2eq_per_kwh"}
@@ -247,7 +248,7 @@ HOURS = SitePolicy(hours=("22:00-06:00",))
 )  # fmt: skip
 def test_no_clock_of_a_coordinator_opens_a_sites_hours(hours, speed, intensity):
     clock = GridClock(wall_start=NOON, grid_start=NOON + hours * HOUR, speed=speed)
-    changes = {"clock": clock, "valid_until": NOON + 1e5 * HOUR}
+    changes: dict[str, Any] = {"clock": clock, "valid_until": NOON + 1e5 * HOUR}
     assert code(HOURS, intensity_gco2eq_per_kwh=intensity, **changes) is not None
 
 
@@ -329,6 +330,6 @@ def test_a_site_scores_no_model_for_nothing():
 
 def test_every_line_of_the_file_is_in_force_under_its_name():
     """A line that only the file knew would do nothing."""
-    tables = [PolicyFile, Limits, Leaves]
+    tables: list[type[BaseModel]] = [PolicyFile, Limits, Leaves]
     names = {name for table in tables for name in table.model_fields} - {"limits", "leaves"}
     assert names <= set(SitePolicy.__dataclass_fields__)
