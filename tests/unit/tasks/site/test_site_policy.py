@@ -153,7 +153,10 @@ def in_force(tmp_path: Path, text: str, **settings: Any) -> SitePolicy:
 
 
 def test_the_file_wins_over_settings_and_settings_hold_elsewhere(tmp_path):
-    settings: dict[str, Any] = {"site_ceiling_gco2eq_per_kwh": 300.0, "site_windows": ("01:00-02:00",)}
+    settings: dict[str, Any] = {
+        "site_ceiling_gco2eq_per_kwh": 300.0,
+        "site_windows": ("01:00-02:00",),
+    }
     policy = in_force(tmp_path, "ceiling_gco2eq_per_kwh = 100", **settings)
     assert (policy.ceiling_gco2eq_per_kwh, policy.hours) == (100.0, ("01:00-02:00",))
     assert policy.from_file == {"ceiling_gco2eq_per_kwh"}
