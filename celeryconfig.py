@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ssl as _ssl
 from typing import Any
-from urllib.parse import parse_qs as _parse_qs
-from urllib.parse import urlsplit as _urlsplit
 
 from kombu import Exchange as _Exchange
 from kombu import Queue as _Queue
 
 from common import settings as _settings
-from common.settings.redis_address import SSL_FILES as _SSL_FILES
+from common.settings.redis_address import tls_options as _tls_options
 
 _ours = _settings.load()
 
@@ -29,12 +26,7 @@ broker_transport_options: dict[str, Any] = {
 }
 
 # kombu would encrypt without checking the certificate; Flower reads this and nothing else.
-if broker_url.startswith("rediss://"):
-    _query = _parse_qs(_urlsplit(broker_url).query)
-    broker_use_ssl = {
-        "ssl_cert_reqs": _ssl.CERT_REQUIRED,
-        **{name: _query.get(name, [None])[0] for name in _SSL_FILES},
-    }
+broker_use_ssl = _tls_options(broker_url)
 
 # The ledger is the truth: no result backend, early acknowledgement, and what gets lost is
 # issued again from the ledger. See docs/adr/0003-early-acknowledgement.md.

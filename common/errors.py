@@ -14,6 +14,7 @@ Every message says what happened, what follows and what to do, in that order.
     ├── WorkerDiedError      a site's process died each time it worked on an assignment
     ├── IdentityError        a private key is missing, open to others, or no key
     ├── SignatureError       what was signed was altered, or somebody else signed it
+    ├── KitError             a site's kit is damaged, too new, expired, or of another site
     ├── PlaceTakenError      another worker serves a site's client meanwhile
     ├── StorageError         a disk of the coordinator is full, or loses what it was given
     ├── LedgerError          the ledger is of another version, altered, or contradicts itself
@@ -78,6 +79,10 @@ class IdentityError(FairwindError):
 
 class SignatureError(FairwindError):
     """What was signed was altered, or somebody else signed it."""
+
+
+class KitError(FairwindError):
+    """A site's kit is damaged, too new, expired, or of another site."""
 
 
 class PlaceTakenError(FairwindError):

@@ -16,15 +16,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from uuid import uuid4
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from common.errors import IdentityError, SettingError, SignatureError
-from common.files import sync
 from common.key_patterns import PUBLIC_KEY_PATTERN, SIGNATURE_PATTERN
+from common.private_files import write_private
 
 Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 """What JSON holds."""
@@ -136,18 +135,7 @@ class Identity:
             FileExistsError: If there is a file of that name; it is left as it is.
             OSError: If it cannot be written.
         """
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{uuid4().hex}")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(self._pem())
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(partial, path)  # unlike a rename, this replaces no key that is in use
-        finally:
-            partial.unlink()
-        sync(path.parent)
+        write_private(path, self._pem(), replaces=False)  # no key that is in use is replaced
 
     def sign(self, data: bytes) -> str:
         """Return the signature of these bytes, as `PublicKey.verify` takes it."""

@@ -7,8 +7,10 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from common.errors import SettingError
+from common.files import sync
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 """What group and others may do; also the umask that allows them nothing."""
@@ -39,6 +41,35 @@ def for_others() -> Iterator[None]:
     finally:
         if before is not None:
             os.umask(before)
+
+
+def write_private(path: Path, data: bytes, *, replaces: bool = True) -> None:
+    """Write a whole file that its owner alone can read; a crash leaves the old one or the new one.
+
+    Args:
+        path: Where; folders that are missing are made.
+        data: All of it.
+        replaces: Whether it may take the place of another file.
+
+    Raises:
+        FileExistsError: If it may not, and there is one.
+        OSError: If it cannot be written.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid4().hex}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if replaces:
+            partial.replace(path)
+        else:
+            os.link(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    sync(path.parent)
 
 
 def is_open(path: Path) -> bool:

@@ -13,6 +13,7 @@ SITE_PREFIX = "client."
 
 KEPT = (
     "ledger.sqlite*", "blobs", "runs", "carbon", "site", "outbox", "frozen", "advice", "starting",
+    "tls",
 )  # fmt: skip
 """What Fairwind keeps in FAIRWIND_HOME, for its user alone; an open key is refused instead."""
 

@@ -24,7 +24,7 @@ from common.settings.carbon import GateSettings, SignalSettings
 from common.settings.config_file import ConfigFileSource, config_path, read
 from common.settings.duration import Seconds, WholeSeconds
 from common.settings.names import ENVIRONMENT_ONLY, PREFIX, in_environment, nearest, variable
-from common.settings.redis_address import RedisAddress
+from common.settings.redis_address import PublicRedisAddress, RedisAddress
 from common.settings.site import SiteSettings
 
 Origin = Literal["environment", "file", "default"]
@@ -43,6 +43,11 @@ class Settings(SignalSettings, GateSettings, SiteSettings):
     )
 
     redis_url: RedisAddress = Field(default="redis://127.0.0.1:6379/0", description="the broker")
+    kit_redis_url: PublicRedisAddress | None = Field(
+        default=None,
+        description="where sites reach the broker, for their kits, without user and password; "
+        "as redis_url if unset",
+    )
     home: Path = Field(
         default=Path("~/.fairwind"), description="folder of the ledger, the blobs and the outbox"
     )

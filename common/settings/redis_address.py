@@ -7,7 +7,9 @@ they cannot read. Only what all of them read alike is accepted.
 from __future__ import annotations
 
 import re
-from typing import Annotated
+import ssl
+from dataclasses import dataclass
+from typing import Annotated, Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pydantic import AfterValidator
@@ -29,10 +31,10 @@ _HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+(%[\w.-]+)?")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-def _checked(url: str) -> str:
+def _checked(url: str, *, name: str = "FAIRWIND_REDIS_URL") -> str:
     if fault := _fault(url):
         msg = (
-            f"FAIRWIND_REDIS_URL is not a Redis address ({fault}), so nothing can be sent. "
+            f"{name} is not a Redis address ({fault}), so nothing can be sent. "
             "Percent-encode / # ? [ ] @ : ; and % in user and password (/ is %2F, # is %23, % is "
             f"%25). Write it as {_FORM}."
         )
@@ -93,3 +95,57 @@ RedisAddress = Annotated[str, AfterValidator(_checked)]
 
 Another one raises `SettingError`, not pydantic's error, which would show the password.
 """
+
+
+def _without_user(url: str) -> str:
+    _checked(url, name=_KIT_URL)
+    if "@" in urlsplit(url).netloc:
+        msg = (
+            f"{_KIT_URL} holds a user or a password, which each kit has of its own, so no kit can "
+            "be made. Leave out what stands before the @, and the @."
+        )
+        raise SettingError(msg)
+    return url
+
+
+_KIT_URL = "FAIRWIND_KIT_REDIS_URL"
+
+PublicRedisAddress = Annotated[str, AfterValidator(_without_user)]
+"""The same without user and password, as it may be passed on."""
+
+
+@dataclass(frozen=True)
+class RedisPlace:
+    """Where an address leads, without user and password.
+
+    Attributes:
+        ca_file: The authority that its certificate is checked with; `None` for the public ones.
+    """
+
+    host: str
+    port: int
+    database: int
+    tls: bool
+    ca_file: str | None
+
+
+def place_of(url: RedisAddress) -> RedisPlace:
+    """Return where an address leads."""
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    return RedisPlace(
+        host=parts.hostname or "", port=parts.port or 6379,
+        database=int(parts.path.strip("/") or 0), tls=parts.scheme == "rediss",
+        ca_file=options.get("ssl_ca_certs"),
+    )  # fmt: skip
+
+
+def tls_options(url: RedisAddress) -> dict[str, Any] | None:
+    """Return what kombu and Flower need to check certificates; `None` for an address without TLS.
+
+    By themselves, they would encrypt without checking the certificate.
+    """
+    if not url.startswith("rediss://"):
+        return None
+    given = dict(parse_qsl(urlsplit(url).query))
+    return {"ssl_cert_reqs": ssl.CERT_REQUIRED, **{name: given.get(name) for name in SSL_FILES}}

@@ -28,6 +28,10 @@ class Client:
         num_examples: At most this many examples count; `None` if it enrolled without a limit.
         key: The public key with which its site signs; `None` if it was enrolled without one.
         redis_password_sha256: Of the password of its site's user in Redis; `None` if it has none.
+        kit_key: The public half of the one-time key in its newest kit; `None` if it has no kit.
+        join_before: Until when that kit's key may sign the site's own, on the wall clock.
+        kit_used: Whether it has: then it signs no other one.
+        revoked: Whether its key and its Redis user were made worth nothing as it left.
         paused: Whether its site's administrator paused it.
         clock_ahead_s: How far its host's clock is ahead of the coordinator's, s; 0 if both agree.
         decline: Why its site last declined, if it also said until when; `None` otherwise.
@@ -52,7 +56,11 @@ class Client:
     num_examples: int | None = None
     key: str | None = None
     redis_password_sha256: str | None = None
+    kit_key: str | None = None
+    join_before: datetime | None = None
+    kit_used: bool = False
     retired: bool = False
+    revoked: bool = False
     incarnation: str | None = None
     host: str | None = None
     alive: bool = False

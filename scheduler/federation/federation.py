@@ -64,6 +64,12 @@ class Federation:
         """Return the public key of each enrolled client that has one."""
         return {client.id: client.key for client in self.enrolled() if client.key is not None}
 
+    def kit_keys(self) -> dict[str, str]:
+        """Return the one-time public key of each enrolled client that has a kit."""
+        return {
+            client.id: client.kit_key for client in self.enrolled() if client.kit_key is not None
+        }
+
     def active_runs(self) -> list[Run]:
         """Return the runs that are not over, the one that has waited longest for a plan first."""
         active = [self.runs[name] for name in self.active]

@@ -31,7 +31,7 @@ def collect(world: World, run_id: str) -> bool:
     run = world.run(run_id)
     if run.open_round is None or run.open_round.manifest is not None:
         return True
-    world.record(lambda state: _overdue(world, state.runs[run_id]))
+    world.record(lambda state: _overdue(world, state, state.runs[run_id]))
     if run.blocked is not None and run.blocked.step == "send":
         return _send(world, run_id, partial(world.work.send_missing, run))
     lost = world.work.lost(world.run(run_id))
@@ -121,19 +121,30 @@ _ON_THE_WAY: dict[ReissueCode, str] = {
 }
 
 
-def _overdue(world: World, run: Run) -> list[Draft]:
+def _overdue(world: World, state: Federation, run: Run) -> list[Draft]:
     """Return the events that give up what is still out when its deadline has passed.
 
-    That is the round's; in an asynchronous run, each assignment has its own.
+    That is the round's; in an asynchronous run, each assignment has its own. What a revoked site
+    answers does not count, so it is not waited for.
     """
     round_ = run.open_round
     if round_ is None or round_.manifest is not None:
         return []
     return [
-        Draft(_missed(world, run, part), run.id, part.round, part.client)
+        Draft(given_up, run.id, part.round, part.client)
         for part in round_.open_assignments()
-        if world.judges(due := deadline_of(run, round_, part)) >= due
+        if (given_up := _given_up(world, state, run, round_, part)) is not None
     ]
+
+
+def _given_up(
+    world: World, state: Federation, run: Run, round_: Round, part: AssignmentState
+) -> AssignmentGivenUp | None:
+    if state.clients[part.client].revoked:
+        reason = _reason("revoked", "The site was revoked: what it answers does not count.")
+        return AssignmentGivenUp(code="revoked", reason=reason)
+    due = deadline_of(run, round_, part)
+    return _missed(world, run, part) if world.judges(due) >= due else None
 
 
 def stale_events(run: Run, round_: Round) -> list[Draft]:

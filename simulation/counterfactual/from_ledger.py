@@ -24,6 +24,7 @@ from scheduler.ledger.events import (
     ClientEnrolled,
     ClientJoined,
     ClientRetired,
+    ClientRevoked,
     ClientSilent,
     GridCaughtUp,
     GridRead,
@@ -93,7 +94,13 @@ class _RecordedEvents:
     def take(self, event: Event) -> None:
         apply(self.state, event)
         match event.payload:
-            case ClientEnrolled() | ClientRetired() | ClientJoined() | ClientSilent():
+            case (
+                ClientEnrolled()
+                | ClientRetired()
+                | ClientRevoked()
+                | ClientJoined()
+                | ClientSilent()
+            ):
                 client = self.state.clients[event.client]
                 is_there = client.alive and not client.retired
                 self.switches[event.client].append((event.grid_at, is_there))

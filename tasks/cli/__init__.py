@@ -14,7 +14,10 @@ import click
 from common.command_line.lazy_group import LazyGroup, Verb
 
 VERBS = {
-    "enroll": Verb("tasks.cli.enroll:enroll", "Enrol a client, or change its zone or its cap."),
+    "enroll": Verb("tasks.cli.enroll:enroll", "Enrol a client, and make its site's kit."),
+    "rotate": Verb("tasks.cli.enroll:rotate", "Give a site a new password and a new kit."),
+    "revoke": Verb("tasks.cli.enroll:revoke", "Take a client out, its key and its Redis user too."),
+    "tls": Verb("tasks.cli.tls:tls", "Make certificates for Redis, by a small authority."),
     "key": Verb("tasks.cli.key:key", "Print the coordinator's public key, for its sites."),
     "retire": Verb("tasks.cli.clients:retire", "Retire a client. Its past stays in the ledger."),
     "clients": Verb("tasks.cli.clients:clients", "List the clients with grid, gate and emissions."),

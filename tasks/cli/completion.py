@@ -7,6 +7,7 @@ Where no ledger can be read, nothing is completed: a shell has no place for an e
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -37,8 +38,10 @@ def complete_active_run(_ctx: click.Context, _param: click.Parameter, incomplete
 
 def complete_client(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the clients that are enrolled and begin with what was typed."""
-    enrolled, retired = _newest("client.enrolled", "client.retired")
-    gone = {event.client: event.seq for event in retired}
+    enrolled, *left = _newest("client.enrolled", "client.retired", "client.revoked")
+    gone: dict[str, int] = {}
+    for event in chain(*left):
+        gone[event.client] = max(event.seq, gone.get(event.client, 0))
     latest = {event.client: event.seq for event in enrolled}
     here = (client for client, seq in latest.items() if seq > gone.get(client, 0))
     return _beginning(sorted(here), incomplete)

@@ -131,7 +131,10 @@ TEXTS: Mapping[str, Callable[[Any], str]] = {
     "client.enrolled": lambda p: (
         f"enrolled in {p.zone}"
         + (f", at most {p.num_examples} examples count" if p.num_examples else "")
+        + (f", with a kit to join before {p.join_before:%Y-%m-%d %H:%M} UTC" if p.kit_key else "")
     ),
+    "client.key_accepted": lambda p: f"joined with its kit: signs with {p.key}",
+    "client.revoked": lambda _: "revoked: its key and its Redis user are worth nothing",
     "client.retired": lambda _: "retired",
     "client.joined": lambda p: f"ready: process {p.pid} on {p.host}",
     "client.silent": lambda _: "its worker is not running",

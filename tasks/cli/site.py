@@ -1,6 +1,6 @@
 """Commands of a site's administrator: they read and write the site's own files, and nothing else.
 
-They need neither ledger nor coordinator nor Redis, and load neither torch nor a database.
+But for `join`, they need neither ledger nor coordinator nor Redis. None loads torch or a database.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class _OwnFiles(click.Group):
 
 @click.group(cls=_OwnFiles)
 def site() -> None:
-    """Look at a site, or pause it, at the site: for its administrator."""
+    """Join, look at a site, or pause it, at the site: for its administrator."""
 
 
 for _command in COMMANDS:
@@ -116,6 +116,47 @@ def history(client: str | None, *, days: int, as_csv: bool, as_json: bool) -> No
         print_table(_COLUMNS, [_row(task) for task in tasks])
     else:
         click.echo(f"Nothing in the last {days} days.")
+
+
+@site.command()
+@click.argument("kit_path", metavar="KIT", type=click.Path(path_type=Path, dir_okay=False))
+def join(kit_path: Path) -> None:
+    """Join a federation with the kit that its operator handed over.
+
+    Checks the kit and that Redis can be reached, makes the site's key here, writes its settings,
+    and sends the public half of the key. To do it twice is harmless.
+    """
+    from common.kit import read_kit  # noqa: PLC0415 - few verbs load cryptography
+    from tasks.site.joining import join as join_site  # noqa: PLC0415 - loads Celery
+
+    kit = read_kit(kit_path)
+    joined = join_site(kit)
+    first = "is sent again" if joined.again else "is sent"
+    click.secho(f"{kit.client} joins: its public key {first} to the coordinator.", bold=True)
+    examples = "no limit" if kit.num_examples is None else f"{kit.num_examples} at most"
+    rows = (
+        ("zone", kit.zone),
+        ("examples", examples),
+        ("Redis", f"{kit.redis.shown}, as user {kit.redis.user}"),
+        ("coordinator", kit.coordinator_key),
+        ("own key", f"{joined.key}{', in place of the old one' * joined.replaced}"),
+        ("private half", f"{joined.key_file}; it stays here"),
+        ("settings", str(joined.settings_file)),
+    )
+    for name, value in rows:
+        click.echo(f"{name:<14}{value}")
+    click.echo(
+        f"\nThe kit allows this site to take the work of {kit.client}, to read models, and to send "
+        "updates and\nheartbeats in its own name. It allows nothing else in Redis. Your limits are "
+        "your own: see the settings."
+    )
+    click.echo(
+        f"\nNext: add your limits to the settings, delete the kit, and {_START[joined.replaced]} "
+        f"the worker:\ncelery -A tasks worker -Q client.{kit.client}"
+    )
+
+
+_START = {False: "start", True: "restart"}
 
 
 @site.command()

@@ -28,7 +28,13 @@ from tasks.coordinator.work import CeleryWork
 from tasks.coordinator.workbench import Workbench
 from tasks.coordinator.zone_histories import ZoneHistories
 from tasks.messaging.broker import connect
-from tasks.messaging.inbox import Inbox, Keys, coordinator_inbox, coordinator_signer
+from tasks.messaging.inbox import (
+    Inbox,
+    Keys,
+    coordinator_inbox,
+    coordinator_signer,
+    joining_inbox,
+)
 from tasks.messaging.transport import Transport, make_transport
 from tasks.roles import carbon_folder, coordinator_key_file
 
@@ -86,6 +92,11 @@ class Coordinator:
     def inbox(self) -> Inbox:
         """What takes the messages of the sites."""
         return coordinator_inbox(self.settings, lambda: self.ledger.state().client_keys())
+
+    @cached_property
+    def joining(self) -> Inbox:
+        """What takes the messages of sites that join, signed by the one-time keys of their kits."""
+        return joining_inbox(self.settings, lambda: self.ledger.state().kit_keys())
 
     def keys(self) -> Keys | None:
         """Return the keys by which heartbeats are believed; `None` where nobody signs."""

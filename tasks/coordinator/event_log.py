@@ -16,6 +16,7 @@ from scheduler.ledger.events import (
     AssignmentReissued,
     ClientClockCompared,
     ClientJoined,
+    ClientKeyAccepted,
     Payload,
     RoundClosed,
     RoundEvaluated,
@@ -66,6 +67,11 @@ def log_event(draft: Draft) -> None:
 def fields(payload: Payload) -> dict[str, Any]:  # noqa: ARG001 - the kinds below have some
     """Return what a line says beyond the kind and what it is about."""
     return {}
+
+
+@fields.register
+def _(accepted: ClientKeyAccepted) -> dict[str, Any]:
+    return {"key": accepted.key}
 
 
 @fields.register

@@ -57,6 +57,7 @@ def prepare(instance: Any, conf: Any, queues: list[str]) -> None:
     here.ledger.close()
     import tasks.coordinator.advice  # noqa: PLC0415 - the coordinator alone loads these, torch included
     import tasks.coordinator.carbon  # noqa: PLC0415
+    import tasks.coordinator.joining  # noqa: PLC0415
     import tasks.coordinator.rounds  # noqa: F401, PLC0415
 
     # A child must not share its parent's connections.

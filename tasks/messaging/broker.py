@@ -170,6 +170,8 @@ def _what_is_wrong(error: redis.RedisError) -> str:
     for kind, sentence in _FAULTS.items():
         if isinstance(error, kind):
             return sentence.format(text)
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return _OTHER_CERTIFICATE.format(text.partition("CERTIFICATE_VERIFY_FAILED] ")[2])
     if "has no permissions" in text:  # of a command inside a script
         return _FAULTS[redis.exceptions.NoPermissionError].format(text)
     for beginning, sentence in _TEXTS.items():
@@ -197,6 +199,12 @@ _FAULTS: dict[type[redis.RedisError], str] = {
     "can be sent. Correct them; percent-encode / # ? [ ] @ : ; and %.",
 }
 """What is wrong with a Redis that answers so, the more special errors first."""
+
+_OTHER_CERTIFICATE = (
+    "shows a certificate that is not believed ({}), so nothing is sent to it. Its name in the "
+    "address must be one of the certificate's, and ssl_ca_certs must name the authority that gave "
+    "it: compare both with the operator of Redis."
+)
 
 _TEXTS = {
     "MISCONF": "cannot save its data to disk and therefore takes no writes, so no task can be "

@@ -135,12 +135,24 @@ def coordinator_inbox(settings: Settings, keys: Callable[[], Keys]) -> Inbox:
     own = signer.identity.public.text
 
     def key_of(issuer: str) -> str | None:
-        if issuer == COORDINATOR:
-            return own
-        client = issuer.removeprefix(SITE_PREFIX)
-        return keys().get(client) if client != issuer else None
+        return own if issuer == COORDINATOR else _key_of_site(issuer, keys())
 
     return Inbox(COORDINATOR, settings.folder, key_of)
+
+
+def joining_inbox(settings: Settings, kit_keys: Callable[[], Keys]) -> Inbox:
+    """Return what the coordinator takes of sites that join: what a kit's one-time key signed.
+
+    Args:
+        settings: Where its folder is.
+        kit_keys: Returns the public halves of these keys, as they are by then.
+    """
+    return Inbox(COORDINATOR, settings.folder, lambda issuer: _key_of_site(issuer, kit_keys()))
+
+
+def _key_of_site(issuer: str, keys: Keys) -> str | None:
+    client = issuer.removeprefix(SITE_PREFIX)
+    return keys.get(client) if client != issuer else None
 
 
 def site_inbox(settings: Settings, client: str) -> Inbox:

@@ -8,12 +8,13 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from celery.events import EventDispatcher
-from kombu import Exchange, Queue
+from kombu import Connection, Exchange, Queue
 
 from common.clock import wall_now
 from common.envelope import COORDINATOR, About, Signer
 from common.keys import redis_key
 from common.message import Message
+from common.settings.redis_address import RedisAddress, tls_options
 from tasks.app import app
 from tasks.roles import SITE_PREFIX
 
@@ -51,13 +52,16 @@ class _Grouped(EventDispatcher):
 
 
 @contextmanager
-def batch() -> Iterator[Batch]:
+def batch(url: RedisAddress | None = None) -> Iterator[Batch]:
     """Send many tasks together.
+
+    Args:
+        url: Another broker than that of this process's settings.
 
     Raises:
         KombuError: If some of it could not be sent; it is unknown which.
     """
-    with app.producer_or_acquire() as producer:
+    with app.producer_or_acquire() if url is None else _producer_at(url) as producer:
         events = _Grouped(
             channel=producer.channel, app=app, buffer_group=["task"],
             buffer_limit=_TOGETHER, buffer_while_offline=False,
@@ -65,6 +69,14 @@ def batch() -> Iterator[Batch]:
         with producer.batch(_TOGETHER), events:
             yield Batch(producer, events)
             events.flush()
+
+
+@contextmanager
+def _producer_at(url: RedisAddress) -> Iterator[Any]:
+    options = app.conf.broker_transport_options
+    connection = Connection(url, ssl=tls_options(url) or False, transport_options=options)
+    with connection, app.amqp.Producer(connection) as producer:
+        yield producer
 
 
 def send(

@@ -12,9 +12,11 @@ from scheduler.ledger.events import (
     ClientClockCompared,
     ClientEnrolled,
     ClientJoined,
+    ClientKeyAccepted,
     ClientPaused,
     ClientResumed,
     ClientRetired,
+    ClientRevoked,
     ClientSilent,
     GateChanged,
 )
@@ -27,9 +29,27 @@ def _client_enrolled(enrolled: ClientEnrolled, event: Event, state: Federation) 
         event.client, enrolled.zone, place=len(state.clients), waiting_since=event.grid_at
     )
     client.zone, client.num_examples = enrolled.zone, enrolled.num_examples
-    client.key, client.retired = enrolled.key or client.key, False
     client.redis_password_sha256 = enrolled.redis_password_sha256 or client.redis_password_sha256
+    client.key, client.retired, client.revoked = enrolled.key or client.key, False, False
+    if enrolled.kit_key is not None:
+        client.kit_key, client.join_before = enrolled.kit_key, enrolled.join_before
+        client.kit_used = False
     state.clients[event.client] = client
+
+
+@change.register
+def _client_key_accepted(accepted: ClientKeyAccepted, event: Event, state: Federation) -> None:
+    client = state.clients[event.client]
+    client.key, client.kit_used = accepted.key, True
+
+
+@change.register
+def _client_revoked(_: ClientRevoked, event: Event, state: Federation) -> None:
+    client = state.clients[event.client]
+    client.retired, client.revoked, client.alive = True, True, False
+    client.key = client.kit_key = client.redis_password_sha256 = None
+    client.join_before = None
+    client.kit_used = False
 
 
 @change.register

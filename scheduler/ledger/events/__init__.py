@@ -14,9 +14,11 @@ from scheduler.ledger.events.client import (
     ClientClockCompared,
     ClientEnrolled,
     ClientJoined,
+    ClientKeyAccepted,
     ClientPaused,
     ClientResumed,
     ClientRetired,
+    ClientRevoked,
     ClientSilent,
 )
 from scheduler.ledger.events.evaluation import Coverage, Evaluation, Evaluator
@@ -82,9 +84,11 @@ __all__ = [
     "ClientClockCompared",
     "ClientEnrolled",
     "ClientJoined",
+    "ClientKeyAccepted",
     "ClientPaused",
     "ClientResumed",
     "ClientRetired",
+    "ClientRevoked",
     "ClientSilent",
     "ControlTerms",
     "Coverage",
@@ -133,7 +137,9 @@ PAYLOADS: Mapping[str, type[Payload]] = {
     made.kind: made
     for made in (
         ClientEnrolled,
+        ClientKeyAccepted,
         ClientRetired,
+        ClientRevoked,
         ClientJoined,
         ClientSilent,
         ClientClockCompared,

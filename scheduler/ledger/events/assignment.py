@@ -39,11 +39,12 @@ class AssignmentGivenUp(Payload):
 
     Attributes:
         code: Its ``deadline`` passed, it was ``lost_too_often``, it is ``undelivered`` by no fault
-            of the site, or ``stale``: the version it trains from is too old to count.
+            of the site, ``stale``: the version it trains from is too old to count, or its site was
+            ``revoked``.
         reason: The same as a sentence.
     """
 
     kind: ClassVar[str] = "assignment.given_up"
 
-    code: Literal["deadline", "lost_too_often", "undelivered", "stale"]
+    code: Literal["deadline", "lost_too_often", "undelivered", "stale", "revoked"]
     reason: Reason

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from common.key_patterns import PUBLIC_KEY_PATTERN, SHA256_PATTERN
-from scheduler.ledger.events.base import Payload
+from scheduler.ledger.events.base import Payload, Utc
 
 
 class ClientEnrolled(Payload):
@@ -19,6 +19,9 @@ class ClientEnrolled(Payload):
         key: The public key with which its site signs; `None` leaves the one that is known.
         redis_password_sha256: Of the password of its site's user in Redis; `None` leaves the one
             that is known.
+        kit_key: The public half of the one-time key in its kit, which will sign the site's own;
+            `None` leaves the one that is known.
+        join_before: The kit's one-time key is worth nothing from then on, on the wall clock.
     """
 
     kind: ClassVar[str] = "client.enrolled"
@@ -27,6 +30,28 @@ class ClientEnrolled(Payload):
     num_examples: int | None = Field(default=None, ge=1)
     key: str | None = Field(default=None, pattern=PUBLIC_KEY_PATTERN)
     redis_password_sha256: str | None = Field(default=None, pattern=SHA256_PATTERN)
+    kit_key: str | None = Field(default=None, pattern=PUBLIC_KEY_PATTERN)
+    join_before: Utc | None = None
+
+
+class ClientKeyAccepted(Payload):
+    """A site joined with its kit: its new key is the one that counts from now on.
+
+    Attributes:
+        key: The public key with which it signs.
+        kit_key: Which kit's one-time key signed that; it signs no other one.
+    """
+
+    kind: ClassVar[str] = "client.key_accepted"
+
+    key: str = Field(pattern=PUBLIC_KEY_PATTERN)
+    kit_key: str = Field(pattern=PUBLIC_KEY_PATTERN)
+
+
+class ClientRevoked(Payload):
+    """A client takes part no more, and its key, its kit and its Redis user are worth nothing."""
+
+    kind: ClassVar[str] = "client.revoked"
 
 
 class ClientRetired(Payload):
