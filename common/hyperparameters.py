@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -18,6 +19,8 @@ class Hyperparameters(Message):
     """How a site trains: chosen once for a run and recorded in every assignment.
 
     `steps` of the optimizer take the place of epochs: a client with few examples begins them anew.
+    `last_epoch` is the share of the examples, newly drawn, on which the last epoch trains: less
+    than 1 only in an assignment, whose policy may want less than the run's whole epochs.
     Each step sums the gradients of `accumulate` batches; fewer at the end of an epoch. With
     `drop_last`, what does not fill a batch is left out of an epoch. `schedule` changes the learning
     rate from round to round. A gradient longer than `clip_norm` is scaled to that length.
@@ -26,6 +29,7 @@ class Hyperparameters(Message):
     """
 
     epochs: int = Field(default=1, ge=1, le=10_000)
+    last_epoch: float = Field(default=1.0, gt=0, le=1)
     steps: int | None = Field(default=None, ge=1, le=1_000_000)
     batch_size: int = Field(default=32, ge=1)
     accumulate: int = Field(default=1, ge=1, le=10_000)
@@ -61,7 +65,40 @@ class Hyperparameters(Message):
         rate = self.learning_rate * learning_rate_factor(self.schedule, round_number)
         return self.model_copy(update={"learning_rate": rate, "schedule": "constant"})
 
-    def examples_trained(self, num_examples: int, *, epochs: int | None = None) -> int:
+    def with_epochs(self, epochs: float | None) -> Self:
+        """Return those of a client that does so many epochs, perhaps not a whole number.
+
+        Where steps take the place of epochs, it does that share of the steps, at least one.
+
+        Args:
+            epochs: Above 0; `None` for as many as the run asks.
+
+        >>> Hyperparameters(epochs=5).with_epochs(2.25).last_epoch
+        0.25
+        >>> Hyperparameters(steps=10).with_epochs(0.5).steps
+        5
+        """
+        if epochs is None:
+            return self
+        if self.steps is not None:
+            return self.model_copy(update={"steps": max(1, round(self.steps * epochs))})
+        begun = math.ceil(epochs)
+        return self.model_copy(update={"epochs": begun, "last_epoch": epochs - (begun - 1)})
+
+    def examples_of_last_epoch(self, num_examples: int) -> int:
+        """Return on how many examples the last epoch trains.
+
+        At least two, if there are: layers such as BatchNorm cannot train on one.
+
+        Args:
+            num_examples: On how many a whole epoch trains; at least 1.
+
+        >>> Hyperparameters(last_epoch=0.25).examples_of_last_epoch(12)
+        3
+        """
+        return min(num_examples, max(2, round(self.last_epoch * num_examples)))
+
+    def examples_trained(self, num_examples: int, *, epochs: float | None = None) -> int:
         """Return how often a client trains on an example, all batches of its steps taken as full.
 
         With Ditto it does so for two models.
@@ -77,12 +114,13 @@ class Hyperparameters(Message):
         >>> Hyperparameters(epochs=3, ditto=0.1).examples_trained(100)
         600
         """
-        models = 1 if self.ditto is None else 2
-        if self.steps is None:
-            return models * num_examples * (epochs or self.epochs)
-        return models * self.steps * min(num_examples, self.batch_size * self.accumulate)
+        models, asked = 1 if self.ditto is None else 2, self.with_epochs(epochs)
+        if asked.steps is not None:
+            return models * asked.steps * min(num_examples, self.batch_size * self.accumulate)
+        last = asked.examples_of_last_epoch(num_examples)
+        return models * (num_examples * (asked.epochs - 1) + last)
 
-    def expected_steps(self, num_examples: int, *, epochs: int | None = None) -> int:
+    def expected_steps(self, num_examples: int, *, epochs: float | None = None) -> int:
         """Return how many steps a client's optimizer takes.
 
         The batches are those of `models.batch`: a single example left over joins the one before.
@@ -95,9 +133,17 @@ class Hyperparameters(Message):
         12
         >>> Hyperparameters().expected_steps(97)
         3
+        >>> Hyperparameters(epochs=3).expected_steps(100, epochs=1.5)  # 4 on 100, 2 on 50
+        6
         """
-        if self.steps is not None:
-            return self.steps
+        asked = self.with_epochs(epochs)
+        if asked.steps is not None:
+            return asked.steps
+        last = asked.examples_of_last_epoch(num_examples)
+        return self._steps_on(num_examples) * (asked.epochs - 1) + self._steps_on(last)
+
+    def _steps_on(self, num_examples: int) -> int:
+        """Return how many steps a pass over so many examples takes."""
         full, rest = divmod(num_examples, self.batch_size)
         batches = full + (rest > 1 and not self.drop_last) if full else 1
-        return -(-batches // self.accumulate) * (epochs or self.epochs)
+        return -(-batches // self.accumulate)

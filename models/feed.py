@@ -54,9 +54,13 @@ class Feed:
         self._sizes = batch_sizes(
             num_examples, hyperparameters.batch_size, drop_last=hyperparameters.drop_last
         )
+        last = hyperparameters.examples_of_last_epoch(sum(self._sizes))
+        self._last_sizes = batch_sizes(
+            last, hyperparameters.batch_size, drop_last=hyperparameters.drop_last
+        )
         alone = self._loader is None and max(self._sizes) == 1
         self.hint = _ALONE if alone else ""
-        self.num_steps = self.num_epochs_begun = 0
+        self.num_steps = self.num_epochs_begun = self._seen = 0
         self._first: list[int] = []
         self._steps_of_first = 0
 
@@ -88,7 +92,7 @@ class Feed:
         """
         if self._loader is None:
             return sum(self._sizes)
-        whole = self.num_epochs_begun > 1 or self._asked.steps is None
+        whole = self.num_epochs_begun > 1 or (self._asked.steps is None and not self._in_part)
         return min(sum(self._first), self._all) if whole else self._all
 
     def epoch(self) -> Iterator[Group]:
@@ -99,8 +103,10 @@ class Feed:
         """
         self.num_epochs_begun += 1
         batches, begun_with = self._batches(), self.num_steps
+        self._seen = 0
         while not self._enough() and (group := list(islice(batches, self._asked.accumulate))):
             self.num_steps += 1
+            self._seen += sum(size for size, _ in group)
             if self.num_epochs_begun == 1:
                 self._first += [size for size, _ in group]
                 self._steps_of_first += 1
@@ -112,16 +118,26 @@ class Feed:
             )
             raise WorkloadError(msg)
 
+    @property
+    def _in_part(self) -> bool:
+        """Whether the epoch that runs is the last one, and trains on a part of the examples."""
+        whole = self._asked.steps is not None or self._asked.last_epoch == 1.0
+        return not whole and self.num_epochs_begun == self._asked.epochs
+
     def _enough(self) -> bool:
-        return self._asked.steps is not None and self.num_steps >= self._asked.steps
+        if self._asked.steps is not None:
+            return self.num_steps >= self._asked.steps
+        # A loader is cut after the step that reaches its part; batches of ours are of the part.
+        return self._in_part and self._seen >= self._asked.examples_of_last_epoch(self.num_examples)
 
     def _batches(self) -> Iterator[tuple[int, Batch]]:
         if self._loader is not None:
             loaded = self._loader(self._data, self._asked.batch_size, self._generator)
             return counted(self._workload, loaded)
         collate = getattr(self._workload, "collate", None)
-        batches = shuffled(self._data, self._sizes, self._generator, collate=collate)
-        return zip(self._sizes, batches, strict=False)
+        sizes = self._last_sizes if self._in_part else self._sizes
+        batches = shuffled(self._data, sizes, self._generator, collate=collate)
+        return zip(sizes, batches, strict=False)
 
 
 _ALONE = (

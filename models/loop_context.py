@@ -27,7 +27,8 @@ class LoopContext(LocalPart):
     """What a loop is handed beside model and data, and the attributes of `LocalPart`.
 
     Attributes:
-        hyperparameters: The run's, with the learning rate of this round.
+        hyperparameters: The run's, with the learning rate and the epochs of this round. The last
+            epoch is to train on the share `last_epoch` of the data.
         seed: At least 0, below 2**63. All generators are seeded with it already.
         device: The model's.
         progress: To be called now and then with what is done, how much there is, and the loss.

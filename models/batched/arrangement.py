@@ -53,7 +53,7 @@ def arrange(
     """
     num_steps = [examples.num_steps(work, hyperparameters) for work in works]
 
-    def rank(place: int) -> tuple[int, int, str, int, int]:
+    def rank(place: int) -> tuple[int, int, str, int, float]:
         work = works[place]
         size = examples.sizes[work.client]
         return -num_steps[place], -size, work.client, work.seed, work.epochs

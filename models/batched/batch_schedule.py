@@ -48,8 +48,17 @@ class Examples:
 
     def num_steps(self, work: ClientWork, hyperparameters: Hyperparameters) -> int:
         """Return how many steps a work takes, each on one batch."""
-        each = len(self.batch_sizes(work, hyperparameters))
-        return hyperparameters.steps or work.epochs * each
+        trained = sum(self.batch_sizes(work, hyperparameters))
+        return hyperparameters.expected_steps(trained, epochs=work.epochs)
+
+    def sizes_of_batches(
+        self, work: ClientWork, hyperparameters: Hyperparameters
+    ) -> tuple[list[int], list[int]]:
+        """Return how many examples each batch of a whole epoch has, and each of the last epoch."""
+        whole, asked = self.batch_sizes(work, hyperparameters), hyperparameters
+        asked = asked.with_epochs(work.epochs)
+        last = asked.examples_of_last_epoch(sum(whole))
+        return whole, batch_sizes(last, asked.batch_size, drop_last=asked.drop_last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +119,28 @@ def draw_batches(
         hyperparameters: The run's; the epochs are those of the works.
     """
     generator = torch.Generator()
-    epochs = [examples.batch_sizes(work, hyperparameters) for work in works]
-    width = max(max(sizes) for sizes in epochs)
+    epochs = [examples.sizes_of_batches(work, hyperparameters) for work in works]
+    width = max(max(*sizes, *last) for sizes, last in epochs)
     shape = len(works), examples.num_steps(works[0], hyperparameters)
     rows = np.zeros((*shape, width), dtype=np.int64)
     counts = np.zeros(shape, dtype=np.int64)
     last_epoch = np.zeros(shape, dtype=np.bool_)
-    for number, (work, sizes) in enumerate(zip(works, epochs, strict=True)):
+    for number, (work, (sizes, last)) in enumerate(zip(works, epochs, strict=True)):
         size, each = examples.sizes[work.client], len(sizes)
         steps = examples.num_steps(work, hyperparameters)
-        places = _places(sizes, width)
+        places, places_of_last = _places(sizes, width), _places(last, width)
         generator.manual_seed(work.seed)
         for begin in range(0, steps, each):
             epoch = rows[number, begin : min(begin + each, steps)]
             order = torch.randperm(size, generator=generator).numpy()
-            epoch[:] = order[places[: len(epoch)]]
+            ends = begin + each >= steps and last != sizes
+            epoch[:] = order[places_of_last if ends else places[: len(epoch)]]
         rows[number, :steps] += examples.starts[work.client]
         counts[number, :steps] = np.resize(sizes, steps)
+        if last != sizes:
+            counts[number, steps - len(last) : steps] = last
         last_epoch[number, max(0, steps - each) : steps] = True
-    whole = np.array([sum(sizes) for sizes in epochs], dtype=np.int64)
+    whole = np.array([sum(sizes) for sizes, _ in epochs], dtype=np.int64)
     return BatchSchedule(*(torch.from_numpy(table) for table in (rows, counts, last_epoch, whole)))
 
 

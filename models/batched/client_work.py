@@ -24,7 +24,7 @@ class ClientWork:
     Attributes:
         client: Whose data.
         seed: At least 0, below 2**63; derived from run, round and client.
-        epochs: At least 1; may differ between the clients of one round.
+        epochs: Above 0, perhaps not a whole number; may differ between the clients of one round.
         part: What a loop of the user's may know.
         memory: What the client remembers of the run.
         correction: What is added to its gradients, by parameter; of all clients of a round or none.
@@ -32,7 +32,7 @@ class ClientWork:
 
     client: str
     seed: int
-    epochs: int
+    epochs: float
     part: LocalPart = field(default_factory=LocalPart)
     memory: Memory = field(default_factory=dict)
     correction: State | None = None

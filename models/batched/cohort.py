@@ -99,7 +99,7 @@ class Cohort:
         results = UpdateRows(works, self._lead.layers(works[0].part.personal).shared)
         for place in arrangement.in_turn:
             work, trainer = works[place], self._trainers[works[place].client]
-            own = hyperparameters.model_copy(update={"epochs": work.epochs})
+            own = hyperparameters.with_epochs(work.epochs)
             result = trainer.train(
                 base,
                 hyperparameters=own,

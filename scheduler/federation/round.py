@@ -55,7 +55,7 @@ class AssignmentState:
     base_version: str
     status: str = "open"
     reason: Reason | None = None
-    epochs: int | None = None
+    epochs: float | None = None
     weight_permille: int | None = None
     memory: MemoryRef | None = None
     place: int = 0

@@ -189,6 +189,17 @@ class RunSpec(Message):
             raise ValueError(fault)
         return run_name(value)
 
+    @field_validator("hyperparameters")
+    @classmethod
+    def _asks_for_whole_epochs(cls, value: Hyperparameters) -> Hyperparameters:
+        if value.last_epoch != 1.0:
+            msg = (
+                f"last_epoch is {value.last_epoch:g}, and a run asks for whole epochs: leave it "
+                "out, and let the policy shorten the work of single clients"
+            )
+            raise ValueError(msg)
+        return value
+
     @field_validator("stop_when")
     @classmethod
     def _is_goal(cls, value: str | None) -> str | None:

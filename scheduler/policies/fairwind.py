@@ -18,8 +18,9 @@ rule:
    hour, not the plan. Clients that have waited for `patience_h`, and twice as long as even
    participation takes, come first.
 3. *How much* it does. Clients that usually emit more per example than the cleanest `full_share` of
-   the clients do fewer epochs in proportion (`planning.local_work`). Under a gram budget all
-   clients do, and then fewer clients train, until the round costs its part of what is left.
+   the clients do fewer epochs in proportion (`planning.local_work`): whole ones, or with
+   `unrounded` any part, `floor` of an epoch at least. Under a gram budget all clients do, and then
+   fewer clients train, until the round costs its part of what is left.
 4. *How much it counts*. An update weighs its examples over the client's share (Horvitz and
    Thompson, "A Generalization of Sampling Without Replacement From a Finite Universe", JASA 1952),
    so that data seen seldom is not forgotten. The last `closing` rounds, a tenth of all at most,
@@ -68,7 +69,8 @@ _DIGITS = 9
 def select(context: SelectionContext) -> SelectionResult:
     """Return the cohort of the current hour, empty if a better hour is worth the wait.
 
-    Options: `fairness`, `full_share`, `closing`, `patience_h`, `horizon_h`; see the module.
+    Options: `fairness`, `full_share`, `unrounded`, `floor`, `closing`, `patience_h`, `horizon_h`;
+    see the module.
     """
     pool = CandidateTable.of(context.candidates)
     if not len(pool) or context.wanted < 1:
@@ -76,8 +78,10 @@ def select(context: SelectionContext) -> SelectionResult:
     options = context.options
     emissions = hourly_emissions(pool, horizon_h=options["horizon_h"], end_h=end_h(context))
     work = local_work(
-        emissions, pool.duration_s, epochs=context.epochs, full_share=options["full_share"]
-    )
+        emissions, pool.duration_s,
+        epochs=context.epochs, full_share=options["full_share"],
+        part=options["floor"] if options["unrounded"] else None,
+    )  # fmt: skip
     if context.buffer is not None:
         return _each_alone(context, pool, emissions, work, buffer=context.buffer)
     return _closing(context, pool, emissions, work) or _ordinary(context, pool, emissions, work)
@@ -93,8 +97,8 @@ def _each_alone(
 ) -> SelectionResult:
     """Return the clients of an asynchronous run for which the current hour is a good one."""
     shares = participation(pool, emissions, fairness=context.options["fairness"])
-    left_gco2eq = _left_gco2eq(context, emissions)
-    pace = _pace(context, emissions, shares, places=buffer, left_gco2eq=left_gco2eq)
+    left_gco2eq = _left_gco2eq(context, emissions, work)
+    pace = _pace(context, emissions, work, shares, places=buffer, left_gco2eq=left_gco2eq)
     # Those that train now are no candidates, and have their part of the updates to come.
     part = len(pool) / max(context.num_clients, len(pool))
     ours = shares * part
@@ -126,8 +130,8 @@ def _ordinary(
 ) -> SelectionResult:
     shares = participation(pool, emissions, fairness=context.options["fairness"])
     places = _places(context, shares)
-    left_gco2eq = _left_gco2eq(context, emissions)
-    pace = _pace(context, emissions, shares, places=places, left_gco2eq=left_gco2eq)
+    left_gco2eq = _left_gco2eq(context, emissions, work)
+    pace = _pace(context, emissions, work, shares, places=places, left_gco2eq=left_gco2eq)
     due = due_updates(context, pool, shares, places=places, pace=pace)
     prices = reservation_prices(emissions, due, places=places, updates_an_hour=pace.updates_an_hour)
     waited = _overdue(context, pool, places=places, pace=pace)
@@ -159,13 +163,14 @@ def _because(
 def _pace(
     context: SelectionContext,
     emissions: HourlyEmissions,
+    work: LocalWork,
     shares: Floats,
     *,
     places: int,
     left_gco2eq: float | None,
 ) -> Pace:
     """Return how a run stands in time, with rounds of so many places and what is left to emit."""
-    least = places * float(shares @ emissions.usual_gco2eq) / context.epochs
+    least = places * float(shares @ emissions.usual_gco2eq) * work.least / context.epochs
     affordable = None if left_gco2eq is None or least <= 0 else max(1.0, left_gco2eq / least)
     return pace_of(context, hours=emissions.hours, affordable=affordable)
 
@@ -210,7 +215,7 @@ def _closing(
     if left is None or not 1 <= left <= _closing_rounds(context):
         return None
     everybody = np.arange(len(pool))
-    budget = _round_gco2eq(left, _left_gco2eq(context, emissions))
+    budget = _round_gco2eq(left, _left_gco2eq(context, emissions, work))
     counts = work.within(everybody, budget)
     if work.gco2eq(counts).sum() > budget:
         return None
@@ -235,7 +240,9 @@ def _closing_rounds(context: SelectionContext) -> int:
     return int(min(context.options["closing"], rounds * _CLOSING_SHARE))
 
 
-def _left_gco2eq(context: SelectionContext, emissions: HourlyEmissions) -> float | None:
+def _left_gco2eq(
+    context: SelectionContext, emissions: HourlyEmissions, work: LocalWork
+) -> float | None:
     """Return the rest of the budget, less the least emissions of the closing rounds to come.
 
     Closing rounds get nothing where they would take too much of it.
@@ -245,7 +252,7 @@ def _left_gco2eq(context: SelectionContext, emissions: HourlyEmissions) -> float
     rounds = _closing_rounds(context)
     if (context.rounds_left or 0) <= rounds:
         rounds = 0
-    kept = rounds * float(emissions.usual_gco2eq.sum()) / context.epochs
+    kept = rounds * float(emissions.usual_gco2eq.sum()) * work.least / context.epochs
     kept = kept if kept <= _CLOSING_GRAMS * context.grams else 0.0
     return max(0.0, context.grams - context.spent_gco2eq - kept)
 
@@ -287,8 +294,8 @@ def _affordable(context: SelectionContext, chosen: Ints, grams: Floats, budget: 
 
 
 def _fewer(
-    context: SelectionContext, pool: CandidateTable, chosen: Ints, counts: Ints
-) -> dict[str, int]:
+    context: SelectionContext, pool: CandidateTable, chosen: Ints, counts: Floats
+) -> dict[str, float]:
     asked = counts[chosen]
     fewer = asked < context.epochs
     names = [pool.clients[n] for n in chosen[fewer].tolist()]

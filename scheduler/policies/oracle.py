@@ -90,6 +90,7 @@ def select(context: SelectionContext) -> SelectionResult:
     work = local_work(
         emissions, pool.duration_s,
         epochs=context.epochs, full_share=context.options["full_share"],
+        part=context.options["floor"] if context.options["unrounded"] else None,
     )  # fmt: skip
     weights = dict(zip(clients, undoing_weights(shares).tolist(), strict=True))
     return _with_work(result, context, pool, work.counts(), weights)
@@ -99,7 +100,7 @@ def _with_work(
     result: SelectionResult,
     context: SelectionContext,
     pool: CandidateTable,
-    counts: Ints,
+    counts: Floats,
     weights: Mapping[str, float],
 ) -> SelectionResult:
     """Return the result with the epochs and weights that `fairwind` gives."""

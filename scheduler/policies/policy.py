@@ -60,6 +60,9 @@ class Policy:
 
 _DAY_AHEAD = Option(24, 1, 96)
 
+_NO = Option(0, 0, 1)
+"""A rule that is switched on with 1."""
+
 POLICIES: dict[str, Policy] = {
     "fairwind": Policy(
         fairwind.select,
@@ -68,6 +71,8 @@ POLICIES: dict[str, Policy] = {
         options={
             "fairness": Option(0.8, 0, 1),
             "full_share": Option(0.25, 0, 1),
+            "unrounded": _NO,
+            "floor": Option(0.5, 0.01, 1),
             "closing": Option(1, 0, 10),
             "patience_h": Option(72, 1, 8760),
             "horizon_h": Option(48, 1, 96),
@@ -137,6 +142,8 @@ POLICIES: dict[str, Policy] = {
         options={
             "fairness": Option(0.8, 0, 1),
             "full_share": Option(0.25, 0, 1),
+            "unrounded": _NO,
+            "floor": Option(0.5, 0.01, 1),
             "horizon_h": Option(168, 1, 8760),
         },
     ),

@@ -20,7 +20,8 @@ class SelectionResult:
 
     Attributes:
         cohort: The clients it invites, each once; fewer than the quorum means to wait.
-        epochs: Local epochs of the clients that do fewer than the run's.
+        epochs: Local epochs of the clients that do fewer than the run's, perhaps not whole. In a
+            run by steps, which has one epoch, the share of the steps.
         weights: What the examples of the cohort count, relative to each other, so that the choice
             does not bias the aggregate; within `WEIGHT_SPAN`. A client without one counts 1.
         target: How many updates the round aims at; `None` for the number of the run.
@@ -29,7 +30,7 @@ class SelectionResult:
     """
 
     cohort: Sequence[str]
-    epochs: Mapping[str, int] = field(default_factory=dict)
+    epochs: Mapping[str, float] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
     target: int | None = None
     because: Because = field(default_factory=dict)
@@ -46,10 +47,10 @@ def fault(result: SelectionResult, context: SelectionContext) -> str | None:
             "chose a client twice or one that is no candidate, so round "
             f"{context.number} did not start. Let it choose among the candidates, each once"
         )
-    if any(not 1 <= epochs <= context.epochs for epochs in result.epochs.values()):
+    if any(not 0 < epochs <= context.epochs for epochs in result.epochs.values()):
         return (
-            f"chose other than 1 to {context.epochs} local epochs, so round {context.number} did "
-            "not start. Let it choose the run's epochs or fewer"
+            f"chose no local work, or more than {context.epochs} local epochs, so round "
+            f"{context.number} did not start. Let it choose the run's epochs or fewer, above 0"
         )
     if any(not 1 / WEIGHT_SPAN <= weight <= WEIGHT_SPAN for weight in result.weights.values()):
         return (

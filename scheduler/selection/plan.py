@@ -60,7 +60,7 @@ class Plan:
     verdicts: Verdicts
     waiting: WaitReason | None
     expected_gco2eq: float
-    epochs: Mapping[str, int] = field(default_factory=dict)
+    epochs: Mapping[str, float] = field(default_factory=dict)
     weights_permille: Mapping[str, int] = field(default_factory=dict)
     because: Because = field(default_factory=dict)
 

@@ -203,9 +203,7 @@ class CeleryWork:
     ) -> Assignment:
         """Return what one client is to do in its run's open round."""
         reading = self._grid.zone(part.zone, self._clock.now()).reading
-        hyperparameters = run.spec.hyperparameters.in_round(part.round)
-        if part.epochs is not None:
-            hyperparameters = hyperparameters.model_copy(update={"epochs": part.epochs})
+        hyperparameters = run.spec.hyperparameters.in_round(part.round).with_epochs(part.epochs)
         return Assignment(
             run=run.id, round=part.round, client=part.client, attempt=part.attempt,
             workload=run.spec.workload, options=run.spec.options, hyperparameters=hyperparameters,

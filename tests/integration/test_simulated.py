@@ -85,6 +85,13 @@ ENDINGS: dict[str, dict[str, Any]] = {
         "encoding": "mxint8",
         "error_feedback": True,
     },
+    # Its policy gives each client a part of its epochs, and ends by its rounds.
+    "parts": {
+        "rounds": FEW_ROUNDS,
+        "policy": "tests.fakes.part_work:select",
+        "algorithm": "fednova",
+        "hyperparameters": {"epochs": 2, "batch_size": 16},
+    },
     "stopped": {
         "rounds": 1000,
         "server_optimizer": {"name": "fedyogi", "schedule": "warmup:1,linear:9"},
@@ -149,7 +156,7 @@ CASES = [
     # The scoring sites matter most where no later assignment pulls the last version.
     pytest.param("rounds", AT_SITES),
     *(pytest.param(ending, AT_SITES, marks=pytest.mark.slow) for ending in ENDINGS
-      if ending not in ("rounds", "own")),
+      if ending not in ("rounds", "own", "parts")),
 ]  # fmt: skip
 
 
@@ -189,7 +196,7 @@ def test_a_simulation_decides_and_learns_what_a_real_federation_does(
     outcome = simulate(scenario(spec, real, trace_path), journal=journal)
 
     assert_alike(outcome, real)
-    assert real.end_reason == ("rounds" if ending == "own" else ending)
+    assert real.end_reason == ("rounds" if ending in ("own", "parts") else ending)
     assert len(real.closed) >= STOP_AFTER
     if len(real.closed) == ROUNDS:
         assert len({closed.cohort for closed in real.closed}) > 1

@@ -52,7 +52,7 @@ class RoundPlanned(Payload):
         deadline_s: After how many wall seconds it closes with its quorum.
         valid_until: Until when sites may begin, grid clock.
         expected_gco2eq: What those of the cohort are expected to emit of which experience exists.
-        epochs: Local epochs of those who are to do fewer than the run asks for.
+        epochs: Local epochs of those who are to do fewer than the run asks for, perhaps not whole.
         weights_permille: What the examples of each count; empty if all count alike.
         because: Why the policy invites them, where it gives a reason.
         evaluates: Whether they train nothing and only score the run's last version.
@@ -67,7 +67,7 @@ class RoundPlanned(Payload):
     deadline_s: float = Field(gt=0)
     valid_until: Utc
     expected_gco2eq: float | None = None
-    epochs: dict[str, int] = Field(default_factory=dict)
+    epochs: dict[str, float] = Field(default_factory=dict)
     weights_permille: dict[str, int] = Field(default_factory=dict)
     because: Because = Field(default_factory=dict)
     evaluates: bool = False

@@ -86,7 +86,7 @@ def workload(**parts: Any) -> Any:
     return SimpleNamespace(**(own | parts))
 
 
-def works(data: dict[str, Any], *epochs: int) -> list[ClientWork]:
+def works(data: dict[str, Any], *epochs: float) -> list[ClientWork]:
     return [ClientWork(c, seed=10 + i, epochs=epochs[i % len(epochs)]) for i, c in enumerate(data)]
 
 
@@ -99,7 +99,7 @@ def assert_as_trainers(
     updates = cohort.train(base, asked, hyperparameters=hyperparameters)
     norms = updates.norms()
     for row, work in enumerate(asked):
-        own = hyperparameters.model_copy(update={"epochs": work.epochs})
+        own = hyperparameters.with_epochs(work.epochs)
         alone = Trainer.of(made, data[work.client]).train(base, hyperparameters=own, seed=work.seed)
         assert updates.deltas.keys() == alone.delta.keys()
         off = sum(
@@ -107,6 +107,7 @@ def assert_as_trainers(
             for name, delta in alone.delta.items()
         )
         assert math.sqrt(off) <= 1e-5 * norms[row] + 1e-7
+        assert updates.num_steps[row] == alone.num_steps
         assert updates.num_examples[row] == alone.num_examples
         assert updates.loss[row] == pytest.approx(alone.loss, rel=1e-5)
         assert updates.utility[row] == pytest.approx(alone.utility, rel=1e-5)
@@ -147,6 +148,28 @@ def test_clients_of_one_round_may_train_for_different_epochs(optimizer: str) -> 
     assert_as_trainers(workload(), data, works(data, 1, 4, 2), asked)
 
 
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize("batch_size", [16, 32])
+def test_clients_of_one_round_may_train_for_parts_of_epochs(
+    batch_size: int,
+    drop_last: bool,  # noqa: FBT001
+) -> None:
+    data = of_sizes(*SIZES)
+    asked = Hyperparameters(momentum=0.9, batch_size=batch_size, drop_last=drop_last, epochs=3)
+    for epochs in (0.93, 2.5, 0.01):
+        assert_as_trainers(workload(), data, works(data, 3, epochs, 1.25), asked)
+
+
+def test_parts_of_a_run_by_steps_are_parts_of_its_steps() -> None:
+    data = of_sizes(*SIZES)
+    asked = Hyperparameters(steps=7, batch_size=16)
+    assert_as_trainers(workload(), data, works(data, 1, 0.5, 0.01), asked)
+    updates = Cohort(workload(), data).train(
+        initial_version(workload(), 1), works(data, 1, 0.5, 0.01), hyperparameters=asked
+    )
+    assert updates.num_steps.tolist() == [7, 4, 1, 7, 4, 1]
+
+
 def test_convolutions_can_be_batched() -> None:
     data = of_sizes(21, 8, 3, draw=images)
     made = workload(model=convolutional, loss=nn.functional.cross_entropy)
@@ -174,10 +197,15 @@ def test_outputs_without_a_second_dimension_train() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(1, 40), st.integers(1, 3)), min_size=1, max_size=6),
+    st.lists(
+        st.tuples(st.integers(1, 40), st.integers(1, 3) | st.floats(0.01, 3)),
+        min_size=1, max_size=6,
+    ),
     st.integers(1, 20),
-)
-def test_any_sizes_epochs_and_batches_agree(parts: list[tuple[int, int]], batch_size: int) -> None:
+)  # fmt: skip
+def test_any_sizes_epochs_and_batches_agree(
+    parts: list[tuple[int, float]], batch_size: int
+) -> None:
     data = of_sizes(*(size for size, _ in parts))
     asked = works(data, *(epochs for _, epochs in parts))
     assert_as_trainers(workload(), data, asked, Hyperparameters(batch_size=batch_size))

@@ -60,6 +60,34 @@ def test_own_loader_decides_on_batches_and_the_run_on_how_long(
     assert all(torch.equal(result.delta[name], again.delta[name]) for name in result.delta)
 
 
+@pytest.mark.parametrize(
+    ("epochs", "steps"),
+    [(0.6, 2), (0.8, 2), (0.4, 1), (1.6, 5), (2.01, 7)],  # 10 examples: batches of 4, 4 and 2
+)
+def test_last_part_of_an_epoch_trains_on_as_many_drawn_examples(
+    make_workload: Any, epochs: float, steps: int
+) -> None:
+    asked = Hyperparameters(batch_size=4).with_epochs(epochs)
+    for own in ({}, {"loader": by_torch}):
+        result, seen = trained(
+            make_workload(train_data=lambda _: examples(10), **own), **asked.model_dump()
+        )
+        assert (result.num_steps, result.num_examples) == (steps, 10)
+        assert result.num_steps == Hyperparameters(batch_size=4).expected_steps(10, epochs=epochs)
+        assert [epoch for epoch, _ in seen] == list(range(1, asked.epochs + 1))
+
+
+def test_a_part_of_an_epoch_has_the_same_bits_again_and_is_not_the_whole(
+    make_workload: Any,
+) -> None:
+    workload = make_workload(train_data=lambda _: examples(10))
+    asked = Hyperparameters(batch_size=4).with_epochs(0.5).model_dump()
+    one, again = (trained(workload, **asked)[0] for _ in range(2))
+    whole, _ = trained(workload)
+    assert all(torch.equal(one.delta[name], again.delta[name]) for name in one.delta)
+    assert any(not torch.equal(one.delta[name], whole.delta[name]) for name in one.delta)
+
+
 def test_loss_of_own_batches_is_the_mean_over_examples_of_the_last_epoch(
     make_workload: Any,
 ) -> None:

@@ -94,6 +94,15 @@ def test_who_emits_more_does_fewer_epochs():
     assert answer.epochs == {"b": 2}
 
 
+def test_unrounded_work_is_in_proportion_to_the_digit_and_half_an_epoch_at_least():
+    # Measured by the cleanest, 100 g: 100/160 and 100/3000 of 2 epochs are 1.25 and 0.07.
+    sites = site("a", 100.0), site("b", 160.0), site("c", 3000.0)
+    options = {"full_share": 0.0, "unrounded": 1.0}
+    assert ask(*sites, epochs=2, options=options).epochs == {"b": 1.25, "c": 0.5}
+    assert ask(*sites, epochs=2, options=options | {"floor": 0.25}).epochs["c"] == 0.25
+    assert ask(*sites, epochs=2, options={"full_share": 0.0}).epochs == {"b": 1, "c": 1}
+
+
 def test_a_budget_is_met_by_fewer_epochs_then_by_fewer_clients():
     # Now 300, usually 200 g: 800 g a round of four.
     four = [site(name, 300.0, 100.0) for name in "abcd"]

@@ -17,10 +17,10 @@ FOUR = [
 ]
 
 
-def work(*candidates, epochs=8, full_share=0.0) -> LocalWork:
+def work(*candidates, epochs=8, full_share=0.0, part=None) -> LocalWork:
     pool = CandidateTable.of(candidates)
     emissions = hourly_emissions(pool, horizon_h=48.0, end_h=None)
-    return local_work(emissions, pool.duration_s, epochs=epochs, full_share=full_share)
+    return local_work(emissions, pool.duration_s, epochs=epochs, full_share=full_share, part=part)
 
 
 def test_epochs_are_in_proportion_to_the_grams_of_the_cleanest():
@@ -37,6 +37,12 @@ def test_the_cleanest_share_of_the_clients_does_all_epochs():
 def test_nobody_does_less_than_one_epoch():
     assert work(*FOUR, epochs=1).counts().tolist() == [1, 1, 1, 1]
     assert work(*FOUR).counts(0.0).tolist() == [1, 1, 1, 1]
+
+
+def test_parts_of_epochs_are_not_rounded_and_have_a_least():
+    # 1, 1/2, 1/4 and 1/16 of 3 epochs.
+    assert work(*FOUR, epochs=3, part=0.5).counts().tolist() == [3, 1.5, 0.75, 0.5]
+    assert work(*FOUR, epochs=1, part=0.01).counts().tolist() == [1, 0.5, 0.25, 0.0625]
 
 
 def test_grams_count_for_an_example_so_that_large_sites_are_not_cut():
@@ -77,12 +83,13 @@ def test_the_chosen_do_fewer_epochs_until_they_keep_to_the_budget():
     grams=st.lists(st.floats(0, 1000), min_size=1, max_size=8),
     budget=st.just(math.inf) | st.floats(0, 1000),
     epochs=st.integers(1, 10),
+    part=st.none() | st.floats(0.01, 1),
 )
-def test_a_budget_is_kept_wherever_one_epoch_each_keeps_it(grams, budget, epochs):
-    asked = work(*(site(f"c{n}", each) for n, each in enumerate(grams)), epochs=epochs)
+def test_a_budget_is_kept_wherever_the_least_work_of_each_keeps_it(grams, budget, epochs, part):
+    asked = work(*(site(f"c{n}", each) for n, each in enumerate(grams)), epochs=epochs, part=part)
     everybody = np.arange(len(grams))
     counts = asked.within(everybody, budget)
-    assert ((counts >= 1) & (counts <= asked.counts())).all()
-    least = asked.gco2eq(np.ones(len(grams), np.int64)).sum()
+    assert ((counts >= asked.least) & (counts <= asked.counts())).all()
+    least = asked.gco2eq(np.full(len(grams), asked.least)).sum()
     assert asked.gco2eq(counts).sum() <= max(budget, least) * (1 + 1e-9)
     assert pytest.approx(asked.within(everybody, math.inf)) == asked.counts()

@@ -30,8 +30,9 @@ def test_answer_of_ids_alone_leaves_work_and_weights_as_the_run_has_them():
     [
         (SelectionResult(("a", "a")), "chose a client twice"),
         (SelectionResult(("z",)), "one that is no candidate"),
-        (SelectionResult(("a",), epochs={"a": 6}), "other than 1 to 5 local epochs"),
-        (SelectionResult(("a",), epochs={"a": 0}), "other than 1 to 5 local epochs"),
+        (SelectionResult(("a",), epochs={"a": 5.5}), "more than 5 local epochs"),
+        (SelectionResult(("a",), epochs={"a": 0}), "chose no local work"),
+        (SelectionResult(("a",), epochs={"a": float("nan")}), "chose no local work"),
         (SelectionResult(("a",), weights={"a": 17.0}), "a weight outside 1/16 to 16"),
         (SelectionResult(("a",), weights={"a": float("nan")}), "a weight outside 1/16 to 16"),
         (
