@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+from io import StringIO
+from typing import TextIO
 
 import structlog
+
+from common.visible import visible, visible_lines
 
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -23,6 +27,10 @@ _NOISY = (
 """Loggers of Celery that report each task by its UUID, twice, and each other worker."""
 
 
+_OF_SEVERAL_LINES = frozenset({"event", "exception", "stack"})
+"""Entries of a record that may have lines: a library's message and a traceback."""
+
+
 def _as_sentence(
     _logger: object, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
@@ -30,6 +38,30 @@ def _as_sentence(
     if "sentence" in event:
         event["event"] = event.pop("sentence")
     return event
+
+
+def _made_visible(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Show characters that would steer a terminal; a record's further lines are indented.
+
+    So no text of others can begin a line that looks like a record of its own.
+    """
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = _indented(value) if name in _OF_SEVERAL_LINES else visible(value)
+    return event
+
+
+def _indented(text: str) -> str:
+    return visible_lines(text).replace("\n", "\n    ")
+
+
+def _traceback(stream: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    """Write a traceback; the text of its error may be anybody's."""
+    plain = StringIO()
+    structlog.dev.plain_traceback(plain, exc_info)
+    stream.write(_indented(plain.getvalue()))
 
 
 class _OneLineForConnections(logging.Filter):
@@ -76,9 +108,10 @@ def configure(level: str | int = "INFO") -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _as_sentence,
+                _made_visible,
                 structlog.dev.ConsoleRenderer(
                     colors=sys.stderr.isatty(),
-                    exception_formatter=structlog.dev.plain_traceback,
+                    exception_formatter=_traceback,
                 ),
             ],
         )

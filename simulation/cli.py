@@ -13,6 +13,7 @@ import click
 
 from common import settings as settings_
 from common.command_line.output import as_json, print_json
+from common.command_line.screen import echo
 from common.errors import SettingError
 from tasks.cli.completion import complete_policy, complete_run
 
@@ -96,7 +97,7 @@ def simulate(
         return
     print_outcomes(outcomes, metric=wanted[0].run.metric)
     if ledger is not None:
-        click.echo(f"Look closer: FAIRWIND_LEDGER_URL=sqlite:///{ledger.resolve()} fairwind report")
+        echo(f"Look closer: FAIRWIND_LEDGER_URL=sqlite:///{ledger.resolve()} fairwind report")
 
 
 def _refuse_beside_ledger(given: Mapping[str, object]) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
-import click
-
+from common.command_line.screen import echo
 from common.command_line.table import print_table
 from common.units import show_duration, show_mass
 from simulation.outcome import Outcome
@@ -37,7 +36,7 @@ def print_outcomes(outcomes: Sequence[Outcome], *, metric: str) -> None:
     seeds = max(len(own) for own in by_policy.values())
     over = f"Means of {seeds} seeds. " if seeds > 1 else ""
     spent_s = sum(outcome.wall_s for outcome in outcomes)
-    click.echo(f"{over}Simulated in {show_duration(spent_s)}: {_training(outcomes[0])}.")
+    echo(f"{over}Simulated in {show_duration(spent_s)}: {_training(outcomes[0])}.")
 
 
 def _training(outcome: Outcome) -> str:

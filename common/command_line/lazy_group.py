@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 
 from common.command_line.colour import wants_colour
 from common.errors import FairwindError
+from common.visible import visible, visible_lines
 
 
 class Verb(NamedTuple):
@@ -99,4 +100,8 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except FairwindError as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(visible(str(error))) from None
+        except click.ClickException as error:
+            # It may quote a name of the ledger, or a file.
+            vars(error)["message"] = visible_lines(error.message)
+            raise

@@ -7,7 +7,8 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 
-import click
+from common.command_line.screen import Styled, echo
+from common.visible import visible
 
 _GAP = "  "
 
@@ -19,7 +20,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under a header, columns aligned; cells wrap where the terminal is too narrow."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for number, line in enumerate(table_lines(header, rows, width=width)):
-        click.secho(line, bold=True if number == 0 else None)
+        echo(Styled(line, bold=True) if number == 0 else line)
 
 
 def table_lines(
@@ -35,12 +36,13 @@ def table_lines(
     >>> list(table_lines(["id", "why"], [["a", "its gate is shut"]], width=16))
     ['id  why', 'a   its gate is', '    shut']
     """
-    widths = [max(len(str(row[i])) for row in [header, *rows]) for i in range(len(header))]
+    header, *rows = ([visible(str(cell)) for cell in row] for row in (header, *rows))
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     if width is not None:
         widths = _narrowed(widths, [max(_LEAST, len(name)) for name in header], width)
     for row in [header, *rows]:
         cells = [
-            textwrap.wrap(str(cell), each, break_on_hyphens=False) or [""]
+            textwrap.wrap(cell, each, break_on_hyphens=False) or [""]
             for cell, each in zip(row, widths, strict=True)
         ]
         for at in range(max(map(len, cells))):

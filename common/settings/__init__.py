@@ -21,6 +21,7 @@ from common.clock import GridClock, wall_now
 from common.clock_start import begun_at
 from common.errors import SettingError
 from common.settings.carbon import GateSettings, SignalSettings
+from common.settings.comma_list import CommaList
 from common.settings.config_file import ConfigFileSource, config_path, read
 from common.settings.duration import Seconds, WholeSeconds
 from common.settings.names import ENVIRONMENT_ONLY, PREFIX, in_environment, nearest, variable
@@ -65,6 +66,12 @@ class Settings(SignalSettings, GateSettings, SiteSettings):
     )
     max_update_bytes: int = Field(
         default=8 * 2**30, ge=1, description="the largest update that is accepted"
+    )
+
+    page_hosts: CommaList = Field(
+        default=(),
+        description="names under which a reverse proxy serves Flower and the page, e.g. "
+        "fed.example.org; loopback and the address at which Flower listens are served anyway",
     )
 
     tick_s: Seconds = Field(default=5.0, gt=0, description="beat wakes the coordinator this often")

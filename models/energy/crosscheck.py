@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from common.command_line.screen import echo
 from common.settings import load
 from models.energy.cpu import Cpu
 from models.energy.energy_source import Span
@@ -86,7 +87,7 @@ def main(seconds: float) -> None:
     except ImportError:
         remedy = "Nothing to compare with. Install the extra: pip install 'fairwind[codecarbon]'"
         raise click.ClickException(remedy) from None
-    click.echo(
+    echo(
         f"ours {found.ours_j:.2f} J, codecarbon {found.codecarbon_j:.2f} J "
         f"({found.difference:+.1%}), one busy core for {seconds:g} s"
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tornado.template import Loader
 
+from common.visible import visible_lines
 from scheduler.report import detail, summary
 from scheduler.report.pictures import pictures_section
 from scheduler.report.report import Report
@@ -18,7 +19,7 @@ def to_html(report: Report) -> str:
     """Return the document. Every word of a site or a provider is escaped."""
     template = Loader(str(Path(__file__).parent)).load("report.html")
     what = f"run {report.scope.run}" if report.scope.run else "all runs"
-    return template.generate(
+    html = template.generate(
         title="Energy and emissions of federated training",
         what=what,
         period=f"{time(report.began)} to {time(report.ended)} UTC",
@@ -31,6 +32,7 @@ def to_html(report: Report) -> str:
         provenance=report.provenance,
         made_at=time(report.provenance.made_at),
     ).decode()
+    return visible_lines(html)
 
 
 def _rounds(report: Report) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from common.csv_cell import csv_cell
 from scheduler.accounting.booking import Booking
 from scheduler.carbon.mean import Mean
 from scheduler.report.report import Report
@@ -18,9 +19,6 @@ from scheduler.report.sums import ReportSums
 
 _DECIMALS = 12
 """Of a CSV file. JSON has full precision."""
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet would run as a formula; texts of sites could."""
 
 
 def to_json(value: Any) -> Any:
@@ -111,5 +109,4 @@ def _cell(value: Any) -> str:
         return f"{value:.{_DECIMALS}f}".rstrip("0").rstrip(".")
     if isinstance(value, datetime):
         return value.isoformat()
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return str(csv_cell(str(value)))

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import click
-
+from common.command_line.screen import Styled, echo
 from common.command_line.table import print_table
 from common.units import show_duration, show_energy, show_intensity, show_mass, show_share
 from simulation.counterfactual.replay import Counterfactual, Replay, ReplayedFigures
@@ -23,7 +22,7 @@ UNKNOWN_MODEL = (
 
 def print_counterfactual(seen: Counterfactual) -> None:
     """Print the run, the replay of the same policy, and each other policy."""
-    click.echo(click.style(headline(seen), bold=True))
+    echo(Styled(headline(seen), bold=True))
     own = seen.happened
     rows = [_row("the run", seen.past.run.spec.policy, own, "")]
     for replay in (seen.own, *seen.others):
@@ -34,7 +33,7 @@ def print_counterfactual(seen: Counterfactual) -> None:
     ]  # fmt: skip
     print_table(header, rows)
     for line in notes(seen):
-        click.echo(line)
+        echo(line)
 
 
 def headline(seen: Counterfactual) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from common.command_line.screen import echo
 from common.errors import SettingError
 from common.private_files import for_others
 from common.units import show_duration
@@ -65,7 +66,7 @@ def study(
         if why_not is None:
             chapters.append(chapter)
         else:
-            click.echo(f"Skipped {chapter.name}: {why_not}", err=True)
+            echo(f"Skipped {chapter.name}: {why_not}", err=True)
     if not chapters:
         msg = "No chapter of the study can be simulated here. Try: fairwind study --quick"
         raise SettingError(msg)
@@ -73,7 +74,7 @@ def study(
     jobs = jobs or os.cpu_count() or 1
     count = len(cases(chapters))
     plan = f"{count} runs in {jobs} processes, about {show_duration(count * _RUN_S / jobs)} if none"
-    click.echo(f"{plan} was kept from before", err=True)
+    echo(f"{plan} was kept from before", err=True)
     with _progress(count) as on_done:
         results = conduct(chapters, jobs=jobs, cache=_CACHE, on_done=on_done)
     flags = {"--quick": quick, "--dates": dates, "--held-out": held_out}
@@ -86,7 +87,7 @@ def study(
     folder = out or (_CACHE / "part" if in_part else Path("docs/study"))
     with for_others():
         for path in write(results, making, folder):
-            click.echo(f"Wrote {path}")
+            echo(f"Wrote {path}")
 
 
 def _catalogue(*, quick: bool, dates: bool, held_out: bool) -> tuple[Chapter, ...]:
@@ -115,6 +116,6 @@ def _progress(count: int) -> Iterator[Callable[[], None]]:
         if done % max(1, count // 20) == 0:
             spent_s = time.perf_counter() - begun
             left = show_duration(spent_s / done * (count - done))
-            click.echo(f"{done} of {count} runs, about {left} left", err=True)
+            echo(f"{done} of {count} runs, about {left} left", err=True)
 
     yield on_done

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from common.command_line.lazy_group import LazyGroup, Verb
+from common.visible import visible
 
 VERBS = {
     "enroll": Verb("tasks.cli.enroll:enroll", "Enrol a client, and make its site's kit."),
@@ -52,7 +53,7 @@ class Fairwind(LazyGroup):
                 raise
             from tasks.messaging.broker import broker_error  # noqa: PLC0415 - (the same)
 
-            raise click.ClickException(str(broker_error(error))) from None
+            raise click.ClickException(visible(str(broker_error(error)))) from None
 
 
 @click.group(

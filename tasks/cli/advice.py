@@ -6,6 +6,7 @@ import click
 
 from common import settings as settings_
 from common.command_line.output import as_json, print_json
+from common.command_line.screen import echo_lines
 from scheduler.advice import SEEN_ROUNDS, RecentWork, gather, make_advice
 from scheduler.advice.render import card
 from scheduler.carbon.grid import Grid
@@ -33,4 +34,4 @@ def advice(client: str, *, as_json: bool) -> None:
     if as_json:
         print_json(made.to_dict())
     else:
-        click.echo(card(made), nl=False)
+        echo_lines(card(made), nl=False)

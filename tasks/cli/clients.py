@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from common.command_line.output import as_json, print_json
+from common.command_line.screen import echo
 from common.command_line.table import print_table
 from common.errors import FederationError
 from common.units import show_energy, show_intensity, show_mass
@@ -24,7 +25,7 @@ def retire(client: str) -> None:
             msg = f"No client {client!r} is enrolled, so none was retired. See `fairwind clients`."
             raise FederationError(msg)
         tx.append(Draft(ClientRetired(), client=client))
-    click.echo(f"{client} is retired.")
+    echo(f"{client} is retired.")
 
 
 @click.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
@@ -14,6 +13,8 @@ import click
 
 from common.clock import wall_now
 from common.command_line.duration import Duration
+from common.command_line.output import print_json_line
+from common.command_line.screen import echo
 from common.errors import FederationError
 from common.settings.names import nearest
 from scheduler.federation.federation import Federation
@@ -89,9 +90,10 @@ def events(
         _check_names(ledger.state(), wanted)
     with suppress(KeyboardInterrupt) if follow else nullcontext():
         for event in _events(ledger, wanted, follow=follow):
-            click.echo(
-                json.dumps(_as_dict(event), ensure_ascii=False) if as_json else event_line(event)
-            )
+            if as_json:
+                print_json_line(_as_dict(event))
+            else:
+                echo(event_line(event))
 
 
 def _check_names(state: Federation, wanted: Filter) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-import click
-
+from common.command_line.screen import echo
 from common.command_line.table import print_table
 from common.units import show_mass
 from scheduler.carbon.signal import slot_start
@@ -24,18 +23,18 @@ def rounds_in(planned: Sequence[ExpectedRound], hour: datetime) -> int:
 def print_expected_rounds(planned: Sequence[ExpectedRound], run: Run) -> None:
     """Print the expected rounds of a run, and what they would emit together."""
     if not planned:
-        click.echo(f"No further round of {run.id} is expected.")
+        echo(f"No further round of {run.id} is expected.")
         return
-    click.echo()
+    echo()
     print_table(
         ["round", "when, UTC", "clients", "expected", "run now", "why"],
         [_row(each, run) for each in planned[:_SHOWN]],
     )
     if len(planned) > _SHOWN:
-        click.echo(f"and {len(planned) - _SHOWN} more lines; --json prints them all")
+        echo(f"and {len(planned) - _SHOWN} more lines; --json prints them all")
     if len(planned) >= MOST:
-        click.echo(f"Nothing is planned beyond {planned[-1].end:%a %H:%M}: these are enough.")
-    click.echo(_summary([each for each in planned if each.waiting is None], run))
+        echo(f"Nothing is planned beyond {planned[-1].end:%a %H:%M}: these are enough.")
+    echo(_summary([each for each in planned if each.waiting is None], run))
 
 
 def _row(each: ExpectedRound, run: Run) -> list[str]:

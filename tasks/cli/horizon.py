@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 
-import click
-
 from common.command_line.output import print_json
+from common.command_line.screen import Styled, echo
 from common.errors import SignalError
 from common.settings import Settings
 from scheduler.carbon.grid import Grid
@@ -32,6 +31,9 @@ _MARKS: dict[State, tuple[str, str]] = {
     "closed": ("·", "bright_black"),
     "unknown": ("?", "red"),
 }
+
+_Line = list[str | Styled]
+"""A line of the chart, in parts of different colours."""
 
 _EVERY_H = 6
 """HoursOption between two times in the scale."""
@@ -64,7 +66,7 @@ def show_horizon(
         print_json({"run": run.id if run else None, "rounds": rounds, "gates": gates})
         return
     for line in _chart(ahead, planned or (), now, hours):
-        click.echo(line)
+        echo(*line)
     if run:
         print_expected_rounds(planned or (), run)
 
@@ -90,25 +92,24 @@ def _starts(now: datetime, hours: int) -> list[datetime]:
 
 def _chart(
     ahead: dict[str, list[Gate]], planned: Sequence[ExpectedRound], now: datetime, hours: int
-) -> list[str]:
+) -> list[_Line]:
     names = [*ahead, _ROUNDS] if planned else [*ahead]
     width = max(map(len, names), default=0) + 2
     starts = _starts(now, hours)
     scale = "".join(
         f"{start:%H:%M}".ljust(_EVERY_H) for start in starts[::_EVERY_H]
     )[:hours]  # fmt: skip
-    lines = [
-        click.style(f"{f'{starts[0]:%a}':<{width}}{scale:<{hours}}  UTC, an hour a mark", bold=True)
-    ]
+    head = f"{f'{starts[0]:%a}':<{width}}{scale:<{hours}}  UTC, an hour a mark"
+    lines: list[_Line] = [[Styled(head, bold=True)]]
     if planned:
         counts = [rounds_in(planned, start) for start in starts]
-        strip = "".join(click.style(_count(n), fg="cyan", bold=True) for n in counts)
-        lines.append(f"{_ROUNDS:<{width}}{strip}  {sum(counts)} expected")
+        strip = [Styled(_count(n), fg="cyan", bold=True) for n in counts]
+        lines.append([f"{_ROUNDS:<{width}}", *strip, f"  {sum(counts)} expected"])
     for client, gates in ahead.items():
-        strip = "".join(click.style(*_mark(gate)) for gate in gates)
-        lines.append(f"{client:<{width}}{strip}  {_next_change(starts, gates)}")
+        strip = [Styled(*_mark(gate)) for gate in gates]
+        lines.append([f"{client:<{width}}", *strip, f"  {_next_change(starts, gates)}"])
     marks = ", ".join(f"{mark} {state.replace('_', ' ')}" for state, (mark, _) in _MARKS.items())
-    lines.append(f"{marks}; as forecast now")
+    lines.append([f"{marks}; as forecast now"])
     return lines
 
 

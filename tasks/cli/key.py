@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from common import settings as settings_
+from common.command_line.screen import echo
 
 
 @click.command()
@@ -17,4 +18,4 @@ def key() -> None:
     from common.identity import load_or_make  # noqa: PLC0415 - few verbs load cryptography
     from tasks.roles import coordinator_key_file  # noqa: PLC0415 - (the same)
 
-    click.echo(load_or_make(coordinator_key_file(settings_.load().folder)).public.text)
+    echo(load_or_make(coordinator_key_file(settings_.load().folder)).public.text)

@@ -12,6 +12,7 @@ import click
 
 from common import settings as settings_
 from common.command_line.output import as_json, print_json
+from common.command_line.screen import echo, rewrite_line
 from common.errors import LedgerError
 from common.identity import Identity
 from common.ledger_head import LedgerHead, read_heads
@@ -71,7 +72,7 @@ def show(run: str | None, last: int | None, *, as_json: bool) -> None:
         )
         body = canonical(e.payload)
         shown = body if len(body) <= 100 else body[:97] + "..."  # noqa: PLR2004 - fits a terminal
-        click.echo(f"{e.seq:>6}  {e.at:%Y-%m-%d %H:%M:%S}  {e.kind:<20}  {where:<32}  {shown}")
+        echo(f"{e.seq:>6}  {e.at:%Y-%m-%d %H:%M:%S}  {e.kind:<20}  {where:<32}  {shown}")
 
 
 @ledger.command()
@@ -178,15 +179,15 @@ def _refuse_lost(snapshot: SnapshotCheck | None, lost: Sequence[BlobFault]) -> N
 def _print_verified(
     found: Verification, heads: Sequence[LedgerHead], snapshot: SnapshotCheck | None
 ) -> None:
-    click.echo(f"{found.events} events, all as written; head {found.head[:16]}.")
+    echo(f"{found.events} events, all as written; head {found.head[:16]}.")
     if heads:
         last = max(heads, key=lambda head: head.seq)
         signed = "that the coordinator signed" if last.key else "that were kept, none signed"
         behind = found.events - last.seq
         rest = f"; the {behind} events after it have none yet" if behind else ""
-        click.echo(f"They lead to the {len(heads)} heads {signed}, up to event {last.seq}{rest}.")
+        echo(f"They lead to the {len(heads)} heads {signed}, up to event {last.seq}{rest}.")
     if snapshot is not None:
-        click.echo(f"The snapshot of event {snapshot.seq} is what they add up to.")
+        echo(f"The snapshot of event {snapshot.seq} is what they add up to.")
 
 
 def _lost_blobs(opened: FederationReader) -> list[BlobFault]:
@@ -215,7 +216,7 @@ def replay(run: str | None, *, repair: bool, verbose: bool, as_json: bool) -> No
     for line in _replayed(runs, repair=repair):
         results.append(line)
         if not as_json and (verbose or not line.same or line.lost):
-            click.echo(f"{line.run}  round {line.round}  {line.version[:16]}  {_became(line)}")
+            echo(f"{line.run}  round {line.round}  {line.version[:16]}  {_became(line)}")
     grams = [each for each in check_grams(opened.events()) if not run or each.run == runs[0].id]
     if as_json:
         print_json(
@@ -235,8 +236,8 @@ def replay(run: str | None, *, repair: bool, verbose: bool, as_json: bool) -> No
     if not as_json:
         put_back = sum(line.put_back for line in results)
         also = f"; {put_back} put back" if put_back else ""
-        click.echo(f"{len(results)} versions recomputed, all the same{also}.")
-        click.echo(_proven(grams))
+        echo(f"{len(results)} versions recomputed, all the same{also}.")
+        echo(_proven(grams))
 
 
 def _refuse_unproven_versions(results: Sequence[Replayed]) -> None:
@@ -260,7 +261,7 @@ def _print_grams(grams: Sequence[GramCheck], *, verbose: bool) -> None:
     for each in grams:
         if each.status == "different" or (verbose and each.status == "unproven"):
             whose = each.client or "its sums"
-            click.echo(f"{each.run}  round {each.round}  {whose}: {each.fault}")
+            echo(f"{each.run}  round {each.round}  {whose}: {each.fault}")
 
 
 def _proven(grams: Sequence[GramCheck]) -> str:
@@ -282,10 +283,10 @@ def _replayed(runs: Sequence[Run], *, repair: bool) -> Iterator[Replayed]:
     lines = (line for run in runs for line in replay_run(run, ours, repair=repair))
     for done, line in enumerate(lines, start=1):
         if shown:
-            click.echo(f"\rRecomputed {done:,} of {num_versions:,} versions", err=True, nl=False)
+            rewrite_line(f"Recomputed {done:,} of {num_versions:,} versions")
         yield line
     if shown:
-        click.echo(err=True)
+        echo(err=True)
 
 
 def _became(line: Replayed) -> str:

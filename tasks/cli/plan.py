@@ -9,6 +9,7 @@ import click
 from common import settings as settings_
 from common.command_line.duration import Duration
 from common.command_line.output import as_json, print_json
+from common.command_line.screen import Styled, echo
 from common.command_line.table import print_table
 from common.settings import Settings
 from common.units import show_intensity
@@ -89,21 +90,21 @@ def _plan_now(ours: Settings, state: Federation, current: Run | None) -> tuple[S
 
 def _print(current: Run | None, explained: Explanation, situation: Situation, made: Plan) -> None:
     """Print what the run does, what a round that is due now would do, and why."""
-    click.echo(click.style(explained.sentence, bold=True))
+    echo(Styled(explained.sentence, bold=True))
     if current is None or current.ended_at is not None:
-        click.echo("A run with the default options, started now:")
+        echo("A run with the default options, started now:")
     own_time = current is not None and current.ended_at is None and current.spec.is_async
     would = "Clients invited now would" if own_time else "A round due now would"
     if explained.code == "blocked":
         would = "Nothing trains while the run is blocked; without that, " + would.lower()
     if current is not None and own_time and (out := _all_out(current)):
-        click.echo(f"No more clients are invited now: {out} train, as many as the run lets.")
+        echo(f"No more clients are invited now: {out} train, as many as the run lets.")
     elif made.waiting is None:
         reason = explain(made.because)
         at = listed(sorted(made.cohort), most=SHOWN_NAMES)
-        click.echo(f"{would} train at {at}{f': {reason}' if reason else ''}.")
+        echo(f"{would} train at {at}{f': {reason}' if reason else ''}.")
     elif made.waiting != explained.code:
-        click.echo(f"{would} wait: {_waits(made)}.")
+        echo(f"{would} wait: {_waits(made)}.")
     print_table(
         ["client", "trains", "intensity", "score", "why"],
         [

@@ -12,8 +12,10 @@ import click
 
 from common.clock import wall_now
 from common.command_line.output import as_json, print_json
+from common.command_line.screen import echo
 from common.errors import FederationError, LedgerError
 from common.private_files import for_others
+from common.visible import escaped_json
 from scheduler.report.page import to_html
 from scheduler.report.plain import bookings_csv, months_csv, sites_by_month_csv, to_json
 from scheduler.report.report import Provenance, Report, Scope, make_report
@@ -67,8 +69,8 @@ def report(
     files = _files(made, formats)
     _write(out, files)
     for line in headline(made):
-        click.echo(line)
-    click.echo(f"Written: {', '.join(str(out / name) for name in files)}")
+        echo(line)
+    echo(f"Written: {', '.join(str(out / name) for name in files)}")
 
 
 def verified_report(scope: Scope, *, target_gco2eq: float | None = None) -> Report:
@@ -111,7 +113,8 @@ def _files(made: Report, formats: tuple[str, ...]) -> dict[str, str]:
     if "html" in formats:
         files["report.html"] = to_html(made)
     if "json" in formats:
-        files["report.json"] = json.dumps(to_json(made), indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(to_json(made), indent=2, ensure_ascii=False)
+        files["report.json"] = f"{escaped_json(text)}\n"
     if "csv" in formats:
         files |= {
             "bookings.csv": bookings_csv(made),

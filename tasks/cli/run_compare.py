@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from common.command_line.output import as_json, print_json
+from common.command_line.screen import Styled, echo
 from common.command_line.table import print_table
+from common.csv_cell import csv_cell
 from common.errors import SettingError
 from common.units import show_duration, show_mass
 from scheduler.federation.run import Run
@@ -63,26 +65,26 @@ def _print_figures(first: Run, second: Run) -> None:
 
 def _print_curves(found: Comparison) -> None:
     """Print what each level of the metric cost either run: grams, and hours on the grid clock."""
-    click.echo()
+    echo()
     if found.metric is None:
-        click.echo("The runs have no metric in common, so their scores cannot be compared.")
+        echo("The runs have no metric in common, so their scores cannot be compared.")
         return
     if not found.same_workload:
-        click.secho("The runs train different workloads: equal scores do not mean equally good.",
-                    fg="yellow")  # fmt: skip
+        said = "The runs train different workloads: equal scores do not mean equally good."
+        echo(Styled(said, fg="yellow"))
     rows = [
         [show_value(found.metric, each.level), *_cost(each.first), *_cost(each.second)]
         for each in milestones(found)
     ]
     if not rows:
-        click.echo(f"No version of either run has a score of {found.metric} yet.")
+        echo(f"No version of either run has a score of {found.metric} yet.")
         return
     names = found.first.run, found.second.run
     header = [found.metric, *(f"{run}: {what}" for run in names for what in ("emitted", "after"))]
     print_table(header, rows)
     for each in (found.first, found.second):
         if each.unknown_wh > 0:
-            click.echo(f"The emissions of part of the work of {each.run} are unknown.")
+            echo(f"The emissions of part of the work of {each.run} are unknown.")
 
 
 def _cost(point: Point | None) -> tuple[str, str]:
@@ -92,9 +94,9 @@ def _cost(point: Point | None) -> tuple[str, str]:
 
 
 def _print_differences(found: Comparison) -> None:
-    click.echo()
+    echo()
     if not found.differences:
-        click.echo("Both runs were started with the same options.")
+        echo("Both runs were started with the same options.")
         return
     rows = [[each.name, _show(each.first), _show(each.second)] for each in found.differences]
     print_table(["option", found.first.run, found.second.run], rows)
@@ -106,8 +108,8 @@ def _show(value: Any) -> str:
 
 def _print_csv(found: Comparison) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["run", "round", "hours", "gco2eq", found.metric or "value"])
-    writer.writerows(_lines(found))
+    writer.writerow(map(csv_cell, ["run", "round", "hours", "gco2eq", found.metric or "value"]))
+    writer.writerows(map(csv_cell, line) for line in _lines(found))
 
 
 def _lines(found: Comparison) -> Iterator[list[object]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import click
 
+from common.command_line.screen import echo
 from common.errors import FederationError
 from scheduler.federation.run import Run
 from scheduler.ledger.event import Draft
@@ -22,7 +23,7 @@ _AWAY = "No coordinator can be reached"
 def stop(run_id: str | None) -> None:
     """End RUN, or the only active run, now. Its last and its best version are kept."""
     current = _record(run_id, "stopped", RunStopRequested(), _may_stop)
-    click.echo(f"{current.id} will stop.{'' if wake() else f' {_AWAY}; it ends when one starts.'}")
+    echo(f"{current.id} will stop.{'' if wake() else f' {_AWAY}; it ends when one starts.'}")
 
 
 @click.command()
@@ -37,7 +38,7 @@ def pause(run_id: str | None) -> None:
     first = f"Round {number} is finished first" if number else "No round starts"
     if current.spec.is_async:
         first = "No client is invited; those that train finish first"
-    click.echo(f"{current.id} is paused. {first}. To go on: fairwind run resume {current.id}")
+    echo(f"{current.id} is paused. {first}. To go on: fairwind run resume {current.id}")
 
 
 @click.command()
@@ -45,7 +46,7 @@ def pause(run_id: str | None) -> None:
 def resume(run_id: str | None) -> None:
     """Let RUN, or the only active run, go on after `run pause`."""
     current = _record(run_id, "resumed", RunResumed(), _may_resume)
-    click.echo(f"{current.id} goes on.{'' if wake() else f' {_AWAY}; it waits until one starts.'}")
+    echo(f"{current.id} goes on.{'' if wake() else f' {_AWAY}; it waits until one starts.'}")
 
 
 def _record(

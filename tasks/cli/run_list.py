@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from common.command_line.output import as_json, print_json
+from common.command_line.screen import echo
 from common.command_line.table import print_table
 from common.units import show_mass, show_share
 from scheduler.status.summary import summary
@@ -75,7 +76,7 @@ def list_runs(*, sort: str, reverse: bool, as_json: bool) -> None:
     if as_json:
         print_json(rows)
     elif not rows:
-        click.echo(f"No run yet. {START_A_RUN}")
+        echo(f"No run yet. {START_A_RUN}")
     else:
         cells = [[column.show(row) for column in COLUMNS.values()] for row in rows]
         print_table(list(COLUMNS), cells)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from common.command_line.output import as_json, print_json
+from common.command_line.screen import echo, echo_lines
 from common.command_line.table import print_table
 from common.units import show_duration, show_mass
 from scheduler.federation.run import Run
@@ -39,7 +40,7 @@ def show(run_id: str | None, *, as_toml: bool, sites: bool, as_json: bool) -> No
     state = ledger.state()
     current = chosen_run(state, run_id)
     if as_toml:
-        click.echo(to_toml(current.spec), nl=False)
+        echo_lines(to_toml(current.spec), nl=False)
         return
     seen = current_view(state, current.id)
     answers = (
@@ -52,15 +53,15 @@ def show(run_id: str | None, *, as_toml: bool, sites: bool, as_json: bool) -> No
         print_json({"spec": spec, **shown, **({"sites": answers} if sites else {})})
         return
     if run_id is None:
-        click.echo(f"Run          {current.id}")
+        echo(f"Run          {current.id}")
     print_status(seen, of_other_runs=False)
     if current.spec.options:
         pairs = ", ".join(map(_pair, sorted(current.spec.options.items())))
-        click.echo(f"Options      {pairs}")
+        echo(f"Options      {pairs}")
     if kept := stayed(current):
-        click.echo(f"At sites     {kept}")
+        echo(f"At sites     {kept}")
     if current.spec.init_from is not None:
-        click.echo(f"Began from   model {current.spec.init_from[:_HASH]}")
+        echo(f"Began from   model {current.spec.init_from[:_HASH]}")
     _print_rounds(seen["rounds"], current)
     if current.spec.is_async:
         _print_shares(shares(current))
@@ -68,7 +69,7 @@ def show(run_id: str | None, *, as_toml: bool, sites: bool, as_json: bool) -> No
         _print_sites(answers, current.spec.metric)
     _print_problems(seen["run"]["problems"])
     if seen["run"]["model"]:
-        click.echo(f"Models       {seen['run']['model']}, {LAST} beside it")
+        echo(f"Models       {seen['run']['model']}, {LAST} beside it")
 
 
 def _pair(option: tuple[str, bool | float | str]) -> str:
@@ -110,7 +111,7 @@ def _print_shares(shares: dict[str, float]) -> None:
     ]
     more = [f"{len(shares) - len(shown)} more"] if len(shares) > len(shown) else []
     if shown:
-        click.echo(f"Shares       {', '.join(shown + more)}")
+        echo(f"Shares       {', '.join(shown + more)}")
 
 
 def _score(metric: str, value: float | None, by: dict[str, int] | None) -> str:
@@ -132,7 +133,7 @@ def _print_sites(answers: list[dict[str, Any]], metric: str) -> None:
         ],
     )  # fmt: skip
     if not names:
-        click.echo("No site evaluates this run: the coordinator does, on its own test data.")
+        echo("No site evaluates this run: the coordinator does, on its own test data.")
 
 
 def _at_site(row: dict[str, Any], name: str) -> str:
@@ -150,7 +151,7 @@ def _trained(row: dict[str, Any]) -> tuple[str, str]:
 def _print_problems(problems: list[dict[str, Any]]) -> None:
     """Print what went wrong at the clients, the most troubled ones first."""
     for n, problem in enumerate(problems[:_SHOWN_PROBLEMS]):
-        click.echo(f"{'' if n else 'No update':<12} {problem['sentence']}.")
+        echo(f"{'' if n else 'No update':<12} {problem['sentence']}.")
     if len(problems) > _SHOWN_PROBLEMS:
         more = len(problems) - _SHOWN_PROBLEMS
-        click.echo(f"{'':<12} and of {more} more: --json has them")
+        echo(f"{'':<12} and of {more} more: --json has them")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from common import settings as settings_
+from common.command_line.screen import echo, rewrite_line
 from common.errors import FederationError, SettingError, WorkloadError
 from common.settings import Settings
 from common.workload_names import allowed_as, is_installed, not_allowed
@@ -72,7 +73,7 @@ def start(context: click.Context, /, workload: str | None, file: Path | None, **
         tx.append(Draft(RunStarted(spec=spec), run=spec.id))
     woken = wake()
     if chosen:
-        click.echo(chosen)
+        echo(chosen)
     within_s = _ANSWERS_WITHIN_S if woken and reply else 0
     _report_start(ledger, spec.id, within_s=within_s, drivers=drivers)
 
@@ -122,14 +123,14 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
         nonlocal shown
         text = f"Evaluating the first version: {done:,} of {num_examples:,} test examples"
         if sys.stderr.isatty():
-            click.echo(f"\r{text}", err=True, nl=False)
+            rewrite_line(text)
         elif not shown:
-            click.echo(text, err=True)
+            echo(text, err=True)
         shown = True
 
     yield show
     if shown and sys.stderr.isatty():
-        click.echo(err=True)
+        echo(err=True)
 
 
 def _check_here(ours: Settings, workload: str) -> None:
@@ -162,16 +163,14 @@ def _report_start(
             )
             raise SettingError(msg)
         if current.version is not None:
-            click.echo(
-                f"{run_id} has begun: {current.num_params:,} parameters. Watch: fairwind status"
-            )
+            echo(f"{run_id} has begun: {current.num_params:,} parameters. Watch: fairwind status")
             if figures := first_figures(current):
-                click.echo(f"Version 0    {show_metrics(figures)}")
+                echo(f"Version 0    {show_metrics(figures)}")
             for sentence in drivers.sentences():
-                click.echo(sentence)
+                echo(sentence)
             return
         time.sleep(0.05)
     missing = drivers.sentences() or [
         f"The coordinator has not answered. If it has stopped: {COMMANDS['coordinator']}"
     ]
-    click.echo(f"{run_id} waits in the ledger, and begins by itself. {' '.join(missing)}")
+    echo(f"{run_id} waits in the ledger, and begins by itself. {' '.join(missing)}")

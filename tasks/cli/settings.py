@@ -6,6 +6,7 @@ import click
 
 from common import settings as settings_
 from common.command_line.output import as_json, print_json
+from common.command_line.screen import echo
 from common.command_line.table import print_table
 from common.settings import Settings
 from common.settings.names import PREFIX, variable
@@ -25,9 +26,7 @@ def settings(*, as_json: bool) -> None:
         return
     print_table(["variable", "value", "from", "meaning"], rows)
     if path := settings_.settings_file():
-        click.echo(
-            f"The file is {path}; a name there is the variable's without {PREFIX}, in small."
-        )
+        echo(f"The file is {path}; a name there is the variable's without {PREFIX}, in small.")
 
 
 def _shown(name: str, value: object) -> str:

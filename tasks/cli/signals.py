@@ -11,6 +11,7 @@ import click
 from common import settings as settings_
 from common.command_line.duration import Duration
 from common.command_line.output import as_json, print_json
+from common.command_line.screen import echo
 from common.command_line.table import print_table
 from common.errors import FairwindError
 from common.settings import Settings
@@ -52,7 +53,7 @@ def signal(*, as_json: bool) -> None:
         ],
     )  # fmt: skip
     if accounts:
-        click.echo()
+        echo()
         print_table(
             ["source", "used this hour", "state", "last fault"],
             [
@@ -67,7 +68,7 @@ def signal(*, as_json: bool) -> None:
         )
 
     if trace:
-        click.echo()
+        echo()
         print_table(
             ["zone of the trace", "from", "to", "hours", "missing", "estimated"],
             [
@@ -96,7 +97,7 @@ def forecast(zone: str, *, hours: float, as_json: bool) -> None:
         print_json([reading.to_dict() for reading in readings])
         return
     for line in _chart(readings, now):
-        click.echo(line)
+        echo(line)
 
 
 @click.command()
@@ -107,7 +108,8 @@ def zones(*, as_json: bool) -> None:
     if as_json:
         print_json(names)
     else:
-        click.echo("\n".join(names))
+        for name in names:
+            echo(name)
 
 
 def _zone(ours: Settings, known: Signal, zone: str) -> dict[str, Any]:

@@ -18,7 +18,9 @@ import click
 from common import settings as settings_
 from common.clock import wall_now
 from common.command_line.output import as_json, print_json
+from common.command_line.screen import Styled, echo
 from common.command_line.table import print_table
+from common.csv_cell import csv_cell
 from common.errors import SettingError
 from common.messages import NAME_PATTERN
 from common.units import show_bytes, show_duration, show_energy, show_intensity, show_mass
@@ -80,14 +82,16 @@ def status(client: str | None, *, as_json: bool) -> None:
         print_json(seen.to_dict())
         return
     if seen.clock_ahead_s:
-        click.secho(clock_sentence(seen.clock_ahead_s), fg="yellow")
-    click.secho(seen.sentence, bold=True)
-    click.echo()
+        echo(Styled(clock_sentence(seen.clock_ahead_s), fg="yellow"))
+    echo(Styled(seen.sentence, bold=True))
+    echo()
     _print_totals(seen)
-    click.echo()
+    echo()
     _print_limits(seen)
     _print_memory(seen)
-    click.echo(f"\nEmissions: energy times {INTENSITY_SOURCE}.\nDays and months are UTC.")
+    echo()
+    echo(f"Emissions: energy times {INTENSITY_SOURCE}.")
+    echo("Days and months are UTC.")
 
 
 @site.command()
@@ -111,11 +115,13 @@ def history(client: str | None, *, days: int, as_csv: bool, as_json: bool) -> No
     elif as_csv:
         writer = csv.DictWriter(sys.stdout, [field.name for field in fields(Task)])
         writer.writeheader()
-        writer.writerows(as_row(task) for task in tasks)
+        writer.writerows(
+            {name: csv_cell(value) for name, value in as_row(task).items()} for task in tasks
+        )
     elif tasks:
         print_table(_COLUMNS, [_row(task) for task in tasks])
     else:
-        click.echo(f"Nothing in the last {days} days.")
+        echo(f"Nothing in the last {days} days.")
 
 
 @site.command()
@@ -168,7 +174,7 @@ def key(client: str) -> None:
     if not re.fullmatch(NAME_PATTERN, client):
         msg = f"{client!r} is no client id. Use letters, digits, dots, dashes and underscores."
         raise SettingError(msg)
-    click.echo(load_or_make(site_key_file(settings_.load().folder, client)).public.text)
+    echo(load_or_make(site_key_file(settings_.load().folder, client)).public.text)
 
 
 @site.command()
@@ -181,11 +187,11 @@ def pause(client: str | None) -> None:
     ours = settings_.load()
     name = find_client(ours, client)
     if not SiteFiles(ours, name).pause():
-        click.echo(f"{name} was paused already. To go on: fairwind site resume")
+        echo(f"{name} was paused already. To go on: fairwind site resume")
         return
     task = site_status(ours, name, wall_now()).task
     busy = f" {task.run} round {task.round}, which is in work, is finished first." if task else ""
-    click.echo(f"{name} is paused and declines new work.{busy} To go on: fairwind site resume")
+    echo(f"{name} is paused and declines new work.{busy} To go on: fairwind site resume")
 
 
 @site.command()
@@ -195,7 +201,7 @@ def resume(client: str | None) -> None:
     ours = settings_.load()
     name = find_client(ours, client)
     ended = SiteFiles(ours, name).resume()
-    click.echo(f"{name} accepts work again." if ended else f"{name} was not paused.")
+    echo(f"{name} accepts work again." if ended else f"{name} was not paused.")
 
 
 @site.command()
@@ -213,14 +219,15 @@ def egress(client: str | None, *, as_json: bool) -> None:
         return
     when = f"{left.sent_at:%Y-%m-%d %H:%M:%S} UTC" if left.sent_at else "not yet"
     about = f"{left.receipt.run} round {left.receipt.round}"
-    click.secho(f"The last update: {about}, {show_bytes(left.nbytes)}", bold=True)
+    echo(Styled(f"The last update: {about}, {show_bytes(left.nbytes)}", bold=True))
     for name, value in (("sent", when), ("file", left.path), ("sha256", left.sha256)):
-        click.echo(f"{name:<8}{value}")
+        echo(f"{name:<8}{value}")
     values = sum(tensor.nbytes for tensor in left.tensors)
-    click.echo(
+    echo(
         f"holds   {show_bytes(values)} of numbers in {len(left.tensors)} tensors, and "
-        f"{show_bytes(left.header_nbytes)} of their names and shapes\n"
+        f"{show_bytes(left.header_nbytes)} of their names and shapes"
     )
+    echo()
     rows = [
         (
             tensor.name,
@@ -231,7 +238,8 @@ def egress(client: str | None, *, as_json: bool) -> None:
         for tensor in left.tensors
     ]
     print_table(["tensor", "type", "shape", "size"], rows)
-    click.echo("\nThe message beside it; attempt, push_s and sent_at are set as it leaves:")
+    echo()
+    echo("The message beside it; attempt, push_s and sent_at are set as it leaves:")
     print_json(left.receipt.model_dump(mode="json"))
 
 
@@ -253,17 +261,17 @@ def export(run: str, out: Path | None, client: str | None) -> None:
     target = out or Path(f"{run}-{name}.safetensors")
     files = SiteFiles(ours, name)
     done = own_model.export(SiteMemory(files.memory), run, target, frozen=files.frozen)
-    click.echo(f"Wrote {done.path}: the version that {name} pulled for round {done.version_round}")
+    echo(f"Wrote {done.path}: the version that {name} pulled for round {done.version_round}")
     if done.own_round is None:
-        click.echo("Nothing in it is the site's own yet: no work of its own counted.")
+        echo("Nothing in it is the site's own yet: no work of its own counted.")
         return
     listed = ", ".join(done.own[:_NAMED_TENSORS])
     more = len(done.own) - _NAMED_TENSORS
-    click.echo(f"Its own, of round {done.own_round}: {listed}{f' and {more} more' * (more > 0)}")
+    echo(f"Its own, of round {done.own_round}: {listed}{f' and {more} more' * (more > 0)}")
     if not done.counts:
-        click.echo("Whether that work counted is not known here until the next assignment.")
+        echo("Whether that work counted is not known here until the next assignment.")
     if done.newer_round is not None:
-        click.echo(
+        echo(
             f"Round {done.newer_round} left newer ones. They count once the coordinator has said "
             "so, with the site's next assignment of this run."
         )
@@ -287,7 +295,7 @@ def _print_totals(seen: SiteStatus) -> None:
         listed = ", ".join(
             f"{SHORT_REASONS.get(c, c.replace('_', ' '))} {n}" for c, n in reasons.items()
         )
-        click.echo(f"Reasons this month: {listed}")
+        echo(f"Reasons this month: {listed}")
 
 
 def _print_limits(seen: SiteStatus) -> None:
@@ -312,14 +320,14 @@ def _print_limits(seen: SiteStatus) -> None:
         ("workloads", ", ".join(limits.workloads)),
     )
     for name, value in rows:
-        click.echo(f"{name:<11}{value}")
+        echo(f"{name:<11}{value}")
 
 
 def _print_memory(seen: SiteStatus) -> None:
     """Print what the site remembers between rounds: it never leaves the site."""
     if not seen.memory:
         return
-    click.echo()
+    echo()
     rows = [
         [
             each.run, ", ".join(kind.replace("_", " ") for kind in each.kinds), str(each.round),

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from common.command_line.output import as_json, print_json
+from common.command_line.screen import Styled, echo
 from common.units import show_mass
 from tasks.cli.base import current_view, ledger_to_read
 from tasks.cli.completion import complete_run
@@ -39,20 +40,20 @@ def status(run_id: str | None, *, watch: bool, as_json: bool) -> None:
 def print_status(seen: dict[str, Any], *, of_other_runs: bool = True) -> None:
     """Print a view's verdict and its run's figures, below what is wrong beside the run."""
     print_notices(seen, of_other_runs=of_other_runs)
-    click.echo(click.style(seen["verdict"], bold=True))
-    click.echo(f"Processes    {seen['drivers']['line']}")
+    echo(Styled(seen["verdict"], bold=True))
+    echo(f"Processes    {seen['drivers']['line']}")
     current = seen["run"]
     if current is None:
         return
-    click.echo(show_progress(current))
+    echo(show_progress(current))
     if current["ends_early"]:
-        click.echo(f"Ends early   {current['ends_early']}")
+        echo(f"Ends early   {current['ends_early']}")
     for note in current["notes"]:
-        click.secho(note, fg="yellow")
-    click.echo(f"Avoided      {show_avoided(current)}")
+        echo(Styled(note, fg="yellow"))
+    echo(f"Avoided      {show_avoided(current)}")
     if current["uncounted_gco2eq"] > 0:
         spent = show_mass(current["uncounted_gco2eq"])
-        click.echo(f"In no model  {spent} besides: updates that did not count, evaluations alone")
+        echo(f"In no model  {spent} besides: updates that did not count, evaluations alone")
 
 
 def print_notices(
@@ -70,4 +71,4 @@ def print_notices(
     drivers = [each for each in seen["drivers"]["sentences"] if each != said]
     refused = [each["sentence"] for each in seen["refused"][:_REFUSED]]
     for notice in [*drivers, *others, *filter(None, [seen["notice"]]), *refused]:
-        click.secho(notice, fg="yellow")
+        echo(Styled(notice, fg="yellow"))

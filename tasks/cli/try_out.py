@@ -11,6 +11,7 @@ import click
 
 from common import settings as settings_
 from common.command_line.output import as_json, print_json
+from common.command_line.screen import Styled, echo
 from common.errors import SettingError
 from common.settings.names import PREFIX
 from common.workload_names import allowed_as
@@ -49,7 +50,7 @@ def try_out(
         os.environ[f"{PREFIX}PARTITION"] = client
         settings_.load.cache_clear()
     if not as_json:
-        click.echo(f"Trying {spec.workload} as {client}, on this machine alone")
+        echo(f"Trying {spec.workload} as {client}, on this machine alone")
     from tasks.cli.trial import Trial  # noqa: PLC0415 - loads torch
 
     ours, typed = settings_.load(), workload or spec.workload
@@ -60,8 +61,8 @@ def try_out(
         for each in Trial(spec, entry, client, ours, Path(folder)).parts():
             found.append(each)
             if not as_json:
-                level = click.style(f"{each.level:<8}", fg=_COLOURS[each.level])
-                click.echo(f"{level}{each.name:<12}{each.text}")
+                level = Styled(f"{each.level:<8}", fg=_COLOURS[each.level])
+                echo(level, f"{each.name:<12}{each.text}")
     if as_json:
         print_json([each._asdict() for each in found])
     if any(each.level == "error" for each in found):
@@ -69,7 +70,7 @@ def try_out(
     if not as_json:
         same = " and the options of this trial" if given(context) else ""
         run = f"--file {file}" if file else f"{spec.workload} --rounds 10"
-        click.echo(f"Next: fairwind run start {run}{same}")
+        echo(f"Next: fairwind run start {run}{same}")
 
 
 def _spec(context: click.Context, workload: str | None, file: Path | None) -> RunSpec:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from common.command_line.screen import Styled, echo
 from common.command_line.table import print_table
 from common.units import show_duration, show_intensity
 
@@ -40,12 +41,12 @@ def watch_status(
                 click.clear()
                 show(seen)
                 for line in bar_lines(seen["run"], pace_s=pace_s(seen["rounds"])):
-                    click.echo(line)
+                    echo(line)
                 _print_sites(seen["clients"])
-                click.secho("Ctrl-C ends.", dim=True)
+                echo(Styled("Ctrl-C ends.", dim=True))
             time.sleep(_LOOKS_EVERY_S)
     except KeyboardInterrupt:
-        click.echo()
+        echo()
 
 
 def news(seen: dict[str, Any]) -> list[str]:
@@ -87,4 +88,4 @@ def _print_sites(clients: list[dict[str, Any]]) -> None:
     ]
     print_table(["client", "zone", "intensity", "state", "why"], rows)
     if len(clients) > _MOST_SITES:
-        click.echo(f"and {len(clients) - _MOST_SITES} more: fairwind clients")
+        echo(f"and {len(clients) - _MOST_SITES} more: fairwind clients")

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 import psutil
 
+from common.command_line.screen import echo_lines
 from common.errors import FederationError
 from tasks.local.folder_lock import holder
 
@@ -42,17 +43,17 @@ def start_in_background(folder: Path, words: Sequence[str]) -> None:
         )
         try:
             while not _is_ready(folder, process.pid):
-                click.echo(read.read(), nl=False)
+                echo_lines(read.read(), nl=False)
                 if process.poll() is not None:
-                    click.echo(read.read(), nl=False)
+                    echo_lines(read.read(), nl=False)
                     raise click.exceptions.Exit(process.returncode)
                 time.sleep(_POLL_S)
         except KeyboardInterrupt:
             process.terminate()
             process.wait()
-            click.echo(read.read(), nl=False)
+            echo_lines(read.read(), nl=False)
             raise
-        click.echo(read.read(), nl=False)
+        echo_lines(read.read(), nl=False)
 
 
 def stop(folder: Path) -> bool:

@@ -8,10 +8,10 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-import click
 import redis
 
 from common.clock_start import is_awaited
+from common.command_line.screen import echo
 from common.settings.names import PREFIX
 from scheduler.federation.opening import FederationLedger
 from scheduler.ledger.event import Draft
@@ -65,7 +65,7 @@ def bring_up(
     with waiting("Starting  Celery Flower"):
         federation.start_flower(port)
         federation.wait_for(lambda: _page_answers(port), _READY_WITHIN_S, "the Rounds page")
-    click.echo(f"Watch     http://127.0.0.1:{port}/rounds")
+    echo(f"Watch     http://127.0.0.1:{port}/rounds")
     sites = list(federation.zones)
     named = f"coordinator, beat{_counted(sites)}"
     home = Path(federation.env[f"{PREFIX}HOME"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from common.command_line.screen import echo
 from common.errors import FairwindError
 from tasks.local.arrangement import Sites, Wanted
 from tasks.local.env_file import shown
@@ -62,7 +63,7 @@ def up(
         if running := holder(folder):
             if sites or workloads or port:
                 raise held_already(folder, running)
-            click.echo(
+            echo(
                 f"It runs already (process {running.pid}). "
                 f"Stop it: fairwind down{folder_words(folder)}"
             )
@@ -71,7 +72,7 @@ def up(
         words += [f"--workload={name}" for name in workloads]
         words += [f"--port={port}"] if port else []
         start_in_background(folder, ["up", f"--folder={folder}", *words])
-        click.echo(
+        echo(
             f"Everything runs in the background until `fairwind down{folder_words(folder)}`. "
             f"Log: {shown(folder / 'logs' / 'up.log')}"
         )
@@ -84,7 +85,7 @@ def down(*, folder: Path) -> None:
     from tasks.local.background import stop  # noqa: PLC0415 - other commands need none of it
 
     with _one_line_errors():
-        click.echo(_STOPPED if stop(folder) else f"No federation runs in {folder}.")
+        echo(_STOPPED if stop(folder) else f"No federation runs in {folder}.")
 
 
 @click.command()
@@ -111,7 +112,7 @@ def demo(*, rounds: int, keep: bool, fast: bool, port: int | None, folder: Path)
         scene = chosen_scene()
         Demo(folder, scene.fast() if fast else scene, rounds=rounds, port=port).play(keep=keep)
         if keep:
-            click.echo(_STOPPED)
+            echo(_STOPPED)
 
 
 @contextmanager
@@ -120,13 +121,13 @@ def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as ended:  # by Ctrl-C or SIGTERM
-        click.echo(_STOPPED)
+        echo(_STOPPED)
         raise SystemExit(130 if isinstance(ended, KeyboardInterrupt) else ended.code) from None
     except FairwindError as error:
-        click.echo()
+        echo()
         raise click.ClickException(str(error)) from None
     except OSError as error:
-        click.echo()
+        echo()
         place = f" at {error.filename}" if error.filename else ""
         msg = (
             f"The system refused a file or a connection{place}: {error.strerror or error}. "

@@ -12,10 +12,9 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-import click
-
 from common import clock_start
 from common.clock import GridClock, wall_now
+from common.command_line.screen import Styled, echo
 from common.hyperparameters import Hyperparameters
 from common.settings.names import PREFIX
 from scheduler.federation.opening import FederationLedger, open_ledger
@@ -63,8 +62,8 @@ class Demo:
         Raises:
             FairwindError: If a process does not start, dies, or the run does not end.
         """
-        bold = click.style("Fairwind", bold=True)
-        click.echo(f"{bold}  six sites in six grids learn together to read handwritten digits")
+        about = "  six sites in six grids learn together to read handwritten digits"
+        echo(Styled("Fairwind", bold=True), about)
         shutil.rmtree(self._folder, ignore_errors=True)
         settings = {**_SETTINGS, **self._scene.settings, **self._clock_settings(), **passed_on()}
         url = os.environ.get(f"{PREFIX}REDIS_URL")
@@ -79,7 +78,7 @@ class Demo:
             if keep:
                 _stay()
             else:
-                click.echo("Everything stops now. To keep it up: make demo ARGS=--keep")
+                echo("Everything stops now. To keep it up: make demo ARGS=--keep")
 
     @property
     def _start_file(self) -> Path:
@@ -108,7 +107,7 @@ class Demo:
     def _start(self, federation: LocalFederation) -> GridClock:
         """Start everything, then the run and the grid clock, and return that."""
         write_env(self._folder / "env", federation.env)
-        click.echo(f"Elsewhere . {shown(self._folder / 'env')} && fairwind status")
+        echo(f"Elsewhere . {shown(self._folder / 'env')} && fairwind status")
         held = self._start_file if self._scene.grid_start else None
         with closing(self._ledger(self._clock(wall_now()))) as ledger:
             enroll_all(ledger, self._scene.zones, federation.site_key)
@@ -128,7 +127,8 @@ class Demo:
         )  # fmt: skip
 
     def _train(self, federation: LocalFederation, clock: GridClock) -> None:
-        click.echo(f"Clock     {self._scene.clock_text}\n")
+        echo(f"Clock     {self._scene.clock_text}")
+        echo()
         printer = RunPrinter(self._scene.zones, clock, self._rounds)
         with closing(self._ledger(clock)) as ledger:
 
@@ -138,16 +138,17 @@ class Demo:
 
             federation.wait_for(ended, _DONE_WITHIN_S, "the run to end")
             current = summary(ledger.state().runs[_RUN])
-        click.echo()
-        click.echo(click.style(show_progress(current), bold=True))
-        click.echo(f"Avoided      {show_avoided(current)}")
-        click.echo(f"Watch        http://127.0.0.1:{self._port}/rounds      fairwind status")
+        echo()
+        echo(Styled(show_progress(current), bold=True))
+        echo(f"Avoided      {show_avoided(current)}")
+        echo(f"Watch        http://127.0.0.1:{self._port}/rounds      fairwind status")
 
 
 def _stay() -> None:
     """Return at Ctrl-C: here that is how it ends well."""
-    click.echo("Everything stays up until Ctrl-C.")
+    echo("Everything stays up until Ctrl-C.")
     try:
         signal.pause()
     except KeyboardInterrupt:
-        click.echo("\nStopping everything ... (Ctrl-C again: at once)")
+        echo()
+        echo("Stopping everything ... (Ctrl-C again: at once)")

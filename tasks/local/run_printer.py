@@ -6,9 +6,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-import click
-
 from common.clock import GridClock
+from common.command_line.screen import Styled, echo
 from common.units import show_mass
 from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.federation import Federation, Run
@@ -27,9 +26,9 @@ class RunPrinter:
         self._gates: dict[str, bool] = {}
         self._printed = 0
         names = "".join(name.rjust(_WIDTH) for name in zones)
-        click.echo(click.style(f"{'grid time':<11}{names}", bold=True))
+        echo(Styled(f"{'grid time':<11}{names}", bold=True))
         grids = "".join(name.rjust(_WIDTH) for name in _short(list(zones.values())))
-        click.echo(f"{'':<11}{grids}   gCO2eq/kWh")
+        echo(f"{'':<11}{grids}   gCO2eq/kWh")
 
     def print_news(self, state: Federation, run: Run) -> None:
         """Print what is new in the state of the federation."""
@@ -41,21 +40,21 @@ class RunPrinter:
         gates = {c.id: bool(c.gate and c.gate.is_open) for c in state.clients.values()}
         if gates != self._gates and state.grid:
             self._gates = gates
-            click.echo(f"{self._clock.now():%a %H:%M}  {self._gate_line(state)}")
+            echo(f"{self._clock.now():%a %H:%M}  ", *self._gate_line(state))
 
-    def _gate_line(self, state: Federation) -> str:
+    def _gate_line(self, state: Federation) -> list[Styled]:
         cells = []
         for name, zone in self._zones.items():
             opened = self._gates[name]
             reading = state.grid[zone].latest if zone in state.grid else None
             value = f"{reading.gco2eq_per_kwh:.0f}" if reading else "?"
             cell = f"{value} {'open' if opened else 'shut'}".rjust(_WIDTH)
-            cells.append(click.style(cell, fg="green" if opened else "yellow"))
-        return "".join(cells)
+            cells.append(Styled(cell, fg="green" if opened else "yellow"))
+        return cells
 
     def _print_round(self, closed: ClosedRound, metric: str) -> None:
         value = show_value(metric, (closed.metrics or {}).get(metric))
-        click.echo(
+        echo(
             f"{closed.ended:%a %H:%M}  Round {closed.number:>2}/{self._rounds}  {metric} {value:<7}"
             f" {show_mass(closed.gco2eq):>12}  trained at {', '.join(closed.cohort)}"
         )
@@ -73,9 +72,9 @@ def _short(zones: list[str]) -> list[str]:
 def waiting(what: str) -> Iterator[None]:
     """Print what is waited for and, once it is ready, how long that took."""
     begun = time.monotonic()
-    click.echo(f"{what} ... ", nl=False)
+    echo(f"{what} ... ", nl=False)
     yield
-    click.echo(f"ready in {time.monotonic() - begun:.0f} s")
+    echo(f"ready in {time.monotonic() - begun:.0f} s")
 
 
 @contextmanager
@@ -84,5 +83,6 @@ def stops_aloud() -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
-        click.echo("\nStopping everything ... (Ctrl-C again: at once)")
+        echo()
+        echo("Stopping everything ... (Ctrl-C again: at once)")
         raise

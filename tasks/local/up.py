@@ -7,10 +7,9 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import click
-
 from common import settings as settings_
 from common.clock import wall_now
+from common.command_line.screen import Styled, echo
 from common.errors import FederationError, SettingError
 from common.workload_names import run_name
 from scheduler.federation.opening import FederationLedger, open_ledger
@@ -49,9 +48,9 @@ class Up:
             kept = remember(self._folder, self._wanted)
             settings = settings_of(self._folder, kept)
             url, port = broker_of(kept)
-            click.echo(
-                f"{click.style('Fairwind', bold=True)}  a federation on this machine, kept in "
-                f"{shown(self._folder)}"
+            echo(
+                Styled("Fairwind", bold=True),
+                f"  a federation on this machine, kept in {shown(self._folder)}",
             )
             with (
                 LocalFederation(
@@ -75,7 +74,7 @@ class Up:
             write_env(self._folder / "env", federation.env)
             if federation.redis is not None:
                 server = federation.redis
-                click.echo(f"Redis     {server.program.name} on port {server.port}")
+                echo(f"Redis     {server.program.name} on port {server.port}")
             bring_up(
                 federation, ledger, port=kept.page_port,
                 site_env=site_env(self._folder, kept.sites),
@@ -88,23 +87,22 @@ class Up:
         ours = settings_.load()
         for zone in self._wanted.zones.values():
             if unchecked := check_zone(ours, zone):
-                click.echo(f"Whether there is a zone {zone} could not be checked: {unchecked}")
+                echo(f"Whether there is a zone {zone} could not be checked: {unchecked}")
         return open_ledger(ours.ledger, ours.clock)
 
     def _print_hints(
         self, federation: LocalFederation, ledger: FederationLedger, kept: Remembered
     ) -> None:
         here = shown(self._folder)
-        click.echo(f"Elsewhere . {here}/env        in another shell, in this folder")
+        echo(f"Elsewhere . {here}/env        in another shell, in this folder")
         if not ledger.state().clients:
-            click.echo(
-                "Sites     none yet: stop this, then: fairwind up --sites lyon:FR,oslo:NO-NO1"
-            )
+            echo("Sites     none yet: stop this, then: fairwind up --sites lyon:FR,oslo:NO-NO1")
         elif not ledger.state().active:
             workload = kept.workloads[-1] if kept.workloads else "digits"
-            click.echo(f"Then      fairwind run start {run_name(workload)} --rounds 5")
-        click.echo(f"Stop      Ctrl-C, or: fairwind down{folder_words(self._folder)}")
-        click.echo(f"Logs      {shown(federation.processes.folder)}; times below are UTC\n")
+            echo(f"Then      fairwind run start {run_name(workload)} --rounds 5")
+        echo(f"Stop      Ctrl-C, or: fairwind down{folder_words(self._folder)}")
+        echo(f"Logs      {shown(federation.processes.folder)}; times below are UTC")
+        echo()
 
 
 def _zones(ledger: FederationLedger, kept: Remembered) -> dict[str, str]:
@@ -128,7 +126,7 @@ def _watch(federation: LocalFederation, ledger: FederationLedger, seen: int) -> 
             for event in ledger.events(after=seen):
                 seen = event.seq
                 if line := lines.line(event, state):
-                    click.echo(line)
+                    echo(line)
         for change in watchdog.look():
             _print_change(federation, change)
         federation.processes.trim_logs()
@@ -138,10 +136,10 @@ def _watch(federation: LocalFederation, ledger: FederationLedger, seen: int) -> 
 def _print_change(federation: LocalFederation, change: Ended | Restarted) -> None:
     now = f"{wall_now():%a %H:%M:%S}  {change.name:<12}"
     if isinstance(change, Restarted):
-        click.echo(f"{now}  started again")
+        echo(f"{now}  started again")
         return
     words = federation.processes.tail(change.name).splitlines()[-1].strip()
     last = f" Its last words: {words}" if change.status > 0 else ""
     log = shown(federation.processes.log_path(change.name))
     text = f"{change}; it starts again in {change.pause_s:.0f} s.{last} Log: {log}"
-    click.secho(f"{now}  {text}", fg="yellow")
+    echo(Styled(f"{now}  {text}", fg="yellow"))

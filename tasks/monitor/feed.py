@@ -7,7 +7,6 @@ for all that changed meanwhile; one that comes back within a minute gets what ch
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ import structlog
 
 from common.clock import GridClock, wall_now
 from common.errors import FairwindError
+from common.visible import visible_json
 from tasks.monitor.channel import Channel, Listener, Version
 from tasks.monitor.page.document import Shown, Snapshot, compact
 
@@ -149,7 +149,7 @@ class Feed:
 
     def _stamped(self, message: dict[str, Any]) -> str:
         """Return a message as JSON with both clocks, so that a page counts on by itself."""
-        return _json({**message, **self._clocks()})
+        return visible_json({**message, **self._clocks()})
 
     def _clocks(self) -> dict[str, Any]:
         try:
@@ -204,9 +204,9 @@ class Feed:
 
     def _answer(self, load: Callable[[], dict[str, Any]]) -> str:
         try:
-            return _json(compact(load()))
+            return visible_json(compact(load()))
         except Exception as error:  # noqa: BLE001 - as above
-            return _json({"problem": self._explain(error)})
+            return visible_json({"problem": self._explain(error)})
 
     def _explain(self, error: Exception) -> str:
         problem = str(error) if isinstance(error, FairwindError) else _unforeseen(error)
@@ -214,10 +214,6 @@ class Feed:
             _log.warning("view.failed", problem=problem, exc_info=error)
             self._problem = problem
         return problem
-
-
-def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _unforeseen(error: Exception) -> str:

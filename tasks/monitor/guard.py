@@ -1,18 +1,25 @@
 """Keep Flower on this machine unless it authenticates its visitors.
 
 Flower listens on every interface by default, shows what every task does to any visitor and
-lets anyone shut workers down. `restrict` reverses both defaults.
+lets anyone shut workers down. `restrict` reverses both defaults, and accepts no open API beside it.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from ipaddress import ip_address
 
 from tornado.options import OptionParser
 
+from common.visible import visible
+
 LOOPBACK = "127.0.0.1"
+
+OPEN_API = "FLOWER_UNAUTHENTICATED_API"
+
+_OFF = frozenset({"", "0", "n", "no", "f", "false", "off"})
 
 
 def restrict(options: OptionParser) -> None:
@@ -24,7 +31,19 @@ def restrict(options: OptionParser) -> None:
     """
     if not options.address and not options.unix_socket:
         options.address = LOOPBACK
+    options.add_parse_callback(_refuse_open_api)
     options.add_parse_callback(lambda: _refuse_if_open(options))
+
+
+def _refuse_open_api() -> None:
+    """Exit with one line if Flower's API would answer without authentication, to any web page."""
+    value = os.environ.get(OPEN_API, "")
+    if value.strip().lower() not in _OFF:
+        sys.exit(
+            f"{OPEN_API}={visible(value)} opens Flower's API and every page to any web site that "
+            "somebody here visits, so Flower was not started. Unset it; for scripts, add "
+            "--basic-auth=NAME:PASSWORD and send that."
+        )
 
 
 def _refuse_if_open(options: OptionParser) -> None:

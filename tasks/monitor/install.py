@@ -24,13 +24,14 @@ from tasks.monitor.handlers import (
 )
 from tasks.monitor.metrics import LedgerCollector
 from tasks.monitor.overlay import OverlayLoader
+from tasks.monitor.shield import shield
 from tasks.monitor.source import LedgerSource
 
 PAGE: Final = "rounds"
 
 
 def install(feed: Feed | None = None) -> None:
-    """Add page, tab and feed to Flower, and keep Flower on this machine by default.
+    """Add page, tab and feed to Flower, and keep Flower and other web pages apart.
 
     Call it from ``flowerconfig.py``. A second call changes nothing.
 
@@ -41,7 +42,7 @@ def install(feed: Feed | None = None) -> None:
     if any(getattr(handler, "name", None) == PAGE for handler in urls.handlers):
         return
     restrict(options)
-    urls.settings["compress_response"] = True
+    shield(options, urls.settings)
     urls.settings["template_loader"] = OverlayLoader(urls.settings["template_path"])
     if feed is None:
         feed = Feed(LedgerSource())

@@ -1,4 +1,4 @@
-"""Flower's own templates with two things laid over them: the Rounds page and its tab."""
+"""Flower's own templates with the Rounds page and its tab laid over them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 NAVBAR: Final = "navbar.html"
 
 _LAST_TAB: Final = "reverse_url('broker')"
+_INLINE: Final = '<script type="text/javascript">'
+_WITH_NONCE: Final = '<script type="text/javascript" nonce="{{ request.nonce }}">'
+"""Flower has one script within a page; the policy of contents lets no other run."""
+
 _ITEM_END: Final = "</li>"
 _TAB: Final = """
         <li class="nav-item">
@@ -30,10 +34,10 @@ class OverlayLoader(Loader):
         ours = TEMPLATES / name
         if ours.is_file():
             return Template(ours.read_bytes(), name=name, loader=self)
+        source = (Path(self.root) / name).read_text(encoding="utf-8")
         if name == NAVBAR:
-            source = (Path(self.root) / name).read_text(encoding="utf-8")
-            return Template(with_tab(source), name=name, loader=self)
-        return super()._create_template(name)
+            source = with_tab(source)
+        return Template(source.replace(_INLINE, _WITH_NONCE), name=name, loader=self)
 
 
 def with_tab(navbar: str) -> str:

@@ -11,6 +11,7 @@ from common import settings
 from common.files import replace_synced
 from common.log import get_logger
 from common.messages import AdviceNote
+from common.visible import escaped_json, visible_lines
 from tasks.app import app
 from tasks.site.post import post
 from tasks.site.site_files import SiteFiles
@@ -38,9 +39,9 @@ def _keep(note: AdviceNote) -> None:
     try:
         for each in (folder, partial.parent):
             each.mkdir(parents=True, exist_ok=True)
-        figures = json.dumps(note.figures, indent=2, ensure_ascii=False)
+        figures = escaped_json(json.dumps(note.figures, indent=2, ensure_ascii=False))
         _write(folder / f"{note.client}.json", f"{figures}\n", partial)
-        _write(folder / f"{note.client}.md", note.card, partial)
+        _write(folder / f"{note.client}.md", visible_lines(note.card), partial)
     except OSError as error:
         _log.warning("advice.not_kept", client=note.client, reason=str(error))
         return

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from common import settings as settings_
+from common.command_line.screen import echo
 from common.errors import FederationError, SettingError
 from common.private_files import for_others
 from scheduler.export.followed import Followed
@@ -93,7 +94,7 @@ def _export_models(run_id: str | None) -> None:
         )
         raise FederationError(msg)
     folder = export_models(Blobs(home / "blobs"), home, current)
-    click.echo(f"Exported {current.id}: {folder}/{BEST}, {LAST}")
+    echo(f"Exported {current.id}: {folder}/{BEST}, {LAST}")
 
 
 def _export_figures(run_id: str | None, targets: Sequence[Target], *, follow: bool) -> None:
@@ -106,7 +107,7 @@ def _export_figures(run_id: str | None, targets: Sequence[Target], *, follow: bo
         for target in targets:
             target.close()
     for target in targets:
-        click.echo(f"Exported {name} to {target.describe()}")
+        echo(f"Exported {name} to {target.describe()}")
 
 
 def _write(ledger: FederationReader, name: str, targets: Sequence[Target], *, follow: bool) -> None:

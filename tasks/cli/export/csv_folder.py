@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from uuid import uuid4
 
+from common.csv_cell import csv_cell
 from common.errors import ExportError
 from scheduler.export.codecarbon import emissions_table
 from scheduler.export.followed import Followed
@@ -62,8 +63,10 @@ def _write(path: Path, table: Table) -> None:
     try:
         with partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, table.columns, restval="", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(table.rows)
+            writer.writerow({name: csv_cell(name) for name in table.columns})
+            writer.writerows(
+                {name: csv_cell(value) for name, value in row.items()} for row in table.rows
+            )
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from flower.app import Flower
 from tornado.httpserver import HTTPServer
 from tornado.options import options
 from tornado.testing import bind_unused_port
+from tornado.web import Application
 
 from tasks.monitor import install
 from tasks.monitor.feed import Feed
@@ -27,6 +28,7 @@ def _fresh_flower() -> Iterator[None]:
     kept = {name: option._value for name, option in options._options.items()}
     callbacks = list(options._parse_callbacks)
     yield
+    Flower.find_handler = Application.find_handler
     flower.urls.handlers[:] = handlers
     flower.urls.settings.clear()
     flower.urls.settings.update(settings)
