@@ -45,7 +45,7 @@ class Served:
     def base(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+    def ask(self, method: str, path: str, body: bytes | None = None, /, **headers: str) -> Answer:
         """Send a request just as given; an underscore in a header's name is a dash."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
