@@ -20,6 +20,7 @@ import pytest
 from tasks.local.federation import LocalFederation
 from tests.e2e import scenes
 from tests.e2e.browser import chromium, find_chromium
+from tests.unit.scheduler.story import HOUR
 
 EVIL = "https://evil.example"
 SECRET = b"lyon-hospital"
@@ -70,7 +71,7 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalFedera
     folder = tmp_path_factory.mktemp("web") / "federation"
     settings = {"FAIRWIND_PAGE_HOSTS": "fed.example.org"}
     with LocalFederation(folder, {}, settings=settings) as started:
-        story = scenes.Scene({SECRET.decode(): "FR"}, scenes.HOUR)
+        story = scenes.Scene({SECRET.decode(): "FR"}, HOUR)
         story.put_into(started.folder / "home")
         yield started
 
