@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from common import settings as settings_
+from common.command_line.screen import echo
 from common.errors import FederationError, SettingError
 from common.identity import PublicKey
 from common.messages import NAME_PATTERN
@@ -74,14 +75,12 @@ def enroll(
         _record(made, kit_path)
     wake()
     if unchecked:
-        click.echo(f"Whether there is a zone {zone} could not be checked: {unchecked}", err=True)
+        echo(f"Whether there is a zone {zone} could not be checked: {unchecked}", err=True)
     if kit_path is not None:
-        click.echo(f"{client} is enrolled in {zone}.")
+        echo(f"{client} is enrolled in {zone}.")
         print_kit(made, kit_path)
         return
-    click.echo(
-        f"{client} is enrolled in {zone}. At the site: celery -A tasks worker -Q client.{client}"
-    )
+    echo(f"{client} is enrolled in {zone}. At the site: celery -A tasks worker -Q client.{client}")
 
 
 @click.command()
@@ -104,7 +103,7 @@ def rotate(client: str, kit_path: Path, valid_days: int) -> None:
     )  # fmt: skip
     _record(made, kit_path)
     woken = wake()
-    click.echo(f"{client}'s password has changed. Its worker is cut off until it has joined again.")
+    echo(f"{client}'s password has changed. Its worker is cut off until it has joined again.")
     print_kit(made, kit_path)
     _print_if_asleep(woken=woken)
 
@@ -123,7 +122,7 @@ def revoke(client: str) -> None:
             raise FederationError(_not_there(client))
         tx.append(Draft(ClientRevoked(), client=client))
     woken = wake()
-    click.echo(f"{client} is revoked: nothing that it sends counts, and its Redis user is removed.")
+    echo(f"{client} is revoked: nothing that it sends counts, and its Redis user is removed.")
     _print_if_asleep(woken=woken)
 
 
@@ -151,7 +150,7 @@ def _not_there(client: str) -> str:
 
 def _print_if_asleep(*, woken: bool) -> None:
     if not woken:
-        click.echo(
+        echo(
             "Redis did not answer, so it still knows the old password. The coordinator changes it "
             "as soon as both run.",
             err=True,

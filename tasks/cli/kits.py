@@ -10,6 +10,7 @@ import click
 
 from common import settings as settings_
 from common.clock import wall_now
+from common.command_line.screen import echo
 from common.errors import IdentityError, SettingError
 from common.identity import Identity, load_or_make
 from common.kit import Kit, KitRedis, check_free, new_one_time, write_kit
@@ -82,27 +83,27 @@ def new_kit(
 def print_kit(made: NewKit, path: Path) -> None:
     """Print what was made, and what to do next."""
     kit = made.kit
-    click.echo(
+    echo(
         f"The kit is {path}: hand it to {kit.client}'s administrator by a way that nobody else "
         "reads, and delete it here. It holds a password."
     )
-    click.echo(
+    echo(
         f"At the site, before {kit.join_before:%Y-%m-%d %H:%M} UTC: fairwind site join {path.name}"
     )
     if kit.redis.host in _LOOPBACK:
-        click.echo(
+        echo(
             f"It names Redis at {kit.redis.host}, which only this machine reaches. For other "
             "hosts, set FAIRWIND_KIT_REDIS_URL and make the kit again.",
             err=True,
         )
     elif not kit.redis.tls:
-        click.echo(
+        echo(
             "It names Redis without TLS: whoever is on the way can read and change all that "
             "travels. See fairwind tls make.",
             err=True,
         )
     if made.key_is_new:
-        click.echo("The coordinator has its first key now. Restart it.", err=True)
+        echo("The coordinator has its first key now. Restart it.", err=True)
 
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -138,7 +138,7 @@ def join(kit_path: Path) -> None:
     kit = read_kit(kit_path)
     joined = join_site(kit)
     first = "is sent again" if joined.again else "is sent"
-    click.secho(f"{kit.client} joins: its public key {first} to the coordinator.", bold=True)
+    echo(Styled(f"{kit.client} joins: its public key {first} to the coordinator.", bold=True))
     examples = "no limit" if kit.num_examples is None else f"{kit.num_examples} at most"
     rows = (
         ("zone", kit.zone),
@@ -150,13 +150,13 @@ def join(kit_path: Path) -> None:
         ("settings", str(joined.settings_file)),
     )
     for name, value in rows:
-        click.echo(f"{name:<14}{value}")
-    click.echo(
+        echo(f"{name:<14}{value}")
+    echo(
         f"\nThe kit allows this site to take the work of {kit.client}, to read models, and to send "
         "updates and\nheartbeats in its own name. It allows nothing else in Redis. Your limits are "
         "your own: see the settings."
     )
-    click.echo(
+    echo(
         f"\nNext: add your limits to the settings, delete the kit, and {_START[joined.replaced]} "
         f"the worker:\ncelery -A tasks worker -Q client.{kit.client}"
     )

@@ -10,6 +10,7 @@ import click
 from common import settings as settings_
 from common.clock import wall_now
 from common.command_line.output import as_json, print_json
+from common.command_line.screen import Styled, echo
 from common.command_line.table import print_table
 from common.errors import SettingError
 from common.settings import Settings
@@ -53,11 +54,11 @@ def policy(client: str | None, *, as_json: bool) -> None:
             }
         )  # fmt: skip
         return
-    click.secho(_heading(keeps, found), bold=True, fg="red" if found.fault else None)
-    click.echo()
+    echo(Styled(_heading(keeps, found), bold=True, fg="red" if found.fault else None))
+    echo()
     print_table(["line", "in force", "from"], [(name, _show(name, v), o) for name, v, o in lines])
     if found.ceiling_gco2eq_per_kwh is not None and found.reading is None:
-        click.echo(
+        echo(
             "\nThe ceiling is advisory: it is held against the intensity that the coordinator "
             "sends. Set reading to judge by a reading of the site's own."
         )
@@ -67,7 +68,7 @@ def policy(client: str | None, *, as_json: bool) -> None:
 @click.argument("workload")
 def hash_(workload: str) -> None:
     """Print the hash of the source of WORKLOAD, for the site policy."""
-    click.echo(_source(settings_.load(), workload))
+    echo(_source(settings_.load(), workload))
 
 
 @click.command()
@@ -80,13 +81,14 @@ def waiting(client: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json([each.model_dump(mode="json") for each in found])
     elif not found:
-        click.echo("Nothing waits for approval.")
+        echo("Nothing waits for approval.")
     else:
         rows = [
             (each.workload, f"{each.since:%Y-%m-%d %H:%M}", each.run, each.source) for each in found
         ]
         print_table(["workload", "since", "first run", "source"], rows)
-        click.echo(f"\nTo approve one: fairwind site approve {found[0].workload}")
+        echo()
+        echo(f"To approve one: fairwind site approve {found[0].workload}")
 
 
 @click.command()
@@ -99,9 +101,9 @@ def approve(workload: str, client: str | None) -> None:
     source = _source(ours, workload)
     new = _approvals(ours, name).approve(run_name(workload), source, now=wall_now())
     if not new:
-        click.echo(f"{workload} ({source}) was approved already.")
+        echo(f"{workload} ({source}) was approved already.")
         return
-    click.echo(f"{workload} ({source}) is approved at {name}. Its run is sent again by itself.")
+    echo(f"{workload} ({source}) is approved at {name}. Its run is sent again by itself.")
 
 
 COMMANDS = (policy, hash_, waiting, approve)

@@ -8,6 +8,7 @@ import click
 
 from common import settings as settings_
 from common.clock import wall_now
+from common.command_line.screen import echo
 
 
 @click.group()
@@ -34,19 +35,21 @@ def make(hosts: tuple[str, ...], out: Path | None) -> None:
     files = TlsFiles((out or settings_.load().folder / "tls").absolute())
     is_new = make_tls(files, hosts, wall_now())
     until = f"{expires_at(files.server):%Y-%m-%d}"
-    click.echo(f"{'New authority and c' if is_new else 'C'}ertificate for {', '.join(hosts)}.")
-    click.echo(f"It is valid until {until}; the same command renews it. Restart Redis after it.\n")
-    click.echo("In redis.conf (files that the user of Redis can read, as copies of its own):")
+    echo(f"{'New authority and c' if is_new else 'C'}ertificate for {', '.join(hosts)}.")
+    echo(f"It is valid until {until}; the same command renews it. Restart Redis after it.")
+    echo()
+    echo("In redis.conf (files that the user of Redis can read, as copies of its own):")
     for line in (
         "port 0", "tls-port 6379", f"tls-cert-file {files.server}",
         f"tls-key-file {files.server_key}", f"tls-ca-cert-file {files.ca}", "tls-auth-clients no",
     ):  # fmt: skip
-        click.echo(f"  {line}")
-    click.echo("\nIn the coordinator's settings:")
-    click.echo(
+        echo(f"  {line}")
+    echo()
+    echo("In the coordinator's settings:")
+    echo(
         f"  FAIRWIND_REDIS_URL=rediss://:PASSWORD@{_in_url(hosts[0])}:6379/0?ssl_ca_certs={files.ca}"
     )
-    click.echo(
+    echo(
         f"\n{files.ca_key} can vouch for any server: keep it from others, best off this host. Kits "
         "carry ca.crt."
     )
