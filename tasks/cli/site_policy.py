@@ -58,8 +58,9 @@ def policy(client: str | None, *, as_json: bool) -> None:
     echo()
     print_table(["line", "in force", "from"], [(name, _show(name, v), o) for name, v, o in lines])
     if found.ceiling_gco2eq_per_kwh is not None and found.reading is None:
+        echo()
         echo(
-            "\nThe ceiling is advisory: it is held against the intensity that the coordinator "
+            "The ceiling is advisory: it is held against the intensity that the coordinator "
             "sends. Set reading to judge by a reading of the site's own."
         )
 

@@ -49,8 +49,9 @@ def make(hosts: tuple[str, ...], out: Path | None) -> None:
     echo(
         f"  FAIRWIND_REDIS_URL=rediss://:PASSWORD@{_in_url(hosts[0])}:6379/0?ssl_ca_certs={files.ca}"
     )
+    echo()
     echo(
-        f"\n{files.ca_key} can vouch for any server: keep it from others, best off this host. Kits "
+        f"{files.ca_key} can vouch for any server: keep it from others, best off this host. Kits "
         "carry ca.crt."
     )
 
