@@ -89,8 +89,8 @@ class Problem:
         """When the client may be invited again: each pause is twice as long as the one before."""
         if not self.count:
             return self.at
-        if self.reason is not None and self.reason.code == "too_long":
-            return self.at + LONGEST_PAUSE  # each try costs the site as much work as it allows
+        if self.reason is not None and self.reason.code in _LASTING:
+            return self.at + LONGEST_PAUSE
         times = 1 << min(self.count - 1, _MOST_DOUBLINGS)
         return self.at + min(SHORTEST_PAUSE * times, LONGEST_PAUSE)
 
@@ -98,6 +98,15 @@ class Problem:
         """Return whether the client still backs off; a clock that was set back does not hold it."""
         return not self.lifted and self.at <= wall_now < self.until
 
+
+_LASTING = frozenset(
+    {
+        "too_long", "over_limits", "run_not_allowed", "workload_not_allowed", "workload_changed",
+        "metrics_stay", "other_clock",
+    }
+)  # fmt: skip
+"""Codes of what only somebody at the site or of the run can change: to ask soon again is of no use,
+and each try of a training that takes too long costs the site as much work as it allows."""
 
 _MOST_DOUBLINGS = 9
 _MOST_LIFTS = 5

@@ -15,6 +15,9 @@ from scheduler.federation.round import AssignmentState
 MANY_FAILURES = 3
 """From so many failures in a row on, a client counts as ``failing``."""
 
+_SOON = ("too_late", "awaits_approval")
+"""Codes of declines that say nothing of this hour: the site may accept in a moment."""
+
 HoldCode = Literal["declined", "failing", "failed", "too_long", "overdue", "undelivered"]
 
 
@@ -55,9 +58,10 @@ def part_code(part: AssignmentState, now: datetime) -> Literal["in_round", "decl
     """Return why a client that takes part in the round is not invited again; `None` if it may be.
 
     A site that declined for reasons of its own may be invited again when the hour of its assignment
-    is over, by the grid clock; one that failed, once it has backed off.
+    is over, by the grid clock; one that failed, or waits for an approval, once it has backed off.
     """
     if part.status in ("open", "accepted"):
         return "in_round"
-    meant_it = part.status == "declined" and (part.reason is None or part.reason.code != "too_late")
+    soon = part.reason is not None and part.reason.code in _SOON
+    meant_it = part.status == "declined" and not soon
     return "declined" if meant_it and now <= part.valid_until else None
