@@ -52,12 +52,20 @@ def _row(
         "state": _state(client, run, blocker, now),
         "blocker": blocker.code if blocker else None,
         "why": _why(client, blocker),
+        "kit": _kit(client),
         "energy_wh": client.energy_wh,
         "gco2eq": client.gco2eq,
         "clock_ahead_s": client.clock_ahead_s,
         "latency_s": client.latency_s,
         "expected_wh": client.energy_per_update_wh,
     }
+
+
+def _kit(client: Client) -> str | None:
+    """Return whether a client's site has joined with its newest kit; `None` if it has none."""
+    if client.kit_key is None:
+        return None
+    return "joined" if client.kit_used else "not joined"
 
 
 def _work(client: Client, run: Run | None) -> dict[str, Any]:

@@ -38,13 +38,17 @@ def clients(*, as_json: bool) -> None:
         print_json(seen)
         return
     print_notices(shown, above_verdict=False)
+    kits = any(row["kit"] for row in seen)
     print_table(
-        ["client", "zone", "intensity", "gate", "state", "energy", "emitted", "why"],
+        [
+            "client", "zone", "intensity", "gate", "state", *(["kit"] * kits), "energy", "emitted",
+            "why",
+        ],
         [
             [
                 row["client"], row["zone"], show_intensity(row["intensity"]),
-                row["gate"].replace("_", " "), row["state"], show_energy(row["energy_wh"]),
-                show_mass(row["gco2eq"]), row["why"],
+                row["gate"].replace("_", " "), row["state"], *([row["kit"] or ""] * kits),
+                show_energy(row["energy_wh"]), show_mass(row["gco2eq"]), row["why"],
             ]
             for row in seen
         ],

@@ -157,8 +157,10 @@ def join(kit_path: Path) -> None:
         "your own: see the settings."
     )
     echo(
-        f"\nNext: add your limits to the settings, delete the kit, and {_START[joined.replaced]} "
-        f"the worker:\ncelery -A tasks worker -Q client.{kit.client}"
+        f"\nNext: add your limits to the settings, and {_START[joined.replaced]} the worker:\n"
+        f"celery -A tasks worker -Q client.{kit.client}\n"
+        "The coordinator accepts the key as soon as it runs; its operator sees that with `fairwind "
+        "clients`.\nDelete the kit then: it holds a password, and is of no more use."
     )
 
 
