@@ -67,9 +67,44 @@ def site_rules(client: str, password_sha256: str, *, database: int = 0) -> list[
         "+hset", "+hget", "+hdel", "+set", "+get", "+del",
         *(f"~{key}" for key in own), f"%W~{PROBE}",
         _selector("+lpush", "+llen", "%W~aggregation"),
-        _selector("+hmget", "+hstrlen", *(f"%R~{keys}" for keys in pulled)),
+        _selector("+hmget", "+hstrlen", "+hget", "+hkeys", *(f"%R~{keys}" for keys in pulled)),
         _selector("+hset", "+hget", "+hkeys", "+expire", "+unlink", f"~{updates}"),
         _selector("+publish", f"&/{database}.celeryev/*"),
+    ]  # fmt: skip
+
+
+def flower_rules(password_sha256: str, *, database: int = 0) -> list[str]:
+    """Return the right of Celery Flower: to see events, queues and signs of life; no more.
+
+    It cannot publish to the control channel, so that nobody shuts down workers through it.
+
+    Args:
+        password_sha256: Of its password, in hexadecimal digits.
+        database: The number of the federation's database, by which events are published.
+    """
+    bindings = ("celeryev", "reply.celery.pidbox", "celery.pidbox")
+    return [
+        *_begun(password_sha256), *_CONNECTION, "+time", "+info",
+        _selector("+psubscribe", "+punsubscribe", f"&/{database}.celeryev/*"),
+        _selector("+llen", "%R~client.*", "%R~aggregation", "%R~coordinator"),
+        _selector("+set", f"%W~{PROBE}"),
+        _selector(
+            "+set", "+get", "+del", "+zrange", "+zrem", "+zadd", "+hset", "+hget", "+hdel",
+            f"~{redis_key('unacked', FLOWER_USER)}*",
+        ),
+        _selector("+get", "+pttl", f"%R~{redis_key('driver', '*')}"),
+        _selector("+getrange", "+pttl", f"%R~{redis_key('client', '*')}"),
+        _selector(
+            "+llen", "+del", "+exists", "+brpop", "~celeryev.*", "~*.reply.celery.pidbox",
+        ),
+        _selector(
+            "+sadd", "+srem", "+smembers", "+exists", "+del",
+            *(f"~_kombu.binding.{each}" for each in bindings),
+            *(f"~_kombu.binding_permanent.{each}" for each in bindings),
+        ),
+        _selector(
+            "+zadd", "+zrem", "+zrangebyscore", "+zrange", "~_kombu.binding_deadlines",
+        ),
     ]  # fmt: skip
 
 

@@ -8,18 +8,43 @@ such as the READONLY of a primary that has become a replica.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty
 from typing import Any
+from uuid import uuid4
 
 from kombu.exceptions import OperationalError
 from kombu.transport import redis, virtual
-from redis import Redis, RedisError
+from redis import Redis, RedisError, WatchError
 
 from common.keys import PROBE
 from common.log import get_logger
 
 _log = get_logger(__name__)
+
+
+@contextmanager
+def _mutex(client: Redis, name: str, expire: int) -> Iterator[None]:
+    """Hold a key of Redis while in the context. It takes no script, which no site may run.
+
+    Raises:
+        redis.MutexHeld: If another holds it.
+    """
+    mark = uuid4().hex.encode()
+    if not client.set(name, mark, nx=True, px=expire * 1000):
+        raise redis.MutexHeld
+    try:
+        yield
+    finally:
+        with client.pipeline() as pipe, suppress(WatchError):
+            pipe.watch(name)  # type: ignore[no-untyped-call]
+            if pipe.get(name) == mark:  # else it took so long that another may hold it
+                pipe.multi()
+                pipe.delete(name)
+                pipe.execute()
+
+
+redis.Mutex = _mutex  # where kombu looks for it
 
 
 class QoS(redis.QoS):

@@ -26,6 +26,11 @@ def coordinator_key_file(home: Path) -> Path:
     return home / "keys" / "coordinator.pem"
 
 
+def flower_password_file(home: Path) -> Path:
+    """Return the file in FAIRWIND_HOME with the password of Flower's user in Redis."""
+    return home / "keys" / "flower.redis"
+
+
 def site_key_file(home: Path, client: str) -> Path:
     """Return the file in FAIRWIND_HOME with the private key of a client's site."""
     return home / "site" / client / "identity.pem"

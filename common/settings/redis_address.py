@@ -18,6 +18,9 @@ from common.errors import SettingError
 
 REDIS_SCHEMES = ("redis", "rediss")
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Hosts that no other machine reaches."""
+
 _FORM = "redis://user:password@host:6379/0"
 
 SSL_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")

@@ -21,6 +21,7 @@ from scheduler.rounds.engine import Engine
 from scheduler.rounds.world import Rules, World
 from tasks.coordinator.history import LedgerHistory
 from tasks.coordinator.learning import BlobLearning
+from tasks.coordinator.redis_users import RedisUsers
 from tasks.coordinator.sources import Sources
 from tasks.coordinator.watch import Watch
 from tasks.coordinator.witness import Witness
@@ -97,6 +98,12 @@ class Coordinator:
     def joining(self) -> Inbox:
         """What takes the messages of sites that join, signed by the one-time keys of their kits."""
         return joining_inbox(self.settings, lambda: self.ledger.state().kit_keys())
+
+    @cached_property
+    def redis_users(self) -> RedisUsers | None:
+        """The users of Redis; `None` where somebody else writes them, or there are none."""
+        ours = self.settings
+        return RedisUsers(self.broker, ours.folder) if ours.manage_redis_users else None
 
     def keys(self) -> Keys | None:
         """Return the keys by which heartbeats are believed; `None` where nobody signs."""

@@ -44,7 +44,7 @@ class FrozenParts:
         self._of_run[run.id] = name
         wanting = {p.client for p in parts if p.attempt or p.client not in self._held[name]}
         self._wanted[name] |= wanting
-        if wanting and not self._transport.has(ref):
+        if wanting and not self._transport.keep(ref):
             self._put(ref)
         return ref
 

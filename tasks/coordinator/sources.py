@@ -86,11 +86,11 @@ def known_zones(settings: Settings) -> tuple[str, ...]:
     budget.
 
     Raises:
-        BrokerError: If Redis does not answer.
+        BrokerError: If Redis does not answer, or runs no scripts.
         SignalError: If a live source does not say.
     """
     sources = Sources(settings)
-    check_usable(connect(settings))
+    check_usable(connect(settings), to_run_scripts=True)
     names: set[str] = set()
     for source in sources:
         file = carbon_folder(settings.folder) / f"{source.name}.zones"

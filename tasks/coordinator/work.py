@@ -182,7 +182,7 @@ class CeleryWork:
     def _offer(self, version: str) -> BlobRef:
         """Make sure that a version's bytes wait in the transport, and return their claim check."""
         ref = model_ref(self._blobs, version)
-        if self._transport.has(ref):
+        if self._transport.keep(ref):
             return ref
         try:
             with checking(lambda: self._blobs.whole(version)):

@@ -15,10 +15,9 @@ from common import settings as settings_
 from common.errors import BrokerError
 from common.messages import NAME_PATTERN
 from common.settings.names import CONFIG, PREFIX
+from common.settings.redis_address import LOOPBACK
 from tasks.local.ports import free_port, wanted_port
 from tasks.local.remembered import Remembered
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Sites(click.ParamType[dict[str, str]]):
@@ -116,7 +115,7 @@ def broker_of(kept: Remembered) -> tuple[str | None, int]:
     if _answers(url):
         return url, 0
     parts = urlsplit(url)
-    if parts.hostname not in _LOOPBACK:
+    if parts.hostname not in LOOPBACK:
         msg = (
             f"Redis at {settings_.without_password(url)} does not answer, so nothing was started. "
             "Start it, or unset FAIRWIND_REDIS_URL: `fairwind up` then brings a server of its own."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -29,15 +29,21 @@ SiteEnv = Mapping[str, Mapping[str, str]]
 
 
 def enroll_all(
-    ledger: FederationLedger, zones: Mapping[str, str], key_of: Callable[[str], str]
+    ledger: FederationLedger, federation: LocalFederation, zones: Mapping[str, str]
 ) -> None:
-    """Enrol each client that is not enrolled in its zone, with the key of its site, yet."""
+    """Enrol each client that is not enrolled in its zone, with what its site has, yet."""
     with ledger.transaction() as tx:
         for client, zone in zones.items():
             known = tx.state.clients.get(client)
-            key = key_of(client)
-            if known is None or known.retired or (known.zone, known.key) != (zone, key):
-                tx.append(Draft(ClientEnrolled(zone=zone, key=key), client=client))
+            key, password = federation.site_key(client), federation.site_password_sha256(client)
+            if (
+                known is None
+                or known.retired
+                or (known.zone, known.key) != (zone, key)
+                or password not in {None, known.redis_password_sha256}
+            ):
+                enrolled = ClientEnrolled(zone=zone, key=key, redis_password_sha256=password)
+                tx.append(Draft(enrolled, client=client))
 
 
 def bring_up(
@@ -62,6 +68,7 @@ def bring_up(
     Raises:
         FairwindError: If a process ends meanwhile, or it takes too long.
     """
+    federation.write_redis_users(ledger.state().enrolled())
     with waiting("Starting  Celery Flower"):
         federation.start_flower(port)
         federation.wait_for(lambda: _page_answers(port), _READY_WITHIN_S, "the Rounds page")

@@ -69,7 +69,11 @@ class Demo:
         url = os.environ.get(f"{PREFIX}REDIS_URL")
         with (
             LocalFederation(
-                self._folder, self._scene.zones, settings=settings, redis_url=url
+                self._folder,
+                self._scene.zones,
+                settings=settings,
+                redis_url=url,
+                redis_users=not url,
             ) as federation,
             stops_aloud(),
         ):
@@ -110,7 +114,7 @@ class Demo:
         echo(f"Elsewhere . {shown(self._folder / 'env')} && fairwind status")
         held = self._start_file if self._scene.grid_start else None
         with closing(self._ledger(self._clock(wall_now()))) as ledger:
-            enroll_all(ledger, self._scene.zones, federation.site_key)
+            enroll_all(ledger, federation, self._scene.zones)
             bring_up(federation, ledger, port=self._port, clock_file=held)
         begun = wall_now()
         clock = self._clock(begun)

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from common.private_files import write_private
 from common.settings.names import PREFIX
 
 
 def write_env(path: Path, env: Mapping[str, str]) -> None:
     """Write what a shell sources: the settings, and where `fairwind` and `celery` are.
 
-    Only its owner can read it: keys of carbon providers may be among the settings.
+    Only its owner can read it: the password of Redis and keys of carbon providers are in it.
     """
     ours = {name: value for name, value in env.items() if name.startswith(PREFIX)}
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(ours.items())]
     lines.append(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH")
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write("\n".join(lines) + "\n")
+    write_private(path, ("\n".join(lines) + "\n").encode())
 
 
 def shown(path: Path) -> str:

@@ -6,19 +6,26 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
+from urllib.parse import urlsplit
+
+import redis
 
 from common.errors import FairwindError
 from common.identity import load_or_make
+from common.password_file import load_or_make_password
+from common.redis_users import FLOWER_USER, password_sha256, site_user
 from common.settings.names import CONFIG, PREFIX
+from scheduler.federation.client import Client
+from tasks.coordinator.redis_users import RedisUsers
 from tasks.local.processes import Processes
 from tasks.local.redis_server import NAME as REDIS
 from tasks.local.redis_server import RedisServer
-from tasks.roles import coordinator_key_file, site_key_file
+from tasks.roles import coordinator_key_file, flower_password_file, site_key_file
 
 PROJECT = Path(__file__).resolve().parents[2]
 """The folder from which `tasks` and `celeryconfig` are imported."""
@@ -57,6 +64,7 @@ class LocalFederation:
         settings: Mapping[str, str] | None = None,
         redis_url: str | None = None,
         redis_port: int = 0,
+        redis_users: bool = False,
         cwd: Path | None = None,
     ) -> None:
         """Describe a federation; nothing is started yet.
@@ -67,6 +75,7 @@ class LocalFederation:
             settings: Further environment variables for all processes, FAIRWIND_* or others.
             redis_url: A running server to use instead of starting one.
             redis_port: Where the server that is started listens, if that port is free; 0 for any.
+            redis_users: Whether the coordinator writes a user of Redis for each site and Flower.
             cwd: The working folder of all processes; `folder` if not given.
         """
         self.folder = folder.absolute()
@@ -75,6 +84,7 @@ class LocalFederation:
         self.redis: RedisServer | None = None
         self.redis_url = redis_url or ""
         self._redis_port = redis_port
+        self._redis_users = redis_users
         self._cwd = cwd or self.folder
         self._settings = dict(settings or {})
 
@@ -83,7 +93,9 @@ class LocalFederation:
         with ExitStack() as stack:
             stack.enter_context(self.processes)
             if not self.redis_url:
-                self.redis = RedisServer(self.processes, port=self._redis_port)
+                self.redis = RedisServer(
+                    self.processes, port=self._redis_port, password=self._redis_password()
+                )
                 self.redis_url = self.redis.redis_url
             stack.callback(self._stop_users_of_redis)
             self._stack = stack.pop_all()
@@ -115,7 +127,11 @@ class LocalFederation:
 
     def start_flower(self, port: int) -> None:
         """Start Celery Flower on a port of this machine."""
-        self._start_celery(FLOWER, "flower", f"--port={port}")
+        env = {}
+        if self._redis_users:
+            password = load_or_make_password(flower_password_file(self._home))
+            env = {f"{PREFIX}REDIS_URL": self._url_of(FLOWER_USER, password)}
+        self._start_celery(FLOWER, "flower", f"--port={port}", env=env)
 
     def start_site(self, client_id: str, **env: str) -> None:
         """Start the worker of a client.
@@ -130,16 +146,47 @@ class LocalFederation:
         )  # fmt: skip
 
     def site_settings(self, client_id: str) -> dict[str, str]:
-        """Return what a client's worker alone is given: its home, and whose work it takes."""
+        """Return what a client's worker alone is given: home, login, whose work it takes."""
         coordinator = load_or_make(coordinator_key_file(self._home)).public.text
-        return {
+        settings = {
             f"{PREFIX}HOME": str(self.folder / "sites" / client_id),
             f"{PREFIX}COORDINATOR_KEY": coordinator,
         }
+        if self._redis_users:
+            url = self._url_of(site_user(client_id), self._site_password(client_id))
+            settings[f"{PREFIX}REDIS_URL"] = url
+        return settings
 
     def site_key(self, client_id: str) -> str:
         """Return the public key of a client's site, which is made when it is first needed."""
         return load_or_make(site_key_file(self.folder / "sites" / client_id, client_id)).public.text
+
+    def site_password_sha256(self, client_id: str) -> str | None:
+        """Return what a client enrols with, for its user of Redis; `None` if it has none."""
+        return password_sha256(self._site_password(client_id)) if self._redis_users else None
+
+    def write_redis_users(self, enrolled: Iterable[Client]) -> None:
+        """Write the users of Redis, as the coordinator does: to start sites beside it, not after.
+
+        Raises:
+            FairwindError: If that is not allowed.
+            redis.RedisError: If Redis fails.
+        """
+        if self._redis_users:
+            with redis.Redis.from_url(self.redis_url) as broker:
+                RedisUsers(broker, self._home).update(enrolled)
+
+    def _site_password(self, client_id: str) -> str:
+        return load_or_make_password(self.folder / "sites" / client_id / "redis.password")
+
+    def _redis_password(self) -> str | None:
+        """Return the password of the user who may do everything, in a server of our own."""
+        return load_or_make_password(self.folder / "redis.password") if self._redis_users else None
+
+    def _url_of(self, user: str, password: str) -> str:
+        parts = urlsplit(self.redis_url)
+        host = parts.netloc.rpartition("@")[2]
+        return parts._replace(netloc=f"{user}:{password}@{host}").geturl()
 
     def fairwind(self, *args: str, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Run a `fairwind` command on the coordinator's host and return how it ended.
@@ -207,6 +254,7 @@ class LocalFederation:
             "OMP_NUM_THREADS": "1",
             CONFIG: os.devnull,
             f"{PREFIX}REDIS_URL": self.redis_url,
+            **({f"{PREFIX}MANAGE_REDIS_USERS": "true"} if self._redis_users else {}),
             f"{PREFIX}HOME": str(self.folder / "home"),
             f"{PREFIX}PARTITION": ",".join(self.zones),
             **self._settings,

@@ -55,6 +55,7 @@ class Up:
             with (
                 LocalFederation(
                     self._folder, {}, settings=settings, redis_url=url, redis_port=port,
+                    redis_users=url is None or settings_.load().manage_redis_users,
                     cwd=Path.cwd(),
                 ) as federation,
                 stops_aloud(),
@@ -67,8 +68,10 @@ class Up:
         settings_.load.cache_clear()
         with closing(self._ledger()) as ledger:
             seen = ledger.latest_seq()
-            enroll_all(ledger, self._wanted.zones, federation.site_key)
+            enroll_all(ledger, federation, self._wanted.zones)
             federation.zones.update(_zones(ledger, kept))
+            # Those of before may have used a Redis without users.
+            enroll_all(ledger, federation, federation.zones)
             redis_port = federation.redis.port if federation.redis else kept.redis_port
             kept.model_copy(update={"redis_port": redis_port}).save(self._folder)
             write_env(self._folder / "env", federation.env)

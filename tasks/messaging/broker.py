@@ -98,24 +98,29 @@ def connect_async(settings: Settings) -> redis.asyncio.Redis:
     )
 
 
-def check_usable(client: redis.Redis, *, to_read: bool = False) -> None:
-    """Check that Redis answers, takes writes and runs scripts, and is a single server.
+def check_usable(
+    client: redis.Redis, *, to_read: bool = False, to_run_scripts: bool = False
+) -> None:
+    """Check that Redis answers and takes writes, and is a single server.
 
     Args:
         client: A client of it.
         to_read: Check only that it can be read: a replica or a full one will do.
+        to_run_scripts: Check that it runs scripts, too, which sites need not and may not.
 
     Raises:
         BrokerError: If it is not so.
     """
     kwargs = client.connection_pool.connection_kwargs
     where = f"{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}"
-    if fault := _unread_file(kwargs) or _fault(client, to_read=to_read):
+    if fault := _unread_file(kwargs) or _fault(
+        client, to_read=to_read, to_run_scripts=to_run_scripts
+    ):
         msg = f"Redis at {where} {fault}"
         raise BrokerError(msg)
 
 
-def _fault(client: redis.Redis, *, to_read: bool) -> str | None:
+def _fault(client: redis.Redis, *, to_read: bool, to_run_scripts: bool) -> str | None:
     """Return what is wrong with Redis and what to do, to follow its place."""
     try:
         with client.pipeline(transaction=False) as pipe:
@@ -124,6 +129,8 @@ def _fault(client: redis.Redis, *, to_read: bool) -> str | None:
                 pipe.get(PROBE)
             else:
                 pipe.set(PROBE, "", px=1000)
+                pipe.time()
+            if to_run_scripts:
                 pipe.eval("return redis.call('TIME')", 0)
             hello, *rest = pipe.execute(raise_on_error=False)
     except redis.RedisError as error:

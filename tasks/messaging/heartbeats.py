@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import redis
@@ -27,19 +27,6 @@ def heartbeat_key(client: str) -> str:
     """Return the Redis key that holds the heartbeat of a client's worker."""
     return redis_key("client", client)
 
-
-_SWAP = """
-local time = redis.call('TIME')
-local now = redis.call('GET', KEYS[1])
-if now and now ~= ARGV[1] then return {0, time[1], time[2]} end
-if ARGV[2] == '' then redis.call('DEL', KEYS[1])
-else redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3]) end
-return {1, time[1], time[2]}
-"""
-"""Replaces a value only if it is the expected one or absent: one worker serves a client.
-
-Returns whether it did, and the time on Redis's clock: seconds since 1970, and microseconds.
-"""
 
 _believer = Believer()
 
@@ -79,7 +66,6 @@ class HeartbeatSender:
             now: Returns the time on this machine's clock.
         """
         self._broker = broker
-        self._swap = broker.register_script(_SWAP)
         self._ttl_s = max(1, round(settings.silent_after_s))
         self._last = b""
         self._rival: Heartbeat | None = None
@@ -136,21 +122,49 @@ class HeartbeatSender:
 
     def leave(self) -> None:
         """Delete the heartbeat, unless it is of another worker."""
-        self._swap(keys=[heartbeat_key(self.client)], args=[self._last, b"", 1])
+        self._swap(None)
 
     def _replace(self, busy: str | None, *, ready: bool) -> bool:
         """Replace the last heartbeat of this worker, if it is still there or no key is."""
         beat = self.heartbeat(busy, ready=ready)
-        text, begun = self._written(beat), time.monotonic()
-        taken, *redis_time = self._swap(
-            keys=[heartbeat_key(self.client)], args=[self._last, text, self._ttl_s]
-        )
+        text = self._written(beat)
+        self._compare_clocks()
+        if not self._swap(text):
+            return False
+        self._last = text
+        return True
+
+    def _swap(self, text: bytes | None) -> bool:
+        """Replace the last heartbeat of this worker, and return whether it or no key was there.
+
+        One worker serves a client. No script does it, since no site may run one.
+
+        Args:
+            text: The new one; `None` deletes the last.
+        """
+        key = heartbeat_key(self.client)
+        with self._broker.pipeline() as pipe:
+            try:
+                pipe.watch(key)  # type: ignore[no-untyped-call]
+                if cast("bytes | None", pipe.get(key)) not in {None, self._last}:
+                    return False
+                pipe.multi()
+                if text is None:
+                    pipe.delete(key)
+                else:
+                    pipe.set(key, text, ex=self._ttl_s)
+                pipe.execute()
+            except redis.WatchError:
+                return False
+        return True
+
+    def _compare_clocks(self) -> None:
+        """Note how far this machine's clock is ahead of Redis's."""
+        before, begun = self._now(), time.monotonic()
+        redis_time = self._broker.time()
         took_s = time.monotonic() - begun
         if took_s < _SURE_WITHIN_S:
-            self.clock_ahead_s = beat.at.timestamp() + took_s / 2 - _seconds(redis_time)
-        if taken:
-            self._last = text
-        return bool(taken)
+            self.clock_ahead_s = before.timestamp() + took_s / 2 - _seconds(redis_time)
 
     def _written(self, beat: Heartbeat) -> bytes:
         if self.signer is None:

@@ -17,7 +17,7 @@ from common.units import show_bytes
 from common.verified import Verified
 from models.serialization import read_state
 from models.update import State
-from tasks.messaging.transport import Transport, altered, missing, received
+from tasks.messaging.transport import Transport, altered, forget, missing, received
 from tasks.site.site_files import path_in
 
 _log = get_logger(__name__)
@@ -93,7 +93,7 @@ class FrozenCache:
         if not Verified().holds(partial, ref.sha256):
             partial.unlink()
             if not start:  # else the fault may lie in what was there before
-                transport.delete(ref)
+                forget(transport, ref)
             raise altered(ref)
         partial.replace(path)
 

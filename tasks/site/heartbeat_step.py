@@ -40,7 +40,7 @@ class HeartbeatStep(bootsteps.StartStopStep):
         heartbeat = self.heartbeats.heartbeat(None)
         send(
             "join",
-            queue("coordinator"),
+            queue("aggregation"),
             heartbeat,
             shown=f"{heartbeat.client} has joined",
             signer=self.heartbeats.signer,

@@ -49,6 +49,8 @@ def prepare(instance: Any, conf: Any, client: str) -> None:
     conf.task_queues = [client_queue(client)]
     conf.worker_concurrency = 1
     private_keys(conf, [SITE_PREFIX + client])
+    # Nobody stops or changes a site from afar; nor may its user of Redis listen to such messages.
+    conf.worker_enable_remote_control = False
     if instance.hostname.startswith("celery@"):
         instance.hostname = f"train@{client}"
     ours = settings.load()

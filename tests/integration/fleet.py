@@ -100,10 +100,12 @@ class Fleet:
 
     def enroll(self, client: str, zone: str) -> None:
         """Enrol a client without the seconds that a command takes."""
+        enrolled = ClientEnrolled(
+            zone=zone, key=self.local.site_key(client),
+            redis_password_sha256=self.local.site_password_sha256(client),
+        )  # fmt: skip
         with self.ledger.transaction() as tx:
-            tx.append(
-                Draft(ClientEnrolled(zone=zone, key=self.local.site_key(client)), client=client)
-            )
+            tx.append(Draft(enrolled, client=client))
 
     def start_run(self, run: str, workload: str = "digits", **options: object) -> None:
         given = {"policy": "all", "id": run, **options}
@@ -223,6 +225,7 @@ def running_fleet(
     settings: Env | None = None,
     sites: Mapping[str, Env] | None = None,
     redis_url: str | None = None,
+    redis_users: bool = False,
 ) -> Iterator[Fleet]:
     """A coordinator, a beat and a site for every client, all of them up.
 
@@ -232,16 +235,20 @@ def running_fleet(
         settings: For all processes, beside `QUICK`.
         sites: For one site alone, by client id.
         redis_url: A running server to use instead of starting one.
+        redis_users: Whether each site logs in to Redis as a user of its own.
     """
     quick = {**QUICK, **(settings or {})}
     with (
-        LocalFederation(folder, zones, settings=quick, redis_url=redis_url) as local,
+        LocalFederation(
+            folder, zones, settings=quick, redis_url=redis_url, redis_users=redis_users
+        ) as local,
         closing(Fleet(local)) as fleet,
     ):
         for client, zone in zones.items():
             fleet.enroll(client, zone)
         local.start_coordinator()
         local.start_beat()
+        local.write_redis_users(fleet.state().enrolled())
         for client in zones:
             local.start_site(client, **(sites or {}).get(client, {}))
         fleet.wait_alive(*zones)

@@ -92,7 +92,7 @@ def test_one_that_is_well_is_usable(broken: Broken) -> None:
     ours = Settings(redis_url=broken.server.redis_url)
     usable(ours.redis_url)
     (found,) = check_redis(ours)
-    assert (found.level, found.text) == ("ok", "Redis answers, takes writes and runs scripts.")
+    assert (found.level, found.text) == ("ok", "Redis answers and takes writes.")
     assert broken.client.pttl("fairwind:probe") <= 1000
 
 
@@ -156,7 +156,7 @@ def test_a_primary_without_its_replicas(broken: Broken) -> None:
         broken.client.config_set("min-replicas-to-write", "0")
 
 
-@pytest.mark.parametrize("rights", ["-@write", "-@scripting", "-time", "resetkeys"])
+@pytest.mark.parametrize("rights", ["-@write", "-time", "resetkeys"])
 def test_a_user_without_the_rights(broken: Broken, rights: str) -> None:
     broken.user(rights)
     try:
@@ -165,6 +165,16 @@ def test_a_user_without_the_rights(broken: Broken, rights: str) -> None:
         broken.user("+@all", "allkeys")
     assert text.startswith("does not allow its user what Fairwind needs (")
     assert text.endswith("See docs/federation.md for the rights of a user.")
+
+
+def test_a_user_without_scripts_will_do_but_for_provider_limits(broken: Broken) -> None:
+    broken.user("-@scripting")
+    try:
+        usable(broken.server.redis_url)
+        with pytest.raises(BrokerError, match="does not allow its user what Fairwind needs"):
+            check_usable(broken.client, to_run_scripts=True)
+    finally:
+        broken.user("+@all", "allkeys")
 
 
 def test_another_password(broken: Broken) -> None:

@@ -38,13 +38,18 @@ def test_bytes_expire_if_nobody_fetches_them(transport, redis_client, tmp_path):
     assert TTL_S - 30 < redis_client.ttl(name) <= TTL_S
 
 
-def test_bytes_that_are_being_fetched_do_not_expire(transport, redis_client, tmp_path):
+def test_bytes_that_are_offered_again_wait_as_long_as_new_ones(transport, redis_client, tmp_path):
     ref = put(transport, tmp_path, content(2 * CHUNK + 1))
-    coming = transport.chunks(ref)
-    next(coming)
     redis_client.expire(KEY, 5)
-    assert len(b"".join(coming)) > CHUNK
+    assert transport.keep(ref)
     assert redis_client.ttl(KEY) > TTL_S - 30
+
+
+def test_whoever_fetches_bytes_has_no_say_in_how_long_they_wait(transport, redis_client, tmp_path):
+    ref = put(transport, tmp_path, content(2 * CHUNK + 1))
+    redis_client.expire(KEY, 60)
+    assert got(transport, ref)
+    assert redis_client.ttl(KEY) <= 60
 
 
 @pytest.mark.parametrize("piece", [0, 1, CHUNK // PIECE, 2 * CHUNK // PIECE])

@@ -47,7 +47,7 @@ class RedisTransport:
 
         Args:
             client: One that does not try again by itself: here only what is missing goes again.
-            ttl_s: How long bytes wait after the last of them was sent or fetched.
+            ttl_s: How long bytes wait after the last of them was sent, or offered again.
             patience_s: How long nothing may arrive before a transfer fails.
         """
         self._redis = client
@@ -86,6 +86,11 @@ class RedisTransport:
         there, pieces = self._pieces_there(ref), _pieces(ref)
         # What is claimed may be any number: what is there is counted first.
         return len(there) >= len(pieces) and all(b"%d" % index in there for index in pieces)
+
+    def keep(self, ref: BlobRef) -> bool:
+        """Return whether all bytes are there, and let them wait anew; see `Transport.keep`."""
+        self._now(lambda: self._redis.expire(_name(ref), self._ttl_s))
+        return self.has(ref)
 
     def has_some(self, ref: BlobRef) -> bool:
         """Return whether some bytes are there."""
@@ -133,7 +138,7 @@ class RedisTransport:
             pipe.execute()
 
     def _fetch(self, ref: BlobRef, ahead: _Ahead) -> Iterator[list[bytes]]:
-        """Yield the pieces that lie ahead, several at once, and keep the others from expiring.
+        """Yield the pieces that lie ahead, several at once.
 
         How large they are is known before they are fetched: they may be anything.
         """
@@ -144,10 +149,9 @@ class RedisTransport:
             then = ahead.pieces[len(some) : len(some) + MOST_PIECES]
             with self._redis.pipeline(transaction=False) as pipe:
                 pipe.hmget(name, [_SHA256, *(str(index) for index in some)])
-                pipe.expire(name, self._ttl_s)
                 for index in then:
                     pipe.hstrlen(name, str(index))
-                (sha256, *values), _, *sizes = pipe.execute()
+                (sha256, *values), *sizes = pipe.execute()
             if sha256 is None or None in values:
                 raise missing(ref)
             if sha256 != ref.sha256.encode():

@@ -34,6 +34,12 @@ class Transport(Protocol):
     def has(self, ref: BlobRef) -> bool:
         """Return whether all bytes of `ref` are still there."""
 
+    def keep(self, ref: BlobRef) -> bool:
+        """Return whether all bytes of `ref` are there; they wait as long as if they came now.
+
+        Only who offers them may do so: sites must not have a say in how long a model is there.
+        """
+
     def has_some(self, ref: BlobRef) -> bool:
         """Return whether some bytes of `ref` are there: a `put` would send the others alone."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from common.log import get_logger
 from common.messages import BlobRef
-from tasks.messaging.transport.claim import Transport, altered
+from tasks.messaging.transport.claim import Transport, altered, forget
 
 _log = get_logger(__name__)
 
@@ -55,7 +55,7 @@ def fetch(transport: Transport, ref: BlobRef, folder: Path | None = None) -> mem
         return data
     if begun:  # the fault may lie in what was kept
         return fetch(transport, ref)
-    transport.delete(ref)
+    forget(transport, ref)
     raise altered(ref)
 
 
