@@ -82,29 +82,17 @@ def flower_rules(password_sha256: str, *, database: int = 0) -> list[str]:
         password_sha256: Of its password, in hexadecimal digits.
         database: The number of the federation's database, by which events are published.
     """
-    bindings = ("celeryev", "reply.celery.pidbox", "celery.pidbox")
+    binding = "_kombu.binding.celeryev"
     return [
-        *_begun(password_sha256), *_CONNECTION, "+time", "+info",
+        *_begun(password_sha256), *_CONNECTION, "+time",
         _selector("+psubscribe", "+punsubscribe", f"&/{database}.celeryev/*"),
         _selector("+llen", "%R~client.*", "%R~aggregation", "%R~coordinator"),
         _selector("+set", f"%W~{PROBE}"),
-        _selector(
-            "+set", "+get", "+del", "+zrange", "+zrem", "+zadd", "+hset", "+hget", "+hdel",
-            f"~{redis_key('unacked', FLOWER_USER)}*",
-        ),
         _selector("+get", "+pttl", f"%R~{redis_key('driver', '*')}"),
-        _selector("+getrange", "+pttl", f"%R~{redis_key('client', '*')}"),
-        _selector(
-            "+llen", "+del", "+exists", "+brpop", "~celeryev.*", "~*.reply.celery.pidbox",
-        ),
-        _selector(
-            "+sadd", "+srem", "+smembers", "+exists", "+del",
-            *(f"~_kombu.binding.{each}" for each in bindings),
-            *(f"~_kombu.binding_permanent.{each}" for each in bindings),
-        ),
-        _selector(
-            "+zadd", "+zrem", "+zrangebyscore", "+zrange", "~_kombu.binding_deadlines",
-        ),
+        _selector("+llen", "+del", "~celeryev.*"),
+        _selector("+sadd", "+srem", "+smembers", "+exists", "+del", f"~{binding}"),
+        _selector("+zadd", "+zrem", "+zrange", "~_kombu.binding_deadlines"),
+        _selector("+exists", "%R~_kombu.binding_permanent.celeryev"),
     ]  # fmt: skip
 
 

@@ -2,12 +2,14 @@
 
 What kombu cannot read raises out of its event loop, which ends the worker: two bytes in a queue
 would stop the coordinator. The same holds for an error that kombu takes for one of our making,
-such as the READONLY of a primary that has become a replica.
+such as the READONLY of a primary that has become a replica. Nor does it run scripts, as kombu's
+does: a user of Redis who may not is one hole less.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from queue import Empty
 from typing import Any
@@ -45,6 +47,13 @@ def _mutex(client: Redis, name: str, expire: int) -> Iterator[None]:
 
 
 redis.Mutex = _mutex  # where kombu looks for it
+
+
+def _refresh_binding(keys: Sequence[str], args: Sequence[Any], client: Redis) -> None:
+    """Note a binding, and until when it holds: kombu's script of that name, as plain commands."""
+    (table, deadlines), (member, exchange, ttl_ms) = keys, args
+    client.sadd(table, member)
+    client.zadd(deadlines, {exchange: time.time() * 1000 + ttl_ms}, gt=True)
 
 
 class QoS(redis.QoS):
@@ -91,6 +100,25 @@ class Channel(redis.Channel):
             if client is None or client.connection_pool is not self.pool:
                 client = self._kept = self._create_client()  # type: ignore[attr-defined]
         yield client
+
+    @property
+    def _refresh_binding(self) -> Callable[..., None]:
+        return _refresh_binding
+
+    def sweep_bindings(self, limit: int = 100) -> int:
+        """Delete binding tables that no consumer refreshed in time; kombu runs a script for it."""
+        kombus: Any = self  # its stubs do not know these attributes
+        deadlines = kombus.keyprefix_binding_deadlines
+        with self.conn_or_acquire() as client:
+            now_ms = time.time() * 1000
+            overdue: Any = client.zrange(
+                deadlines, "-inf", now_ms, byscore=True, offset=0, num=limit
+            )
+            for exchange in map(bytes.decode, overdue):
+                if not client.exists(kombus.keyprefix_binding_permanent % (exchange,)):
+                    client.delete(kombus.keyprefix_queue % (exchange,))
+                client.zrem(deadlines, exchange)
+        return len(overdue)
 
     def _brpop_read(self, **options: Any) -> Any:
         try:

@@ -8,6 +8,7 @@ notice that its connection is broken.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from celery.app import control
 from kombu import pidbox
@@ -15,6 +16,7 @@ from kombu.exceptions import KombuError
 from redis import RedisError
 
 from common.log import get_logger
+from common.redis_users import FLOWER_USER
 
 _log = get_logger(__name__)
 
@@ -35,3 +37,9 @@ class Control(control.Control):
     """Celery's remote control with that mailbox."""
 
     Mailbox = Mailbox
+
+    def broadcast(self, *args: Any, **options: Any) -> Any:
+        """Send a command to workers; none as Flower's user of Redis, which can only look."""
+        if urlsplit(self.app.conf.broker_url).username == FLOWER_USER:
+            return None
+        return super().broadcast(*args, **options)

@@ -31,13 +31,13 @@ def check_redis_users(ours: Settings) -> Iterator[Finding]:
     elif login.password:
         yield Finding(
             "ok",
-            "Redis has one password here: each site that has it can read, change and delete what "
-            "is another's. To give each a user of its own: FAIRWIND_MANAGE_REDIS_USERS=true",
+            "Redis has one password here: each site that has it may see, change and delete what is "
+            "another's. To give each a user of its own: FAIRWIND_MANAGE_REDIS_USERS=true",
         )
     else:
         yield Finding(
             "ok" if login.hostname in LOOPBACK else "warning",
-            "Redis is used without a password: whoever reaches its port can read, change and "
+            "Redis is used without a password: whoever reaches its port may see, change and "
             "delete everything in it. That does for a try-out on one machine.",
         )
 

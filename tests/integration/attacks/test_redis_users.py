@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 import redis
@@ -143,21 +144,36 @@ def test_no_user_of_redis_has_a_password_that_can_be_read(guarded: Guarded) -> N
 
 
 def test_an_emptied_redis_gets_its_users_again_and_the_run_goes_on(guarded: Guarded) -> None:
-    guarded.fleet.start_run("emptied", rounds=6)
+    guarded.fleet.start_run("emptied", rounds=40)
     guarded.fleet.wait_event(RoundClosed, "emptied")
     guarded.server.kill()
+    before = len(guarded.fleet.run("emptied").closed)
     guarded.server.restart()
-    assert len(guarded.fleet.wait_ended("emptied").closed) == 6
-    assert {f"site-{client}" for client in ZONES} <= set(guarded.admin.acl_users())
-    guarded.admin.acl_log_reset()  # the sites tried before the users were there
+    guarded.fleet.wait(
+        lambda: {f"site-{client}" for client in ZONES} <= set(guarded.admin.acl_users()),
+        "the users of the sites",
+    )
+    assert before < len(guarded.fleet.wait_ended("emptied").closed) == 40
 
 
 def test_flower_sees_and_redis_denies_it_nothing(guarded: Guarded) -> None:
-    guarded.denied()
-    guarded.fleet.local.start_flower(free_port())
+    guarded.denied()  # the sites tried to log in before their users were there
+    port = free_port()
+    guarded.fleet.local.start_flower(port)
+    guarded.fleet.wait(lambda: "train@north" in looked(port), "Flower to see a worker")
     guarded.fleet.start_run("seen", rounds=2)
     guarded.fleet.wait_ended("seen")
     assert guarded.denied() == []
+    assert "Failed to" not in guarded.fleet.log("flower")
+
+
+def looked(port: int) -> str:
+    """Return the workers that Flower shows; nothing while it starts."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/workers?json=1", timeout=5) as page:
+            return str(page.read())
+    except OSError:
+        return ""
 
 
 def test_a_retired_client_is_cut_off_and_the_others_go_on(guarded: Guarded) -> None:
