@@ -29,6 +29,7 @@ from tasks.cli.grids import account_statuses, known_zones
 from tasks.cli.preflight_redis import check_drivers, check_redis, check_workers
 from tasks.cli.preflight_signing import check_signing
 from tasks.cli.preflight_users import check_redis_users
+from tasks.cli.preflight_site import check_site_policy
 from tasks.roles import coordinator_folders, site_folders
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -243,6 +244,7 @@ _CHECKS = [
         _signal,
         _ledger,
         check_signing,
+        check_site_policy,
         check_workers,
         _home,
         _disk,

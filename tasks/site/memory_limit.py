@@ -9,7 +9,7 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
-_WORDS = ("out of memory", "allocate memory", "not enough memory")
+_WORDS = ("allocate memory", "not enough memory")
 
 
 class MemoryIsUp(Exception):  # noqa: N818 - as TimeIsUp

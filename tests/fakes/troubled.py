@@ -60,10 +60,22 @@ class _OddError(BaseException):
         raise ValueError
 
 
+class _Sixty(Troubled):
+    """Has a number of examples that is no power of two."""
+
+    def train_data(self, client: str) -> TensorDataset:
+        return TensorDataset(*(each[:60] for each in super().train_data(client).tensors))
+
+    held_out_data = train_data
+
+
 fine = Troubled()
+sixty = _Sixty()
 exits = Troubled(_raising(SystemExit(0)))
 interrupted = Troubled(_raising(KeyboardInterrupt()))
 out_of_memory = Troubled(_raising(MemoryError()))
+hungry = Troubled(lambda: torch.empty(2**32, dtype=torch.uint8))
+greedy = Troubled(lambda: [bytearray(2**26) for _ in range(64)])
 odd_error = Troubled(_raising(_OddError()))
 surrogates = Troubled(_raising(ValueError("\udcff")))
 recursive = Troubled(_endless_recursion)
