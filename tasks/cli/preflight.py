@@ -28,8 +28,8 @@ from tasks.cli.finding import Finding
 from tasks.cli.grids import account_statuses, known_zones
 from tasks.cli.preflight_redis import check_drivers, check_redis, check_workers
 from tasks.cli.preflight_signing import check_signing
-from tasks.cli.preflight_users import check_redis_users
 from tasks.cli.preflight_site import check_site_policy
+from tasks.cli.preflight_users import check_redis_users
 from tasks.roles import coordinator_folders, site_folders
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -63,8 +63,8 @@ class _OddError(BaseException):
 class _Sixty(Troubled):
     """Has a number of examples that is no power of two."""
 
-    def train_data(self, client: str) -> TensorDataset:
-        return TensorDataset(*(each[:60] for each in super().train_data(client).tensors))
+    def train_data(self, _: str) -> TensorDataset:
+        return TensorDataset(*(each[:60] for each in super().train_data(_).tensors))
 
     held_out_data = train_data
 

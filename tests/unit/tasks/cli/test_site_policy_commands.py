@@ -24,7 +24,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(home: Path, *args: str, exit_code: int = 0, **variables: str) -> str:
+def run(home: Path, *args: str, exit_code: int = 0, **variables: Any) -> str:
     settings.load.cache_clear()
     env = {"FAIRWIND_HOME": str(home), **{f"FAIRWIND_{k}": v for k, v in variables.items()}}
     done = CliRunner(env=env).invoke(fairwind, ["site", *args])
@@ -33,7 +33,7 @@ def run(home: Path, *args: str, exit_code: int = 0, **variables: str) -> str:
     return done.output
 
 
-def policy(home: Path, text: str, **variables: str) -> dict[str, Any]:
+def policy(home: Path, text: str, **variables: Any) -> dict[str, Any]:
     (home / "site.toml").write_text(text)
     path = str(home / "site.toml")
     found: dict[str, Any] = json.loads(run(home, "policy", "--json", SITE_POLICY=path, **variables))
