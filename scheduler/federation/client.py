@@ -84,6 +84,11 @@ class Client:
     totals: Totals = field(default_factory=Totals)
 
     @property
+    def kit_waits(self) -> bool:
+        """Whether its site has not joined with its newest kit yet."""
+        return self.kit_key is not None and not self.kit_used
+
+    @property
     def energy_wh(self) -> float:
         """Everything known to have been used for us, counted or not, Wh."""
         return self.totals.energy_wh

@@ -26,6 +26,7 @@ from scheduler.status.explain import blocked_sentence
 from scheduler.status.names import SHOWN_NAMES, listed
 from tasks.cli.finding import Finding
 from tasks.cli.grids import account_statuses, known_zones
+from tasks.cli.preflight_kits import check_kits
 from tasks.cli.preflight_redis import check_drivers, check_redis, check_workers
 from tasks.cli.preflight_signing import check_signing
 from tasks.cli.preflight_site import check_site_policy
@@ -244,6 +245,7 @@ _CHECKS = [
         _signal,
         _ledger,
         check_signing,
+        check_kits,
         check_site_policy,
         check_workers,
         _home,

@@ -38,7 +38,9 @@ def _without_key(ours: Settings) -> Iterator[Finding]:
     if not (ours.folder / "ledger.sqlite").exists() and ours.ledger_url is None:
         return
     enrolled = read_ledger(ours.ledger).state().enrolled()
-    without = sorted(client.id for client in enrolled if client.key is None)
+    without = sorted(
+        client.id for client in enrolled if client.key is None and not client.kit_waits
+    )
     if without:
         yield Finding(
             "warning",

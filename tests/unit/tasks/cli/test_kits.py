@@ -17,10 +17,13 @@ from common.identity import Identity, load_or_make
 from common.kit import Kit, KitRedis, new_one_time, read_kit, write_kit
 from common.redis_users import password_sha256
 from common.settings.config_edit import write_settings
-from common.tls import TlsFiles, make_tls
+from common.tls import SERVER_LASTS, TlsFiles, make_tls
 from scheduler.federation.federation import Federation
 from scheduler.federation.opening import open_ledger
+from scheduler.ledger.event import Draft
+from scheduler.ledger.events import ClientEnrolled
 from tasks.cli import fairwind
+from tasks.cli.preflight_kits import check_kits
 from tasks.roles import coordinator_key_file, site_key_file
 
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -191,6 +194,24 @@ def test_certificates_are_made_and_their_use_is_shown(home):
     assert f"tls-cert-file {home}/tls/redis.crt" in said
     assert f"rediss://:PASSWORD@fed.example.org:6379/0?ssl_ca_certs={home}/tls/ca.crt" in said
     assert stat.S_IMODE((home / "tls" / "redis.key").stat().st_mode) == 0o600
+
+
+def test_check_names_kits_that_wait_or_expired_and_certificates_that_end(home, monkeypatch):
+    done("enroll", "lyon", "--zone", "FR", "--kit", "lyon.kit")
+    assert [finding.level for finding in check_kits(settings.load())] == ["ok"]
+    files = TlsFiles(home / "tls")
+    make_tls(files, ("a",), wall_now() - SERVER_LASTS + timedelta(days=3))
+    expired = ClientEnrolled(
+        zone="FR", kit_key=Identity.make().public.text, join_before=wall_now() - timedelta(days=1)
+    )
+    ledger = open_ledger(f"sqlite:///{home}/ledger.sqlite", GridClock())
+    with ledger.transaction() as tx:
+        tx.append(Draft(expired, client="lyon"))
+    ledger.close()
+    kits, certificate = check_kits(settings.load())
+    assert (kits.level, certificate.level) == ("warning", "warning")
+    assert "fairwind rotate lyon --kit FILE" in kits.text
+    assert f"The certificate {files.server} ends on" in certificate.text
 
 
 def test_a_site_whose_redis_does_not_answer_is_left_as_it_was(site):
