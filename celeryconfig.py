@@ -42,6 +42,9 @@ event_serializer = "json"
 accept_content = ["json"]
 result_accept_content = ["json"]
 
+# Whoever reaches Redis could command every worker; nothing of ours needs it.
+worker_enable_remote_control = _ours.remote_control
+
 # Flower shows tasks from the moment they are sent, with their progress.
 worker_send_task_events = True
 task_send_sent_event = True

@@ -38,7 +38,9 @@ def _import_config() -> None:
 
 
 def _make_app() -> Celery:
-    made = Celery("fairwind", control="tasks.remote_control:Control")
+    made = Celery(
+        "fairwind", control="tasks.remote_control:Control", task_cls="tasks.wire.strict:Task"
+    )
     made.user_options["worker"].add(
         click.Option(
             ("--client",),

@@ -94,6 +94,11 @@ class Settings(SignalSettings, GateSettings, SiteSettings):
         description="an assignment that is lost at its site is issued at most this often",
     )
 
+    remote_control: bool = Field(
+        default=False,
+        description="workers answer Flower's inspections; no message changes a worker either way",
+    )
+
     grid_speed: float = Field(default=1.0, gt=0, description="grid seconds per wall second")
     grid_start: AwareDatetime | None = Field(
         default=None, description="what the grid clock shows at wall_start"

@@ -13,6 +13,7 @@ import redis
 from celery import bootsteps, signals
 from celery.platforms import EX_FAILURE
 from celery.worker import state as worker_state
+from kombu.exceptions import OperationalError
 
 from common import settings
 from common.clock_start import await_start
@@ -20,6 +21,7 @@ from common.errors import LedgerMovedError
 from common.files import check_writable
 from common.log import get_logger
 from common.private_files import close_to_others
+from common.settings import Settings
 from scheduler.ledger.database import file_identity, sqlite_path
 from scheduler.ledger.file_guard import Identity, moved
 from scheduler.status.drivers import Busy
@@ -27,7 +29,8 @@ from tasks.app import app
 from tasks.coordinator.coordinator import coordinator, workbench
 from tasks.messaging.broker import check_usable, connect
 from tasks.messaging.drivers import sign
-from tasks.messaging.queues import private_keys, queue, send
+from tasks.messaging.intake import send_owed, take_only
+from tasks.messaging.queues import name_connections, queue, send
 from tasks.roles import KEPT, coordinator_folders
 
 _log = get_logger(__name__)
@@ -39,7 +42,7 @@ def prepare(instance: Any, conf: Any, queues: list[str]) -> None:
     Raises:
         FairwindError: If a setting, Redis, the signal or the ledger does not allow it.
     """
-    private_keys(conf, queues)
+    name_connections(conf, queues)
     for folder in coordinator_folders(settings.load().folder):
         check_writable(folder, setting="FAIRWIND_HOME")
     if closed := close_to_others(settings.load().folder, KEPT):
@@ -62,13 +65,35 @@ def prepare(instance: Any, conf: Any, queues: list[str]) -> None:
     import tasks.coordinator.joining  # noqa: PLC0415
     import tasks.coordinator.rounds  # noqa: F401, PLC0415
 
+    ours = settings.load()
+    take_only(_TAKEN, ours.folder, wakes_every_s=_wakes_every_s(ours))
     # A child must not share its parent's connections.
     coordinator.cache_clear()
-    SignStep.names, SignStep.broker = queues, connect(settings.load())
+    SignStep.names, SignStep.broker = queues, connect(ours)
     app.steps["consumer"].add(SignStep)
     signals.worker_process_init.connect(_warm_up, weak=False)
     signals.task_failure.connect(_stop_if_moved, weak=False)
     signals.worker_ready.connect(_first_tick, weak=False)
+
+
+_TAKEN = {
+    "tick": 0, "refresh_carbon": 0, "settle_carbon": 0, "advise_sites": 0,
+    "accept": 1, "join": 1, "check_run": 1,
+}  # fmt: skip
+"""What is taken from the coordinator's queues, and how many arguments each task has."""
+
+
+def _wakes_every_s(ours: Settings) -> dict[str, float]:
+    """Return how often a task that only wakes runs at most: twice as often as beat sends it.
+
+    Some are sent by others, too, so two within a moment are no fault: then the second is put off.
+    """
+    return {
+        "tick": min(1.0, ours.tick_s / 2),
+        "refresh_carbon": min(5.0, ours.refresh_s / 2),
+        "settle_carbon": ours.settle_s / 2,
+        "advise_sites": ours.settle_s / 2,
+    }
 
 
 class SignStep(bootsteps.StartStopStep):
@@ -106,6 +131,10 @@ class SignStep(bootsteps.StartStopStep):
             worker_state.should_stop = EX_FAILURE  # type: ignore[assignment] # None until then
             return
         sign(self.broker, self.names, self._busy())
+        try:
+            send_owed(self.names[0])
+        except OperationalError as error:
+            _log.warning("task.not_sent", reason=str(error))  # beat sends the next one
 
     def _busy(self) -> Busy | None:
         """Return the task that took this worker's last free process; `None` if one is free.

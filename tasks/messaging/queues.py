@@ -12,7 +12,6 @@ from kombu import Connection, Exchange, Queue
 
 from common.clock import wall_now
 from common.envelope import COORDINATOR, About, Signer
-from common.keys import redis_key
 from common.message import Message
 from common.settings.redis_address import RedisAddress, tls_options
 from tasks.app import app
@@ -131,16 +130,9 @@ def _put(
     app.send_task(task, args=args, queue=to, argsrepr=shown or None, kwargsrepr="", **together)  # type: ignore[arg-type] # a Queue is taken, too
 
 
-def private_keys(conf: Any, queues: Sequence[str]) -> None:
-    """Keep what a worker of these queues has taken but not finished under keys of its own in Redis.
-
-    Shared keys would let one site's worker read and restore another's messages.
-    """
-    owner = ",".join(queues)
+def name_connections(conf: Any, queues: Sequence[str]) -> None:
+    """Name a worker's connections to Redis after the queues that it serves."""
     conf.broker_transport_options = {
         **conf.broker_transport_options,
-        "unacked_key": redis_key("unacked", owner),
-        "unacked_index_key": redis_key("unacked", owner, "index"),
-        "unacked_mutex_key": redis_key("unacked", owner, "mutex"),
-        "client_name": f"fairwind-{owner}",
+        "client_name": f"fairwind-{','.join(queues)}",
     }

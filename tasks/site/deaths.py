@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from common.log import get_logger
 from tasks.messaging.queues import send_again
 from tasks.site.one_task import TRIES
-from tasks.site.post import address_of
+from tasks.site.post import address_of, work_of
 
 _log = get_logger(__name__)
 
@@ -37,7 +37,7 @@ def waiting_again() -> str | None:
 
 @signals.task_received.connect
 def _received(request: Any, **_: Any) -> None:
-    _back_on_queue.pop(request.argsrepr, None)
+    _back_on_queue.pop(work_of(request) or "", None)
 
 
 @signals.task_failure.connect

@@ -14,6 +14,7 @@ from tasks.messaging.heartbeats import HeartbeatSender
 from tasks.messaging.queues import queue, send
 from tasks.site.deaths import waiting_again
 from tasks.site.ending import Ending
+from tasks.site.post import work_of
 from tasks.site.site_clock import SiteClock
 from tasks.site.worker_state import WorkerLock
 
@@ -64,15 +65,15 @@ class HeartbeatStep(bootsteps.StartStopStep):
 
     def _beat(self) -> None:
         # Reserved, not only active: from the moment a task is taken off the queue it is in work.
-        names = [request.argsrepr for request in worker_state.reserved_requests]
-        _send_heartbeat(self, names[0] if names else waiting_again())
+        names = map(work_of, tuple(worker_state.reserved_requests))
+        _send_heartbeat(self, next(filter(None, names), None) or waiting_again())
         self.lock.take()
 
 
 @signals.task_received.connect
 def _send_busy(request: Any, **_: Any) -> None:
     """Send a heartbeat at once: an assignment in no queue and no heartbeat would count as lost."""
-    _send_heartbeat(HeartbeatStep, request.argsrepr)
+    _send_heartbeat(HeartbeatStep, work_of(request))
 
 
 def _send_heartbeat(step: HeartbeatStep | type[HeartbeatStep], busy: str | None) -> None:

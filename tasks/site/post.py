@@ -50,6 +50,23 @@ def address_of(body: Any) -> Address:
     return Address.model_validate(json.loads(body["payload"]) if is_envelope(body) else body)
 
 
+def work_of(request: Any) -> str | None:
+    """Return what an assignment that Celery has received is about, as heartbeats name it.
+
+    It is read from the message itself: what Flower is to show of it is not signed.
+
+    Returns:
+        `None` if it is no assignment, or none that can be read.
+    """
+    if request.name != "train" or not request.args:
+        return None
+    try:
+        work = address_of(request.args[0])
+    except (ValueError, TypeError, KeyError, RecursionError):  # pydantic's is a ValueError
+        return None
+    return f"{work.run}/{work.round}"
+
+
 def about_answer(taken: Taken, receipt: Receipt) -> About:
     """Return what the envelope of a receipt says: which plan and model it answers.
 

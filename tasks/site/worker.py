@@ -19,8 +19,9 @@ from tasks.app import app
 from tasks.messaging.broker import check_usable, connect
 from tasks.messaging.heartbeats import HeartbeatSender
 from tasks.messaging.inbox import site_signer
-from tasks.messaging.queues import client_queue, private_keys
-from tasks.roles import KEPT, SITE_PREFIX, site_folders
+from tasks.messaging.intake import take_only
+from tasks.messaging.queues import client_queue, name_connections
+from tasks.roles import KEPT, SITE_PREFIX, site_folders, site_key_file
 from tasks.site.ending import Ending
 from tasks.site.heartbeat_step import HeartbeatStep
 from tasks.site.site_clock import SiteClock
@@ -48,7 +49,7 @@ def prepare(instance: Any, conf: Any, client: str) -> None:
         raise SettingError(msg)
     conf.task_queues = [client_queue(client)]
     conf.worker_concurrency = 1
-    private_keys(conf, [SITE_PREFIX + client])
+    name_connections(conf, [SITE_PREFIX + client])
     # Nobody stops or changes a site from afar; nor may its user of Redis listen to such messages.
     conf.worker_enable_remote_control = False
     if instance.hostname.startswith("celery@"):
@@ -82,6 +83,7 @@ def prepare(instance: Any, conf: Any, client: str) -> None:
     import tasks.site.advice  # noqa: F401, PLC0415 - a task of sites alone
     from tasks.site.train import start_site  # noqa: PLC0415 - loads torch, in a site's process alone
 
+    take_only({"train": 1, "advise": 1}, site_key_file(ours.folder, client).parent)
     heartbeats.renew(None, ready=False)  # loading torch takes seconds
 
     def start_child(**_: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -241,46 +240,3 @@ def test_a_round_whose_deadline_passes_closes_with_its_quorum(fleet, go):
     assert late.work.energy_wh
     assert fleet.run("deadline").uncounted_wh >= late.work.energy_wh
     assert_accounted_for(fleet, "deadline")
-
-
-# --- garbage ----------------------------------------------------------------------------------
-
-
-def envelope(task: str, body: object, content_type: str = "application/json") -> str:
-    """Return a message as Kombu writes it to a list."""
-    return json.dumps(
-        {
-            "body": body if isinstance(body, str) else json.dumps(body),
-            "content-encoding": "utf-8",
-            "content-type": content_type,
-            "headers": {"lang": "py", "task": task, "id": "1", "root_id": "1", "retries": 0},
-            "properties": {
-                "correlation_id": "1", "delivery_mode": 2, "priority": 0, "delivery_tag": "1",
-                "delivery_info": {"exchange": "", "routing_key": "aggregation"},
-            },
-        }
-    )  # fmt: skip
-
-
-GARBAGE = {
-    "bytes": b"\xff\x00 garbage",
-    "text": "no JSON",
-    "list": "[]",
-    "object": "{}",
-    "no-such-task": envelope("launch", [[], {}, {}]),
-    "no-receipt": envelope("accept", [[{"run": "x"}], {}, {}]),
-    "no-arguments": envelope("accept", [[], {}, {}]),
-    "pickle": envelope("accept", "gASVAAAA", "application/x-python-serialize"),
-    "body": envelope("accept", "{"),
-}
-
-
-def test_garbage_on_the_queues_stops_nobody(fleet):
-    for queue in ("aggregation", "coordinator", "client.north"):
-        for garbage in GARBAGE.values():
-            fleet.redis.lpush(queue, garbage)
-    fleet.start_run("after-garbage", rounds=1)
-    ended = fleet.wait_ended("after-garbage")
-    assert ended.closed[0].cohort == ("north", "odd", "west")
-    assert fleet.log("coordinator").count("message.dropped") >= 4
-    fleet.local.processes.check()

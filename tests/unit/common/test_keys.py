@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from common.keys import blob_key, joined, redis_key
 from common.messages import NAME_PATTERN, BlobRef, update_key
-from tasks.messaging.queues import private_keys
 from tests.unit.common.test_messages import assignment
 
 # Few characters, separators among them: what could collide does so within a few examples.
@@ -42,19 +39,3 @@ def test_the_key_of_any_update_is_a_key(client, run, number):
     work = assignment(client=client, run=run, round=number)
     key = update_key(work)
     assert BlobRef(key=key, sha256="0" * 64, nbytes=1).key == key
-
-
-def keys_of(*queues: str) -> set[str]:
-    """Return the keys in which a worker of these queues keeps what it has taken."""
-    conf = SimpleNamespace(broker_transport_options={})
-    private_keys(conf, queues)
-    return {value for name, value in conf.broker_transport_options.items() if "unacked" in name}
-
-
-def test_no_client_shares_the_keys_of_the_coordinator_or_of_another_client():
-    # Each of these names was one with the coordinator's keys when queues were joined by dashes.
-    kept = [
-        keys_of("coordinator"), keys_of("coordinator", "aggregation"), keys_of("client.a"),
-        keys_of("client.coordinator"), keys_of("client.coordinator-aggregation"),
-    ]  # fmt: skip
-    assert len(set.union(*kept)) == 3 * len(kept)
