@@ -18,11 +18,12 @@ import redis
 from celery.beat import Scheduler
 
 from common import settings
-from common.errors import BrokerError, FederationError
+from common.errors import BrokerError, FairwindError, FederationError
 from common.log import get_logger
 from tasks.app import refuse
 from tasks.messaging.broker import broker_error, check_usable, connect
 from tasks.messaging.drivers import BEAT_SIGN
+from tasks.messaging.inbox import coordinator_signer
 from tasks.messaging.sole_sign import SoleSign
 
 _FULL = 100
@@ -68,10 +69,11 @@ class BeatScheduler(Scheduler):
             check_usable(self._broker)
         except BrokerError as error:
             refuse(error)
-        self._sign = SoleSign(self._broker, BEAT_SIGN, ours, now_s=clock)
         try:
+            signer = coordinator_signer(ours)
+            self._sign = SoleSign(self._broker, BEAT_SIGN, ours, signer=signer, now_s=clock)
             self._sign.claim()
-        except FederationError as error:
+        except FairwindError as error:
             refuse(error)
         except redis.RedisError as error:
             refuse(broker_error(error))

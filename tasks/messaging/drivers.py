@@ -11,7 +11,7 @@ import socket
 from collections.abc import Sequence
 
 import redis
-from pydantic import ValidationError
+from pydantic import AwareDatetime, ValidationError
 
 from common.clock import wall_now
 from common.errors import BrokerError
@@ -41,7 +41,8 @@ def sign_key(name: str) -> str:
 class Sign(Message):
     """What a sign of life says: whose it is, and what holds that process up.
 
-    `incarnation` is that of a process which must be the only one of its kind.
+    `incarnation` is that of a process which must be the only one of its kind. Its signs are signed
+    where it has the coordinator's key, with `at`, the time on its wall clock.
     """
 
     host: str
@@ -49,6 +50,8 @@ class Sign(Message):
     incarnation: str = ""
     task: str = ""
     for_s: float = 0.0
+    at: AwareDatetime | None = None
+    signature: str = ""
 
 
 def sign(broker: redis.Redis, names: Sequence[str], busy: Busy | None = None) -> None:

@@ -6,12 +6,16 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import uuid4
 
 import psutil
 import redis
 
-from common.errors import FederationError
+from common.clock import wall_now
+from common.envelope import Signer
+from common.errors import FederationError, SignatureError
+from common.identity import canonical_json
 from common.log import get_logger
 from common.settings import Settings
 from tasks.messaging.drivers import KEPT_MS, Sign, read_sign, sign_key
@@ -30,6 +34,8 @@ class SoleSign:
         broker: Where they are.
         name: What the process is: ``beat``.
         settings: How often it signs, and after how long without a sign it counts as gone.
+        signer: Whose key the signs bear: others are not believed, and end nothing. `None` where
+            messages are not signed.
         now_s: Monotonic seconds.
     """
 
@@ -39,12 +45,15 @@ class SoleSign:
         name: str,
         settings: Settings,
         *,
+        signer: Signer | None = None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._broker = broker
         self._name = name
         self._settings = settings
         self._now_s = now_s
+        self._signer = signer
+        self._oldest = wall_now() - timedelta(seconds=max(60.0, settings.silent_after_s))
         self._own = Sign(host=socket.gethostname(), pid=os.getpid(), incarnation=uuid4().hex)
         self._signed_at_s = float("-inf")
         self._has_rival = False
@@ -99,7 +108,12 @@ class SoleSign:
         self._has_rival = True
 
     def _sign(self) -> None:
-        self._broker.set(sign_key(self._name), self._own.model_dump_json(), px=KEPT_MS)
+        sign = self._own
+        if self._signer is not None:
+            sign = sign.model_copy(update={"at": wall_now()})
+            signature = self._signer.identity.sign(_signed(sign))
+            sign = sign.model_copy(update={"signature": signature})
+        self._broker.set(sign_key(self._name), sign.model_dump_json(), px=KEPT_MS)
 
     def _rival(self) -> tuple[Sign, float] | None:
         """Return the sign of another process, and how long ago it was left, in s."""
@@ -108,9 +122,25 @@ class SoleSign:
             pipe.pttl(sign_key(self._name))
             text, left_ms = pipe.execute()
         holder = read_sign(text)
-        if holder is None or left_ms < 0 or holder == self._own:
+        if holder is None or left_ms < 0 or holder.incarnation == self._own.incarnation:
             return None
-        return holder, (KEPT_MS - left_ms) / 1000
+        return (holder, (KEPT_MS - left_ms) / 1000) if self._believes(holder) else None
+
+    def _believes(self, sign: Sign) -> bool:
+        """Return whether a sign is of one that has our key, and not one of old."""
+        if self._signer is None:
+            return True
+        if sign.at is None or sign.at < self._oldest:
+            return False
+        try:
+            self._signer.identity.public.verify(sign.signature, _signed(sign))
+        except SignatureError:
+            return False
+        return True
+
+
+def _signed(sign: Sign) -> bytes:
+    return canonical_json(sign.model_dump(mode="json", exclude={"signature"}))
 
 
 def _is_dead(holder: Sign) -> bool:

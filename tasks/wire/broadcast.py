@@ -14,9 +14,9 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+from common.visible import visible
 from tasks.wire.kombu_message import read_outer, written
 from tasks.wire.plain_json import unfit
-from tasks.wire.shown import shown
 
 MOST_NBYTES = 4 << 20
 """Of one broadcast: a thousand events of sent tasks together have about 1 MB."""
@@ -65,7 +65,7 @@ def read_broadcast(raw: bytes, exchange: str) -> dict[str, Any]:
     """
     readers: dict[str, Callable[[object], Any]] = {EVENTS: _events, CONTROL: _look}
     if exchange not in readers:
-        unfit("unknown_channel", f"nobody listens to {shown(exchange, 80)!r}")
+        unfit("unknown_channel", f"nobody listens to {visible(exchange[:80])!r}")
     outer, body = read_outer(raw, most_nbytes=MOST_NBYTES)
     delivery = outer.properties.delivery_info
     return _written(readers[exchange](body), exchange, delivery.routing_key, headers={})
@@ -91,7 +91,7 @@ def _written(
     text = base64.b64encode(json.dumps(body).encode()).decode()
     return written(
         text, headers={**headers, "clock": None}, tag=uuid4().hex, exchange=exchange,
-        routing_key=shown(routing_key),
+        routing_key=visible(routing_key[:200]),
     )  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def _event(event: object) -> dict[str, Any]:
     kind = event.get("type") if isinstance(event, dict) else None
     if not isinstance(event, dict) or not isinstance(kind, str) or not _EVENT.fullmatch(kind):
         unfit("malformed", "it holds what is no event of a task or a worker")
-    texts = {n: shown(event[n], _LONGEST) for n in _TEXTS if isinstance(event.get(n), str)}
+    texts = {n: visible(event[n][:_LONGEST]) for n in _TEXTS if isinstance(event.get(n), str)}
     kept = {
         "type": kind, "hostname": _host(event.get("hostname")), **texts,
         **{name: event[name] for name in _IDS if _is_id(event.get(name))},
@@ -144,7 +144,7 @@ def _look(body: object) -> dict[str, Any]:
     if not isinstance(body, dict) or not isinstance(method, str):
         unfit("malformed", "it is no command of remote control")
     if method not in _LOOKS:
-        text = f"{shown(method, 40)!r} changes a worker, which no message may"
+        text = f"{visible(method[:40])!r} changes a worker, which no message may"
         unfit("remote_control", text)
     arguments, reply_to = body.get("arguments"), body.get("reply_to")
     return {

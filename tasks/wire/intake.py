@@ -12,9 +12,9 @@ from typing import Any
 
 from common.log import get_logger
 from common.messages import Reason
+from common.visible import visible
 from tasks.wire.broadcast import REPLIES, read_broadcast, read_reply
 from tasks.wire.plain_json import UnfitError
-from tasks.wire.shown import shown
 from tasks.wire.task_message import Arguments, read_task
 from tasks.wire.wakes import Wakes
 
@@ -76,7 +76,7 @@ def _guarded(where: str, read: Callable[[], dict[str, Any]]) -> dict[str, Any] |
     except UnfitError as error:
         reason = Reason(code=error.code, text=error.text[:600])
     except Exception as error:  # noqa: BLE001 - whatever arrives ends no process
-        text = f"it cannot be read ({type(error).__name__}: {shown(str(error))})"
+        text = f"it cannot be read ({type(error).__name__}: {visible(str(error)[:200])})"
         reason = Reason(code="unreadable", text=text)
-    _open.refuse(shown(where, 80), reason)
+    _open.refuse(visible(where[:80]), reason)
     return None

@@ -9,8 +9,8 @@ from typing import Any, Literal, NoReturn
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common.messages import what_is_wrong
+from common.visible import visible
 from tasks.wire.plain_json import parse, unfit
-from tasks.wire.shown import shown
 
 _STRICT = ConfigDict(frozen=True, strict=True, extra="ignore")
 
@@ -75,7 +75,7 @@ def misshapen(error: ValidationError) -> NoReturn:
     Raises:
         UnfitError: Always.
     """
-    unfit("malformed", f"it is no message of ours ({shown(what_is_wrong(error), 300)})")
+    unfit("malformed", f"it is no message of ours ({visible(what_is_wrong(error)[:300])})")
 
 
 def written(

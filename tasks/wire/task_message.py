@@ -12,9 +12,9 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from common.visible import visible
 from tasks.wire.kombu_message import misshapen, read_outer, written
 from tasks.wire.plain_json import unfit
-from tasks.wire.shown import shown
 
 MOST_NBYTES = 1 << 20
 """Of one message. An assignment has about 4 kB, a receipt 3 kB, advice 30 kB at most."""
@@ -72,7 +72,7 @@ def read_task(raw: bytes, queue: str, tasks: Arguments) -> dict[str, Any]:
     outer, body = read_outer(raw, most_nbytes=MOST_NBYTES)
     name = outer.headers.get("task")
     if not isinstance(name, str) or name not in tasks:
-        text = f"no task of that name is taken here: {shown(str(name), 80)!r}"
+        text = f"no task of that name is taken here: {visible(str(name)[:80])!r}"
         unfit("unknown_task", text)
     try:
         headers = _Headers.model_validate(outer.headers)
@@ -89,9 +89,9 @@ def _rewritten(headers: _Headers) -> dict[str, Any]:
         "lang": headers.lang, "task": headers.task, "id": headers.id, "root_id": headers.id,
         "parent_id": None, "group": None, "retries": headers.retries, "eta": None,
         "expires": None, "timelimit": [None, None], "ignore_result": True,
-        "argsrepr": shown(headers.argsrepr or "", _LONGEST_SHOWN),
-        "kwargsrepr": shown(headers.kwargsrepr or "", _LONGEST_SHOWN),
-        "origin": shown(headers.origin or "", _LONGEST_SHOWN),
+        "argsrepr": visible((headers.argsrepr or "")[:_LONGEST_SHOWN]),
+        "kwargsrepr": visible((headers.kwargsrepr or "")[:_LONGEST_SHOWN]),
+        "origin": visible((headers.origin or "")[:_LONGEST_SHOWN]),
         "redelivered": headers.redelivered,
     }  # fmt: skip
 

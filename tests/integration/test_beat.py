@@ -13,7 +13,9 @@ import pytest
 import redis
 
 from common import settings
+from common.envelope import COORDINATOR, Signer
 from common.errors import FederationError
+from common.identity import Identity
 from common.settings import Settings
 from tasks.app import app
 from tasks.messaging.beat_scheduler import BeatScheduler
@@ -104,6 +106,28 @@ def test_a_second_beat_is_refused_while_the_first_runs(redis_client: redis.Redis
     finally:
         runs.set()
         thread.join()
+
+
+def test_a_sign_that_a_stranger_leaves_again_and_again_ends_no_beat(
+    redis_client: redis.Redis, ours: Settings
+):
+    clock, signer = Clock(), Signer(COORDINATOR, Identity.make())
+    sign = SoleSign(redis_client, BEAT_SIGN, ours, signer=signer, now_s=clock)
+    leave_sign(redis_client)
+    sign.claim()
+    for _ in range(5):
+        clock.now_s += ours.heartbeat_s
+        leave_sign(redis_client)
+        sign.renew()
+        assert b"another" not in (redis_client.get(sign_key(BEAT_SIGN)) or b"")
+    other = SoleSign(redis_client, BEAT_SIGN, ours, signer=signer, now_s=clock)
+    other._sign()  # one with the same key
+    clock.now_s += ours.heartbeat_s
+    sign.renew()
+    other._sign()
+    clock.now_s += ours.heartbeat_s
+    with pytest.raises(FederationError, match="has taken the place of this one"):
+        sign.renew()
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def encoded(body: object) -> str:
 
 def embedding(**embed: Any) -> dict[str, Any]:
     """Return a message that asks for something to follow."""
-    return {**message(), "body": encoded([[{}], {}, {**NOTHING, **embed}])}
+    return {**message(), "body": encoded([[{}], {}, NOTHING | embed])}
 
 
 def with_properties(**changes: Any) -> dict[str, Any]:
