@@ -96,7 +96,7 @@ class Settings(SignalSettings, GateSettings, SiteSettings):
 
     remote_control: bool = Field(
         default=False,
-        description="workers answer Flower's inspections; no message changes a worker either way",
+        description="the coordinator answers Flower's inspections; no message changes a worker",
     )
 
     grid_speed: float = Field(default=1.0, gt=0, description="grid seconds per wall second")
