@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 
+from common.extras import how_to_install
 from common.settings import load
 from models.energy.crosscheck import cross_check
 from models.energy.meter import Meter
@@ -40,5 +41,5 @@ def _against_codecarbon() -> str:
     try:
         found = cross_check(seconds=10.0, watts_per_core=load().watts_per_core)
     except ImportError:
-        return "not compared: pip install 'fairwind[codecarbon]'"
+        return f"not compared: install codecarbon, {how_to_install('codecarbon')}"
     return f"{found.difference:+.1%} for one busy core, {found.ours_j:.1f} J by our count"

@@ -14,6 +14,7 @@ from torch.nn import Module
 from torch.utils.data import Dataset
 
 from common.errors import FairwindError, WorkloadError, describe, ends_process
+from common.extras import how_to_install
 from common.workload_names import FLOWER, SHIPPED, allowed_as, not_allowed, run_name
 from models.collision import collision, hides
 from models.device import out_of_memory
@@ -212,7 +213,7 @@ def _flower_app(name: str, folder: str) -> Workload:
     except ImportError as error:
         msg = (
             f"The workload {name} is a Flower app, and flwr cannot be imported ({error}), so "
-            "nothing can be trained with it. Install it: pip install 'fairwind[flwr]'."
+            f"nothing can be trained with it. Install it, {how_to_install('flwr')}"
         )
         raise WorkloadError(msg) from error
     try:

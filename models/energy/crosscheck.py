@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from common.command_line.screen import echo
+from common.extras import how_to_install
 from common.settings import load
 from models.energy.cpu import Cpu
 from models.energy.energy_source import Span
@@ -85,7 +86,7 @@ def main(seconds: float) -> None:
     try:
         found = cross_check(seconds, load().watts_per_core)
     except ImportError:
-        remedy = "Nothing to compare with. Install the extra: pip install 'fairwind[codecarbon]'"
+        remedy = f"Nothing to compare with. Install codecarbon, {how_to_install('codecarbon')}"
         raise click.ClickException(remedy) from None
     echo(
         f"ours {found.ours_j:.2f} J, codecarbon {found.codecarbon_j:.2f} J "

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common.extras import how_to_install
 from common.messages import EnergyPart
 from models.energy.energy_source import SECONDS_PER_HOUR, Span, Unreadable
 from models.energy.gpus import own_share, users, visible_gpus
@@ -199,7 +200,7 @@ def load_nvml() -> Any | None:
     except ImportError as error:
         msg = (
             "This machine has an NVIDIA driver, but its GPUs cannot be metered, so they are in no "
-            "figure. Install the extra: pip install 'fairwind[gpu]'."
+            f"figure. Install it, {how_to_install('gpu')}"
         )
         raise Unreadable(msg) from error
     return pynvml

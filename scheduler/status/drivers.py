@@ -51,6 +51,7 @@ class Driver:
         seen_at: When its last sign of life came; `None` if there is none.
         silent_s: How long ago that was, in s.
         held_up_by: What has held it up for long, though it runs; `None` if nothing has.
+        up: The `fairwind up` of whose federation it is; empty if it is of none.
     """
 
     name: DriverName
@@ -58,6 +59,12 @@ class Driver:
     seen_at: datetime | None = None
     silent_s: float | None = None
     held_up_by: Busy | None = None
+    up: str = ""
+
+    @property
+    def command(self) -> str:
+        """What starts it."""
+        return self.up or COMMANDS[self.name]
 
     @property
     def is_missing(self) -> bool:
@@ -80,7 +87,7 @@ class Driver:
             if self.silent_s is None
             else f"was last seen {show_duration(self.silent_s)} ago"
         )
-        return f"{name} {since}, so {_CONSEQUENCES[self.name]}. Start: {COMMANDS[self.name]}"
+        return f"{name} {since}, so {_CONSEQUENCES[self.name]}. Start: {self.command}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for a page."""
@@ -90,7 +97,7 @@ class Driver:
             "seen_at": self.seen_at.timestamp() if self.seen_at else None,
             "silent_s": self.silent_s,
             "held_up_by": self.held_up_by.task if self.held_up_by else None,
-            "command": COMMANDS[self.name],
+            "command": self.command,
         }
 
 
@@ -118,6 +125,7 @@ class Drivers:
         now: datetime,
         silent_after_s: float,
         busy: Busy | None = None,
+        up: str = "",
     ) -> Drivers:
         """Return the drivers by the age of their last signs of life.
 
@@ -126,16 +134,17 @@ class Drivers:
             now: On the wall clock.
             silent_after_s: A driver is missing if it was not seen for this long, in s.
             busy: What held the coordinator up when it was last seen.
+            up: The `fairwind up` that started them, and that starts them again.
         """
 
         def driver(name: DriverName) -> Driver:
             age_s = ages_s.get(name)
             if age_s is None:
-                return Driver(name, "never_seen")
+                return Driver(name, "never_seen", up=up)
             state: DriverState = "silent" if age_s > silent_after_s else "running"
             is_held = busy and busy.for_s >= _LONG * silent_after_s and state == "running"
             held = busy if is_held and name == "coordinator" else None
-            return Driver(name, state, now - timedelta(seconds=age_s), age_s, held)
+            return Driver(name, state, now - timedelta(seconds=age_s), age_s, held, up)
 
         return cls(driver("coordinator"), driver("beat"))
 

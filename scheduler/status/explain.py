@@ -11,7 +11,7 @@ from scheduler.federation.run import Run
 from scheduler.gate.gate import Gate
 from scheduler.ledger.events import Step
 from scheduler.status.blocker import find_blockers
-from scheduler.status.drivers import COMMANDS, UNSEEN, Drivers
+from scheduler.status.drivers import UNSEEN, Drivers
 from scheduler.status.explanation import Explanation
 from scheduler.status.standing import idle, under_way, waits
 from scheduler.status.which_run import START_A_RUN
@@ -91,7 +91,9 @@ def _takes_no_step(run: Run, drivers: Drivers) -> Explanation | None:
     if run.paused:
         return Explanation("paused", _paused(run))
     if run.version is None:
-        command = "" if drivers.looked else f" It needs a coordinator: {COMMANDS['coordinator']}"
+        command = (
+            "" if drivers.looked else f" It needs a coordinator: {drivers.coordinator.command}"
+        )
         return Explanation("starting", f"{run.id} starts: its first version is made.{command}")
     return None
 

@@ -19,7 +19,9 @@ def show_progress(run: dict[str, Any]) -> str:
 
 
 def show_score(run: dict[str, Any]) -> str:
-    """Return a run's metric with its name."""
+    """Return a run's metric with its name: of version 0, as long as there is no other."""
+    if run["value"] is None and not run["rounds_done"] and run["first"] is not None:
+        return f"{run['metric']} {show_value(run['metric'], run['first'])} (version 0)"
     value = show_value(run["metric"], run["value"])
     return f"{run['metric']} {value}{show_reported(run['reported'])}"
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.disk import writing_to
 from common.errors import FederationError, SettingError
+from common.files import file_sha256
 from scheduler.ledger.blobs import Blobs
 from scheduler.status.which_run import find_run
 
@@ -22,6 +24,34 @@ FORMS = "a safetensors file, or a version of an earlier run as RUN, RUN:best or 
 
 _SUFFIX = ".safetensors"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@contextmanager
+def kept_if_started(given: object, state: Federation, blobs: Blobs) -> Iterator[str]:
+    """Yield `first_version`; a blob that it made is removed if the run is refused."""
+    before = _digest(given)
+    was_there = before is None or blobs.path(before).exists()
+    blob = first_version(given, state, blobs)
+    try:
+        yield blob
+    except BaseException:
+        if not was_there and blob == before:
+            blobs.remove(blob)
+        raise
+
+
+def _digest(given: object) -> str | None:
+    """Return the name that the bytes of a file would have as a blob; `None` if it is no file."""
+    if not isinstance(given, str) or not _is_file(given):
+        return None
+    try:
+        return file_sha256(Path(given).expanduser())
+    except OSError:
+        return None  # which `first_version` says
+
+
+def _is_file(given: str) -> bool:
+    return given.endswith(_SUFFIX) or "/" in given
 
 
 def first_version(given: object, state: Federation, blobs: Blobs) -> str:
@@ -39,7 +69,7 @@ def first_version(given: object, state: Federation, blobs: Blobs) -> str:
     if not isinstance(given, str) or not given:
         msg = f"--init-from {given!r} is no model, so no run was started. Give {FORMS}."
         raise SettingError(msg)
-    if given.endswith(_SUFFIX) or "/" in given:
+    if _is_file(given):
         return _kept(Path(given), blobs)
     if _SHA256.fullmatch(given):
         blobs.nbytes(given)  # raises where there is none

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from common import settings as settings_
-from common.command_line.screen import echo, rewrite_line
+from common.command_line.screen import Styled, echo, rewrite_line
 from common.errors import FederationError, SettingError, WorkloadError
 from common.settings import Settings
 from common.workload_names import allowed_as, is_installed, not_allowed
@@ -25,7 +25,7 @@ from scheduler.status.drivers import COMMANDS, Drivers
 from scheduler.status.scores import first_figures
 from tasks.cli.base import drivers_now, ledger_to_append, wake
 from tasks.cli.figures import show_metrics
-from tasks.cli.init_from import first_version, without
+from tasks.cli.init_from import kept_if_started, without
 from tasks.cli.options import given, run_options
 from tasks.cli.run_file import change, make_spec, named, read_run
 
@@ -60,22 +60,36 @@ def start(context: click.Context, /, workload: str | None, file: Path | None, **
     spec = make_spec(without(named(entries, ())), file=file, given=options)
     ledger, ours = ledger_to_append(), settings_.load()
     _named(spec, entries, ledger.state())
-    if (model := entries.get("init_from")) is not None:
-        blob = first_version(model, ledger.state(), Blobs(ours.folder / "blobs"))
-        spec = spec.model_copy(update={"init_from": blob})
     drivers = drivers_now()
-    reply = _check_workload(ours, spec, drivers=drivers)
-    spec, chosen = (reply.spec, reply.chosen) if reply and reply.spec else (spec, "")
-    if is_open(spec):
-        spec, chosen = choose_bias(spec, clients=0, version_nbytes=None, free_nbytes=0)
-    with ledger.transaction() as tx:
-        spec = _named(spec, entries, tx.state)
-        tx.append(Draft(RunStarted(spec=spec), run=spec.id))
+    with ExitStack() as taken:
+        if (model := entries.get("init_from")) is not None:
+            blobs = Blobs(ours.folder / "blobs")
+            blob = taken.enter_context(kept_if_started(model, ledger.state(), blobs))
+            spec = spec.model_copy(update={"init_from": blob})
+        reply = _check_workload(ours, spec, drivers=drivers)
+        spec, chosen = (reply.spec, reply.chosen) if reply and reply.spec else (spec, "")
+        if is_open(spec):
+            spec, chosen = choose_bias(spec, clients=0, version_nbytes=None, free_nbytes=0)
+        with ledger.transaction() as tx:
+            spec = _named(spec, entries, tx.state)
+            tx.append(Draft(RunStarted(spec=spec), run=spec.id))
+            enrolled = len(tx.state.enrolled())
     woken = wake()
     if chosen:
         echo(chosen)
+    if (spec.buffer or 0) > enrolled:
+        echo(Styled(_never_full(spec, enrolled), fg="yellow"), err=True)
     within_s = _ANSWERS_WITHIN_S if woken and reply else 0
     _report_start(ledger, spec.id, within_s=within_s, drivers=drivers)
+
+
+def _never_full(spec: RunSpec, enrolled: int) -> str:
+    """Return what is wrong with a buffer for more updates than there are clients."""
+    return (
+        f"--buffer {spec.buffer} is more than the {enrolled} enrolled clients, and each adds one "
+        "update to a version: the buffer does not get full, and a version is made only once nobody "
+        f"is left to add to it. Stop {spec.id} and give --buffer {enrolled} or less, or enrol more."
+    )
 
 
 def _named(spec: RunSpec, entries: dict[str, Any], state: Federation) -> RunSpec:
@@ -171,6 +185,6 @@ def _report_start(
             return
         time.sleep(0.05)
     missing = drivers.sentences() or [
-        f"The coordinator has not answered. If it has stopped: {COMMANDS['coordinator']}"
+        f"The coordinator has not answered. If it has stopped: {drivers.coordinator.command}"
     ]
     echo(f"{run_id} waits in the ledger, and begins by itself. {' '.join(missing)}")

@@ -31,7 +31,10 @@ SiteEnv = Mapping[str, Mapping[str, str]]
 def enroll_all(
     ledger: FederationLedger, federation: LocalFederation, zones: Mapping[str, str]
 ) -> None:
-    """Enrol each client that is not enrolled in its zone, with what its site has, yet."""
+    """Enrol each client that is not enrolled in its zone, with what its site has, yet.
+
+    One of a ledger from before sites had keys gets its key: nothing of it would count without.
+    """
     with ledger.transaction() as tx:
         for client, zone in zones.items():
             known = tx.state.clients.get(client)
@@ -42,8 +45,14 @@ def enroll_all(
                 or (known.zone, known.key) != (zone, key)
                 or password not in {None, known.redis_password_sha256}
             ):
-                enrolled = ClientEnrolled(zone=zone, key=key, redis_password_sha256=password)
+                has = None if known is None or known.retired else known
+                enrolled = ClientEnrolled(
+                    zone=zone, num_examples=has and has.num_examples, key=key,
+                    redis_password_sha256=password,
+                )  # fmt: skip
                 tx.append(Draft(enrolled, client=client))
+                if has is not None and has.key is None:
+                    echo(f"Keys      {client} had none in the ledger; enrolled again with its own")
 
 
 def bring_up(

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from common.errors import SettingError
 from common.files import replace_synced
 from tasks.local.ports import PAGE_PORT
+from tasks.messaging.drivers import UP_FILE
 
-_FILE = "federation.json"
+_FILE = UP_FILE
 
 
 class Remembered(BaseModel):

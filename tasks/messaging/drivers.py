@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 
 import redis
 from pydantic import AwareDatetime, ValidationError
@@ -75,6 +76,10 @@ def sign(broker: redis.Redis, names: Sequence[str], busy: Busy | None = None) ->
         _log.warning("sign.not_left", reason=str(error))
 
 
+UP_FILE = "federation.json"
+"""What `fairwind up` keeps in the folder of its federation; FAIRWIND_HOME is a folder in it."""
+
+
 class DriverWatch:
     """Looks at the signs of life, over one connection that is kept."""
 
@@ -97,9 +102,18 @@ class DriverWatch:
                 "coordinator": max(known) if len(known) == len(ages_s) else None,
                 "beat": found[BEAT_SIGN][0],
             },
-            now=wall_now(), silent_after_s=settings.silent_after_s,
+            now=wall_now(), silent_after_s=settings.silent_after_s, up=_up_of(settings),
             busy=max(held, key=lambda busy: busy.for_s, default=None),
         )  # fmt: skip
+
+
+def _up_of(settings: Settings) -> str:
+    """Return the `fairwind up` in whose folder this federation is kept; empty if it is in none."""
+    folder = settings.folder.parent
+    if not (folder / UP_FILE).exists():
+        return ""
+    is_default = folder == Path(".fairwind").absolute()
+    return "fairwind up" if is_default else f"fairwind up --folder {folder}"
 
 
 def _read(client: redis.Redis, names: Sequence[str]) -> dict[str, tuple[float | None, Busy | None]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from common.errors import ExportError
+from common.extras import how_to_install
 
 
 def require_extra(module: str, *, name: str) -> None:
@@ -15,7 +16,7 @@ def require_extra(module: str, *, name: str) -> None:
     """
     if find_spec(module) is None:
         msg = (
-            f"{name} is not installed, so nothing was exported. Install the extra: pip install "
-            f"'fairwind[{module}]'"
+            f"{name} is not installed, so nothing was exported. Install it, "
+            f"{how_to_install(module)}"
         )
         raise ExportError(msg)

@@ -21,6 +21,8 @@ from tasks.cli.export.extra import require_extra
 _MOST_METRICS, _MOST_PARAMETERS = 1000, 100
 """What one request may hold, by MLflow 3's REST API, "Log Batch"."""
 
+_SQLITE = "sqlite:///"
+
 _NOT_ALLOWED = re.compile(r"[^\w .:/-]")
 """Characters that MLflow has in no name of a metric or parameter."""
 
@@ -34,7 +36,7 @@ class MlflowRun:
         store: Its address, e.g. ``http://localhost:5000``, or the path of an SQLite file.
 
     Raises:
-        ExportError: If MLflow is not installed.
+        ExportError: If MLflow is not installed, or the SQLite file cannot be written.
     """
 
     def __init__(self, store: str) -> None:
@@ -44,6 +46,7 @@ class MlflowRun:
         for chatty in ("mlflow", "alembic"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
         self._address = store if "://" in store else f"sqlite:///{Path(store).resolve()}"
+        _check_file(self._address)
         self._client: Any = None
         self._id = ""
         self._logged: set[tuple[str, int]] = set()
@@ -109,6 +112,31 @@ class MlflowRun:
     def describe(self) -> str:
         """Return the store with the number of points in it."""
         return f"MLflow at {self._address}: {len(self._logged)} points of run {self._id}"
+
+
+def _check_file(address: str) -> None:
+    """Check that an SQLite file can be written: MLflow would try it again and again.
+
+    Raises:
+        ExportError: If it cannot.
+    """
+    if not address.startswith(_SQLITE):
+        return
+    path = Path(address.removeprefix(_SQLITE)).absolute()
+    place = path if path.exists() else path.parent
+    if path.is_dir():
+        fault = "it is a folder"
+    elif not path.parent.is_dir():
+        fault = f"there is no folder {path.parent}"
+    elif not os.access(place, os.W_OK) or not os.access(path.parent, os.W_OK):
+        fault = f"{place} may not be written by this user"
+    else:
+        return
+    msg = (
+        f"MLflow's SQLite file {path} cannot be written: {fault}. Nothing was exported. Give "
+        "--mlflow a file in a folder that you may write, or the address of a server."
+    )
+    raise ExportError(msg)
 
 
 def _log_parameters(client: Any, run_id: str, run: Run) -> None:

@@ -28,6 +28,8 @@ _NAMED: Final = 8
 class RoundRow:
     """A round; times in epoch seconds on the grid clock, what is not known yet is `None`.
 
+    `staleness` is by how many versions the bases of its updates were too old, on average, in a run
+    in which they can be.
     `reported` says how many sites are behind its value, where not all of them are.
     """
 
@@ -42,6 +44,7 @@ class RoundRow:
     cumulative_baseline_gco2eq: float | None
     cohort: tuple[str, ...]
     reported: dict[str, int] | None = None
+    staleness: float | None = None
 
 
 @dataclass
@@ -58,7 +61,7 @@ class RunHistory:
     def read(self, run: Run) -> Sequence[RoundRow]:
         """Return all rounds of a run, the one under way last."""
         for closed in self._changed(run):
-            self._put(closed, run.spec.metric)
+            self._put(closed, run)
         under_way = run.round_under_way
         if under_way is None or under_way.evaluates:
             return list(self.rows)
@@ -72,7 +75,8 @@ class RunHistory:
                 yield from run.closed[page.first : page.first + page.count]
         yield from run.closed.recent
 
-    def _put(self, closed: ClosedRound, metric: str) -> None:
+    def _put(self, closed: ClosedRound, run: Run) -> None:
+        metric = run.spec.metric
         place = closed.number - 1
         before = self.rows[place - 1] if place else None
         row = RoundRow(
@@ -89,6 +93,7 @@ class RunHistory:
                 before.cumulative_baseline_gco2eq if before else 0.0, closed.baseline_gco2eq
             ),
             cohort=closed.cohort,
+            staleness=closed.staleness if run.spec.carries else None,
         )
         if place == len(self.rows):
             self.rows.append(row)
@@ -207,6 +212,7 @@ def _shown(row: RoundRow) -> dict[str, Any]:
         "energy_wh": row.energy_wh,
         "gco2eq": row.gco2eq,
         "baseline_gco2eq": row.baseline_gco2eq,
+        "staleness": row.staleness,
         "cohort": list(row.cohort[:_NAMED]),
         "clients": len(row.cohort),
     }

@@ -4,7 +4,7 @@ import { byId, keyed, known, make, put, stackable } from "./dom.js";
 import * as format from "./format.js";
 import { TableQuery, showPager, startHeads, startPager, startSearch } from "./table_tools.js";
 
-const LABELS = ["Round", "", "Took", "", "", "Energy", "Emitted", "Run now"];
+const LABELS = ["Round", "", "Took", "", "Staleness", "", "Energy", "Emitted", "Run now"];
 
 let query = null;
 
@@ -23,6 +23,7 @@ export const roundQuery = () => (byId("rounds-details").open ? query.text() : nu
 function roundRow() {
   const row = make("tr");
   row.append(make("th"), make("td"), make("td"), make("td", "cell-cohort"));
+  row.append(make("td", "number cell-stale"));
   row.append(...Array.from({ length: 4 }, () => make("td", "number")));
   row.firstChild.scope = "row";
   return stackable(row, LABELS);
@@ -47,6 +48,10 @@ export function showRounds(view) {
   const metric = view.run?.metric;
   const energy = format.scaleFor(rounds.map((round) => round.energy_wh), "Wh");
   const mass = format.scaleFor(rounds.flatMap((r) => [r.gco2eq, r.baseline_gco2eq]), "gCO₂eq");
+  const stale = rounds.some((round) => known(round.staleness));
+  byId("rounds-head").closest("table").toggleAttribute("data-stale", stale);
+  put("rounds-cohort", stale ? "Updates of" : "Cohort");
+  put("rounds-about", `${stale ? "Updates, their staleness" : "Cohort"}, metric and grams of each round`);
   put("rounds-metric", format.title(metric));
   put("rounds-energy-unit", energy.unit);
   put("rounds-gram-unit", mass.unit);
@@ -54,10 +59,11 @@ export function showRounds(view) {
   keyed(byId("rounds-rows"), rounds, (round) => round.round, roundRow, (row, round) => {
     const took = known(round.ended) ? format.duration(round.ended - round.started) : "under way";
     [round.round, format.moment(round.started), took, cohortOf(round),
+      known(round.staleness) ? round.staleness.toFixed(1) : "",
       scored(round, metric), energy.of(round.energy_wh), mass.of(round.gco2eq),
       mass.of(round.baseline_gco2eq)].forEach((text, i) => put(row.children[i], text));
-    row.children[4].dataset.label = format.title(metric);
-    [energy.unit, mass.unit, mass.unit].forEach((unit, i) => (row.children[5 + i].dataset.unit = unit));
+    row.children[5].dataset.label = format.title(metric);
+    [energy.unit, mass.unit, mass.unit].forEach((unit, i) => (row.children[6 + i].dataset.unit = unit));
   });
   put("rounds-found", table.found === table.all ? "" : `${format.count(table.found)} of ${format.count(table.all)} rounds`);
   showPager("rounds-pager", table);

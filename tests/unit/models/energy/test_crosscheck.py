@@ -3,6 +3,7 @@ import importlib.util
 import pytest
 from click.testing import CliRunner
 
+from common.extras import how_to_install
 from models.energy.crosscheck import cross_check, main
 
 _INSTALLED = importlib.util.find_spec("codecarbon") is not None
@@ -13,7 +14,7 @@ def test_without_codecarbon_one_line_says_what_to_install():
     done = CliRunner().invoke(main, [])
     assert done.exit_code == 1
     assert done.output.splitlines() == [
-        "Error: Nothing to compare with. Install the extra: pip install 'fairwind[codecarbon]'"
+        "Error: Nothing to compare with. Install codecarbon, " + how_to_install("codecarbon")
     ]
 
 

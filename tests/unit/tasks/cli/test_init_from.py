@@ -10,7 +10,7 @@ import pytest
 from common.errors import BlobError, FederationError, SettingError
 from scheduler.federation.federation import Federation
 from scheduler.ledger.blobs import Blobs
-from tasks.cli.init_from import first_version
+from tasks.cli.init_from import first_version, kept_if_started
 from tests.unit.scheduler.rounds.memory_world import HOUR, MemoryWorld
 
 
@@ -78,3 +78,16 @@ def test_a_file_that_is_not_there_is_refused(state, blobs, tmp_path):
 def test_a_hash_without_a_blob_is_refused(state, blobs):
     with pytest.raises(BlobError):
         first_version("0" * 64, state, blobs)
+
+
+def test_a_refused_run_leaves_no_blob_of_its_file_behind(state, blobs, tmp_path):
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(b"weights")
+    with pytest.raises(FederationError), kept_if_started(str(path), state, blobs) as name:
+        raise FederationError
+    assert not blobs.path(name).exists()
+    with kept_if_started(str(path), state, blobs) as name:
+        assert blobs.read(name) == b"weights"
+    with pytest.raises(FederationError), kept_if_started(str(path), state, blobs):
+        raise FederationError
+    assert blobs.read(name) == b"weights", "it was there before"

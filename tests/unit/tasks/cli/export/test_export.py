@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from tasks.cli import fairwind
+from tasks.cli.export import mlflow_run
 from tests.unit.scheduler.export.exported import played
 from tests.unit.tasks.cli.ledger_home import home_of
 
@@ -68,13 +69,27 @@ def test_without_its_package_one_line_says_what_to_install(
     monkeypatch.setitem(sys.modules, package, None)
     text = refused(f"--{package}", str(tmp_path / "to"))
     assert "is not installed, so nothing was exported." in text
-    assert f"pip install 'fairwind[{package}]'" in text
+    assert f"in the folder of Fairwind's source: pip install '.[{package}]'" in text
 
 
 @pytest.mark.usefixtures("home")
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path):
     (tmp_path / "file").write_text("")
     assert "--csv" in refused("--csv", str(tmp_path / "file" / "in"))
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("file", ["missing/mlflow.db", "here", "file/mlflow.db"])
+@pytest.mark.parametrize("form", ["{}", "sqlite:///{}"])
+def test_an_sqlite_file_of_mlflow_that_cannot_be_written_is_one_line_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, form: str
+):
+    monkeypatch.setattr(mlflow_run, "require_extra", lambda *_, **__: None)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "file").write_text("")
+    said = refused("--mlflow", form.format(tmp_path / file))
+    assert "cannot be written" in said
+    assert "Nothing was exported" in said
 
 
 @pytest.mark.usefixtures("home")

@@ -1,0 +1,33 @@
+"""`fairwind run start` says what a run will meet, on the host where it is started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tasks.cli import fairwind
+from tests.unit.scheduler.rounds.memory_world import MemoryWorld
+from tests.unit.tasks.cli.ledger_home import home_of
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("FAIRWIND_REDIS_URL", "redis://127.0.0.1:1/0")  # nobody answers there
+    with home_of(tmp_path, MemoryWorld("a", "b", hours=[100.0])) as folder:
+        yield folder
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(("buffer", "warned"), [(2, False), (3, True)])
+def test_a_buffer_for_more_updates_than_there_are_clients_is_warned_of(
+    buffer: int, *, warned: bool
+):
+    words = ["run", "start", "digits", "--mode=async", f"--buffer={buffer}", "--rounds=1"]
+    done = CliRunner().invoke(fairwind, words)
+    assert done.exit_code == 0, done.output
+    said = f"--buffer {buffer} is more than the 2 enrolled clients"
+    assert (said in done.stderr) is warned
+    assert ("give --buffer 2 or less" in done.stderr) is warned
