@@ -47,7 +47,7 @@ def enroll_all(
             ):
                 has = None if known is None or known.retired else known
                 enrolled = ClientEnrolled(
-                    zone=zone, num_examples=has and has.num_examples, key=key,
+                    zone=zone, num_examples=has.num_examples if has else None, key=key,
                     redis_password_sha256=password,
                 )  # fmt: skip
                 tx.append(Draft(enrolled, client=client))
