@@ -49,10 +49,6 @@ class Settings(SignalSettings, GateSettings, SiteSettings):
         description="where sites reach the broker, for their kits, without user and password; "
         "as redis_url if unset",
     )
-    manage_redis_users: bool = Field(
-        default=False,
-        description="the coordinator writes the users of Redis: one for each site and for Flower",
-    )
     home: Path = Field(
         default=Path("~/.fairwind"), description="folder of the ledger, the blobs and the outbox"
     )

@@ -40,6 +40,7 @@ class Federation:
 
     `grid` has the readings of each zone. `signals` has the active source of each zone in which a
     signal ever fell back. `archive` has what is old; `active` names the runs that are not over.
+    With `has_redis_users`, a client was ever enrolled with a user of its own in Redis.
     """
 
     seq: int = 0
@@ -51,6 +52,7 @@ class Federation:
     grid: dict[str, ZoneReadings] = field(default_factory=dict)
     signals: dict[str, SignalState] = field(default_factory=dict)
     active: dict[str, None] = field(default_factory=dict)
+    has_redis_users: bool = False
 
     def __post_init__(self) -> None:
         self.book.pages.archive = self.book.measurements.archive = self.archive

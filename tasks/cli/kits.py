@@ -58,13 +58,6 @@ def new_kit(
     """
     check_free(path)
     ours = settings_.load()
-    if not ours.manage_redis_users:
-        msg = (
-            "The coordinator writes no users of Redis, so a kit's password would be good for "
-            "nothing, and none was made. Set FAIRWIND_MANAGE_REDIS_USERS=true, restart the "
-            "coordinator, and try again."
-        )
-        raise SettingError(msg)
     key_file = coordinator_key_file(ours.folder)
     key_is_new = not key_file.exists()
     place, ca = _place(ours)

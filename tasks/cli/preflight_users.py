@@ -11,6 +11,7 @@ import redis
 from common.redis_users import SITE_USER_PREFIX
 from common.settings import Settings
 from common.settings.redis_address import LOOPBACK
+from scheduler.federation.federation import Federation
 from scheduler.federation.opening import read_ledger
 from scheduler.status.names import SHOWN_NAMES, listed
 from tasks.cli.finding import Finding
@@ -26,13 +27,13 @@ def check_redis_users(ours: Settings) -> Iterator[Finding]:
             f"Redis knows this process as {login.username}: it may use its own queue and bytes, "
             "and nothing of another site.",
         )
-    elif ours.manage_redis_users:
-        yield from _managed(ours)
+    elif (state := _state(ours)) is not None and state.has_redis_users:
+        yield from _managed(ours, state)
     elif login.password:
         yield Finding(
             "ok",
             "Redis has one password here: each site that has it may see, change and delete what is "
-            "another's. To give each a user of its own: FAIRWIND_MANAGE_REDIS_USERS=true",
+            "another's. A kit gives a site a user of its own: fairwind enroll --kit",
         )
     else:
         yield Finding(
@@ -42,15 +43,15 @@ def check_redis_users(ours: Settings) -> Iterator[Finding]:
         )
 
 
-def _managed(ours: Settings) -> Iterator[Finding]:
+def _managed(ours: Settings, state: Federation) -> Iterator[Finding]:
     with connect_once(ours) as broker:
         try:
             everybody: Any = broker.acl_getuser("default")
         except redis.exceptions.NoPermissionError as error:
             yield Finding(
                 "error",
-                f"FAIRWIND_MANAGE_REDIS_USERS is on, and Redis does not let our user manage others "
-                f"({error}), so no site can log in. Give our user +acl and +client|kill.",
+                f"Sites have kits, and Redis does not let our user write theirs ({error}), so they "
+                "cannot log in. Give our user +acl and +client|kill.",
             )
             return
     if everybody and {"on", "nopass"} <= set(everybody["flags"]):
@@ -63,17 +64,19 @@ def _managed(ours: Settings) -> Iterator[Finding]:
         yield Finding(
             "ok", "Each site has a user of its own in Redis, which the coordinator writes."
         )
-    yield from _without_user(ours)
-
-
-def _without_user(ours: Settings) -> Iterator[Finding]:
-    if not (ours.folder / "ledger.sqlite").exists() and ours.ledger_url is None:
-        return
-    enrolled = read_ledger(ours.ledger).state().enrolled()
-    without = sorted(client.id for client in enrolled if client.redis_password_sha256 is None)
+    without = sorted(
+        client.id for client in state.enrolled() if client.redis_password_sha256 is None
+    )
     if without:
         yield Finding(
             "warning",
             f"Enrolled without a user in Redis: {listed(without, most=SHOWN_NAMES)}. Their workers "
-            "can log in with another user's password alone. Give each a kit of its own.",
+            "need a password that opens more than theirs. Give each a kit: "
+            f"fairwind rotate {without[0]} --kit {without[0]}.kit",
         )
+
+
+def _state(ours: Settings) -> Federation | None:
+    if not (ours.folder / "ledger.sqlite").exists() and ours.ledger_url is None:
+        return None
+    return read_ledger(ours.ledger).state()

@@ -100,10 +100,9 @@ class Coordinator:
         return joining_inbox(self.settings, lambda: self.ledger.state().kit_keys())
 
     @cached_property
-    def redis_users(self) -> RedisUsers | None:
-        """The users of Redis; `None` where somebody else writes them, or there are none."""
-        ours = self.settings
-        return RedisUsers(self.broker, ours.folder) if ours.manage_redis_users else None
+    def redis_users(self) -> RedisUsers:
+        """The users of Redis, which follow the enrolment."""
+        return RedisUsers(self.broker, self.settings.folder)
 
     def keys(self) -> Keys | None:
         """Return the keys by which heartbeats are believed; `None` where nobody signs."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import redis
 
-from common.errors import BrokerError
+from common.errors import BrokerError, FairwindError
 from common.log import get_logger
 from common.password_file import load_or_make_password
 from common.redis_users import (
@@ -21,6 +22,7 @@ from common.redis_users import (
     site_user,
 )
 from scheduler.federation.client import Client
+from scheduler.federation.federation import Federation
 from tasks.roles import flower_password_file
 
 _log = get_logger(__name__)
@@ -37,33 +39,48 @@ class RedisUsers:
             home: The coordinator's folder, with the password of Flower's user.
         """
         self._broker = broker
+        self._home = home
         self._database: int = broker.connection_pool.connection_kwargs.get("db", 0)
-        password = load_or_make_password(flower_password_file(home))
-        self._flower = flower_rules(password_sha256(password), database=self._database)
         self._written: dict[str, Sequence[str]] = {}
         self._knows_setinfo = True
+        self._fault = ""
 
-    def update(self, enrolled: Iterable[Client]) -> None:
+    def follow(self, state: Federation) -> None:
+        """Do as `update`; where that fails it is logged, and done again with the next tick."""
+        try:
+            self.update(state)
+            self._fault = ""
+        except (redis.RedisError, FairwindError) as error:
+            if self._fault != str(error):
+                self._fault = str(error)
+                _log.error("redis_users.not_written", reason=self._fault)
+
+    def update(self, state: Federation) -> None:
         """Write the users that are missing or differ, and delete those of retired clients.
 
-        Where nothing has changed, one command finds that out: also that Redis was restarted.
-
-        Args:
-            enrolled: The clients that take part.
+        Where nothing has changed, one command finds that out: also that Redis was restarted. Where
+        no client was ever enrolled with a user of its own, nothing is done.
 
         Raises:
             BrokerError: If our own user may not write users.
+            SettingError: If the password of Flower's user can be neither read nor written.
             redis.RedisError: If Redis fails.
         """
+        if not state.has_redis_users:
+            return
         try:
-            self._update(self._wanted(enrolled))
+            self._update(self._wanted(state.enrolled()))
         except redis.exceptions.NoPermissionError as error:
             msg = (
                 f"Redis does not let our user write other users ({error}), so no site can log in "
-                "with its own. Name a user with +acl and +client|kill in FAIRWIND_REDIS_URL, or "
-                "unset FAIRWIND_MANAGE_REDIS_USERS."
+                "with its own. Name a user with +acl and +client|kill in FAIRWIND_REDIS_URL."
             )
             raise BrokerError(msg) from None
+
+    @cached_property
+    def _flower(self) -> list[str]:
+        password = load_or_make_password(flower_password_file(self._home))
+        return flower_rules(password_sha256(password), database=self._database)
 
     def _wanted(self, enrolled: Iterable[Client]) -> dict[str, Sequence[str]]:
         return {

@@ -5,12 +5,11 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
-import redis
 from pydantic import ValidationError
 
 from common.clock import wall_now
 from common.envelope import COORDINATOR
-from common.errors import BrokerError, FairwindError, LedgerMovedError
+from common.errors import FairwindError, LedgerMovedError
 from common.log import get_logger
 from common.messages import Heartbeat, Reason, Receipt, read_receipt
 from models.heap import trim_heap
@@ -41,18 +40,8 @@ def tick() -> None:
     """Take every run as far as it can go now; first remove what killed processes left behind."""
     c = coordinator()
     _sweep(c)
-    _update_redis_users(c)
+    c.redis_users.follow(c.ledger.state())
     c.engine.advance()
-
-
-def _update_redis_users(c: Coordinator) -> None:
-    """Let the users of Redis follow the enrolment; where Redis is away, a later tick does."""
-    if c.redis_users is None:
-        return
-    try:
-        c.redis_users.update(c.ledger.state().enrolled())
-    except (redis.RedisError, BrokerError) as error:
-        _log.warning("redis_users.not_written", reason=str(error))
 
 
 def _sweep(c: Coordinator) -> None:

@@ -53,8 +53,7 @@ def prepare(instance: Any, conf: Any, queues: list[str]) -> None:
         conf.worker_concurrency = 2 if here.histories else 1
     if instance.hostname.startswith("celery@"):
         instance.hostname = instance.hostname.replace("celery@", "coordinator@", 1)
-    if here.redis_users is not None:
-        here.redis_users.update(here.ledger.state().enrolled())
+    here.redis_users.follow(here.ledger.state())
     check_usable(here.broker, to_run_scripts=here.sources is not None)
     SignStep.ledger = here.settings.ledger
     SignStep.file = file_identity(here.settings.ledger)

@@ -77,7 +77,7 @@ def bring_up(
     Raises:
         FairwindError: If a process ends meanwhile, or it takes too long.
     """
-    federation.write_redis_users(ledger.state().enrolled())
+    federation.write_redis_users(ledger.state())
     with waiting("Starting  Celery Flower"):
         federation.start_flower(port)
         federation.wait_for(lambda: _page_answers(port), _READY_WITHIN_S, "the Rounds page")

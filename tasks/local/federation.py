@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from common.identity import load_or_make
 from common.password_file import load_or_make_password
 from common.redis_users import FLOWER_USER, password_sha256, site_user
 from common.settings.names import CONFIG, PREFIX
-from scheduler.federation.client import Client
+from scheduler.federation.federation import Federation
 from tasks.coordinator.redis_users import RedisUsers
 from tasks.local.processes import Processes
 from tasks.local.redis_server import NAME as REDIS
@@ -165,7 +165,7 @@ class LocalFederation:
         """Return what a client enrols with, for its user of Redis; `None` if it has none."""
         return password_sha256(self._site_password(client_id)) if self._redis_users else None
 
-    def write_redis_users(self, enrolled: Iterable[Client]) -> None:
+    def write_redis_users(self, state: Federation) -> None:
         """Write the users of Redis, as the coordinator does: to start sites beside it, not after.
 
         Raises:
@@ -174,7 +174,7 @@ class LocalFederation:
         """
         if self._redis_users:
             with redis.Redis.from_url(self.redis_url) as broker:
-                RedisUsers(broker, self._home).update(enrolled)
+                RedisUsers(broker, self._home).update(state)
 
     def _site_password(self, client_id: str) -> str:
         return load_or_make_password(self.folder / "sites" / client_id / "redis.password")
@@ -254,7 +254,6 @@ class LocalFederation:
             "OMP_NUM_THREADS": "1",
             CONFIG: os.devnull,
             f"{PREFIX}REDIS_URL": self.redis_url,
-            **({f"{PREFIX}MANAGE_REDIS_USERS": "true"} if self._redis_users else {}),
             f"{PREFIX}HOME": str(self.folder / "home"),
             f"{PREFIX}PARTITION": ",".join(self.zones),
             **self._settings,

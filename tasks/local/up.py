@@ -55,7 +55,7 @@ class Up:
             with (
                 LocalFederation(
                     self._folder, {}, settings=settings, redis_url=url, redis_port=port,
-                    redis_users=url is None or settings_.load().manage_redis_users,
+                    redis_users=url is None,
                     cwd=Path.cwd(),
                 ) as federation,
                 stops_aloud(),

@@ -248,7 +248,7 @@ def running_fleet(
             fleet.enroll(client, zone)
         local.start_coordinator()
         local.start_beat()
-        local.write_redis_users(fleet.state().enrolled())
+        local.write_redis_users(fleet.state())
         for client in zones:
             local.start_site(client, **(sites or {}).get(client, {}))
         fleet.wait_alive(*zones)

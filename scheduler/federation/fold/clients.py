@@ -29,6 +29,7 @@ def _client_enrolled(enrolled: ClientEnrolled, event: Event, state: Federation) 
         event.client, enrolled.zone, place=len(state.clients), waiting_since=event.grid_at
     )
     client.zone, client.num_examples = enrolled.zone, enrolled.num_examples
+    state.has_redis_users |= enrolled.redis_password_sha256 is not None
     client.redis_password_sha256 = enrolled.redis_password_sha256 or client.redis_password_sha256
     client.key, client.retired, client.revoked = enrolled.key or client.key, False, False
     if enrolled.kit_key is not None:

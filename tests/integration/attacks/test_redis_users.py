@@ -143,6 +143,12 @@ def test_no_user_of_redis_has_a_password_that_can_be_read(guarded: Guarded) -> N
         assert password not in str([event.payload for event in guarded.fleet.ledger.events()])
 
 
+def test_check_says_that_each_site_has_a_user(guarded: Guarded) -> None:
+    said = guarded.fleet.local.fairwind("check").stdout
+    assert "Each site has a user of its own in Redis" in said
+    assert "needs no password" not in said
+
+
 def test_an_emptied_redis_gets_its_users_again_and_the_run_goes_on(guarded: Guarded) -> None:
     guarded.fleet.start_run("emptied", rounds=40)
     guarded.fleet.wait_event(RoundClosed, "emptied")

@@ -33,7 +33,6 @@ NOWHERE = "redis://127.0.0.1:1/0"
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FAIRWIND_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("FAIRWIND_REDIS_URL", NOWHERE)
-    monkeypatch.setenv("FAIRWIND_MANAGE_REDIS_USERS", "true")
     monkeypatch.chdir(tmp_path)
     settings.load.cache_clear()
     return tmp_path / "home"
@@ -137,13 +136,6 @@ def test_a_file_that_is_there_is_left_and_nobody_is_enrolled(home):
     Path("lyon.kit").write_text("")
     assert "exists already" in refused("enroll", "lyon", "--zone", "FR", "--kit", "lyon.kit")
     assert "lyon" not in state(home).clients
-
-
-def test_no_kit_is_made_where_nobody_writes_its_user(home, monkeypatch):
-    monkeypatch.delenv("FAIRWIND_MANAGE_REDIS_USERS")
-    said = refused("enroll", "lyon", "--zone", "FR", "--kit", "lyon.kit")
-    assert "Set FAIRWIND_MANAGE_REDIS_USERS=true" in said
-    assert not Path("lyon.kit").exists()
 
 
 def test_a_kit_and_a_key_exclude_each_other(home):
