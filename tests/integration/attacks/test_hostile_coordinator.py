@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from tasks.cli import fairwind
 from tasks.local.federation import site_name
 from tests.integration.conftest import ODD_WORKLOADS
 from tests.integration.fleet import Fleet, running_fleet
+
+NUMBERS = count()
+"""Each assignment is of a run of its own, so that its answer is found."""
 
 OPTIONAL = "odd_workloads:optional"
 HOUR = timedelta(hours=1)
@@ -54,7 +58,6 @@ class Guarded:
     def __init__(self, fleet: Fleet) -> None:
         self.fleet, self.folder = fleet, fleet.local.folder
         self.file = self.folder / "site.toml"
-        self._sent = 0
 
     def write(self, text: str = POLICY, *, intensity: float = 100.0) -> None:
         write(self.folder, text, intensity=intensity)
@@ -76,8 +79,7 @@ class Guarded:
 
     def ask(self, **changes: Any) -> dict[str, Any]:
         """Send an assignment as only the coordinator can; return what the site noted of it."""
-        self._sent += 1
-        now, run = wall_now(), f"allowed-{self._sent}"
+        now, run = wall_now(), f"allowed-{next(NUMBERS)}"
         fields: dict[str, Any] = {
             "run": run, "round": 1, "client": "guarded", "attempt": 0, "workload": "digits",
             "hyperparameters": Hyperparameters(), "seed": 0, "clock": GridClock(), "sent_at": now,
