@@ -156,7 +156,10 @@ def test_the_first_run_of_a_workload_waits_for_approval_and_is_then_sent_again(
     (waits,) = json.loads(guarded.site("waiting", "--json"))
     assert (waits["workload"], waits["run"]) == ("digits", "allowed-first")
     assert waits["source"] == guarded.site("hash", "digits").strip()
-    assert "fairwind site approve digits" in fleet.local.fairwind("clients").stdout
+    fleet.wait(  # not while it is just being invited again
+        lambda: "fairwind site approve digits" in fleet.local.fairwind("clients").stdout,
+        "the remedy among the clients",
+    )
     assert "is approved at guarded" in guarded.site("approve", "digits")
     fleet.wait_ended("allowed-first")
     assert set(fleet.run("allowed-first").closed[0].cohort) == {"north", "guarded"}
