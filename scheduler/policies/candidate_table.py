@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import overload
@@ -26,6 +26,7 @@ class CandidateTable:
         clients: Their ids.
         zones: Every zone that occurs, each once.
         zone: Of each candidate, its place in `zones`.
+        make_score: Returns `score`, which few policies read.
         forecasts: By zone and hour, the running one first; shape `(num_zones, hours)`,
             gCO2eq/kWh, NaN from the first hour on that is not known.
     """
@@ -33,7 +34,7 @@ class CandidateTable:
     clients: Sequence[str]
     zones: tuple[str, ...]
     zone: Ints
-    score: Floats
+    make_score: Callable[[], Floats]
     updates: Ints
     num_examples: Floats
     utility: Floats
@@ -47,6 +48,11 @@ class CandidateTable:
     def __len__(self) -> int:
         """Return how many candidates there are."""
         return len(self.clients)
+
+    @property
+    def score(self) -> Floats:
+        """Of each candidate, its score."""
+        return self.make_score()
 
     def ranked(self, figures: Floats) -> list[int]:
         """Return all places, the least figure first and unknown ones last, ties by id."""
@@ -68,7 +74,7 @@ class CandidateTable:
             clients=[c.client for c in candidates],
             zones=tuple(ahead),
             zone=np.array([place[c.zone] for c in candidates], dtype=np.int64),
-            score=_floats([c.score for c in candidates]),
+            make_score=lambda: _floats([c.score for c in candidates]),
             updates=np.array([c.updates for c in candidates], dtype=np.int64),
             num_examples=_floats([c.num_examples for c in candidates]),
             utility=_floats([c.utility for c in candidates]),

@@ -3,15 +3,49 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from scheduler.policies.candidate_table import CandidateTable
+import numpy as np
+
+from scheduler.policies.candidate_table import CandidateTable, Floats
 from scheduler.policies.reason import Because
 from scheduler.policies.selection_context import SelectionContext
 
 WEIGHT_SPAN = 16.0
 """A policy may weigh a client's examples at most this much, and at least one over this."""
+
+
+class NoteColumns(Mapping[str, Because]):
+    """Notes of one code with the same figures for each client, each made when it is read.
+
+    Few are: a simulation keeps no verdicts.
+    """
+
+    def __init__(self, code: str, clients: Sequence[str], figures: Mapping[str, Floats]) -> None:
+        """Take by name the figures of all clients, as columns in the clients' order."""
+        self._code, self._clients, self._figures = code, clients, figures
+        self._places: dict[str, int] = {}
+
+    def is_finite(self) -> bool:
+        """Return whether every figure is a finite number, so that the ledger can keep it."""
+        return all(bool(np.isfinite(column).all()) for column in self._figures.values())
+
+    def __getitem__(self, client: str) -> Because:
+        """Return the note on a client."""
+        if not self._places:
+            self._places = {name: place for place, name in enumerate(self._clients)}
+        place = self._places[client]
+        own = {name: column[place].item() for name, column in self._figures.items()}
+        return {"code": self._code, **own}
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the clients."""
+        return iter(self._clients)
+
+    def __len__(self) -> int:
+        """Return how many clients there are."""
+        return len(self._clients)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +97,9 @@ def fault(result: SelectionResult, context: SelectionContext) -> str | None:
 def _fault_of_reasons(result: SelectionResult, context: SelectionContext) -> str | None:
     """Return what is wrong with `because`, a note or the target, if the ledger cannot keep it."""
     unfit = f"so round {context.number} did not start"
-    notes = {f"note on {client}": note for client, note in result.notes.items()}
+    notes = {}
+    if not (isinstance(result.notes, NoteColumns) and result.notes.is_finite()):
+        notes = {f"note on {client}": note for client, note in result.notes.items()}
     reasons: dict[str, object] = {"because": result.because, **notes}  # a user's may be anything
     for name, reason in reasons.items():
         if not isinstance(reason, Mapping) or not all(_is_kept(*each) for each in reason.items()):

@@ -18,6 +18,7 @@ from scheduler.ledger.events import (
     ClientPaused,
     ClientResumed,
     ClientSilent,
+    GateChanged,
     GridRead,
 )
 
@@ -76,10 +77,20 @@ def gate_events(
         now: The time on the grid clock.
     """
     latest = now - _RECORDED_DAILY
-    return [
-        Draft(gate.to_payload(), client=name)
-        for name, gate in gates.items()
-        if not gate.continues(clients[name].gate)
-        or (recorded_at := clients[name].gate_recorded_at) is None
-        or recorded_at <= latest
-    ]
+    drafts, payloads = [], dict[int, GateChanged]()
+    for name, gate in gates.items():
+        client = clients[name]
+        before, recorded_at = client.gate, client.gate_recorded_at
+        if (
+            before is not None
+            and before.state == gate.state
+            and before.reason == gate.reason
+            and recorded_at is not None
+            and recorded_at > latest
+        ):
+            continue
+        # Clients of one zone share a gate, and so what is recorded of it.
+        if id(gate) not in payloads:
+            payloads[id(gate)] = gate.to_payload()
+        drafts.append(Draft(payloads[id(gate)], client=name))
+    return drafts

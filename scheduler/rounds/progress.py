@@ -111,7 +111,10 @@ def _ends_short(state: Federation, run: Run, round_: Round, grid_now: datetime) 
         return True
     if round_.open_assignments():
         return False
-    others = any(c.alive and not c.paused for c in state.enrolled() if c.id not in accepted)
+    others = any(
+        c.alive and not c.paused and not c.retired and c.id not in accepted
+        for c in state.clients.values()
+    )
     newest = max(update.ended_at for update in accepted.values())
     return not others or run.out_of_grams or grid_now >= newest + _FILLED_WITHIN
 

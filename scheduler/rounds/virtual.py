@@ -102,8 +102,9 @@ def _next_look(world: World, run: Run, next_change: datetime | None) -> datetime
         times.append(run.due_at)
     # Clients that back off may be invited again.
     times += [clock.grid_at(problem.until) for problem in run.problems.values()]
-    clients, stagger = world.history.state.enrolled(), world.rules.stagger
-    times += starts_to_come(run, clients, now, stagger).values()
+    if spec.is_async:
+        clients, stagger = world.history.state.enrolled(), world.rules.stagger
+        times += starts_to_come(run, clients, now, stagger).values()
     if spec.hours is not None:
         times.append(run.grid_started_at + timedelta(hours=spec.hours))
     return min(time for time in times if time is not None and time > now)

@@ -32,7 +32,7 @@ from scheduler.policies.selection_context import SelectionContext
 from scheduler.policies.selection_result import SelectionResult
 from scheduler.selection.client_table import ClientTable, Floats, Ints
 from scheduler.selection.eligibility import hold, part_code
-from scheduler.selection.score import intensities, score_fleet
+from scheduler.selection.score import Scores, intensities, score_fleet
 from scheduler.selection.verdict import VERDICTS, Verdict, Verdicts, why
 
 __all__ = ["Plan", "Situation", "Verdict", "derive_seed", "places", "plan_round", "why"]
@@ -150,7 +150,7 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
     if len(eligible) < quorum:
         waiting = "too_few"
     else:
-        pool = _pool(table, eligible, situation, score=scores.values, gco2eq=expected)
+        pool = _pool(table, eligible, situation, scores=scores, gco2eq=expected)
         wanted = min(len(eligible), math.ceil(target * (1 + spec.over_selection)))
         attempt = len(so_far.cohort) + len(so_far.accepted) * spec.is_async if so_far else 0
         context = SelectionContext(
@@ -236,7 +236,7 @@ def _pool(
     eligible: Sequence[int],
     situation: Situation,
     *,
-    score: Floats,
+    scores: Scores,
     gco2eq: Floats,
 ) -> CandidateTable:
     """Return the clients at these places as columns for a policy."""
@@ -253,7 +253,7 @@ def _pool(
     return CandidateTable(
         clients=[table.ids[place] for place in eligible],
         zones=zones, zone=np.argsort(order)[zone],
-        score=score[places], updates=table.updates[places],
+        make_score=lambda: scores.values[places], updates=table.updates[places],
         num_examples=table.num_examples[places], utility=table.utility[places],
         duration_s=table.latency_s[places], energy_wh=table.energy_per_update_wh[places],
         gco2eq=gco2eq[places],

@@ -157,7 +157,6 @@ class Scores(Lazy[Score]):
     Attributes:
         figures: By part, what was observed; NaN where unknown.
         weights: How much each of these parts counts.
-        values: The scores, from 0 to 1.
     """
 
     def __init__(
@@ -171,7 +170,14 @@ class Scores(Lazy[Score]):
         self.figures = figures
         self.weights = {name: weights[name] for name in figures}
         self._placed: dict[str, Floats] = {}
-        self.values: Floats = self._mean() if values is None else values
+        self._values = values
+
+    @property
+    def values(self) -> Floats:
+        """The scores, from 0 to 1; worked out when they are first read, as few policies do."""
+        if self._values is None:
+            self._values = self._mean()
+        return self._values
 
     def _mean(self) -> Floats:
         counted = {
@@ -193,7 +199,7 @@ class Scores(Lazy[Score]):
 
     def __len__(self) -> int:
         """Return how many clients there are."""
-        return len(self.values)
+        return len(next(iter(self.figures.values())))
 
     def make(self, place: int) -> Score:
         """Return the score of the client at a place."""

@@ -7,6 +7,7 @@ from scheduler.policies.planning.hourly_emissions import HourlyEmissions
 from scheduler.policies.planning.pace import Pace
 from scheduler.policies.planning.reservation_prices import ReservationPrices
 from scheduler.policies.reason import Because
+from scheduler.policies.selection_result import NoteColumns
 
 
 def why_wait(prices: ReservationPrices, pace: Pace) -> Because:
@@ -48,7 +49,7 @@ def price_notes(
     shares: Floats,
     due: Floats,
     grams: Floats,
-) -> dict[str, Because]:
+) -> NoteColumns:
     """Return by candidate what an update emits now, and its reservation price.
 
     Args:
@@ -59,15 +60,8 @@ def price_notes(
         due: Updates due of each; `(N,)`.
         grams: Of the update planned, or that would have been planned, for each; `(N,)`.
     """
-    names = "price_gco2eq", "now_gco2eq", "planned_gco2eq", "due_updates", "share"
-    rows = zip(
-        *(
-            column.tolist()
-            for column in (prices.price_gco2eq, emissions.gco2eq(0), grams, due, shares)
-        ),
-        strict=True,
-    )
-    return {
-        client: {"code": "price", **dict(zip(names, row, strict=True))}
-        for client, row in zip(pool.clients, rows, strict=True)
-    }
+    figures = {
+        "price_gco2eq": prices.price_gco2eq, "now_gco2eq": emissions.gco2eq(0),
+        "planned_gco2eq": grams, "due_updates": due, "share": shares,
+    }  # fmt: skip
+    return NoteColumns("price", pool.clients, figures)
