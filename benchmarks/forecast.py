@@ -22,6 +22,9 @@ from scheduler.carbon.signals.weather import Floats
 _NEAR_ZERO_GCO2EQ_PER_KWH = 1.0
 """Below this, an error as a share of the truth means nothing, and is left out."""
 
+WINDOW_H, CLEANEST_H = 48, 8
+"""A forecast's gain is of the hours it calls cleanest, so many of so many ahead."""
+
 PERSISTENCE, OURS, PUBLISHED = "persistence", "ours", "CarbonCast"
 
 
@@ -33,6 +36,7 @@ class Measured:
         zone: Electricity Maps zone id.
         mape: Mean absolute error as a share of the truth.
         mae_gco2eq_per_kwh: Mean absolute error.
+        gain: Share of the possible saving that the hours it calls cleanest get; see `gain`.
         covered: Share of true values from our 10 % to our 90 % quantile.
         profile_share: Share of origins at which `profile` was chosen and not `persistence`.
         origins: How many forecasts.
@@ -42,6 +46,7 @@ class Measured:
     zone: str
     mape: dict[str, Floats]
     mae_gco2eq_per_kwh: dict[str, Floats]
+    gain: dict[str, float]
     covered: Floats
     profile_share: float
     origins: int
@@ -71,11 +76,33 @@ def measure_zone(data: Dataset, zone: str) -> Measured:
         zone=zone,
         mape={name: _by_day(share) for name, share in shares.items()},
         mae_gco2eq_per_kwh={name: _by_day(error) for name, error in errors.items()},
+        gain={name: gain(values, truth) for name, values in tables.items()},
         covered=_by_day(((low <= truth) & (truth <= high)).astype(np.float64)),
         profile_share=sum(f.method == "profile" for f in ours) / len(ours),
         origins=len(origins),
         ms=np.array(ms),
     )
+
+
+def gain(forecasts: Floats, truth: Floats) -> float:
+    """Return the share of the possible saving that the hours called cleanest get.
+
+    Of each origin the mean of the first `WINDOW_H` hours is what training at any time emits, and
+    the mean of the `CLEANEST_H` cleanest of them is the least. The saving is how far the hours that
+    the forecast calls cleanest lie below that mean; ties go to the earlier hour. 1 is perfect
+    foresight, 0 what chance gets, below 0 worse than chance. Sums over origins are divided, so that
+    flat days, on which there is nothing to save, count little.
+
+    Args:
+        forecasts: What was forecast, `(origins, hours)`, gCO2eq/kWh.
+        truth: What came, of the same shape.
+    """
+    chosen = np.argsort(forecasts[:, :WINDOW_H], axis=1, kind="stable")[:, :CLEANEST_H]
+    ahead = truth[:, :WINDOW_H]
+    usual = ahead.mean(axis=1)
+    got = usual - np.take_along_axis(ahead, chosen, axis=1).mean(axis=1)
+    possible = usual - np.sort(ahead, axis=1)[:, :CLEANEST_H].mean(axis=1)
+    return float(got.sum() / possible.sum()) if possible.sum() > 0 else float("nan")
 
 
 def _timed(data: Dataset, zone: str, origin: int) -> tuple[Forecast, float]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.forecast import OURS, Measured, measure_zone
+from benchmarks.forecast import CLEANEST_H, OURS, WINDOW_H, Measured, measure_zone
 from benchmarks.forecast_data import Dataset, datasets
 from scheduler.carbon.signals.weather import Floats
+
+_COLUMNS = (
+    "MAPE day 1, %", "day 2", "day 3", "day 4", "MAE day 1, g/kWh", "day 2", "gain", "80 % held",
+)  # fmt: skip
 
 
 def print_forecasts() -> None:
@@ -21,8 +25,8 @@ def _lines(data: Dataset, zones: list[Measured]) -> list[str]:
     apart = f"{methods[0]} / {' / '.join(methods[1:])}"
     return [
         f"\n{data.name}; {apart}\n",
-        "| zone | MAPE day 1, % | day 2 | day 3 | day 4 | MAE day 1, g/kWh | day 2 | 80 % held |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| zone | {' | '.join(_COLUMNS)} |",
+        "|---|---|---|---|---|---|---|---|---|",
         *(_line(zone) for zone in zones),
         "",
         *_summary(zones),
@@ -32,7 +36,8 @@ def _lines(data: Dataset, zones: list[Measured]) -> list[str]:
 def _line(zone: Measured) -> str:
     mape = [_slashed(zone.mape, day, 100) for day in range(4)]
     mae = [_slashed(zone.mae_gco2eq_per_kwh, day, 1) for day in range(2)]
-    return f"| {' | '.join([zone.zone, *mape, *mae, f'{zone.covered.mean():.0%}'])} |"
+    gains = " / ".join(f"{gain:.2f}" for gain in zone.gain.values())
+    return f"| {' | '.join([zone.zone, *mape, *mae, gains, f'{zone.covered.mean():.0%}'])} |"
 
 
 def _slashed(errors: dict[str, Floats], day: int, times: float) -> str:
@@ -47,11 +52,22 @@ def _summary(zones: list[Measured]) -> list[str]:
     took_ms = np.median(np.concatenate([zone.ms for zone in zones]))
     lines = [
         *(_against(zones, name) for name in zones[0].mape if name != OURS),
+        _gains(zones),
         f"Our 80 % interval held {held} of the truth on days 1 to 4.",
         f"Profile made {share:.0%} of our forecasts, persistence the others.",
         f"At least {fewest} forecasts a zone; one, of 96 hours, took {took_ms:.0f} ms.",
     ]
     return [f"- {line}" for line in lines]
+
+
+def _gains(zones: list[Measured]) -> str:
+    """Return what the forecasts are worth to whoever shifts work by them, as a sentence."""
+    means = {n: float(np.nanmean([zone.gain[n] for zone in zones])) for n in zones[0].gain}
+    listed = ", ".join(f"{name} {mean:.2f}" for name, mean in means.items())
+    return (
+        f"Gain, the share of the possible saving that the {CLEANEST_H} hours called cleanest of "
+        f"the next {WINDOW_H} get, in the mean of zones: {listed}."
+    )
 
 
 def _against(zones: list[Measured], other: str) -> str:
