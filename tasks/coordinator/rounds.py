@@ -114,16 +114,19 @@ def _check_run(c: Coordinator, check: RunCheck) -> None:
             )  # fmt: skip
         c.workbench.check_workload(spec)
         c.workbench.lower_is_better(spec, spec.metric)
-        found = c.workbench.first_metrics(spec, c.blobs, on_batch=progress_of(c.broker, check))
+        found = c.workbench.first_metrics(
+            spec, c.blobs, on_batch=progress_of(c.broker, check, signer=c.signer)
+        )
         if found is not None:
             check_metrics(spec, found)
         if spec.goal is not None:
             stated = c.workbench.lower_is_better(spec, spec.goal.metric)
             check_goal(spec, found or {}, stated_lower=stated)
     except FairwindError as error:
-        answer(c.broker, check, CheckReply(fault=str(error)))
+        answer(c.broker, check, CheckReply(fault=str(error)), signer=c.signer)
     else:
-        answer(c.broker, check, CheckReply(fault="", spec=spec, chosen=chosen))
+        reply = CheckReply(fault="", spec=spec, chosen=chosen)
+        answer(c.broker, check, reply, signer=c.signer)
     trim_heap()  # several models were built to look at them
 
 

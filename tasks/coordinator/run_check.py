@@ -12,8 +12,11 @@ from uuid import uuid4
 
 import redis
 from kombu.exceptions import OperationalError
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from common.envelope import Signer
+from common.errors import SignatureError
+from common.identity import canonical_json
 from common.keys import redis_key
 from common.message import Message
 from common.settings import Settings
@@ -26,6 +29,9 @@ _KEPT_S = 60
 """For so long an answer waits for the one who asked."""
 
 _PROGRESS_S = 1.0
+
+_MOST_NBYTES = 1 << 20
+"""Of a reply."""
 
 
 class RunCheck(Message):
@@ -66,17 +72,20 @@ def ask(
         on_progress: Called while the first version is evaluated, if that takes long.
     """
     check = RunCheck(spec=spec, reply=redis_key("checked", uuid4().hex))
+    signer = coordinator_signer(settings)
     try:
         send(
             "check_run",
             queue("coordinator"),
             check,
             shown=spec.workload,
-            signer=coordinator_signer(settings),
+            signer=signer,
         )
         with connect(settings) as broker:
             while (found := broker.blpop([check.reply], timeout=patience_s)) is not None:
-                reply = CheckReply.model_validate_json(found[1])
+                reply = _believed(found[1], check, signer)
+                if reply is None:
+                    continue
                 if reply.fault is not None:
                     return reply
                 on_progress(reply.done, reply.num_examples)
@@ -85,15 +94,42 @@ def ask(
     return None
 
 
-def answer(broker: redis.Redis, check: RunCheck, reply: CheckReply) -> None:
-    """Send a reply to whoever waits for a check."""
+class _SignedReply(Message):
+    """A reply as it travels; the signature is the coordinator's, over the reply and its key."""
+
+    reply: str
+    signature: str = ""
+
+
+def _signed(check: RunCheck, reply: str) -> bytes:
+    return canonical_json([check.reply, reply])
+
+
+def _believed(raw: bytes, check: RunCheck, signer: Signer | None) -> CheckReply | None:
+    """Return what a reply says; `None` if nobody with the coordinator's key has sent it."""
+    try:
+        found = _SignedReply.model_validate_json(raw[:_MOST_NBYTES])
+        if signer is not None:
+            signer.identity.public.verify(found.signature, _signed(check, found.reply))
+        return CheckReply.model_validate_json(found.reply)
+    except (SignatureError, ValidationError):
+        return None
+
+
+def answer(
+    broker: redis.Redis, check: RunCheck, reply: CheckReply, *, signer: Signer | None
+) -> None:
+    """Send a reply to whoever waits for a check, signed where messages are."""
+    text = reply.model_dump_json()
+    signature = signer.identity.sign(_signed(check, text)) if signer else ""
+    sent = _SignedReply(reply=text, signature=signature)
     with broker.pipeline() as pipe:
-        pipe.rpush(check.reply, reply.model_dump_json())
+        pipe.rpush(check.reply, sent.model_dump_json())
         pipe.expire(check.reply, _KEPT_S)
         pipe.execute()
 
 
-def progress_of(broker: redis.Redis, check: RunCheck) -> OnProgress:
+def progress_of(broker: redis.Redis, check: RunCheck, *, signer: Signer | None) -> OnProgress:
     """Return what replies how far an evaluation has come, once a second at most."""
     last = time.monotonic()
 
@@ -101,6 +137,7 @@ def progress_of(broker: redis.Redis, check: RunCheck) -> OnProgress:
         nonlocal last
         if time.monotonic() - last >= _PROGRESS_S:
             last = time.monotonic()
-            answer(broker, check, CheckReply(done=done, num_examples=num_examples))
+            reply = CheckReply(done=done, num_examples=num_examples)
+            answer(broker, check, reply, signer=signer)
 
     return replied
