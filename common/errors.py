@@ -20,6 +20,7 @@ Every message says what happened, what follows and what to do, in that order.
     ├── LedgerError          the ledger is of another version, altered, or contradicts itself
     │   ├── BlobError           bytes that the ledger names are missing or were altered
     │   └── LedgerMovedError    its file was moved, deleted or replaced while a process had it open
+    ├── AuditError           a site's audit trail was altered, or cannot be compared
     ├── ExportError          figures of a run cannot be written to where they are to go
     └── FederationError      no such client or run, or not in a state that allows this
 
@@ -103,6 +104,10 @@ class BlobError(LedgerError):
 
 class LedgerMovedError(LedgerError):
     """The ledger's file was moved, deleted or replaced while a process had it open."""
+
+
+class AuditError(FairwindError):
+    """A site's audit trail was altered, or cannot be compared."""
 
 
 class ExportError(FairwindError):

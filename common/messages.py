@@ -23,6 +23,7 @@ from common.keys import blob_key
 from common.ledger_head import LedgerHead
 from common.message import Message
 from common.personal import PersonalPatterns
+from common.trail_head import TrailHead
 from common.update_encodings import UpdateEncoding
 from common.workload_options import WorkloadOptions
 
@@ -206,6 +207,7 @@ class Receipt(Message):
 
     `started_at` and `ended_at` are on the wall clock and bound the time in which the energy was
     used. `energy` is `None` where nothing was measured. `sent_at` is when the receipt left.
+    `trail` is the head of the site's audit trail by then.
     """
 
     run: str = Field(pattern=NAME_PATTERN)
@@ -231,6 +233,7 @@ class Receipt(Message):
     incarnation: str = Field(max_length=64)
     reason: Annotated[Reason, AfterValidator(_with_instant)] | None = None
     policy: str | None = Field(default=None, pattern=r"^[0-9a-f]{12}$")
+    trail: TrailHead | None = None
 
 
 def update_key(work: Assignment | Receipt) -> str:

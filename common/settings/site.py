@@ -66,6 +66,11 @@ class SiteSettings(BaseSettings):
     site_ceiling_gco2eq_per_kwh: float | None = Field(
         default=None, ge=0, description="this site declines work above this intensity"
     )
+    site_syslog: str | None = Field(
+        default=None,
+        pattern=r"^(/.+|[^/\s]+:\d{1,5})$",
+        description="also copy this site's audit trail to a syslog: /dev/log, or host:port (UDP)",
+    )
     site_windows: CommaList = Field(
         default=(), description="this site trains only within these UTC hours, e.g. 22:00-06:00"
     )

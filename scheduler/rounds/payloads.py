@@ -139,6 +139,7 @@ def work_record(
         memory=receipt.memory,
         memory_lost=receipt.memory_lost,
         reason=_by_our_clock(receipt.reason, clock, done),
+        trail=receipt.trail,
     )
     most_examples = client.most_held_out(run.spec.weight_cap)
     return plausible(record, within=done.within, most_examples=most_examples)

@@ -13,7 +13,7 @@ import click
 from common import settings as settings_
 from common.command_line.output import as_json, print_json
 from common.command_line.screen import echo, rewrite_line
-from common.errors import LedgerError
+from common.errors import FederationError, LedgerError
 from common.identity import Identity
 from common.ledger_head import LedgerHead, read_heads
 from scheduler.federation.blob_check import BlobFault, blob_faults
@@ -21,6 +21,7 @@ from scheduler.federation.gram_check import GramCheck, check_grams
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.database import heads_file
 from scheduler.ledger.event import canonical
+from scheduler.ledger.events.receipt import WorkRecord
 from scheduler.ledger.verification import SnapshotCheck, Verification
 from scheduler.ledger.witness import (
     Disagreement,
@@ -30,7 +31,7 @@ from scheduler.ledger.witness import (
 )
 from scheduler.status.which_run import find_run
 from tasks.cli.base import ledger_to_read
-from tasks.cli.completion import complete_run
+from tasks.cli.completion import complete_client, complete_run
 from tasks.roles import coordinator_key_file
 
 if TYPE_CHECKING:
@@ -196,6 +197,23 @@ def _lost_blobs(opened: FederationReader) -> list[BlobFault]:
     # An event that is as written, but is none of this version's, cannot be folded.
     state = opened.state()
     return list(blob_faults(state, Blobs(folder))) if folder.is_dir() else []
+
+
+@ledger.command()
+@click.argument("client", shell_complete=complete_client)
+def trails(client: str) -> None:
+    """Print the heads of CLIENT's audit trail, a JSON line each, as its receipts brought them.
+
+    The site's administrator compares them: `fairwind site audit --verify --heads FILE`.
+    """
+    opened = ledger_to_read()
+    if client not in opened.state().clients:
+        msg = f"There is no client {client!r}, so nothing was printed. See fairwind clients"
+        raise FederationError(msg)
+    for event in opened.events():
+        work = getattr(event.payload, "work", None)
+        if event.client == client and isinstance(work, WorkRecord) and work.trail is not None:
+            echo(work.trail.model_dump_json())
 
 
 @ledger.command()

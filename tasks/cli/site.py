@@ -24,11 +24,13 @@ from common.csv_cell import csv_cell
 from common.errors import SettingError
 from common.messages import NAME_PATTERN
 from common.units import show_bytes, show_duration, show_energy, show_intensity, show_mass
+from tasks.cli.site_audit import site_audit
 from tasks.cli.site_policy import COMMANDS, of_client
 from tasks.roles import site_key_file
 from tasks.site import own_model
 from tasks.site.egress import last_egress
-from tasks.site.journal import Journal
+from tasks.site.entry import Decided
+from tasks.site.journal import open_journal
 from tasks.site.memory import SiteMemory
 from tasks.site.sentence import SHORT_REASONS
 from tasks.site.site_clock import clock_sentence
@@ -67,7 +69,7 @@ def site() -> None:
     """Join, look at a site, or pause it, at the site: for its administrator."""
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, site_audit):
     site.add_command(_command)
 
 
@@ -108,8 +110,8 @@ def history(client: str | None, *, days: int, as_csv: bool, as_json: bool) -> No
     """
     ours = settings_.load()
     since = wall_now() - timedelta(days=days)
-    journal = Journal(SiteFiles(ours, find_client(ours, client)).folder)
-    tasks = [task for task in tasks_of(journal.read(since=since)) if task.at >= since]
+    entries = open_journal(ours, find_client(ours, client)).read(since=since)
+    tasks = [task for task in tasks_of(entries) if task.at >= since]
     if as_json:
         print_json([as_row(task) for task in tasks])
     elif as_csv:
@@ -191,6 +193,7 @@ def pause(client: str | None) -> None:
     if not SiteFiles(ours, name).pause():
         echo(f"{name} was paused already. To go on: fairwind site resume")
         return
+    open_journal(ours, name).append(Decided(at=wall_now(), what="paused"))
     task = site_status(ours, name, wall_now()).task
     busy = f" {task.run} round {task.round}, which is in work, is finished first." if task else ""
     echo(f"{name} is paused and declines new work.{busy} To go on: fairwind site resume")
@@ -203,6 +206,8 @@ def resume(client: str | None) -> None:
     ours = settings_.load()
     name = find_client(ours, client)
     ended = SiteFiles(ours, name).resume()
+    if ended:
+        open_journal(ours, name).append(Decided(at=wall_now(), what="resumed"))
     echo(f"{name} accepts work again." if ended else f"{name} was not paused.")
 
 
@@ -241,7 +246,7 @@ def egress(client: str | None, *, as_json: bool) -> None:
     ]
     print_table(["tensor", "type", "shape", "size"], rows)
     echo()
-    echo("The message beside it; attempt, push_s and sent_at are set as it leaves:")
+    echo("The message beside it; attempt, push_s, sent_at and trail are set as it leaves:")
     print_json(left.receipt.model_dump(mode="json"))
 
 

@@ -16,6 +16,8 @@ from common.errors import SettingError
 from common.settings import Settings
 from common.units import show_duration
 from common.workload_names import run_name
+from tasks.site.entry import Decided
+from tasks.site.journal import open_journal
 from tasks.site.site_approvals import SiteApprovals
 from tasks.site.site_files import SiteFiles, find_client
 from tasks.site.site_policy_in_force import OF_SETTINGS, SitePolicy, policy_in_force
@@ -104,6 +106,8 @@ def approve(workload: str, client: str | None) -> None:
     if not new:
         echo(f"{workload} ({source}) was approved already.")
         return
+    decided = Decided(at=wall_now(), what="approved", about=f"{run_name(workload)} {source}")
+    open_journal(ours, name).append(decided)
     echo(f"{workload} ({source}) is approved at {name}. Its run is sent again by itself.")
 
 

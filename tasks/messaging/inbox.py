@@ -23,7 +23,7 @@ from common.identity import load_or_make
 from common.messages import NAME_PATTERN, Reason
 from common.settings import Settings
 from tasks.messaging.nonces import Nonces
-from tasks.messaging.refusals import Refusals, refusals_file
+from tasks.messaging.refusals import Refusal, Refusals, refusals_file
 from tasks.roles import SITE_PREFIX, coordinator_key_file, site_key_file
 
 Keys = Mapping[str, str]
@@ -50,13 +50,21 @@ class Inbox:
         name: Of the audience.
         folder: Where taken and refused messages are remembered.
         key_of: The keys of issuers; `None` if messages of this federation are not signed.
+        report: Is told of what is refused, as `Refusals` has it.
     """
 
-    def __init__(self, name: str, folder: Path, key_of: KeyOf | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        key_of: KeyOf | None,
+        *,
+        report: Callable[[Refusal], None] | None = None,
+    ) -> None:
         self._name = name
         self._key_of = key_of
         self._nonces = Nonces(folder / "nonces.sqlite")
-        self.refusals = Refusals(refusals_file(folder))
+        self.refusals = Refusals(refusals_file(folder), report=report)
 
     def take(self, task: str, body: object) -> Taken | None:
         """Return what a message says; `None` if it is refused, which is logged and counted.
@@ -155,11 +163,13 @@ def _key_of_site(issuer: str, keys: Keys) -> str | None:
     return keys.get(client) if client != issuer else None
 
 
-def site_inbox(settings: Settings, client: str) -> Inbox:
+def site_inbox(
+    settings: Settings, client: str, *, report: Callable[[Refusal], None] | None = None
+) -> Inbox:
     """Return what a client's site takes: what the coordinator of its settings has signed."""
     folder, key = site_key_file(settings.folder, client).parent, settings.coordinator_key
     known = None if key is None else {COORDINATOR: key}.get
-    return Inbox(f"{SITE_PREFIX}{client}", folder, known)
+    return Inbox(f"{SITE_PREFIX}{client}", folder, known, report=report)
 
 
 def _issuer(body: object) -> str:

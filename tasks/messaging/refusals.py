@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
@@ -52,8 +53,15 @@ def refusals_file(folder: Path) -> Path:
 class Refusals:
     """What this process and others of its home have refused, in a file that commands read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, report: Callable[[Refusal], None] | None = None) -> None:
+        """Prepare to count.
+
+        Args:
+            path: The file.
+            report: Is told what is logged, with the times since it was logged before.
+        """
         self._path = path
+        self._report = report
         self._unwritten: dict[tuple[str, str, str], int] = {}
         self._written_s: dict[tuple[str, str, str], float] = {}
 
@@ -72,11 +80,12 @@ class Refusals:
         _log.warning(
             "message.refused", task=task, issuer=kind[1], code=kind[2], reason=text, times=times
         )
-        self._write(
-            Refusal(
-                task=task, issuer=kind[1], code=kind[2], text=text, times=times, last_at=wall_now()
-            )
+        refusal = Refusal(
+            task=task, issuer=kind[1], code=kind[2], text=text, times=times, last_at=wall_now()
         )
+        self._write(refusal)
+        if self._report is not None:
+            self._report(refusal)
 
     def read(self) -> tuple[Refusal, ...]:
         """Return what was refused, the newest first; nothing if the file is not there or unfit."""

@@ -12,7 +12,8 @@ from common.errors import FederationError
 from common.files import file_sha256
 from common.messages import Receipt
 from common.settings import Settings
-from tasks.site.journal import Journal, Sent
+from tasks.site.entry import Sent
+from tasks.site.journal import Journal
 from tasks.site.outbox import Outbox
 from tasks.site.site_files import SiteFiles
 from tasks.site.tensor_header import Tensor, read_header

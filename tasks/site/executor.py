@@ -11,6 +11,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from common.clock import wall_now
+from common.envelope import Header
 from common.errors import FairwindError, PlaceTakenError, TransportError, ends_process
 from common.failpoints import failpoint
 from common.files import file_sha256
@@ -34,11 +35,13 @@ from models.torch_modes import torch_modes_kept
 from models.training import Trainer
 from models.update import State
 from tasks.messaging.broker import REDIS_IS_AWAY
+from tasks.messaging.inbox import site_signer
 from tasks.messaging.transport import Transport
 from tasks.site.device_use import computing_on, unfit
+from tasks.site.entry import Entry, Sent, answered, begun, received
 from tasks.site.frozen_cache import FrozenCache
 from tasks.site.heads import keep_head
-from tasks.site.journal import Begun, Entry, Journal, Sent, answered
+from tasks.site.journal import open_journal
 from tasks.site.memory import SiteMemory
 from tasks.site.memory_limit import in_memory
 from tasks.site.one_task import in_work
@@ -49,6 +52,7 @@ from tasks.site.receipts import (
     ReceiptMaker,
     finite,
     kept_back,
+    not_recorded,
     not_understood,
     waited_before,
     why_failed,
@@ -59,6 +63,7 @@ from tasks.site.site_policy_bounds import over_request
 from tasks.site.site_policy_guard import Declines, PolicyGuard
 from tasks.site.site_policy_in_force import SitePolicy
 from tasks.site.time_limit import TimeIsUp, within
+from tasks.site.trail_heads import TrailHeads
 from tasks.site.trainers import Trainers
 from tasks.site.what_leaves import leaving
 
@@ -103,7 +108,8 @@ class Executor:
         self._files = SiteFiles(settings, client)
         self._memory = SiteMemory(self._files.memory)
         self._frozen = FrozenCache(self._files.frozen, settings.site_cache_mb * 1e6)
-        self._journal = Journal(self._files.folder)
+        self._journal = open_journal(settings, client)
+        self._heads = TrailHeads(self._files.folder, client, site_signer(settings, client))
         self._guard = PolicyGuard(settings, self._files, self._journal)
         self._policy = SitePolicy()
         self._trainers = Trainers(settings, client, device.torch)
@@ -118,7 +124,9 @@ class Executor:
         self._guard.remember_sources()
         self._trainers.load_all()
 
-    def answer(self, assignment: Assignment, progress: Progress) -> Receipt:
+    def answer(
+        self, assignment: Assignment, progress: Progress, header: Header | None = None
+    ) -> Receipt:
         """Answer an assignment: from the outbox, by declining, by training, or with what failed.
 
         Whatever goes wrong becomes an answer here, and nowhere else. The update's bytes are on
@@ -133,11 +141,12 @@ class Executor:
         receipts = ReceiptMaker(assignment, self._incarnation, wall_now())
         self._policy = self._guard.policy()
         try:
-            return self._answer(assignment, receipts, progress)
+            receipt = self._recorded(assignment, receipts, progress, header)
         except BaseException as error:
             if ends_process(error) or isinstance(error, (*REDIS_IS_AWAY, PlaceTakenError)):
                 raise
-            return self._failed(assignment, receipts, error)
+            receipt = self._failed(assignment, receipts, error)
+        return receipt.model_copy(update={"trail": self._heads.sign(self._journal.last)})
 
     def not_understood(self, body: object, error: ValidationError) -> Receipt | None:
         """Answer what is no assignment as this version has them; `None` if nobody waits for it."""
@@ -148,10 +157,27 @@ class Executor:
             _log.error("assignment.failed", sentence=describe_answer(receipt, None))
         return receipt
 
+    def _recorded(
+        self,
+        assignment: Assignment,
+        receipts: ReceiptMaker,
+        progress: Progress,
+        header: Header | None,
+    ) -> Receipt:
+        """Answer an assignment once it is on record that it came; decline it where it cannot be."""
+        self.check_place()
+        try:
+            arrived = received(assignment, header, at=receipts.started, policy=self._policy.version)
+            self._journal.append(arrived, synced=False)
+        except OSError as error:
+            reason = not_recorded(error)
+            _log.error("assignment.declined", sentence=reason.text)
+            return receipts.of("declined", reason=reason)
+        return self._answer(assignment, receipts, progress)
+
     def _answer(
         self, assignment: Assignment, receipts: ReceiptMaker, progress: Progress
     ) -> Receipt:
-        self.check_place()
         keep_head(self._files, assignment.head)
         kept = self._outbox.answer_to(assignment)
         if kept is None:
@@ -162,20 +188,20 @@ class Executor:
         kept = leaving(kept, self._policy, assignment)
         update = kept.update
         # What had begun to leave goes on: it is on record, and counted for its day.
-        begun = update is not None and self._transport.has_some(update)
+        has_begun = update is not None and self._transport.has_some(update)
         if (
             update is not None
-            and not begun
+            and not has_begun
             and (reason := self._guard.keeps_back(self._policy, assignment, update.nbytes))
         ):
             kept = kept_back(kept, reason).model_copy(update={"attempt": assignment.attempt})
-        self._note(answered(assignment, kept, update.nbytes if update else None))
-        if kept.update is None:
-            return kept
-        if not begun:
+        entry = answered(assignment, kept, update.nbytes if update else None)
+        if kept.update is None or has_begun:
+            self._note(entry)
+        else:
             # Not `_note`: what leaves is on record first, or does not leave.
-            self._journal.append(_about_to_leave(kept, kept.update))
-        return self._sent(assignment, kept, kept.update)
+            self._journal.append(entry, _about_to_leave(kept, kept.update))
+        return self._sent(assignment, kept, kept.update) if kept.update else kept
 
     def _sent(self, assignment: Assignment, kept: Receipt, update: BlobRef) -> Receipt:
         """Put what is missing of an update into the transport, and return its receipt."""
@@ -195,15 +221,7 @@ class Executor:
         reason = reason or no_room(self._memory, assignment) or unfit(self._device, assignment)
         if reason is not None:
             return receipts.of("declined", reason=reason)
-        self._note(
-            Begun(
-                at=started,
-                run=assignment.run,
-                round=assignment.round,
-                attempt=assignment.attempt,
-                workload=assignment.workload,
-            )
-        )
+        self._note(begun(assignment, at=started), synced=False)
         try:
             done = self._done(assignment, receipts, waited, progress)
         except Declines as declines:
@@ -250,10 +268,10 @@ class Executor:
         )
         return receipt
 
-    def _note(self, entry: Entry) -> None:
+    def _note(self, entry: Entry, *, synced: bool = True) -> None:
         """Write to the journal; a full disk must not keep an answer from the coordinator."""
         try:
-            self._journal.append(entry)
+            self._journal.append(entry, synced=synced)
         except OSError as error:
             _log.warning("journal.not_written", kind=entry.kind, reason=str(error))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from common.messages import Assignment
 from common.update_encodings import encoded_share
-from tasks.site.journal import Answered, Entry
+from tasks.site.entry import Answered, Entry
 
 
 def expected_nbytes(entries: Iterable[Entry], assignment: Assignment) -> int:

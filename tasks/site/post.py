@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.envelope import About, Signer, is_envelope
+from common.log import get_logger
 from common.messages import Address, Receipt
 from common.settings import Settings
 from tasks.messaging.inbox import Inbox, Taken, site_inbox, site_signer
+from tasks.messaging.refusals import Refusal
+from tasks.site.entry import Refused
+from tasks.site.journal import open_journal
+
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,16 @@ def open_post(settings: Settings, client: str) -> Post:
     Raises:
         IdentityError: If the site's key cannot be used.
     """
-    _open[client] = Post(client, site_inbox(settings, client), site_signer(settings, client))
+    journal = open_journal(settings, client)
+
+    def report(refusal: Refusal) -> None:
+        try:
+            journal.append(_refused(refusal), synced=False)
+        except OSError as error:
+            _log.warning("journal.not_written", kind="refused", reason=str(error))
+
+    inbox = site_inbox(settings, client, report=report)
+    _open[client] = Post(client, inbox, site_signer(settings, client))
     return _open[client]
 
 
@@ -43,6 +58,13 @@ def post() -> Post:
     """Return the messages of the one site that this process is."""
     (ours,) = _open.values()
     return ours
+
+
+def _refused(refusal: Refusal) -> Refused:
+    return Refused(
+        at=refusal.last_at, task=refusal.task, issuer=refusal.issuer, code=refusal.code,
+        text=refusal.text, times=refusal.times,
+    )  # fmt: skip
 
 
 def address_of(body: Any) -> Address:

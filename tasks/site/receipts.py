@@ -144,6 +144,15 @@ _CODES = {
 }
 
 
+def not_recorded(error: OSError) -> Reason:
+    """Return why work is declined whose arrival the audit trail cannot take."""
+    text = (
+        f"its audit trail cannot be written ({error.strerror}: {error.filename}), and this site "
+        "does nothing that is not on record; free some space there"
+    )
+    return Reason(code="not_recorded", text=encodable(text)[:600])
+
+
 def finite(value: float) -> float | None:
     """Return a figure that JSON can hold, and `None` for others."""
     return value if math.isfinite(value) else None

@@ -7,6 +7,7 @@ from common.units import emitted_gco2eq, show_bytes, show_duration, show_energy,
 
 SHORT_REASONS = {
     "paused": "paused",
+    "not_recorded": "its audit trail could not be written",
     "too_late": "came too late",
     "above_site_ceiling": "above its ceiling",
     "outside_site_windows": "outside its hours",

@@ -10,7 +10,7 @@ from typing import Literal
 
 from common.messages import Outcome
 from common.units import emitted_gco2eq
-from tasks.site.journal import Answered, Begun, Entry, Sent
+from tasks.site.entry import Answered, Begun, Entry, Sent
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from common.log import get_logger
 from common.messages import Assignment, Reason
 from common.settings import Settings
 from common.workload_names import run_name
+from tasks.site.entry import Answered, Entry, Sent
 from tasks.site.expected_size import expected_nbytes
-from tasks.site.journal import Answered, Entry, Journal, Sent
+from tasks.site.journal import Journal
 from tasks.site.site_approvals import SiteApprovals
 from tasks.site.site_clock import SiteClock
 from tasks.site.site_files import SiteFiles

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, time
 
 from common.settings import Settings
 from common.units import show_duration
-from tasks.site.journal import Answered, Entry, Journal
+from tasks.site.entry import Answered, Entry
+from tasks.site.journal import Journal
 from tasks.site.memory import Remembered, SiteMemory
 from tasks.site.site_clock import SiteClock
 from tasks.site.site_files import SiteFiles, is_held

@@ -93,7 +93,7 @@ def train(self: Any, body: object) -> None:
         if refusal is not None:
             _send(site, taken, lambda: refusal)
         return
-    receipt = _send(site, taken, lambda: site.answer(assignment, progress))
+    receipt = _send(site, taken, lambda: site.answer(assignment, progress, taken.header))
     if receipt is not None and receipt.outcome != "failed":  # the executor has logged a failure
         sentence = describe_answer(receipt, assignment.intensity_gco2eq_per_kwh)
         _log.info(f"assignment.{receipt.outcome}", sentence=sentence)

@@ -24,10 +24,13 @@ from tasks.messaging.queues import client_queue, name_connections
 from tasks.roles import KEPT, SITE_PREFIX, site_folders, site_key_file
 from tasks.site.ending import Ending
 from tasks.site.heartbeat_step import HeartbeatStep
+from tasks.site.journal import open_journal
 from tasks.site.site_clock import SiteClock
 from tasks.site.site_files import SiteFiles, sweep
 from tasks.site.site_hours import check_windows
 from tasks.site.site_policy_file import read_policy
+from tasks.site.trail_heads import TrailHeads
+from tasks.site.worker_record import record_worker
 from tasks.site.worker_state import WorkerLock
 
 _log = get_logger(__name__)
@@ -76,6 +79,8 @@ def prepare(instance: Any, conf: Any, client: str) -> None:
         sweep(folder)
     lock = HeartbeatStep.lock = WorkerLock(ours, files)
     lock.take()
+    trail = TrailHeads(files.folder, client, site_signer(ours, client))
+    record_worker(open_journal(ours, client), trail, heartbeats.incarnation)
     ending = HeartbeatStep.ending = Ending(instance)
     if ours.gpu != "auto":  # before torch looks for GPUs, and as the energy meter reads it
         os.environ["CUDA_VISIBLE_DEVICES"] = "" if ours.gpu == "none" else ours.gpu

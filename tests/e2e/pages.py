@@ -29,6 +29,10 @@ NOT_HERE = {
     ("docs/operations.md", "FAIRWIND_SIGNAL="): "settings with a key of one's own",
     ("docs/operations.md", "sqlite3 "): "a back-up in /backup, with sqlite3 and rsync",
     ("docs/operations.md", "fairwind ledger verify --heads"): "files that two sites have sent",
+    (
+        "docs/operations.md",
+        "fairwind site audit",
+    ): "a site's folder; see test_audit_trail",
     ("docs/operations.md", "rm -rf "): "replaces the ledger by the back-up in /backup",
     ("docs/federation.md", "python3.11 -m venv /opt/fairwind"): "installs in /opt",
     ("docs/federation.md", "FAIRWIND_REDIS_URL="): "an environment file, of a TLS broker elsewhere",

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from common.messages import Energy, Reason, Timings
+from common.trail_head import TrailHead
 from scheduler.ledger.events.base import Payload, Record, Sha256, Utc
 from scheduler.ledger.events.grid import MeanRecord
 
@@ -41,6 +42,8 @@ class WorkRecord(Record):
             if it keeps none.
         memory_lost: Whether it started from an empty state instead of the one that it was to.
         reason: Why the site did not train; `None` if it did.
+        trail: The head of the site's audit trail as it answered, which `fairwind ledger trails`
+            prints; `None` if it sent none.
     """
 
     attempt: int = Field(ge=0)
@@ -66,6 +69,7 @@ class WorkRecord(Record):
     memory: Sha256 | None = None
     memory_lost: bool = False
     reason: Reason | None = None
+    trail: TrailHead | None = None
 
     @property
     def energy_wh(self) -> float | None:

@@ -22,9 +22,11 @@ from models.device import CPU, Device
 from models.serialization import write_state
 from models.version import initial_version
 from models.workload import load_workload
-from tasks.messaging.transport import make_transport
+from tasks.messaging.transport import FolderTransport, make_transport
+from tasks.site.audit import audit
+from tasks.site.entry import Answered, Begun, Entry, Received, Sent
 from tasks.site.executor import Executor
-from tasks.site.journal import Answered, Begun, Journal, Sent
+from tasks.site.journal import Journal
 from tasks.site.receipts import ReceiptMaker
 from tasks.site.site_history import tasks_of
 from tasks.site.site_policy import SiteState, declined
@@ -265,8 +267,10 @@ def test_a_device_that_cannot_compute_in_a_runs_precision_declines_and_says_why(
     assert work(site, tmp_path / "model", round=2, hyperparameters=bf16).outcome == "trained"
 
 
-def journal(site: Executor) -> list[Begun | Answered | Sent]:
-    return Journal(site._settings.folder / "site" / "a").read(since=wall_now())
+def journal(site: Executor) -> list[Entry]:
+    """Return what the site did; that an assignment came is left out."""
+    entries = Journal(site._settings.folder / "site" / "a").read(since=wall_now())
+    return [entry for entry in entries if not isinstance(entry, Received)]
 
 
 def test_what_leaves_is_in_the_journal_before_it_leaves(site, tmp_path):
@@ -304,15 +308,43 @@ def test_an_answer_whose_bytes_are_there_is_neither_sent_nor_counted_again(site,
     assert task.sent_nbytes == first.update.nbytes
 
 
-def test_nothing_leaves_where_it_cannot_be_recorded(site, tmp_path):
+def test_work_that_cannot_be_recorded_is_declined(site, tmp_path):
     folder = site._settings.folder / "site" / "a"
     folder.mkdir(parents=True)
     (folder / f"{wall_now():%Y-%m}.jsonl").mkdir()  # even root cannot append to a folder
     receipt = work(site, tmp_path / "model")
+    assert (receipt.outcome, receipt.update) == ("declined", None)
+    assert receipt.energy is None, "nothing was trained for nothing"
+    assert receipt.reason is not None
+    assert receipt.reason.code == "not_recorded"
+    assert "cannot be written (Is a directory: " in receipt.reason.text
+    assert not (tmp_path / "wire" / "update~a~r~1").exists()
+
+
+def test_nothing_leaves_where_it_cannot_be_recorded(site, tmp_path):
+    path = site._settings.folder / "site" / "a" / f"{wall_now():%Y-%m}.jsonl"
+    aside = path.with_suffix(".aside")
+
+    class TakesTheTrail(FolderTransport):
+        """Nothing can be appended to the trail any more once an update is about to leave."""
+
+        def has_some(self, ref: BlobRef) -> bool:
+            if ref.key.startswith("update"):
+                path.rename(aside)
+                path.mkdir()
+            return super().has_some(ref)
+
+    broken = Executor("a", "first", site._settings, TakesTheTrail(tmp_path / "wire", 600))
+    receipt = work(broken, tmp_path / "model")
     assert (receipt.outcome, receipt.update) == ("failed", None)
     assert receipt.reason is not None
-    assert receipt.reason.text.startswith("Is a directory: ")
+    assert receipt.reason.text.startswith(f"Is a directory: {path}")
     assert not (tmp_path / "wire" / "update~a~r~1").exists()
+    path.rmdir()
+    aside.rename(path)
+    # Now the trail goes on, and the answer that was kept leaves.
+    assert work(site, tmp_path / "model", attempt=1).outcome == "trained"
+    assert audit(Journal(path.parent).lines()).fault is None
 
 
 def limited(site: Executor, **limits: float) -> Executor:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.messages import Energy, Reason
-from tasks.site.journal import KEPT_MONTHS, Answered, Begun, Entry, Journal, Sent
+from tasks.site.entry import Answered, Begun, Entry, Sent
+from tasks.site.journal import KEPT_MONTHS, Journal
 from tasks.site.site_history import SiteTotals, tasks_of, totals
 
 NOON = datetime(2026, 7, 8, 12, tzinfo=UTC)

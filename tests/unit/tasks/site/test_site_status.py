@@ -15,7 +15,8 @@ from common.clock import wall_now
 from common.messages import Energy, Reason
 from common.settings import Settings
 from tasks.cli import fairwind
-from tasks.site.journal import Answered, Begun, Entry, Journal, Sent
+from tasks.site.entry import Answered, Begun, Entry, Sent
+from tasks.site.journal import Journal
 from tasks.site.site_clock import SiteClock
 from tasks.site.site_files import SiteFiles, find_client, held
 from tasks.site.site_status import SiteStatus, site_status

@@ -15,8 +15,9 @@ from models.serialization import write_state
 from models.version import initial_version
 from models.workload import load_workload
 from tasks.messaging.transport import FolderTransport, Transport
+from tasks.site.entry import Answered
 from tasks.site.executor import Executor
-from tasks.site.journal import Answered, Journal
+from tasks.site.journal import Journal
 from tasks.site.site_files import SiteFiles
 
 TROUBLES = "tests.fakes.troubled"
