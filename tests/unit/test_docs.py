@@ -234,3 +234,12 @@ def test_architecture_shows_the_round_loop_in_its_order() -> None:
     section = text.partition("## One engine, three worlds\n")[2].partition("\n## ")[0]
     loop = re.findall(r"^(\w+) {2,}\S", section, re.MULTILINE)
     assert loop == ["stop", "observe", *STEPS]
+
+
+def test_the_threat_model_names_tests_that_exist() -> None:
+    page = PROJECT / "docs" / "threat-model.md"
+    named = re.findall(r"\[`(test_\w+)`\]\(([^)\s]+)\)", page.read_text("utf-8"))
+    assert len(named) > 30
+    for name, link in named:
+        tests = ast.parse((page.parent / link).read_text("utf-8")).body
+        assert name in {node.name for node in tests if isinstance(node, ast.FunctionDef)}, name

@@ -45,7 +45,7 @@ def sent(number: int) -> Sent:
 def trail(folder: Path, *, records: int = 5, at: datetime = NOON) -> Journal:
     journal = Journal(folder)
     for number in range(1, records + 1):
-        journal.append(sent(number), at=at)
+        journal.append(sent(number), at=at, synced=False)
     return journal
 
 

@@ -51,7 +51,7 @@ WHOLE: list[Entry] = [begun(), answered(), sent()]
 def written(folder, *entries: Entry, at: datetime = NOON) -> Journal:
     journal = Journal(folder)
     for entry in entries:
-        journal.append(entry, at=at)
+        journal.append(entry, at=at, synced=False)
     return journal
 
 
