@@ -16,7 +16,9 @@ rule:
    time to spare waits for an hour in which the clients that gain most gain more
    (`planning.reservation_prices`). Each call plans anew, so that an error of the forecast costs one
    hour, not the plan. Clients that have waited for `patience_h`, and twice as long as even
-   participation takes, come first.
+   participation takes, come first. With `relative` clients are ranked by what they gain as a share
+   of what they usually emit: grams alone favour sites whose updates take much energy, and sites on
+   grids that vary much.
 3. *How much* it does. Clients that usually emit more per example than the cleanest `full_share` of
    the clients do fewer epochs in proportion (`planning.local_work`): whole ones, or with
    `unrounded` any part, `floor` of an epoch at least. Under a gram budget all clients do, and then
@@ -69,8 +71,8 @@ _DIGITS = 9
 def select(context: SelectionContext) -> SelectionResult:
     """Return the cohort of the current hour, empty if a better hour is worth the wait.
 
-    Options: `fairness`, `full_share`, `unrounded`, `floor`, `closing`, `patience_h`, `horizon_h`;
-    see the module.
+    Options: `fairness`, `full_share`, `unrounded`, `floor`, `relative`, `closing`, `patience_h`,
+    `horizon_h`; see the module.
     """
     pool = CandidateTable.of(context.candidates)
     if not len(pool) or context.wanted < 1:
@@ -111,7 +113,8 @@ def _each_alone(
         good[:] = True
     if not good.any():
         return SelectionResult((), because=why_wait(prices, pace))
-    ranked = _best(context, pool, prices.gain_gco2eq, waited, places=len(pool))
+    gains = _gains(context, prices, emissions)
+    ranked = _best(context, pool, gains, waited, places=len(pool))
     chosen = np.sort(ranked[good[ranked]][: context.wanted])
     budget = _round_gco2eq(pace.rounds_left, left_gco2eq) * max(1.0, len(chosen) / buffer)
     counts = work.within(chosen, budget)
@@ -137,7 +140,7 @@ def _ordinary(
     waited = _overdue(context, pool, places=places, pace=pace)
     if _waits(prices, pace, waited):
         return SelectionResult((), because=why_wait(prices, pace))
-    gains = prices.gain_gco2eq
+    gains = _gains(context, prices, emissions)
     chosen = _best(context, pool, gains, waited, places=places)
     budget = _round_gco2eq(pace.rounds_left, left_gco2eq)
     counts = work.within(chosen, budget)
@@ -272,6 +275,16 @@ def _overdue(
     turn = len(pool) * pace.hours_ahead / max(places * pace.rounds_ahead, 1.0)
     patience = max(context.options["patience_h"], _PATIENT_TURNS * turn)
     return np.where(waited >= patience, waited, 0.0)
+
+
+def _gains(
+    context: SelectionContext, prices: ReservationPrices, emissions: HourlyEmissions
+) -> Floats:
+    """Return by what candidates are ranked: grams, or shares of what they usually emit; `(N,)`."""
+    gains, usual = prices.gain_gco2eq, emissions.usual_gco2eq
+    if not context.options["relative"]:
+        return gains
+    return np.round(np.divide(gains, usual, out=np.zeros_like(gains), where=usual > 0), _DIGITS)
 
 
 def _best(

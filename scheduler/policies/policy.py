@@ -73,6 +73,7 @@ POLICIES: dict[str, Policy] = {
             "full_share": Option(0.25, 0, 1),
             "unrounded": _NO,
             "floor": Option(0.5, 0.01, 1),
+            "relative": _NO,
             "closing": Option(1, 0, 10),
             "patience_h": Option(72, 1, 8760),
             "horizon_h": Option(48, 1, 96),

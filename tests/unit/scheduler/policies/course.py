@@ -17,8 +17,8 @@ from scheduler.policies.selection_result import SelectionResult
 from tests.unit.scheduler.policies.laws import NOW
 
 OPTIONS = {
-    "fairness": 0.8, "full_share": 0.25, "unrounded": 0.0, "floor": 0.5, "closing": 1.0,
-    "patience_h": 72.0, "horizon_h": 48.0,
+    "fairness": 0.8, "full_share": 0.25, "unrounded": 0.0, "floor": 0.5, "relative": 0.0,
+    "closing": 1.0, "patience_h": 72.0, "horizon_h": 48.0,
 }  # fmt: skip
 
 

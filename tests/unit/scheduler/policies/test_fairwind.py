@@ -103,6 +103,16 @@ def test_unrounded_work_is_in_proportion_to_the_digit_and_half_an_epoch_at_least
     assert ask(*sites, epochs=2, options={"full_share": 0.0}).epochs == {"b": 1, "c": 1}
 
 
+def test_relative_gains_do_not_favour_updates_of_much_energy():
+    # Due once in two hours, so that the price is near the mean of both hours. Now a emits about
+    # 500 g below its 1500 g, a third, and b about 90 g below its 110 g, most of it.
+    big = site("a", 100.0, 200.0, energy_wh=10_000.0, num_examples=1000)
+    small = site("b", 20.0, 200.0)
+    told = {"wanted": 1, "rounds_left": 2, "hours_left": 2.0, "number": 2}
+    assert ask(big, small, **told).cohort == ["a"]
+    assert ask(big, small, **told, options={"relative": 1.0}).cohort == ["b"]
+
+
 def test_a_budget_is_met_by_fewer_epochs_then_by_fewer_clients():
     # Now 300, usually 200 g: 800 g a round of four.
     four = [site(name, 300.0, 100.0) for name in "abcd"]
