@@ -44,6 +44,7 @@ class ClosedRound:
     server_state: str | None
     manifest: tuple[ManifestLine, ...]
     divisor: int | None = None
+    total: int | None = None
     latest: tuple[ManifestLine, ...] = ()
     controls: ControlTerms | None = None
     server_control: str | None = None
@@ -106,6 +107,7 @@ class ClosedRound:
             server_state=closed.server_state,
             manifest=open_round.manifest or (),
             divisor=open_round.divisor,
+            total=open_round.total,
             latest=open_round.latest,
             controls=open_round.controls,
             server_control=closed.server_control,

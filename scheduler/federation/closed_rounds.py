@@ -33,7 +33,8 @@ class ClosedSums:
         baseline_gco2eq: What the same work would have emitted without waiting, gCO2eq.
         fleet_gco2eq: What it would have emitted spread over all zones, gCO2eq.
         rounds: How many rounds each client had an update in.
-        weights: What its updates weighed in each version, relative to all there, summed.
+        weights: What its updates weighed in each version, relative to all there, summed; with a
+            running divisor, relative to that.
     """
 
     energy_wh: float = 0.0
@@ -51,6 +52,8 @@ class ClosedSums:
         self.fleet_gco2eq = _plus(self.fleet_gco2eq, closed.fleet_gco2eq)
         self.rounds.update(closed.cohort)
         total = sum(line.weight for line in closed.manifest)
+        if closed.total is not None and closed.divisor is not None:
+            total = closed.divisor
         for line in closed.manifest:
             own = line.weight / total
             self.weights[line.client] = self.weights.get(line.client, 0.0) + own

@@ -79,8 +79,9 @@ class Round:
 
     `evaluates` says that its cohort trains nothing and only scores the run's last version.
     `because` is why the run's policy invited those it invited last, where it said so.
-    `manifest` is set once the round is committed, with the `divisor` of its sum: from then on
-    nothing more is counted. `controls` goes with it where the run has control variates.
+    `manifest` is set once the round is committed, with the `divisor` of its sum, and the `total` of
+    its weights where that is a running one: from then on nothing more is counted. `controls` goes
+    with it where the run has control variates.
 
     In an asynchronous run it is the buffer of the next version. Clients are invited one by one, and
     assignments that are out when it closes move into the cohort of the next one; so do the `early`
@@ -102,6 +103,7 @@ class Round:
     evaluated: dict[str, Evaluated] = field(default_factory=dict)
     manifest: tuple[ManifestLine, ...] | None = None
     divisor: int | None = None
+    total: int | None = None
     latest: tuple[ManifestLine, ...] = ()
     controls: ControlTerms | None = None
     pending: bool = False
@@ -204,7 +206,8 @@ class Round:
         """Take out an update that was lost, and withdraw the manifest: all others count on."""
         self.accepted |= self.early
         del self.accepted[client]
-        self.early, self.manifest, self.divisor, self.latest = {}, None, None, ()
+        self.early, self.manifest, self.latest = {}, None, ()
+        self.divisor = self.total = None
         self.controls = None
 
     def open_assignments(self) -> list[AssignmentState]:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 Feature = Literal[
     "sync", "async", "no buffer", "buffer", "concurrency", "concurrency below buffer", "bias",
-    "bias memory", "cohort", "over_selection", "cron", "late",
+    "bias memory", "bias running", "cohort", "over_selection", "cron", "late",
     "fednova", "scaffold", "adam", "adamw", "own optimizer", "own loader", "own loop",
     "proximal overshoot",
     "fp16", "bf16", "accumulate", "drop-last", "clip-norm", "proximal-mu",
@@ -74,6 +74,11 @@ REFUSED = (
         "--late count belongs to synchronous rounds, and an asynchronous run counts old updates "
         "anyway",
         "leave it out, and set --max-staleness",
+    ),
+    Refused(
+        "bias running", ("async", "late", "scaffold"),
+        "bias running compares what whole rounds weigh, and {other} weighs updates its own way",
+        "leave out --bias running, or {other}",
     ),
     Refused(
         "error feedback", ("float32",),

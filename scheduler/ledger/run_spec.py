@@ -107,7 +107,9 @@ class RunSpec(Message):
             more updates. ``memory``: a version is the mean of the latest model of each client.
             ``capped``: an update weighs its examples by one over its client's share, within limits.
             ``none``: it does not, beyond what its policy weighs. `None`: chosen when it starts;
-            see `scheduler.ledger.bias_choice`.
+            see `scheduler.ledger.bias_choice`. A synchronous run has ``running``: what its policy
+            weighs is divided by the mean total of a day's rounds, not by that of its own round;
+            see `scheduler.rounds.running_divisor`.
         late: Whether an update of a synchronous round that comes after its end counts in the next
             one (``count``), for less, or not at all (``waste``).
         cohort: Updates a round aims at; `None` aims at every client whose gate is open.
@@ -148,7 +150,7 @@ class RunSpec(Message):
     buffer: int | None = Field(default=None, ge=1, le=_MOST)
     concurrency: int | None = Field(default=None, ge=1, le=_MOST)
     max_staleness: int = Field(default=20, ge=0, le=_MOST_STALE)
-    bias: Literal["none", "memory", "capped"] | None = None
+    bias: Literal["none", "memory", "capped", "running"] | None = None
     late: Literal["waste", "count"] = "waste"
     cohort: int | None = Field(default=None, ge=1, le=_MOST)
     over_selection: float = Field(default=0.0, ge=0, le=2)
@@ -245,7 +247,8 @@ class RunSpec(Message):
             "buffer": self.buffer is not None,
             "concurrency": self.concurrency is not None,
             "concurrency below buffer": (self.concurrency or _MOST) < (self.buffer or 0),
-            "bias": self.bias not in (None, "none"),
+            "bias": self.bias in ("memory", "capped"),
+            "bias running": self.bias == "running",
             "bias memory": self.bias == "memory",
             "cohort": self.cohort is not None,
             "over_selection": self.over_selection > 0,

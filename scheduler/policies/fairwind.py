@@ -122,7 +122,7 @@ def _each_alone(
     return SelectionResult(
         [pool.clients[n] for n in chosen],
         epochs=_fewer(context, pool, chosen, counts),
-        weights=_named(pool, chosen, undoing_weights(shares)),
+        weights=_named(context, pool, chosen, undoing_weights(shares)),
         because=_because(context, prices, pace, waited[chosen]),
         notes=price_notes(pool, emissions, prices, shares=shares, due=due, grams=grams),
     )
@@ -149,7 +149,7 @@ def _ordinary(
     return SelectionResult(
         [pool.clients[n] for n in chosen],
         epochs=_fewer(context, pool, chosen, counts),
-        weights=_named(pool, chosen, undoing_weights(shares)),
+        weights=_named(context, pool, chosen, undoing_weights(shares)),
         because=_because(context, prices, pace, waited[chosen]),
         notes=price_notes(pool, emissions, prices, shares=shares, due=due, grams=grams),
     )
@@ -284,7 +284,9 @@ def _gains(
     gains, usual = prices.gain_gco2eq, emissions.usual_gco2eq
     if not context.options["relative"]:
         return gains
-    return np.round(np.divide(gains, usual, out=np.zeros_like(gains), where=usual > 0), _DIGITS)
+    relative: Floats = np.zeros_like(gains)
+    np.divide(gains, usual, out=relative, where=usual > 0)
+    return relative.round(_DIGITS)
 
 
 def _best(
@@ -315,8 +317,10 @@ def _fewer(
     return dict(zip(names, asked[fewer].tolist(), strict=True))
 
 
-def _named(pool: CandidateTable, chosen: Ints, weights: Floats) -> dict[str, float]:
+def _named(
+    context: SelectionContext, pool: CandidateTable, chosen: Ints, weights: Floats
+) -> dict[str, float]:
     mine = np.round(weights[chosen], _DIGITS)
-    if np.ptp(mine) == 0:
+    if np.ptp(mine) == 0 and not context.one_scale:
         return {}
     return dict(zip([pool.clients[n] for n in chosen.tolist()], mine.tolist(), strict=True))

@@ -86,6 +86,8 @@ class SelectionContext:
         epochs: Local epochs of the run.
         buffer: Updates that make a version of an asynchronous run, in which each client is chosen
             for itself and trains at once; `None` where a cohort trains together.
+        one_scale: Whether weights are compared from round to round: then those that are equal
+            within a round count, too.
         options: The policy's own parameters, as the run sets them.
     """
 
@@ -104,4 +106,5 @@ class SelectionContext:
     interval_h: float = 0.0
     epochs: int = 1
     buffer: int | None = None
+    one_scale: bool = False
     options: Mapping[str, float] = field(default_factory=dict)

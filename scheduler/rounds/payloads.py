@@ -26,6 +26,7 @@ from scheduler.ledger.events import (
     WorkRecord,
 )
 from scheduler.rounds.fednova import effective_steps, normalised_weights
+from scheduler.rounds.running_divisor import running_divisor, totals_of_day
 from scheduler.rounds.scaffold import control_terms
 from scheduler.rounds.work_time import WorkTime, work_time
 from scheduler.rounds.world import NextVersion
@@ -160,16 +161,20 @@ def _by_our_clock(reason: Reason | None, clock: Clock, done: WorkTime) -> Reason
     return reason.model_copy(update={"not_before": not_before})
 
 
-def round_committed(state: Federation, run: Run, round_: Round) -> RoundCommitted:
+def round_committed(
+    state: Federation, run: Run, round_: Round, *, grid_now: datetime
+) -> RoundCommitted:
     """Return the payload of ``round.committed``: the manifest, in the order of the clients' ids.
 
     In an asynchronous run the sum is divided by what the weights would be without staleness: a
     buffer of old updates moves the model less. Where a version is the mean of the latest model of
     each client, those of the others count as well. FedNova sets both weights and divisor; with
-    SCAFFOLD every update counts alike, and the manifest says what its control variates need.
+    SCAFFOLD every update counts alike, and the manifest says what its control variates need. With
+    bias running, a round whose policy weighs its clients is divided by the mean total of a day.
     """
     updates = [update for _, update in sorted(round_.accepted.items())]
     weights, divisor = [update.weight for update in updates], None
+    own = sum(weights)
     if run.spec.is_async and run.spec.bias != "memory":
         divisor = sum(update.full_weight for update in updates)
     if run.spec.algorithm == "fednova":
@@ -177,6 +182,10 @@ def round_committed(state: Federation, run: Run, round_: Round) -> RoundCommitte
         weights, divisor = normalised_weights(weights, [_steps(asked, each) for each in updates])
     if run.spec.algorithm == "scaffold":
         weights = [1] * len(updates)
+    is_running = run.spec.bias == "running" and round_.weighs
+    if is_running:
+        running = running_divisor(own, totals_of_day(run.closed, grid_now))
+        divisor = max(1, (sum(weights) if divisor is None else divisor) * running // own)
     return RoundCommitted(
         manifest=tuple(
             ManifestLine(client, update.sha256, weight, update.issued)
@@ -185,6 +194,7 @@ def round_committed(state: Federation, run: Run, round_: Round) -> RoundCommitte
             )
         ),
         divisor=divisor,
+        total=own if is_running else None,
         latest=tuple(
             line
             for client, line in sorted(run.latest.items())

@@ -165,7 +165,7 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
             grams=spec.grams, rounds_left=None if spec.rounds is None else spec.rounds - number + 1,
             # A round under way is not kept waiting for a better hour: its updates would grow old.
             hours_left=situation.hours_left if so_far is None or spec.is_async else None,
-            buffer=spec.buffer,
+            buffer=spec.buffer, one_scale=spec.bias == "running",
             interval_h=_interval_h(spec, situation.now),
             epochs=spec.hyperparameters.epochs,
             options=policy_options(spec.policy, spec.policy_options),

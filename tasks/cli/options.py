@@ -198,7 +198,8 @@ ENTRIES = (
     Entry(
         "--bias", "bias",
         "How an asynchronous run corrects that fast clients answer more often: memory, capped or "
-        "none; chosen and printed when the run starts if left out.",
+        "none; chosen and printed when the run starts if left out. In synchronous rounds running: "
+        "the policy's weights are divided by the mean total of a day's rounds.",
     ),
     Entry("--cohort", "cohort", "Updates a round aims at; all open clients if left out."),
     Entry("--over-selection", "over_selection", "Share of clients invited beyond the cohort."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from common.command_line.table import print_table
 from common.units import show_duration, show_mass
 from scheduler.federation.run import Run
 from scheduler.federation.stayed import stayed
+from scheduler.status.applied_weight import AppliedWeight, applied_weight
 from scheduler.status.exports import LAST
 from scheduler.status.scores import reported
 from scheduler.status.sites import site_rows
@@ -49,7 +51,11 @@ def show(run_id: str | None, *, as_toml: bool, sites: bool, as_json: bool) -> No
     if as_json:
         spec = current.spec.model_dump(mode="json")
         shown = {name: seen[name] for name in ("verdict", "explanation", "run", "rounds")}
-        shown["run"] |= {"shares": shares(current)}
+        applied = applied_weight(current, state.clients)
+        shown["run"] |= {
+            "shares": shares(current),
+            "applied_weight": None if applied is None else asdict(applied),
+        }
         print_json({"spec": spec, **shown, **({"sites": answers} if sites else {})})
         return
     if run_id is None:
@@ -65,6 +71,7 @@ def show(run_id: str | None, *, as_toml: bool, sites: bool, as_json: bool) -> No
     _print_rounds(seen["rounds"], current)
     if current.spec.is_async:
         _print_shares(shares(current))
+    _print_weight(current, applied_weight(current, state.clients))
     if sites:
         _print_sites(answers, current.spec.metric)
     _print_problems(seen["run"]["problems"])
@@ -102,6 +109,16 @@ def _print_rounds(rounds: list[dict[str, Any]], run: Run) -> None:
             if r["ended"]
         ],
     )  # fmt: skip
+
+
+def _print_weight(run: Run, applied: AppliedWeight | None) -> None:
+    """Print how evenly examples weigh, where the run divides by the total of a day."""
+    if applied is not None and run.spec.bias == "running":
+        off = 100 * applied.total_variation
+        click.echo(
+            f"Weight       Jain {applied.jain:.2f} by example, {off:.0f} % with other clients than "
+            "the examples"
+        )
 
 
 def _print_shares(shares: dict[str, float]) -> None:

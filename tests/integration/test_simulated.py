@@ -85,11 +85,12 @@ ENDINGS: dict[str, dict[str, Any]] = {
         "encoding": "mxint8",
         "error_feedback": True,
     },
-    # Its policy gives each client a part of its epochs, and ends by its rounds.
+    # Its policy gives each client a part of its epochs and a weight; it ends by its rounds.
     "parts": {
         "rounds": FEW_ROUNDS,
         "policy": "tests.fakes.part_work:select",
         "algorithm": "fednova",
+        "bias": "running",
         "hyperparameters": {"epochs": 2, "batch_size": 16},
     },
     "stopped": {

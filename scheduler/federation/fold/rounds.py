@@ -32,8 +32,8 @@ def _round_planned(planned: RoundPlanned, event: Event, state: Federation) -> No
 @change.register
 def _round_committed(committed: RoundCommitted, event: Event, state: Federation) -> None:
     if round_ := open_round_of(state, event):
-        round_.manifest, round_.divisor = committed.manifest, committed.divisor
-        round_.latest = committed.latest
+        round_.manifest, round_.latest = committed.manifest, committed.latest
+        round_.divisor, round_.total = committed.divisor, committed.total
         round_.controls = committed.controls
 
 

@@ -80,6 +80,7 @@ class RoundCommitted(Payload):
     Attributes:
         manifest: In the order of the clients' ids.
         divisor: What the weighted sum is divided by; `None` for the sum of the weights.
+        total: What the updates weigh together, where the divisor is the mean of such totals.
         latest: The latest updates of the other clients, where a version is the mean of the latest
             model of each; in the order of their ids.
         controls: What SCAFFOLD's control variates depend on; `None` without.
@@ -89,6 +90,7 @@ class RoundCommitted(Payload):
 
     manifest: tuple[ManifestLine, ...]
     divisor: int | None = Field(default=None, ge=1)
+    total: int | None = Field(default=None, ge=1)
     latest: tuple[ManifestLine, ...] = ()
     controls: ControlTerms | None = None
 

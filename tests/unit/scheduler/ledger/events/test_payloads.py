@@ -154,6 +154,7 @@ def test_a_line_of_a_manifest_is_checked_when_it_is_made():
     assert json.loads(canonical(RoundCommitted(manifest=(line,)))) == {
         "manifest": [{"client": "a", "sha256": sha("a"), "weight": 1, "issued": 1}],
         "divisor": None,
+        "total": None,
         "latest": [],
         "controls": None,
     }
