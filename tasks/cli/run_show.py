@@ -115,7 +115,7 @@ def _print_weight(run: Run, applied: AppliedWeight | None) -> None:
     """Print how evenly examples weigh, where the run divides by the total of a day."""
     if applied is not None and run.spec.bias == "running":
         off = 100 * applied.total_variation
-        click.echo(
+        echo(
             f"Weight       Jain {applied.jain:.2f} by example, {off:.0f} % with other clients than "
             "the examples"
         )
