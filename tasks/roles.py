@@ -18,6 +18,10 @@ KEPT = (
 """What Fairwind keeps in FAIRWIND_HOME, for its user alone; an open key is refused instead."""
 
 
+UP_FILE = "federation.json"
+"""What `fairwind up` keeps in the folder of its federation; FAIRWIND_HOME is a folder in it."""
+
+
 def coordinator_key_file(home: Path) -> Path:
     """Return the file in FAIRWIND_HOME with the coordinator's private key.
 

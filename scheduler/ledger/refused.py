@@ -41,6 +41,7 @@ _COUNTS_OLDER = "leave out --mode async and --late count, or choose --algorithm 
 _PLAIN_SGD = "choose --optimizer sgd, or --algorithm fedavg"
 _NO_OWN = "remove the function optimizer from the workload, or choose --algorithm fedavg"
 _TYPED: dict[Feature, str] = {
+    "async": "--mode async", "late": "--late count",
     "buffer": "--buffer", "concurrency": "--concurrency", "bias": "--bias", "cohort": "--cohort",
     "over_selection": "--over-selection", "cron": "--cron", "fednova": "--algorithm fednova",
     "scaffold": "--algorithm scaffold", "accumulate": "--accumulate", "drop-last": "--drop-last",
@@ -78,7 +79,7 @@ REFUSED = (
     Refused(
         "bias running", ("async", "late", "scaffold"),
         "bias running compares what whole rounds weigh, and {other} weighs updates its own way",
-        "leave out --bias running, or {other}",
+        "leave out --bias running",
     ),
     Refused(
         "error feedback", ("float32",),

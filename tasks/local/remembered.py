@@ -10,9 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from common.errors import SettingError
 from common.files import replace_synced
 from tasks.local.ports import PAGE_PORT
-from tasks.messaging.drivers import UP_FILE
-
-_FILE = UP_FILE
+from tasks.roles import UP_FILE
 
 
 class Remembered(BaseModel):
@@ -39,7 +37,7 @@ class Remembered(BaseModel):
         Raises:
             SettingError: If its file cannot be read.
         """
-        path = folder / _FILE
+        path = folder / UP_FILE
         try:
             return cls.model_validate_json(path.read_bytes()) if path.exists() else cls()
         except (ValidationError, OSError) as error:
@@ -51,6 +49,6 @@ class Remembered(BaseModel):
 
     def save(self, folder: Path) -> None:
         """Write it into the folder."""
-        partial = folder / f"{_FILE}.partial"
+        partial = folder / f"{UP_FILE}.partial"
         partial.write_text(self.model_dump_json(indent=2), encoding="utf-8")
-        replace_synced(partial, folder / _FILE)
+        replace_synced(partial, folder / UP_FILE)

@@ -22,6 +22,7 @@ from common.message import Message
 from common.settings import Settings
 from scheduler.status.drivers import Busy, Drivers
 from tasks.messaging.broker import broker_error, check_usable, connect_once
+from tasks.roles import UP_FILE
 
 KEPT_MS = 86_400_000
 """A sign of life can be read for a day; after that its process was never seen."""
@@ -74,10 +75,6 @@ def sign(broker: redis.Redis, names: Sequence[str], busy: Busy | None = None) ->
             pipe.execute()
     except redis.RedisError as error:
         _log.warning("sign.not_left", reason=str(error))
-
-
-UP_FILE = "federation.json"
-"""What `fairwind up` keeps in the folder of its federation; FAIRWIND_HOME is a folder in it."""
 
 
 class DriverWatch:

@@ -238,7 +238,21 @@ HUGE = BlobRef(key="huge", sha256="0" * 64, nbytes=2**49)
         ({"run": "Allowed-x"}, "run_not_allowed"),
         ({"valid_until": wall_now() - HOUR}, "too_late"),
     ],
-    ids=str,
+    ids=[
+        "clock",
+        "epochs",
+        "steps of epochs",
+        "steps",
+        "examples",
+        "model",
+        "frozen",
+        "correction",
+        "source",
+        "workload",
+        "no workload",
+        "run",
+        "hour",
+    ],
 )
 def test_an_assignment_beyond_the_policy_is_declined_and_nothing_is_done(
     changes: dict[str, Any], code: str, guarded: Guarded
