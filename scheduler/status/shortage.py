@@ -57,7 +57,8 @@ class Shortage:
         clients = agree(enrolled, "client is", "clients are")
         return (
             f"A round needs {self.needed} clients, and {enrolled or 'no'} {clients} enrolled. "
-            "Enrol another: fairwind enroll CLIENT --zone ZONE"
+            "Start a run with a smaller --quorum, or enrol another: "
+            "fairwind enroll CLIENT --zone ZONE"
         )
 
 

@@ -22,6 +22,7 @@ from scheduler.ledger.event import Draft
 from scheduler.ledger.events import RunStarted
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.status.drivers import COMMANDS, Drivers
+from scheduler.status.names import agree
 from scheduler.status.scores import first_figures
 from tasks.cli.base import drivers_now, ledger_to_append, wake
 from tasks.cli.figures import show_metrics
@@ -79,6 +80,8 @@ def start(context: click.Context, /, workload: str | None, file: Path | None, **
         echo(chosen)
     if (spec.buffer or 0) > enrolled:
         echo(Styled(_never_full(spec, enrolled), fg="yellow"), err=True)
+    if not spec.is_async and spec.quorum > enrolled:
+        echo(Styled(_no_quorum(spec, enrolled), fg="yellow"), err=True)
     within_s = _ANSWERS_WITHIN_S if woken and reply else 0
     _report_start(ledger, spec.id, within_s=within_s, drivers=drivers)
 
@@ -89,6 +92,15 @@ def _never_full(spec: RunSpec, enrolled: int) -> str:
         f"--buffer {spec.buffer} is more than the {enrolled} enrolled clients, and each adds one "
         "update to a version: the buffer does not get full, and a version is made only once nobody "
         f"is left to add to it. Stop {spec.id} and give --buffer {enrolled} or less, or enrol more."
+    )
+
+
+def _no_quorum(spec: RunSpec, enrolled: int) -> str:
+    """Return what is wrong with a quorum of more clients than there are."""
+    clients = agree(enrolled, "client is", "clients are")
+    return (
+        f"A round needs the updates of {spec.quorum} clients (--quorum), and {enrolled} {clients} "
+        f"enrolled, so none begins. Enrol more, or stop {spec.id} and give --quorum {enrolled}."
     )
 
 

@@ -108,7 +108,8 @@ def test_too_few_enrolled_clients_are_counted():
     story = waiting("a")
     assert explained(story).sentence == (
         "A round needs 2 clients, and 1 client is enrolled. "
-        "Enrol another: fairwind enroll CLIENT --zone ZONE"
+        "Start a run with a smaller --quorum, or enrol another: "
+        "fairwind enroll CLIENT --zone ZONE"
     )
 
 

@@ -31,3 +31,20 @@ def test_a_buffer_for_more_updates_than_there_are_clients_is_warned_of(
     said = f"--buffer {buffer} is more than the 2 enrolled clients"
     assert (said in done.stderr) is warned
     assert ("give --buffer 2 or less" in done.stderr) is warned
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        (["--quorum=2"], False),
+        (["--quorum=3"], True),
+        (["--quorum=3", "--mode=async", "--buffer=2"], False),
+    ],
+)
+def test_a_quorum_of_more_clients_than_there_are_is_warned_of(options: list[str], *, warned: bool):
+    done = CliRunner().invoke(fairwind, ["run", "start", "digits", "--rounds=1", *options])
+    assert done.exit_code == 0, done.output
+    said = "A round needs the updates of 3 clients (--quorum), and 2 clients are enrolled"
+    assert (said in done.stderr) is warned
+    assert ("give --quorum 2" in done.stderr) is warned
