@@ -18,7 +18,7 @@ import click
 from common import settings as settings_
 from common.clock import wall_now
 from common.command_line.output import as_json, print_json
-from common.command_line.screen import Styled, echo
+from common.command_line.screen import Styled, echo, echo_lines
 from common.command_line.table import print_table
 from common.csv_cell import csv_cell
 from common.errors import SettingError
@@ -153,13 +153,15 @@ def join(kit_path: Path) -> None:
     )
     for name, value in rows:
         echo(f"{name:<14}{value}")
-    echo(
-        f"\nThe kit allows this site to take the work of {kit.client}, to read models, and to send "
+    echo()
+    echo_lines(
+        f"The kit allows this site to take the work of {kit.client}, to read models, and to send "
         "updates and\nheartbeats in its own name. It allows nothing else in Redis. Your limits are "
         "your own: see the settings."
     )
-    echo(
-        f"\nNext: add your limits to the settings, and {_START[joined.replaced]} the worker:\n"
+    echo()
+    echo_lines(
+        f"Next: add your limits to the settings, and {_START[joined.replaced]} the worker:\n"
         f"celery -A tasks worker -Q client.{kit.client}\n"
         "The coordinator accepts the key as soon as it runs; its operator sees that with `fairwind "
         "clients`.\nDelete the kit then: it holds a password, and is of no more use."

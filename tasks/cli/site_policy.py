@@ -108,7 +108,7 @@ def approve(workload: str, client: str | None) -> None:
         return
     decided = Decided(at=wall_now(), what="approved", about=f"{run_name(workload)} {source}")
     open_journal(ours, name).append(decided)
-    echo(f"{workload} ({source}) is approved at {name}. Its run is sent again by itself.")
+    echo(f"{workload} ({source}) is approved at {name}. A run that waits for it goes on by itself.")
 
 
 COMMANDS = (policy, hash_, waiting, approve)

@@ -77,7 +77,7 @@ def prepare(instance: Any, conf: Any, queues: list[str]) -> None:
 
 _TAKEN = {
     "tick": 0, "refresh_carbon": 0, "settle_carbon": 0, "advise_sites": 0,
-    "accept": 1, "join": 1, "check_run": 1,
+    "accept": 1, "join": 1, "join_site": 1, "check_run": 1,
 }  # fmt: skip
 """What is taken from the coordinator's queues, and how many arguments each task has."""
 
