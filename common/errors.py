@@ -11,6 +11,7 @@ Every message says what happened, what follows and what to do, in that order.
     ├── WorkloadError        a workload is missing, not allowed, or raised
     ├── UpdateError          the bytes of an update or a model are not what was promised
     ├── TransportError       bytes in flight are missing or were altered
+    │   └── AlteredBytesError   they are there, and are not what was promised
     ├── WorkerDiedError      a site's process died each time it worked on an assignment
     ├── IdentityError        a private key is missing, open to others, or no key
     ├── SignatureError       what was signed was altered, or somebody else signed it
@@ -68,6 +69,10 @@ class UpdateError(FairwindError):
 
 class TransportError(FairwindError):
     """Bytes in flight are missing or were altered."""
+
+
+class AlteredBytesError(TransportError):
+    """Bytes in flight are there, and are not what was promised."""
 
 
 class WorkerDiedError(FairwindError):

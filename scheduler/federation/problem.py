@@ -91,6 +91,8 @@ class Problem:
             return self.at
         if self.reason is not None and self.reason.code in _LASTING:
             return self.at + LONGEST_PAUSE
+        if self.reason is not None and self.reason.code in _BRIEF:
+            return self.at + SHORTEST_PAUSE
         times = 1 << min(self.count - 1, _MOST_DOUBLINGS)
         return self.at + min(SHORTEST_PAUSE * times, LONGEST_PAUSE)
 
@@ -107,6 +109,9 @@ _LASTING = frozenset(
 )  # fmt: skip
 """Codes of what only somebody at the site or of the run can change: to ask soon again is of no use,
 and each try of a training that takes too long costs the site as much work as it allows."""
+
+_BRIEF = frozenset({"model_altered"})
+"""Codes of what somebody else does to a site: however often, its pause grows no longer."""
 
 _MOST_DOUBLINGS = 9
 _MOST_LIFTS = 5

@@ -79,7 +79,8 @@ class Run:
     the newest version that it evaluated. `memory` names, by client, what
     its site remembers since its last update that counted; `latest` is that update, where a version
     is the mean of each client's latest model; `memory_lost` has the last round before
-    which a site lost what it was to start from. `unblocked_at` is until when it
+    which a site lost what it was to start from, `altered` the last round in which a site found the
+    bytes of the model altered. `unblocked_at` is until when it
     was last blocked, wall clock. `pauses` are in order.
     """
 
@@ -113,6 +114,7 @@ class Run:
     problems: dict[str, Problem] = field(default_factory=dict)
     memory: dict[str, MemoryRef] = field(default_factory=dict)
     memory_lost: dict[str, int] = field(default_factory=dict)
+    altered: dict[str, int] = field(default_factory=dict)
     site_scores: dict[str, SiteScore] = field(default_factory=dict)
     latest: dict[str, ManifestLine] = field(default_factory=dict)
     last_planned_seq: int = 0

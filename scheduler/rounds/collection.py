@@ -114,6 +114,8 @@ def _next(
 _ON_THE_WAY: dict[ReissueCode, str] = {
     "model_missing": "The model was missing each of the {} times that the site pulled it. Look at "
     "the memory of Redis, or whether coordinator and sites share the folder of FAIRWIND_TRANSPORT.",
+    "model_altered": "The model's bytes were altered each of the {} times that the site pulled it. "
+    "Change the passwords of Redis, and give each site a user of its own.",
     "bytes_missing": "Its update was sent {} times, and could not be received. Look at the memory "
     "of Redis, or whether coordinator and sites share the folder of FAIRWIND_TRANSPORT.",
     "redis_failed": "Redis was full, away or emptied each of the {} times that it was issued. Look "

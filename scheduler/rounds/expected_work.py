@@ -179,6 +179,9 @@ class NothingLearned:
     def withdraw(self, version: str) -> None:
         """Do nothing."""
 
+    def check_in_flight(self, run: Run, version: str) -> None:
+        """Do nothing."""
+
     def discard(self, names: Collection[str]) -> None:
         """Do nothing."""
 

@@ -19,6 +19,7 @@ from scheduler.ledger.events import (
     UpdateRestored,
     WorkRecord,
 )
+from scheduler.ledger.events.assignment import ReissueCode
 from scheduler.rounds.admission import counted_examples, make_admission
 from scheduler.rounds.collection import reissue
 from scheduler.rounds.payloads import part_of, work_record
@@ -27,6 +28,12 @@ from scheduler.rounds.work_time import work_time
 from scheduler.rounds.world import Admitted, World
 
 _log = get_logger(__name__)
+
+_UNPULLED: dict[str, ReissueCode] = {
+    "model_missing": "model_missing",
+    "model_altered": "model_altered",
+}
+"""The reasons of sites that could not pull the model: none of them is the site's fault."""
 
 
 def receive(world: World, receipt: Receipt) -> Payload | None:
@@ -40,10 +47,11 @@ def receive(world: World, receipt: Receipt) -> Payload | None:
     if value == "unknown":
         _log.warning("receipt.ignored", run=receipt.run, client=receipt.client)
         return None
-    if value == "settle" and receipt.reason and receipt.reason.code == "model_missing":
-        if (part := part_of(world.history.state, receipt)) is not None:
-            world.learning.withdraw(part.base_version)  # what is there may have been altered
-        reissue(world, receipt.run, [receipt.client], "model_missing")
+    if value == "settle" and receipt.reason and (code := _UNPULLED.get(receipt.reason.code)):
+        part = part_of(world.history.state, receipt)
+        if part is not None and code == "model_altered":
+            world.learning.check_in_flight(world.run(receipt.run), part.base_version)
+        reissue(world, receipt.run, [receipt.client], code)
         return None
     admitted, refused = None, ""
     if value == "count":

@@ -170,7 +170,13 @@ class Learning(Protocol):
         """
 
     def withdraw(self, version: str) -> None:
-        """Forget the bytes of a version in flight: nobody needs them, or they are altered."""
+        """Forget the bytes of a version in flight: nobody needs them."""
+
+    def check_in_flight(self, run: Run, version: str) -> None:
+        """Forget what of a version and its run's frozen part is altered in flight.
+
+        What is forgotten is put there anew with the next assignment; others may pull the rest now.
+        """
 
     def discard(self, names: Collection[str]) -> None:
         """Delete control variates that no run needs any more; those that are gone already too."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from scheduler.federation.problem import Problem, ProblemStatus
 from scheduler.federation.run import Run
+from scheduler.status.altered import altered_models
 from scheduler.status.blocker import because
 from scheduler.status.memory import lost_memory
 from scheduler.status.scores import ends_early, notes, score_of
@@ -35,7 +36,7 @@ def summary(run: Run) -> dict[str, Any]:
         "rounds_total": run.spec.rounds,
         **score_of(run),
         "ends_early": None if run.ended_at else ends_early(run),
-        "notes": [*notes(run), *lost_memory(run)],
+        "notes": [*notes(run), *lost_memory(run), *altered_models(run)],
         "energy_wh": sums.energy_wh,
         "emitted_gco2eq": emitted,
         "baseline_gco2eq": baseline,

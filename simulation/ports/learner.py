@@ -125,6 +125,9 @@ class InMemory:
     def withdraw(self, version: str) -> None:
         """Do nothing: no version is in flight."""
 
+    def check_in_flight(self, run: Run, version: str) -> None:
+        """Do nothing: no version is in flight."""
+
     def discard(self, names: Collection[str]) -> None:
         """Do nothing: what is replaced is forgotten at once."""
 

@@ -22,7 +22,7 @@ from scheduler.federation.run import Run
 from scheduler.ledger.blobs import Blobs
 from scheduler.rounds.scaffold import reach
 from tasks.coordinator.workbench import Workbench
-from tasks.messaging.transport import Transport
+from tasks.messaging.transport import Transport, forget
 
 Find = Callable[[str], Path]
 """Returns where the bytes of a name are."""
@@ -106,6 +106,10 @@ class Corrections:
         with writing_to(self._blobs.folder, "a correction"), self._blobs.workspace() as folder:
             path = _written(added, folder)
             key = blob_key("correction", part.client, run.id, part.round)
+            if (before := self._offered.get((run.id, part.client))) is not None:
+                forget(
+                    self._transport, before
+                )  # it may have been altered, and is this site's alone
             ref = self._transport.put(key, path, file_sha256(path))
         self._offered[run.id, part.client] = ref
         return ref

@@ -40,7 +40,7 @@ class FrozenParts:
         name = run.frozen
         if name is None:
             return None
-        ref = self._ref(name)
+        ref = frozen_ref(self._blobs, name)
         self._of_run[run.id] = name
         wanting = {p.client for p in parts if p.attempt or p.client not in self._held[name]}
         self._wanted[name] |= wanting
@@ -65,8 +65,13 @@ class FrozenParts:
         if receipt.client in self._wanted[name]:
             self._wanted[name].discard(receipt.client)
             if not self._wanted[name]:
-                forget(self._transport, self._ref(name))
+                forget(self._transport, frozen_ref(self._blobs, name))
 
-    def _ref(self, name: str) -> BlobRef:
-        nbytes = self._blobs.nbytes(name)
-        return BlobRef(key=blob_key("frozen", name), sha256=name, nbytes=nbytes)
+
+def frozen_ref(blobs: Blobs, name: str) -> BlobRef:
+    """Return the claim check of a frozen part.
+
+    Raises:
+        BlobError: If it is missing.
+    """
+    return BlobRef(key=blob_key("frozen", name), sha256=name, nbytes=blobs.nbytes(name))

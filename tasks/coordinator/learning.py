@@ -28,10 +28,11 @@ from scheduler.rounds.world import Admitted, FirstVersion, LostUpdatesError, Nex
 from tasks.coordinator.control_variates import next_controls
 from tasks.coordinator.deaths import survived
 from tasks.coordinator.export import export_models
+from tasks.coordinator.frozen_parts import frozen_ref
 from tasks.coordinator.meanwhile import checking
 from tasks.coordinator.work import model_ref
 from tasks.coordinator.workbench import Workbench
-from tasks.messaging.transport import Transport, altered, forget, received
+from tasks.messaging.transport import Transport, altered, forget, intact, received
 
 
 class BlobLearning:
@@ -203,9 +204,23 @@ class BlobLearning:
             self._blobs.whole(run.server_state)
 
     def withdraw(self, version: str) -> None:
-        """Forget a version in flight: nobody pulls it any more, or it has to be put there anew."""
+        """Forget a version in flight: nobody pulls it any more."""
         with suppress(BlobError):  # of one that is gone nobody knows how many pieces it had
             forget(self._transport, model_ref(self._blobs, version))
+
+    def check_in_flight(self, run: Run, version: str) -> None:
+        """Forget what of a version and its run's frozen part is altered in flight.
+
+        It is looked at first: what another process or an answer before this one has put there anew
+        may be on its way to other sites.
+        """
+        with suppress(BlobError):
+            refs = [model_ref(self._blobs, version)]
+            if run.frozen is not None:
+                refs.append(frozen_ref(self._blobs, run.frozen))
+            for ref in refs:
+                if not intact(self._transport, ref):
+                    forget(self._transport, ref)
 
     def discard(self, names: Collection[str]) -> None:
         """Delete control variates that no run needs any more."""

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from common.clock import wall_now
 from common.errors import (
+    AlteredBytesError,
     FairwindError,
     StorageError,
     TransportError,
@@ -138,6 +139,7 @@ def why_failed(error: BaseException, policy: SitePolicy) -> Reason:
 
 
 _CODES = {
+    AlteredBytesError: "model_altered",
     TransportError: "model_missing",
     WorkerDiedError: "worker_died",
     StorageError: "disk_failed",

@@ -25,6 +25,7 @@ SHORT_REASONS = {
     "too_much_memory": "training needed too much memory",
     "too_long": "training took too long",
     "model_missing": "the model was gone",
+    "model_altered": "the model was altered on its way",
     "workload_failed": "the workload failed",
     "disk_full": "its disk is full",
     "disk_failed": "its disk failed",

@@ -42,6 +42,8 @@ def _assignment_reissued(reissued: AssignmentReissued, event: Event, state: Fede
         _, part = found
         _set_status(state, part, "open")
         part.attempt, part.issued_at = reissued.attempt, event.at
+        if reissued.code == "model_altered":
+            state.runs[event.run].altered[event.client] = event.round
         if reissued.code in AT_SITE:
             part.lost += 1
         elif reissued.code != "coordinator_failed":

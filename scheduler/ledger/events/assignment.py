@@ -10,7 +10,7 @@ from common.messages import Reason
 from scheduler.ledger.events.base import Payload
 
 ReissueCode = Literal[
-    "lost", "worker_restarted", "model_missing", "bytes_missing", "redis_failed",
+    "lost", "worker_restarted", "model_missing", "model_altered", "bytes_missing", "redis_failed",
     "coordinator_failed",
 ]  # fmt: skip
 
@@ -24,7 +24,8 @@ class AssignmentReissued(Payload):
     Attributes:
         attempt: The number of this attempt, the first being 0.
         code: What was lost: the assignment or its receipt, the worker that had it, or the bytes
-            of a model or an update; or that Redis was full, away or emptied, or that the
+            of a model or an update; or that the site found other bytes than those of the model;
+            or that Redis was full, away or emptied, or that the
             coordinator was away or its run blocked, meanwhile.
     """
 

@@ -10,7 +10,7 @@ from tasks.messaging.broker import connect
 from tasks.messaging.transport.by_folder import FolderTransport
 from tasks.messaging.transport.by_redis import RedisTransport
 from tasks.messaging.transport.claim import CHUNK, Transport, altered, forget, missing
-from tasks.messaging.transport.receiving import fetch, received
+from tasks.messaging.transport.receiving import fetch, intact, received
 
 __all__ = [
     "CHUNK",
@@ -21,6 +21,7 @@ __all__ = [
     "altered",
     "fetch",
     "forget",
+    "intact",
     "make_transport",
     "missing",
     "received",

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import redis
 
-from common.errors import TransportError
+from common.errors import AlteredBytesError, TransportError
 from common.log import get_logger
 from common.messages import BlobRef
 
@@ -55,9 +55,9 @@ def forget(transport: Transport, ref: BlobRef) -> None:
         _log.warning("bytes.not_deleted", key=ref.key, reason=str(error))
 
 
-def altered(ref: BlobRef) -> TransportError:
+def altered(ref: BlobRef) -> AlteredBytesError:
     """Return the error for bytes that are not what was promised."""
-    return TransportError(
+    return AlteredBytesError(
         f"The bytes under {ref.key} are not the {ref.nbytes} that were promised, so they are not "
         "used. They are fetched again; if it happens often, check the network and Redis."
     )

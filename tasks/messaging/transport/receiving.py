@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
+from common.errors import TransportError
 from common.log import get_logger
 from common.messages import BlobRef
 from tasks.messaging.transport.claim import Transport, altered, forget
@@ -89,6 +90,17 @@ def received(transport: Transport, ref: BlobRef, *, start: int = 0) -> Iterator[
         if total > ref.nbytes:
             raise altered(ref)
         yield chunk
+
+
+def intact(transport: Transport, ref: BlobRef) -> bool:
+    """Return whether all bytes of `ref` are there, and are what was promised."""
+    digest = hashlib.sha256()
+    try:
+        for chunk in received(transport, ref):
+            digest.update(chunk)
+    except TransportError:
+        return False
+    return digest.hexdigest() == ref.sha256
 
 
 class Unfinished:

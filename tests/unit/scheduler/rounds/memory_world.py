@@ -197,6 +197,9 @@ class Learning(NothingLearned):
     def withdraw(self, version: str) -> None:
         self.calls.append("withdraw")
 
+    def check_in_flight(self, run: Run, version: str) -> None:
+        self.calls.append("check_in_flight")
+
     def _called(self, name: str, run: Run | None = None) -> None:
         self.calls.append(name)
         failing = self.broken.get(f"{run.id}.{name}" if run else "") or self.broken.get(name)

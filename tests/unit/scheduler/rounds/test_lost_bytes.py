@@ -8,6 +8,7 @@ from common.errors import BlobError
 from common.messages import Reason
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import ClientSilent, UpdateLost
+from scheduler.status.altered import altered_models
 from tests.unit.scheduler.rounds.memory_world import HOUR, MemoryWorld
 from tests.unit.scheduler.story import MINUTE
 
@@ -104,8 +105,10 @@ def test_a_lost_version_blocks_its_run_alone_until_it_is_put_back():
     assert world.run("r").end_reason == world.run("s").end_reason == "rounds"
 
 
-@pytest.mark.parametrize("reason", ["model_missing"])
-def test_a_model_that_a_site_finds_altered_in_flight_is_put_there_anew(reason):
+@pytest.mark.parametrize(
+    ("reason", "looked"), [("model_altered", "check_in_flight"), ("model_missing", "open")]
+)
+def test_a_model_that_a_site_finds_altered_in_flight_is_put_there_anew(reason, looked):
     world = MemoryWorld("a", "b")
     world.start(rounds=1)
     world.engine.advance()
@@ -115,8 +118,26 @@ def test_a_model_that_a_site_finds_altered_in_flight_is_put_there_anew(reason):
         }
     )  # fmt: skip
     world.engine.receive(receipt)
-    assert world.learning.calls[-1] == "withdraw"
+    assert world.learning.calls[-1] == looked
     assert world.kinds()[-1] == "assignment.reissued"
+    assert ("a" in world.run().altered) is (reason == "model_altered")
+
+
+def test_models_altered_each_time_are_no_failure_of_the_site():
+    world = MemoryWorld("a", "b")
+    world.start(rounds=1)
+    world.engine.advance()
+    reason = Reason(code="model_altered", text="Altered.")
+    receipt = world.work.arrive()
+    client = world.history.state.clients[receipt.client]
+    while (part := world.open_round().cohort[receipt.client]).status == "open":
+        unlike = {"outcome": "failed", "update": None, "reason": reason, "attempt": part.attempt}
+        world.engine.receive(receipt.model_copy(update=unlike))
+    assert (part.status, client.unanswered) == ("undelivered", 0)
+    problem = world.run().problems[receipt.client]
+    assert problem.until - problem.at == timedelta(seconds=10)
+    (sentence,) = altered_models(world.run())
+    assert sentence.startswith(f"Somebody alters bytes in Redis: {receipt.client} found a model")
 
 
 def test_a_clock_that_is_set_back_keeps_no_blocked_run_waiting():
