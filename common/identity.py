@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from common.errors import IdentityError, SettingError, SignatureError
 from common.key_patterns import PUBLIC_KEY_PATTERN, SIGNATURE_PATTERN
 from common.private_files import write_private
+from common.small_file import without_waiting
 
 Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 """What JSON holds."""
@@ -118,7 +119,7 @@ class Identity:
             IdentityError: If there is none, others can read it, or it is no Ed25519 key.
         """
         try:
-            with path.open("rb") as file:
+            with open(path, "rb", opener=without_waiting) as file:
                 _check_private(path, file.fileno())
                 key = serialization.load_pem_private_key(file.read(_MAX_NBYTES), password=None)
         except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:

@@ -28,6 +28,7 @@ from common.key_patterns import PUBLIC_KEY_PATTERN, SIGNATURE_PATTERN
 from common.message import Message
 from common.messages import NAME_PATTERN
 from common.private_files import write_private
+from common.small_file import without_waiting
 
 VERSION = 1
 """Of the file's form. A site reads no other one."""
@@ -181,7 +182,7 @@ def read_kit(path: Path) -> Kit:
         KitError: If it cannot be read, others can read it, or it is damaged or of another version.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=without_waiting) as file:
             mode = os.fstat(file.fileno()).st_mode
             raw = file.read(MAX_NBYTES + 1) if stat.S_ISREG(mode) else b""
     except OSError as error:

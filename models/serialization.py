@@ -89,14 +89,21 @@ def parse_state(data: bytearray | memoryview) -> State:
         header = json.loads(bytes(data[8:begin]))
         header.pop("__metadata__", None)
         return {name: _view(data, begin, entry) for name, entry in header.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except _UNFIT as error:
         raise UpdateError(_not_whole(f"of {len(data)} bytes", error)) from error
+
+
+_UNFIT = (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError)
+"""What a header raises that says something else than a state's; nesting is a `RuntimeError`."""
 
 
 def _view(data: bytearray | memoryview, begin: int, entry: dict[str, Any]) -> Tensor:
     dtype, shape = DTYPES[entry["dtype"]], entry["shape"]
     start, end = entry["data_offsets"]
     count = math.prod(shape)
+    if start < 0 or any(not isinstance(length, int) or length < 0 for length in shape):
+        msg = f"{str(shape)[:100]} is no shape, or its place is none"
+        raise ValueError(msg)
     if count * dtype.itemsize != end - start:
         msg = f"{end - start} bytes cannot be {count} values of {entry['dtype']}"
         raise ValueError(msg)

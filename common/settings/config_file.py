@@ -74,7 +74,7 @@ def read(path: Path | Traversable) -> dict[str, Any]:
             return tomllib.load(file)
     except OSError as error:
         fault, remedy = f"cannot be read ({error.strerror})", "Let the user that runs this read it"
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of an integer with too many digits
         fault, remedy = f"is not TOML ({error})", "Correct it"
     msg = f"{path} {fault}. Nothing was started. {remedy}."
     raise SettingError(msg)

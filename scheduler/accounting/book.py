@@ -59,6 +59,7 @@ class Book:
         pages: Bookings of older rounds, in the archive.
         recent: The last rounds' bookings, by run and number.
         measurements: What was measured.
+        spare_answers: By run and client, how many answers were recorded that counted for nothing.
         wanted: By zone, the hours since 1970 whose measured intensities are wanted.
         last_wanted: The newest of them all.
         by_hour: Which recent work was done in an hour of a zone.
@@ -69,6 +70,7 @@ class Book:
     pages: BookPages = field(default_factory=BookPages)
     recent: dict[str, RoundBookings] = field(default_factory=dict)
     measurements: Measured = field(default_factory=Measured)
+    spare_answers: dict[str, dict[str, int]] = field(default_factory=dict)
     wanted: dict[str, dict[int, None]] = field(default_factory=dict)
     last_wanted: int = 0
     by_hour: Annotated[dict[str, dict[int, dict[WorkKey, None]]], Field(exclude=True)] = field(

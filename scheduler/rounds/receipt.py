@@ -19,20 +19,37 @@ from scheduler.ledger.events import (
 
 Worth = Literal["count", "settle", "late", "duplicate", "conflicting", "unknown"]
 """``count``: an update to admit. ``settle``: a decline, a failure or a score to record.
-``unknown``: of a run, round or client without an assignment; only a line in the log says so."""
+``unknown``: of a run, round or client without an assignment, or of one that has answered more often
+than any site does; it is refused, and not recorded."""
+
+_UNCOUNTED_OF_A_RUN = 32
+_UNCOUNTED_OF_A_ROUND = 4
+"""So many answers of one client that count for nothing are recorded: in any run, and for each of
+its rounds. A site sends one for each issue of its assignment, and again after a restart."""
 
 
-def worth(state: Federation, receipt: Receipt) -> Worth:  # noqa: PLR0911 - a return for each worth
+def worth(state: Federation, receipt: Receipt) -> Worth:
     """Return what a receipt is worth as of `state`.
 
     An update counts once per run, client and round that issued its assignment: the first wins. The
     same bytes again are a duplicate, other bytes are conflicting, and whatever comes after its
     assignment was given up, or after its round was committed, is late. Where a run lets them, an
     assignment moves on into the next round, and counts there.
+
+    What counts for nothing is recorded so often only: no site can fill the ledger with answers.
     """
     run = state.runs.get(receipt.run)
     if run is None or receipt.client not in state.clients:
         return "unknown"
+    value = _worth(state, run, receipt)
+    if value not in ("late", "duplicate", "conflicting"):
+        return value
+    most = _UNCOUNTED_OF_A_RUN + _UNCOUNTED_OF_A_ROUND * len(run.closed)
+    uncounted = state.book.spare_answers.get(receipt.run, {}).get(receipt.client, 0)
+    return value if uncounted < most else "unknown"
+
+
+def _worth(state: Federation, run: Run, receipt: Receipt) -> Worth:
     counted = _counted(state, receipt)
     if counted is not None:
         if receipt.update is None:

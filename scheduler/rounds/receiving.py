@@ -77,7 +77,9 @@ def receive(world: World, receipt: Receipt) -> Payload | None:
         elif now == "count" and refused:
             payload = UpdateRefused(work=done, refusal=Reason(code="admission", text=refused))
         else:
-            payload = uncounted_payload("late" if now == "count" else now, receipt)(work=done)
+            # Others may have brought it to the most answers that are recorded: this is one more.
+            known = "late" if now in ("count", "unknown") else now
+            payload = uncounted_payload(known, receipt)(work=done)
         return [Draft(payload, receipt.run, receipt.round, receipt.client)]
 
     (draft,) = world.record(received)

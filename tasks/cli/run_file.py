@@ -43,7 +43,7 @@ def read_run(path: Path) -> dict[str, Any]:
         return _with_durations(tomllib.loads(path.read_text("utf-8")), path)
     except OSError as error:
         fault = f"cannot be read ({error.strerror})"
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of an integer with too many digits
         fault = f"is not TOML ({error})"
     msg = f"The run file {path} {fault}, so no run was started. Correct it."
     raise SettingError(msg)

@@ -20,6 +20,7 @@ from scheduler.ledger.database import heads_file
 from scheduler.rounds.engine import Engine
 from scheduler.rounds.world import Rules, World
 from tasks.coordinator.history import LedgerHistory
+from tasks.coordinator.joins import Joins
 from tasks.coordinator.learning import BlobLearning
 from tasks.coordinator.redis_users import RedisUsers
 from tasks.coordinator.sources import Sources
@@ -98,6 +99,11 @@ class Coordinator:
     def joining(self) -> Inbox:
         """What takes the messages of sites that join, signed by the one-time keys of their kits."""
         return joining_inbox(self.settings, lambda: self.ledger.state().kit_keys())
+
+    @cached_property
+    def joins(self) -> Joins:
+        """How often each client's worker has said that it starts."""
+        return Joins()
 
     @cached_property
     def redis_users(self) -> RedisUsers:

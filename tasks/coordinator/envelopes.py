@@ -10,6 +10,7 @@ from common.messages import Assignment, Reason, Receipt
 from scheduler.federation.federation import Federation
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.rounds.payloads import part_of
+from scheduler.rounds.receipt import worth
 from tasks.messaging.inbox import Taken
 
 
@@ -45,6 +46,17 @@ def why_no_answer(state: Federation, taken: Taken, receipt: Receipt) -> Reason |
     if receipt.run not in state.runs:
         return None  # which is the engine's to say
     return _other_plan(state, header) or _other_model(state, header, receipt)
+
+
+def why_not_awaited(state: Federation, receipt: Receipt) -> Reason | None:
+    """Return why a receipt is not even recorded; `None` if it is to be."""
+    if worth(state, receipt) != "unknown":
+        return None
+    text = (
+        f"{receipt.client} has no such assignment in {receipt.run[:64]}, or has answered more "
+        "often than it was asked; if it does not stop, look at the log of its worker"
+    )
+    return Reason(code="not_awaited", text=text)
 
 
 def _other_plan(state: Federation, header: Header) -> Reason | None:

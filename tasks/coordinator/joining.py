@@ -6,8 +6,6 @@ says which key the site made, and that key signed it, too: whoever joins has bot
 
 from __future__ import annotations
 
-from pydantic import ValidationError
-
 from common.clock import wall_now
 from common.errors import LedgerMovedError
 from common.messages import Reason
@@ -21,15 +19,15 @@ from tasks.coordinator.coordinator import coordinator
 
 @app.task(
     name="join_site", retry_on_worker_lost=True, max_retries=1, default_retry_delay=0,
-    throws=(LedgerMovedError, ValidationError),
+    throws=(LedgerMovedError,),
 )  # fmt: skip
 def join_site(body: object) -> None:
     """Accept the key that a site has made, if its kit allows it: once."""
     c = coordinator()
     taken = c.joining.take("join_site", body)
-    if taken is None or taken.client is None:
+    joined = c.joining.read("join_site", body, taken, SiteJoin.model_validate) if taken else None
+    if taken is None or taken.client is None or joined is None:
         return
-    joined = SiteJoin.model_validate(taken.payload)
     client = taken.client
     found: list[Reason] = []
 

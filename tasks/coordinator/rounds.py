@@ -21,7 +21,7 @@ from scheduler.rounds.progress import stands_still
 from scheduler.rounds.receipt import worth
 from tasks.app import app
 from tasks.coordinator.coordinator import Coordinator, coordinator
-from tasks.coordinator.envelopes import why_no_answer
+from tasks.coordinator.envelopes import why_no_answer, why_not_awaited
 from tasks.coordinator.run_check import CheckReply, RunCheck, answer, progress_of
 from tasks.messaging.heartbeats import clock_ahead_s, read_heartbeats
 from tasks.roles import SITE_PREFIX
@@ -56,17 +56,14 @@ def _sweep(c: Coordinator) -> None:
 
 @app.task(name="accept", bind=True, **_AGAIN, **_EXPECTED)
 def accept(self: Any, body: object) -> None:
-    """Take one receipt; where its round waits for nobody any more, go on at once, in this task.
-
-    Raises:
-        ValidationError: If it does not even say what it answers.
-    """
+    """Take one receipt; where its round waits for nobody any more, go on at once, in this task."""
     c = coordinator()
     taken = c.inbox.take("accept", body)
-    if taken is None:
+    receipt = c.inbox.read("accept", body, taken, read_receipt) if taken else None
+    if taken is None or receipt is None:
         return
-    receipt = read_receipt(taken.payload)
-    reason = why_no_answer(c.ledger.state(), taken, receipt)
+    state = c.ledger.state()
+    reason = why_no_answer(state, taken, receipt) or why_not_awaited(state, receipt)
     if reason is not None:
         c.inbox.refuse("accept", body, reason)
         return
@@ -135,12 +132,16 @@ def join(body: object) -> None:
     """Greet a worker that has just started, and issue again what its predecessor may have lost."""
     c = coordinator()
     taken = c.inbox.take("join", body)
-    if taken is None:
+    heartbeat = c.inbox.read("join", body, taken, Heartbeat.model_validate) if taken else None
+    if taken is None or heartbeat is None:
         return
-    heartbeat = Heartbeat.model_validate(taken.payload)
     if taken.header is not None and taken.client != heartbeat.client:
         text = f"{taken.client} signed a heartbeat of {heartbeat.client}"
         c.inbox.refuse("join", body, Reason(code="other_client", text=text))
+        return
+    if not c.joins.allows(heartbeat.client):
+        text = f"the worker of {heartbeat.client} says too often that it starts; look at its log"
+        c.inbox.refuse("join", body, Reason(code="too_often", text=text))
         return
     _join(c, heartbeat)
     c.inbox.done(taken)

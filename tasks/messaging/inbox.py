@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from common.clock import wall_now
 from common.envelope import (
@@ -19,12 +21,15 @@ from common.envelope import (
     is_envelope,
     open_envelope,
 )
+from common.errors import encodable
 from common.identity import load_or_make
-from common.messages import NAME_PATTERN, Reason
+from common.messages import NAME_PATTERN, Reason, what_is_wrong
 from common.settings import Settings
 from tasks.messaging.nonces import Nonces
 from tasks.messaging.refusals import Refusal, Refusals, refusals_file
 from tasks.roles import SITE_PREFIX, coordinator_key_file, site_key_file
+
+T = TypeVar("T")
 
 Keys = Mapping[str, str]
 """The public key of each client that has one."""
@@ -91,6 +96,22 @@ class Inbox:
         issuer = _issuer(body)
         known = self._key_of is not None and self._key_of(issuer) is not None
         self.refusals.note(task, issuer if known else UNKNOWN, _with_claim(reason, body))
+
+    def read(self, task: str, body: object, taken: Taken, reader: Callable[[Any], T]) -> T | None:
+        """Return what a message that was taken says; `None` if it has not that form: refused.
+
+        Args:
+            task: What it was taken for.
+            body: What arrived.
+            taken: The same, taken.
+            reader: Makes the payload what it is to be, or raises a `ValidationError`.
+        """
+        try:
+            return reader(taken.payload)
+        except ValidationError as error:
+            text = f"its payload is none of this version ({what_is_wrong(error)})"
+            self.refuse(task, body, Reason(code="malformed", text=encodable(text)[:600]))
+            return None
 
     def done(self, taken: Taken) -> None:
         """Remember that a message was taken, now that what it led to is kept."""

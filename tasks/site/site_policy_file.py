@@ -13,13 +13,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from common.errors import SettingError
 from common.settings.duration import Seconds
+from common.small_file import read_small
 from tasks.site.site_hours import check_window
 
 ANY = "any"
 """In the place of a workload's hash: whatever its source is."""
 
-LARGEST_NBYTES = 1 << 20
-"""A policy has a few hundred bytes."""
+LARGEST_NBYTES = 1 << 16
+"""A policy has a few hundred bytes; what nests in a megabyte would be parsed for hours."""
 
 Window = Annotated[str, AfterValidator(check_window)]
 Name = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -81,8 +82,7 @@ def read_policy(path: Path) -> tuple[PolicyFile, str]:
         SettingError: If it cannot be read, is not TOML, or says what no policy can.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_NBYTES + 1)
+        data = read_small(path, LARGEST_NBYTES)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise SettingError(_fault(path, f"cannot be read ({why})")) from error
@@ -91,10 +91,10 @@ def read_policy(path: Path) -> tuple[PolicyFile, str]:
     try:
         text = data.decode("utf-8")
         policy = PolicyFile.model_validate(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SettingError(_fault(path, f"is not TOML ({error})")) from error
     except ValidationError as error:
         raise SettingError(_fault(path, _misfit(text, error))) from error
+    except (ValueError, RecursionError) as error:  # also of an integer with too many digits
+        raise SettingError(_fault(path, f"is not TOML ({error})")) from error
     return policy, sha256(data).hexdigest()[:12]
 
 

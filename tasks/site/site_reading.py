@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from common.small_file import read_small
 from common.units import show_duration
 
 _LARGEST_NBYTES = 1 << 16
@@ -43,8 +44,7 @@ class OwnReading:
         self.gco2eq_per_kwh: float | None = None
         self.fault = ""
         try:
-            with path.open("rb") as file:
-                found = _Reading.model_validate_json(file.read(_LARGEST_NBYTES))
+            found = _Reading.model_validate_json(read_small(path, _LARGEST_NBYTES))
         except OSError as error:
             self.fault = f"its own reading cannot be read: {error.strerror}"
             return

@@ -91,13 +91,32 @@ def _read(path: Path) -> tuple[int, dict[str, Any]]:
         if length > path.stat().st_size:
             msg = f"{path.name} has no header of {length} bytes"
             raise ValueError(msg)
-        header: dict[str, Any] = json.loads(file.read(length))
+        header: Any = _parsed(file.read(length))
+    if not isinstance(header, dict):
+        msg = f"the header of {path.name} lists nothing"
+        raise ValueError(msg)  # noqa: TRY004 - as for all else that is wrong with it
     header.pop("__metadata__", None)
     return _LENGTH_BYTES + length, header
 
 
+def _parsed(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except RecursionError:
+        msg = "its header is nested too deeply"
+        raise ValueError(msg) from None
+
+
 def _tensor(name: str, part: Mapping[str, Any]) -> Tensor:
-    begin, end = part["data_offsets"]
+    try:
+        begin, end = part["data_offsets"]
+        lengths = begin, end, *part["shape"]
+    except TypeError:
+        msg = f"its header says of {name[:80]} what is no tensor"
+        raise ValueError(msg) from None
+    if any(type(length) is not int or length < 0 for length in lengths) or end < begin:
+        msg = f"its header says of {name[:80]} what no tensor has"
+        raise ValueError(msg)
     return Tensor(name, part["dtype"], tuple(part["shape"]), end - begin)
 
 

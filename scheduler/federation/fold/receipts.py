@@ -95,17 +95,29 @@ def _update_refused(refused: UpdateRefused, event: Event, state: Federation) -> 
 
 @change.register
 def _update_late(late: UpdateLate, event: Event, state: Federation) -> None:
-    book(state, event, _believed(state, event, late), "late")
+    _book_uncounted(state, event, late, "late")
 
 
 @change.register
 def _update_duplicate(duplicate: UpdateDuplicate, event: Event, state: Federation) -> None:
-    book(state, event, _believed(state, event, duplicate), "duplicate")
+    _book_uncounted(state, event, duplicate, "duplicate")
 
 
 @change.register
 def _update_conflicting(conflicting: UpdateConflicting, event: Event, state: Federation) -> None:
-    book(state, event, _believed(state, event, conflicting), "conflicting")
+    _book_uncounted(state, event, conflicting, "conflicting")
+
+
+def _book_uncounted(
+    state: Federation,
+    event: Event,
+    payload: ReceiptPayload,
+    outcome: Literal["late", "duplicate", "conflicting"],
+) -> None:
+    """Book work of an answer that counts for nothing, and count the answer."""
+    answers = state.book.spare_answers.setdefault(event.run, {})
+    answers[event.client] = answers.get(event.client, 0) + 1
+    book(state, event, _believed(state, event, payload), outcome)
 
 
 @change.register

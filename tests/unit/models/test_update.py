@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import safetensors.torch
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from safetensors.torch import save
 from torch import nn
@@ -16,6 +17,7 @@ from torch import nn
 from common.errors import UpdateError
 from models import serialization, update
 from models.tensor_file import PIECE, TensorSpec
+from tasks.site.tensor_header import read_spans
 
 if TYPE_CHECKING:
     from .conftest import Tied
@@ -246,6 +248,62 @@ def test_overlapping_tensors_are_refused(tmp_path: Path) -> None:
     spec = TensorSpec(torch.float32, (2, 3))
     with pytest.raises(UpdateError, match="not a whole safetensors file"):
         update.check_update(tmp_path / "blob", {"a": spec, "b": spec}, norm_bound=1.0)
+
+
+ODD_SIZES = st.integers(-2, 8) | st.sampled_from([24, 2**31, 2**63, 2**64, 2**70, -(2**70)])
+ODD_VALUES = st.recursive(
+    st.none() | st.booleans() | ODD_SIZES | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)
+ENTRIES = st.fixed_dictionaries(
+    {
+        "dtype": st.sampled_from(["F32", "BF16", "I8", "U8", "BOOL", "I64", "F8_E4M3", "x"]),
+        "shape": st.lists(ODD_SIZES, max_size=3),
+        "data_offsets": st.lists(ODD_SIZES, min_size=2, max_size=2),
+    }
+)
+PAIRS = st.lists(
+    st.tuples(
+        st.sampled_from(["w", "h", "empty", "w:scales", "w:places", "__metadata__", ""]),
+        ENTRIES | ODD_VALUES,
+    ),
+    max_size=4,
+)
+
+
+def twice_named(pairs: list[tuple[str, object]]) -> bytes:
+    """Return a header in which a name may stand twice."""
+    return ("{" + ",".join(f"{json.dumps(n)}:{json.dumps(v)}" for n, v in pairs) + "}").encode()
+
+
+@example(header=b"[" * 100_000, length=None, rest=b"")
+@example(header=b'{"a":' * 100_000, length=None, rest=b"")
+@example(header=b"{}", length=2**64 - 1, rest=b"")
+@given(
+    header=PAIRS.map(twice_named)
+    | ODD_VALUES.map(lambda value: json.dumps(value).encode())
+    | st.binary(max_size=40),
+    length=st.none() | st.integers(0, 2**64 - 1),
+    rest=st.binary(max_size=32),
+)
+def test_no_header_is_more_than_refused(
+    tmp_path_factory: pytest.TempPathFactory, header: bytes, length: int | None, rest: bytes
+) -> None:
+    raw = struct.pack("<Q", len(header) if length is None else length) + header + rest
+    path = tmp_path_factory.getbasetemp() / "odd"
+    path.write_bytes(raw)
+    with pytest.raises(UpdateError):
+        update.check_update(path, SIGNATURE, norm_bound=10.0)
+    try:
+        state = serialization.parse_state(bytearray(raw))
+    except UpdateError:
+        pass
+    else:
+        assert sum(tensor.nbytes for tensor in state.values()) <= len(state) * len(rest)
+    with suppress(ValueError, KeyError):
+        spans = read_spans(path)
+        assert all(span.tensor.nbytes >= 0 and span.begin >= 0 for span in spans.values())
 
 
 DTYPES = sorted(

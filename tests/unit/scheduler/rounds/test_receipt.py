@@ -121,6 +121,17 @@ def test_what_was_never_asked_for_is_unknown(client, changes):
     assert worth(told.state, told.receipt(client, **changes)) == "unknown"
 
 
+@pytest.mark.parametrize("outcome", ["trained", "failed"])
+def test_a_site_that_answers_without_end_fills_no_ledger(outcome):
+    told = under_way()
+    told.answer("a")
+    for _ in range(500):
+        told.answer("a", "better", outcome=outcome)
+    assert worth(told.state, told.receipt("a", outcome=outcome)) == "unknown"
+    assert told.state.book.spare_answers == {"r": {"a": 32}}
+    assert worth(told.state, told.receipt("b")) == "count"  # another's answer is not affected
+
+
 @given(
     answers=st.lists(
         st.tuples(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,13 +14,15 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from common.clock import GridClock
-from common.errors import SettingError
+from common.errors import IdentityError, KitError, SettingError
 from common.hyperparameters import Hyperparameters
+from common.identity import Identity
+from common.kit import read_kit
 from common.messages import Assignment, BlobRef
 from common.settings import Settings
 from tasks.site.site_policy import SiteState, declined
 from tasks.site.site_policy_bounds import Today
-from tasks.site.site_policy_file import Leaves, Limits, PolicyFile, read_policy
+from tasks.site.site_policy_file import LARGEST_NBYTES, Leaves, Limits, PolicyFile, read_policy
 from tasks.site.site_policy_in_force import SitePolicy, policy_in_force
 from tasks.site.site_reading import OwnReading
 
@@ -90,11 +93,28 @@ def test_the_example_of_the_page_is_a_policy_that_sets_every_line(tmp_path):
         ("ceiling_gco2eq_per_kwh = inf", "ceiling_gco2eq_per_kwh in line 1: "),
         ("approve = 'always'", "approve in line 1: input should be 'first' or 'never'"),
         ("reading = 'now.json'", "is no absolute path"),
+        ("limits.epochs = " + "9" * 5000, "is not TOML ("),
+        ("limits = " + "[" * 5000, "is not TOML ("),
+        ("#" * (LARGEST_NBYTES + 1), f"has more than {LARGEST_NBYTES} bytes"),
         ("[leaves]\ncounts = 'about'", "leaves.counts in line 2: "),
     ],
 )
 def test_a_mistake_in_the_file_is_named_with_its_line(text, says, tmp_path):
     assert says in fault(tmp_path, text)
+
+
+def test_a_pipe_in_place_of_a_file_is_waited_for_by_nobody(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    with pytest.raises(SettingError, match="it is no regular file"):
+        read_policy(pipe)
+    reading = OwnReading(pipe, max_age_s=3600.0, now=NOON)
+    assert reading.gco2eq_per_kwh is None
+    assert reading.fault == "its own reading cannot be read: it is no regular file"
+    with pytest.raises(KitError, match="is damaged"):
+        read_kit(pipe)
+    with pytest.raises(IdentityError, match="is no regular file"):
+        Identity.load(pipe)
 
 
 def test_a_file_that_is_absent_or_a_folder_is_refused(tmp_path):
