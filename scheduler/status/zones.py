@@ -61,9 +61,14 @@ def notice(state: Federation) -> str | None:
 
 
 def zones_seen(state: Federation, run: Run | None) -> list[dict[str, Any]]:
-    """Return every zone with its clients and the readings of the run's time."""
+    """Return every zone with its clients and the readings of the run's time.
+
+    A client that was retired counts where it worked for the run.
+    """
     clients: dict[str, list[str]] = {}
     for client in state.clients.values():
+        if client.retired and not (run and client.id in run.work):
+            continue
         clients.setdefault(client.zone, []).append(client.id)
     grid = grid_of(state, run) if run else grid_now(state)
     return [

@@ -103,7 +103,11 @@ def print_kit(made: NewKit, path: Path) -> None:
             err=True,
         )
     if made.key_is_new:
-        echo("The coordinator has its first key now. Restart it.", err=True)
+        echo(
+            "The coordinator has its first key now. If its worker runs, restart it: until then it "
+            "signs nothing.",
+            err=True,
+        )
 
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -133,6 +133,10 @@ def _meters(ours: Settings) -> Iterator[Finding]:
 
 def _ledger(ours: Settings) -> Iterator[Finding]:
     if not (ours.folder / "ledger.sqlite").exists() and ours.ledger_url is None:
+        if sites := _sites(ours):
+            text = f"{ours.folder} is the folder of the site {listed(sites, most=SHOWN_NAMES)}"
+            yield Finding("ok", f"{text}; the ledger is the coordinator's.")
+            return
         yield Finding(
             "warning",
             f"There is no ledger in {ours.folder} yet, so no client is enrolled. "
@@ -167,9 +171,14 @@ def _in_unknown_zones(ours: Settings, clients: Iterable[Client]) -> list[Client]
     return [client for client in clients if client.zone not in known]
 
 
+def _sites(ours: Settings) -> list[str]:
+    """Return the sites that have a folder here."""
+    return sorted(path.name for path in (ours.folder / "site").glob("*/"))
+
+
 def _home(ours: Settings) -> Iterator[Finding]:
     """Check that what runs here can keep what it has to: the workers refuse to start otherwise."""
-    sites = [path.name for path in (ours.folder / "site").glob("*/")]
+    sites = _sites(ours)
     folders = [*coordinator_folders(ours.folder)]
     folders += [folder for client in sites for folder in site_folders(ours.folder, client)]
     found = {
@@ -181,8 +190,8 @@ def _home(ours: Settings) -> Iterator[Finding]:
     if ours.folder.exists() and is_open(ours.folder):
         yield Finding(
             "warning",
-            f"Other users of this machine can look into {ours.folder}: its ledger and models "
-            f"are not theirs. The next start of a worker closes it; or: chmod -R go= {ours.folder}",
+            f"Other users of this machine can look into {ours.folder}: what it keeps is "
+            f"not for them. The next start of a worker closes it; or: chmod -R go= {ours.folder}",
         )
 
 

@@ -55,6 +55,8 @@ class _OwnFiles(click.Group):
                 "the user of the site's worker, for instance with sudo -u."
             )
             raise SettingError(msg) from error
+        except BrokenPipeError:
+            raise  # whoever reads what is printed has seen enough, such as `head`
         except OSError as error:
             msg = (
                 f"{error.filename or 'A file of the site'} cannot be used ({error.strerror}), so "
@@ -172,11 +174,16 @@ _START = {False: "start", True: "restart"}
 
 
 @site.command()
-@click.option("--client", envvar="FAIRWIND_CLIENT", required=True, help="Of which site.")
-def key(client: str) -> None:
-    """Print the site's public key, for `fairwind enroll --key`; make the key if there is none."""
+@of_client
+def key(client: str | None) -> None:
+    """Print the site's public key; make the key if there is none.
+
+    It is for the coordinator: `fairwind enroll CLIENT --key KEY`. Name the site with --client
+    before its worker has run here for the first time.
+    """
     from common.identity import load_or_make  # noqa: PLC0415 - few verbs load cryptography
 
+    client = client or find_client(settings_.load(), None)
     if not re.fullmatch(NAME_PATTERN, client):
         msg = f"{client!r} is no client id. Use letters, digits, dots, dashes and underscores."
         raise SettingError(msg)

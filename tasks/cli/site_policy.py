@@ -98,7 +98,10 @@ def waiting(client: str | None, *, as_json: bool) -> None:
 @click.argument("workload")
 @of_client
 def approve(workload: str, client: str | None) -> None:
-    """Approve WORKLOAD as its source is now; another source waits again."""
+    """Approve WORKLOAD as its source is now.
+
+    Another source of it waits again.
+    """
     ours = settings_.load()
     name = find_client(ours, client)
     source = _source(ours, workload)

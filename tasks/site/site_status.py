@@ -10,6 +10,7 @@ from common.units import show_duration
 from tasks.site.entry import Answered, Entry
 from tasks.site.journal import Journal
 from tasks.site.memory import Remembered, SiteMemory
+from tasks.site.site_approvals import SiteApprovals
 from tasks.site.site_clock import SiteClock
 from tasks.site.site_files import SiteFiles, is_held
 from tasks.site.site_history import SiteTotals, Task, tasks_of, totals
@@ -35,6 +36,7 @@ class SiteStatus:
             none.
         intensity: The last assignment's intensity, gCO2eq/kWh, and when that was answered.
         memory: What the site remembers of each run.
+        waiting: The workloads whose first run waits for `fairwind site approve`.
         clock_ahead_s: How far this machine's clock is ahead of Redis's, s; 0 if it is right.
     """
 
@@ -51,6 +53,7 @@ class SiteStatus:
     today: SiteTotals
     month: SiteTotals
     memory: list[Remembered]
+    waiting: tuple[str, ...]
     clock_ahead_s: float
 
     @property
@@ -78,9 +81,7 @@ class SiteStatus:
             return pause.strip()
         if self.policy.fault is not None:
             return f"{self.client} is idle. {self.policy.fault}"
-        if self.opens_at is not None:
-            return f"{self.client} is idle: outside its hours until {self.opens_at:%H:%M} UTC."
-        return f"{self.client} is idle: it waits for an assignment."
+        return f"{self.client} is idle: {self._awaits()}"
 
     @property
     def ceiling_is_advisory(self) -> bool:
@@ -101,7 +102,17 @@ class SiteStatus:
             "intensity_gco2eq_per_kwh": self.intensity[0] if self.intensity else None,
             "intensity_source": INTENSITY_SOURCE, "clock_ahead_s": self.clock_ahead_s,
             "today": figures["today"], "month": figures["month"], "memory": figures["memory"],
+            "waiting_for_approval": list(self.waiting),
         }  # fmt: skip
+
+    def _awaits(self) -> str:
+        if self.opens_at is not None:
+            return f"outside its hours until {self.opens_at:%H:%M} UTC."
+        if self.waiting:
+            first, *others = self.waiting
+            verb = f"and {len(others)} more wait" if others else "waits"
+            return f"{first} {verb} for your approval. To approve: fairwind site approve {first}"
+        return "it waits for an assignment."
 
     def _pause(self) -> str:
         if self.paused_since is None:
@@ -137,7 +148,9 @@ def site_status(settings: Settings, client: str, now: datetime) -> SiteStatus:
         if windows and not within(windows, grid_at) else None,
         intensity=_last_intensity(entries),
         today=totals(entries, since=midnight), month=totals(entries, since=month),
-        memory=SiteMemory(files.memory).held(), clock_ahead_s=SiteClock(files).ahead_s,
+        memory=SiteMemory(files.memory).held(),
+        waiting=tuple(each.workload for each in SiteApprovals(files.folder).waiting()),
+        clock_ahead_s=SiteClock(files).ahead_s,
     )  # fmt: skip
 
 

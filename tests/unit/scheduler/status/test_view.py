@@ -12,6 +12,7 @@ from scheduler.ledger.events import (
     Because,
     ClientPaused,
     ClientResumed,
+    ClientRetired,
     RunBlocked,
     RunEnded,
     RunPaused,
@@ -81,6 +82,18 @@ def test_a_round_that_waits_for_a_paused_site_says_how_to_go_on():
     )
     story.tell(ClientResumed(), client="b")
     assert said(story) == "The next round is about to start."
+
+
+def test_the_zone_of_a_retired_client_is_seen_where_it_worked_for_the_run_alone():
+    story = Story("a", "b")
+    story.enrol("idle", zone="ES")
+    story.enrol("busy", zone="DE")
+    story.start()
+    story.plan("a", "busy")
+    story.answer("busy")
+    for client in ("idle", "busy"):
+        story.tell(ClientRetired(), client=client)
+    assert [zone["zone"] for zone in seen(story)["zones"]] == ["DE", "FR"]
 
 
 def test_a_round_that_waits_for_a_site_that_declined_until_a_time_says_why():

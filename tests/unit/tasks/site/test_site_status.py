@@ -17,6 +17,7 @@ from common.settings import Settings
 from tasks.cli import fairwind
 from tasks.site.entry import Answered, Begun, Entry, Sent
 from tasks.site.journal import Journal
+from tasks.site.site_approvals import SiteApprovals
 from tasks.site.site_clock import SiteClock
 from tasks.site.site_files import SiteFiles, find_client, held
 from tasks.site.site_status import SiteStatus, site_status
@@ -101,6 +102,20 @@ def test_a_site_whose_worker_ended_says_how_to_start_it_and_what_limits_it_had(o
 def test_a_site_waits_for_its_hours_and_for_an_assignment(ours, worker):
     assert seen(ours).sentence == "lyon is idle: outside its hours until 22:00 UTC."
     assert seen(ours, NOON + 10 * HOUR).sentence == "lyon is idle: it waits for an assignment."
+
+
+def test_a_site_at_which_a_workload_waits_for_approval_says_how_to_approve_it(ours, worker):
+    night = NOON + 10 * HOUR
+    approvals = SiteApprovals(SiteFiles(ours, "lyon").folder)
+    approvals.note("heart", f"sha256:{'a' * 64}", run="heart-1", now=night)
+    assert seen(ours, night).sentence == (
+        "lyon is idle: heart waits for your approval. To approve: fairwind site approve heart"
+    )
+    approvals.note("digits", f"sha256:{'b' * 64}", run="digits-1", now=night)
+    assert "heart and 1 more wait for your approval" in seen(ours, night).sentence
+    assert json.loads(shown(ours, "status", "--json"))["waiting_for_approval"] == [
+        "heart", "digits",
+    ]  # fmt: skip
 
 
 def test_a_site_in_work_says_on_what_and_since_when(ours, worker):
