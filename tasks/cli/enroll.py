@@ -23,6 +23,8 @@ from tasks.cli.kits import NewKit, new_kit, print_kit, valid_days
 
 _kit_file = click.Path(path_type=Path, dir_okay=False)
 
+_CUT_OFF = "{}'s password has changed. Its worker is cut off until it has joined again."
+
 
 @click.command()
 @click.argument("client", shell_complete=complete_client)
@@ -69,6 +71,7 @@ def enroll(
                 Draft(ClientEnrolled(zone=zone, num_examples=examples, key=key), client=client)
             )
     else:
+        before = ledger.state().clients.get(client)
         made = new_kit(
             client, zone=zone, num_examples=examples, valid_days=valid_days, path=kit_path
         )
@@ -78,6 +81,8 @@ def enroll(
         echo(f"Whether there is a zone {zone} could not be checked: {unchecked}", err=True)
     if kit_path is not None:
         echo(f"{client} is enrolled in {zone}.")
+        if before is not None and before.redis_password_sha256 is not None:
+            echo(_CUT_OFF.format(client))
         print_kit(made, kit_path)
         return
     echo(f"{client} is enrolled in {zone}. At the site: celery -A tasks worker -Q client.{client}")
@@ -103,7 +108,7 @@ def rotate(client: str, kit_path: Path, valid_days: int) -> None:
     )  # fmt: skip
     _record(made, kit_path)
     woken = wake()
-    echo(f"{client}'s password has changed. Its worker is cut off until it has joined again.")
+    echo(_CUT_OFF.format(client))
     print_kit(made, kit_path)
     _print_if_asleep(woken=woken)
 

@@ -24,8 +24,8 @@ def check_redis_users(ours: Settings) -> Iterator[Finding]:
     if (login.username or "").startswith(SITE_USER_PREFIX):
         yield Finding(
             "ok",
-            f"Redis knows this process as {login.username}: it may use its own queue and bytes, "
-            "and nothing of another site.",
+            f"As {login.username}, this process may use its own queue and bytes in Redis, and "
+            "nothing of another site.",
         )
     elif (state := _state(ours)) is not None and state.has_redis_users:
         yield from _managed(ours, state)

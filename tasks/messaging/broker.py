@@ -203,7 +203,8 @@ _FAULTS: dict[type[redis.RedisError], str] = {
     "task can be sent. See docs/federation.md for the rights of a user.",
     redis.BusyLoadingError: "is still loading its data, so no task can be sent. Wait until it has.",
     redis.AuthenticationError: "refuses the user or the password of FAIRWIND_REDIS_URL, so no task "
-    "can be sent. Correct them; percent-encode / # ? [ ] @ : ; and %.",
+    "can be sent. Correct them; percent-encode / # ? [ ] @ : ; and %. A site that was given a new "
+    "kit joins with it: fairwind site join KIT. One that was revoked needs a new kit.",
 }
 """What is wrong with a Redis that answers so, the more special errors first."""
 

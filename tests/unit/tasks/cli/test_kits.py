@@ -103,6 +103,12 @@ def test_the_ledger_knows_of_a_kit_no_secret(home):
     assert kit.coordinator_key == load_or_make(coordinator_key_file(home)).public.text
 
 
+def test_a_second_kit_by_enroll_says_that_the_site_is_cut_off(home):
+    cut_off = "lyon's password has changed. Its worker is cut off until it has joined again."
+    assert cut_off not in done("enroll", "lyon", "--zone", "FR", "--kit", "lyon.kit")
+    assert cut_off in done("enroll", "lyon", "--zone", "FR", "--kit", "lyon-2.kit")
+
+
 def test_a_kit_names_redis_as_sites_reach_it(home, monkeypatch):
     files = TlsFiles(home / "tls")
     make_tls(files, ("fed.example.org",), wall_now())

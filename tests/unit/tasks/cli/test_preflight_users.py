@@ -16,7 +16,7 @@ from tasks.cli.preflight_users import check_redis_users
         ("redis://127.0.0.1:6379/0", "ok", "Redis is used without a password: "),
         ("redis://fed.example.org:6379/0", "warning", "Redis is used without a password: "),
         ("redis://:abc@fed.example.org/0", "ok", "Redis has one password here: "),
-        ("redis://site-lyon:abc@fed.example.org/0", "ok", "Redis knows this process as site-lyon"),
+        ("redis://site-lyon:abc@fed.example.org/0", "ok", "As site-lyon, this process may"),
     ],
 )
 def test_each_mode_is_named_with_what_it_means(
