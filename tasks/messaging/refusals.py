@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from common.clock import wall_now
 from common.errors import encodable
+from common.file_lock import lock
 from common.log import get_logger
 from common.message import Message
 from common.messages import Reason
@@ -96,17 +97,23 @@ class Refusals:
         return tuple(sorted(found, key=lambda each: each.last_at, reverse=True))
 
     def _write(self, new: Refusal) -> None:
+        """Add a refusal to the file, one process at a time: a worker's children count, too."""
+        try:
+            with self._path.with_name(f"{self._path.name}.lock").open("w") as file:
+                lock(file.fileno())
+                self._add(new)
+        except OSError as error:
+            _log.warning("refusal.not_kept", reason=str(error))
+
+    def _add(self, new: Refusal) -> None:
         before = self.read()
         same = [each for each in before if _kind_of(each) == _kind_of(new)]
         total = new.times + sum(each.times for each in same)
         rest = [each for each in before if each not in same]
         kept = (new.model_copy(update={"times": total}), *rest)[:_MOST]
-        try:
-            partial = self._path.with_name(f"{self._path.name}.part")
-            partial.write_bytes(_KIND.dump_json(kept))
-            partial.replace(self._path)
-        except OSError as error:
-            _log.warning("refusal.not_kept", reason=str(error))
+        partial = self._path.with_name(f"{self._path.name}.part")
+        partial.write_bytes(_KIND.dump_json(kept))
+        partial.replace(self._path)
 
 
 _KIND: TypeAdapter[tuple[Refusal, ...]] = TypeAdapter(tuple[Refusal, ...])
