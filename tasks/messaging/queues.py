@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -12,10 +13,13 @@ from kombu import Connection, Exchange, Queue
 
 from common.clock import wall_now
 from common.envelope import COORDINATOR, About, Signer
+from common.errors import SettingError
 from common.message import Message
 from common.settings.redis_address import RedisAddress, tls_options
+from common.units import show_bytes
 from tasks.app import app
 from tasks.roles import SITE_PREFIX
+from tasks.wire.task_message import MOST_ARGUMENT_NBYTES
 
 _NOTHING = About()
 
@@ -98,6 +102,9 @@ def send(
         through: What it is sent with, if not alone.
         signer: Who signs the message; `None` where messages are not signed.
         about: The work it is about, for its envelope.
+
+    Raises:
+        SettingError: If it is larger than its receiver takes.
     """
     if message is not None and signer is not None:
         message = signer.seal(task, audience_of(to), message, about=about, now=wall_now())
@@ -115,9 +122,25 @@ def audience_of(to: Queue) -> str:
     return to.name if to.name.startswith(SITE_PREFIX) else COORDINATOR
 
 
+def _check_size(task: str, args: tuple[Any, ...]) -> None:
+    """Check that a message is no larger than its receiver takes, which would drop it each time.
+
+    Raises:
+        SettingError: If it is.
+    """
+    nbytes = len(json.dumps(args))
+    if nbytes > MOST_ARGUMENT_NBYTES:
+        msg = (
+            f"The message {task} has {show_bytes(nbytes)}, and no receiver takes more than "
+            f"{show_bytes(MOST_ARGUMENT_NBYTES)}, so it was not sent. Use fewer or shorter options."
+        )
+        raise SettingError(msg)
+
+
 def _put(
     task: str, to: Queue, args: tuple[Any, ...], *, shown: str, through: Batch | None = None
 ) -> None:
+    _check_size(task, args)
     together = (
         {}
         if through is None

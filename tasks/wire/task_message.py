@@ -19,6 +19,9 @@ from tasks.wire.plain_json import unfit
 MOST_NBYTES = 1 << 20
 """Of one message. An assignment has about 4 kB, a receipt 3 kB, advice 30 kB at most."""
 
+MOST_ARGUMENT_NBYTES = (MOST_NBYTES - (32 << 10)) // 4 * 3
+"""Of a task's argument as JSON: it travels as base64, beside headers of less than 32 KiB."""
+
 _LONGEST_SHOWN = 500
 """Characters of what Flower shows in place of arguments."""
 

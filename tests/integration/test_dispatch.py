@@ -1,4 +1,4 @@
-"""Tasks sent together are the messages and the events that tasks sent alone are."""
+"""Tasks sent together are those sent alone; what no receiver takes is not sent."""
 
 import json
 import subprocess
@@ -6,6 +6,8 @@ import sys
 from typing import Any
 
 import redis
+
+from tasks.wire.task_message import read_task
 
 SEND = """
 import json, threading, time
@@ -39,6 +41,26 @@ with app.connection_for_read() as connection:
 print(json.dumps(told))
 """
 
+SEND_LARGE = """
+from common.envelope import COORDINATOR, Signer
+from common.errors import SettingError
+from common.identity import Identity
+from common.message import Message
+from tasks.messaging.queues import client_queue, send
+from tasks.wire.task_message import MOST_ARGUMENT_NBYTES
+
+class Text(Message):
+    text: str
+
+north, most = client_queue("north"), MOST_ARGUMENT_NBYTES
+for signer in (None, Signer(COORDINATOR, Identity.make())):
+    send("train", north, Text(text="x" * (most - 2000)), signer=signer)  # beside its envelope
+    try:
+        send("train", north, Text(text="x" * most), signer=signer)
+    except SettingError as error:
+        print(error)
+"""
+
 
 def shape(value: Any) -> Any:
     """Return the names in a message, and the types of what they stand for."""
@@ -66,3 +88,17 @@ def test_a_batch_leaves_the_same_messages_and_events(redis_client: redis.Redis):
     assert len(by_queue) == 2501
     assert shape(by_queue["client.c7"]) == shape(by_queue["client.alone"])
     assert by_queue["client.c7"]["args"] == "r/1"
+
+
+def test_the_largest_message_that_is_sent_is_taken_and_a_larger_one_is_refused(
+    redis_client: redis.Redis,
+):
+    done = subprocess.run(
+        [sys.executable, "-c", SEND_LARGE], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("so it was not sent. Use fewer or shorter options.") == 2
+    messages = redis_client.lrange("client.north", 0, -1)
+    assert len(messages) == 2
+    for raw in messages:
+        assert isinstance(raw, bytes)
+        assert read_task(raw, "client.north", {"train": 1})["headers"]["task"] == "train"
