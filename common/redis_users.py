@@ -54,17 +54,13 @@ def site_rules(client: str, password_sha256: str, *, database: int = 0) -> list[
         database: The number of the federation's database, by which events are published.
     """
     queue = f"client.{client}"
-    own = (
-        queue, redis_key("unacked", queue), redis_key("unacked", queue, "index"),
-        redis_key("unacked", queue, "mutex"), redis_key("client", client),
-    )  # fmt: skip
+    own = queue, redis_key("client", client)
     updates = _blobs("update", client)
     # Of a version or a frozen part every site may read the bytes; of a correction its own alone.
     pulled = (_blobs("model"), _blobs("frozen"), _blobs("correction", client))
     return [
         *_begun(password_sha256), *_CONNECTION, "+time",
-        "+brpop", "+lpush", "+rpush", "+llen", "+zadd", "+zrem", "+zrange",
-        "+hset", "+hget", "+hdel", "+set", "+get", "+del",
+        "+brpop", "+lpush", "+rpush", "+llen", "+set", "+get", "+del",
         *(f"~{key}" for key in own), f"%W~{PROBE}",
         _selector("+lpush", "+llen", "%W~aggregation"),
         _selector("+hmget", "+hstrlen", "+hget", "+hkeys", *(f"%R~{keys}" for keys in pulled)),

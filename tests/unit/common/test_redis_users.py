@@ -24,7 +24,6 @@ def written(client: str, run: str) -> list[str]:
     """Return the keys that a site writes."""
     return [
         f"client.{client}", redis_key("client", client),
-        redis_key("unacked", f"client.{client}", "index"),
         redis_key("blob", blob_key("update", client, run, 3)),
     ]  # fmt: skip
 
