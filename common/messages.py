@@ -30,6 +30,9 @@ from common.workload_options import WorkloadOptions
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """A client id or run id: letters, digits, dot, dash and underscore."""
 
+POLICY_PATTERN = r"^[0-9a-f]{12}$"
+"""The version of a site policy: the beginning of its file's SHA-256."""
+
 MAX_METRICS = 32
 """So many figures a receipt holds, the loss among them."""
 
@@ -232,7 +235,7 @@ class Receipt(Message):
     sent_at: Instant
     incarnation: str = Field(max_length=64)
     reason: Annotated[Reason, AfterValidator(_with_instant)] | None = None
-    policy: str | None = Field(default=None, pattern=r"^[0-9a-f]{12}$")
+    policy: str | None = Field(default=None, pattern=POLICY_PATTERN)
     trail: TrailHead | None = None
 
 
@@ -294,7 +297,8 @@ class Heartbeat(Message):
 
     `ready` is false while the worker still loads; `busy` names the assignment in work as
     ``run/round``; `paused` says that the site's administrator paused it; `incarnation` changes with
-    every start. `at` is on the site's own clock, and `clock_ahead_s` says how far that is ahead of
+    every start. `policy` is the version of the site policy; `None` without a file that can be read.
+    `at` is on the site's own clock, and `clock_ahead_s` says how far that is ahead of
     Redis's, in s, as the heartbeat before measured it; `None` before. Redis keeps it for `kept_s`
     seconds.
     """
@@ -307,5 +311,6 @@ class Heartbeat(Message):
     ready: bool = True
     paused: bool = False
     busy: str | None = Field(default=None, max_length=128)
+    policy: str | None = Field(default=None, pattern=POLICY_PATTERN)
     clock_ahead_s: float | None = Field(default=None, ge=-MOST_AHEAD_S, le=MOST_AHEAD_S)
     kept_s: int = Field(default=20, gt=0, le=LONGEST_KEPT_S)

@@ -11,6 +11,5 @@ from common.duration import in_unit
 
 Seconds = Annotated[float, BeforeValidator(partial(in_unit, unit="s"))]
 WholeSeconds = Annotated[int, BeforeValidator(partial(in_unit, unit="s"))]
-OptionalSeconds = Annotated[float | None, BeforeValidator(partial(in_unit, unit="s"))]
 Minutes = Annotated[float, BeforeValidator(partial(in_unit, unit="min"))]
 Hours = Annotated[float, BeforeValidator(partial(in_unit, unit="h"))]

@@ -11,7 +11,10 @@ from pydantic_settings import BaseSettings
 
 from common.key_patterns import PUBLIC_KEY_PATTERN
 from common.settings.comma_list import CommaList
-from common.settings.duration import Hours, OptionalSeconds
+from common.settings.duration import Hours, Seconds
+
+LONGEST_TRAINING_S = 86_400.0
+"""A day: longer than trainings usually take, so that one that never ends holds no site for good."""
 
 
 def _known_device(name: str) -> str:
@@ -54,8 +57,10 @@ class SiteSettings(BaseSettings):
         default="auto",
         description="where models compute: cpu, cuda, cuda:N, mps; auto: cuda, else cpu",
     )
-    site_max_training_s: OptionalSeconds = Field(
-        default=None, gt=0, description="this site stops a training after this long"
+    site_max_training_s: Seconds = Field(
+        default=LONGEST_TRAINING_S,
+        gt=0,
+        description="this site stops a training after this long",
     )
     site_max_mb_per_day: float | None = Field(
         default=None, ge=0, description="this site sends at most so much of updates in a UTC day"

@@ -33,6 +33,7 @@ class Client:
         kit_used: Whether it has: then it signs no other one.
         revoked: Whether its key and its Redis user were made worth nothing as it left.
         paused: Whether its site's administrator paused it.
+        policy: The version of its site's policy; `None` without a file that can be read.
         clock_ahead_s: How far its host's clock is ahead of the coordinator's, s; 0 if both agree.
         decline: Why its site last declined, if it also said until when; `None` otherwise.
         gate_recorded_at: When its gate was last recorded, on the grid clock.
@@ -65,6 +66,7 @@ class Client:
     host: str | None = None
     alive: bool = False
     paused: bool = False
+    policy: str | None = None
     clock_ahead_s: float = 0.0
     decline: Reason | None = None
     gate: Gate | None = None

@@ -35,9 +35,10 @@ class Problem:
         at: When it was recorded; of an answer that was overdue, when its assignment was issued, so
             that the deadline counts as part of the back-off.
         in_a_row: How many of each kind there were since its last update, in this run.
-        lifted: Whether its worker was restarted since: then it may be invited at once.
+        lifted: Whether its worker was restarted since, or its site's policy changed after a
+            decline: then it may be invited at once.
         lifts: How often that was so since its last update. A worker that dies again and again comes
-            back as often, so only the first few restarts end a back-off.
+            back as often, so only the first few end a back-off.
     """
 
     status: ProblemStatus
@@ -61,15 +62,15 @@ class Problem:
         """Return it after an update that counts: the next problem is a first one again."""
         return replace(self, in_a_row={}, lifts=0)
 
-    def restarted(self, wall_now: datetime) -> Self:
-        """Return it after a restart of the client's worker."""
+    def lift(self, wall_now: datetime) -> Self:
+        """Return it after a restart of the client's worker or, of a decline, a new site policy."""
         if not self.holds(wall_now) or not self.is_liftable:
             return self
         return replace(self, lifted=True, lifts=self.lifts + 1)
 
     @property
     def is_liftable(self) -> bool:
-        """Whether a restart of the worker ends the back-off."""
+        """Whether a restart of the worker, or another site policy after a decline, ends it."""
         return self.lifts < _MOST_LIFTS
 
     @property

@@ -41,7 +41,8 @@ class AssignmentState:
     `epochs` is set where it is to do fewer than the run asks for,
     `weight_permille` where the policy weighs its examples. `lost` counts how often it was lost at
     the site since its client was invited, `undelivered` how often on the way. `update_lost` says
-    that it counted once, and its bytes were lost at the coordinator.
+    that it counted once, and its bytes were lost at the coordinator. `allowed_again` says that its
+    site declined, and has another policy since.
     """
 
     client: str
@@ -62,6 +63,7 @@ class AssignmentState:
     lost: int = 0
     undelivered: int = 0
     update_lost: bool = False
+    allowed_again: bool = False
 
     @property
     def answer_from(self) -> datetime:

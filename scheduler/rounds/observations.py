@@ -16,6 +16,7 @@ from scheduler.ledger.events import (
     ClientClockCompared,
     ClientJoined,
     ClientPaused,
+    ClientPolicyChanged,
     ClientResumed,
     ClientSilent,
     GateChanged,
@@ -28,7 +29,7 @@ _RECORDED_DAILY = timedelta(days=1)
 def heartbeat_events(
     clients: Mapping[str, Client], beats: Mapping[str, Heartbeat], *, clock_ahead_s: float = 0.0
 ) -> list[Draft]:
-    """Return who joined, who has fallen silent, who was paused, and whose clock is wrong.
+    """Return who joined, fell silent or was paused, and whose policy or clock is another one.
 
     Args:
         clients: As they are known.
@@ -46,6 +47,8 @@ def heartbeat_events(
         if beat and beat.paused != client.paused:
             paused = ClientPaused() if beat.paused else ClientResumed()
             drafts.append(Draft(paused, client=client.id))
+        if beat and beat.policy != client.policy:
+            drafts.append(Draft(ClientPolicyChanged(version=beat.policy), client=client.id))
         if beat and beat.clock_ahead_s is not None:
             ahead_s = beat.clock_ahead_s - clock_ahead_s
             noted_s = difference_to_note(client.clock_ahead_s, ahead_s)

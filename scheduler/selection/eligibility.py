@@ -27,7 +27,8 @@ def hold(
     """Return why a client is left out for a while; `None` if it may be invited.
 
     It backs off from its newest problem in the run, whatever that was, and longer each time. None
-    of these lasts for ever, and a restart of its worker ends it at once.
+    of these lasts for ever. A restart of its worker ends it at once, and so does another site
+    policy after a decline.
 
     Args:
         client: Who.
@@ -58,10 +59,11 @@ def part_code(part: AssignmentState, now: datetime) -> Literal["in_round", "decl
     """Return why a client that takes part in the round is not invited again; `None` if it may be.
 
     A site that declined for reasons of its own may be invited again when the hour of its assignment
-    is over, by the grid clock; one that failed, or waits for an approval, once it has backed off.
+    is over, by the grid clock; one that failed, waits for an approval or has another policy since,
+    once it has backed off.
     """
     if part.status in ("open", "accepted"):
         return "in_round"
     soon = part.reason is not None and part.reason.code in _SOON
-    meant_it = part.status == "declined" and not soon
+    meant_it = part.status == "declined" and not soon and not part.allowed_again
     return "declined" if meant_it and now <= part.valid_until else None

@@ -204,7 +204,8 @@ def _happened(client: Client, problem: Problem, code: HoldCode) -> tuple[str, st
 
 def _again(problem: Problem, wall_now: datetime) -> str:
     """Return when a client that backs off is tried again: on the wall clock, as it counts there."""
-    at_once = ", or once its worker is restarted" if problem.is_liftable else ""
+    edited = "its site policy is edited or " if problem.kind == "decline" else ""
+    at_once = f", or once {edited}its worker is restarted" if problem.is_liftable else ""
     return f"it is tried again at {show_second(problem.until, wall_now)}{at_once}"
 
 

@@ -141,6 +141,11 @@ TEXTS: Mapping[str, Callable[[Any], str]] = {
     "client.clock_compared": lambda p: (
         f"its clock is {show_difference(p.ahead_s)}" if p.ahead_s else "its clock is right again"
     ),
+    "client.policy_changed": lambda p: (
+        "has no site policy that can be read"
+        if p.version is None
+        else f"has site policy {p.version}"
+    ),
     "client.paused": lambda _: "paused by its administrator",
     "client.resumed": lambda _: "resumed by its administrator",
     "gate.changed": _gate,

@@ -49,6 +49,8 @@ class _OwnFiles(click.Group):
         """Run a command."""
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # the reader has seen enough, as `head` has: click ends quietly
+            raise
         except PermissionError as error:
             msg = (
                 f"This user may not use {error.filename}, so nothing was done. Run the command as "
@@ -319,7 +321,7 @@ def _print_limits(seen: SiteStatus) -> None:
     hours = f"{', '.join(limits.site_windows)} UTC" if limits.site_windows else "any"
     last = f"; last known {show_intensity(seen.intensity[0])}" if seen.intensity else ""
     ceiling = limits.site_ceiling_gco2eq_per_kwh
-    longest = limits.site_max_training_s
+    longest = show_duration(limits.site_max_training_s)
     daily = limits.site_max_mb_per_day
     threads = "thread" if limits.threads == 1 else "threads"
     rows = (
@@ -328,7 +330,7 @@ def _print_limits(seen: SiteStatus) -> None:
         ("policy", _policy(seen)),
         ("ceiling", f"{'none' if ceiling is None else show_intensity(ceiling)}{last}"),
         *([("reading", _reading(seen))] if ceiling is not None else []),
-        ("training", "no limit" if longest is None else f"{show_duration(longest)} at most"),
+        ("training", f"{longest} at most"),
         ("sending", "no limit" if daily is None else f"{daily:g} MB a day at most"),
         ("processor", f"{limits.threads} {threads}, nice {limits.nice}"),
         ("GPU", {"auto": "what CUDA offers"}.get(limits.gpu, limits.gpu)),

@@ -52,6 +52,7 @@ class HeartbeatSender:
         client: str,
         *,
         is_paused: Callable[[], bool] = lambda: False,
+        policy: Callable[[], str | None] = lambda: None,
         signer: Signer | None = None,
         now: Callable[[], datetime] = wall_now,
     ) -> None:
@@ -62,6 +63,7 @@ class HeartbeatSender:
             settings: For how long one holds.
             client: Whose worker this is.
             is_paused: Returns whether the site's administrator has paused it, at each heartbeat.
+            policy: Returns the version of its site policy, at each heartbeat.
             signer: Signs them; `None` where messages are not signed.
             now: Returns the time on this machine's clock.
         """
@@ -70,6 +72,7 @@ class HeartbeatSender:
         self._last = b""
         self._rival: Heartbeat | None = None
         self._is_paused = is_paused
+        self._policy = policy
         self._now = now
         self.signer = signer
         self._key = own_key(signer)
@@ -177,7 +180,7 @@ class HeartbeatSender:
         return Heartbeat(
             client=self.client, incarnation=self.incarnation, host=socket.gethostname(),
             pid=os.getpid(), at=self._now(), ready=ready, busy=busy, paused=self._is_paused(),
-            clock_ahead_s=self.clock_ahead_s, kept_s=self._ttl_s,
+            policy=self._policy(), clock_ahead_s=self.clock_ahead_s, kept_s=self._ttl_s,
         )  # fmt: skip
 
 

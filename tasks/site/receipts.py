@@ -115,7 +115,7 @@ def why_failed(error: BaseException, policy: SitePolicy) -> Reason:
     """Return why work failed at a site that has this policy."""
     match error:
         case TimeIsUp():
-            limit = show_duration(policy.training_s or 0.0)
+            limit = show_duration(policy.training_s)
             code = "too_long"
             text = f"stopped after {limit}, the longest training that this site allows"
         case MemoryIsUp():

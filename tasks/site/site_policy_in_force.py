@@ -13,6 +13,7 @@ from typing import Literal
 from common.clock import GridClock
 from common.errors import SettingError
 from common.settings import Settings
+from common.settings.site import LONGEST_TRAINING_S
 from tasks.site.site_policy_file import PolicyFile, read_policy
 from tasks.site.worker_state import Limits
 
@@ -60,7 +61,7 @@ class SitePolicy:
     ceiling_gco2eq_per_kwh: float | None = None
     reading: Path | None = None
     reading_max_age_s: float = 3600.0
-    training_s: float | None = None
+    training_s: float = LONGEST_TRAINING_S
     epochs: int | None = None
     steps: int | None = None
     examples: int | None = None

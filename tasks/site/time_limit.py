@@ -27,22 +27,22 @@ _AGAIN_S = 1.0
 """Raised again this often, should a workload have caught it all the same."""
 
 
-def within(limit_s: float | None, work: Callable[[], Result]) -> Result:
-    """Do some work, and interrupt it after so many wall seconds; `None` for no limit.
+def within(limit_s: float, work: Callable[[], Result]) -> Result:
+    """Do some work, and interrupt it after so many wall seconds.
 
     To be used in the main thread, where Python runs the handlers of signals. A function and no
     context manager: the alarm rings again and again, and between a block and the end of its context
-    manager there are instructions at which it would leave the alarm running.
+    manager there are instructions at which it would leave the alarm running. An alarm that was set
+    before is set again afterwards, with the time that it had left.
 
     Raises:
         TimeIsUp: From within the work, between two of Python's instructions.
     """
-    if limit_s is None:
-        return work()
 
     def ring(*_: object) -> NoReturn:
         raise TimeIsUp
 
+    alarm = signal.setitimer(signal.ITIMER_REAL, 0)
     before = signal.signal(signal.SIGALRM, ring)
     try:
         faulthandler.dump_traceback_later(limit_s + _HARD_S, exit=True, file=_STDERR)
@@ -54,6 +54,7 @@ def within(limit_s: float | None, work: Callable[[], Result]) -> Result:
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 faulthandler.cancel_dump_traceback_later()
                 signal.signal(signal.SIGALRM, before)
+                signal.setitimer(signal.ITIMER_REAL, *alarm)
                 break
             except TimeIsUp:
                 continue

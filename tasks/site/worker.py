@@ -29,6 +29,7 @@ from tasks.site.site_clock import SiteClock
 from tasks.site.site_files import SiteFiles, sweep
 from tasks.site.site_hours import check_windows
 from tasks.site.site_policy_file import read_policy
+from tasks.site.site_policy_in_force import policy_in_force
 from tasks.site.trail_heads import TrailHeads
 from tasks.site.worker_record import record_worker
 from tasks.site.worker_state import WorkerLock
@@ -70,7 +71,7 @@ def prepare(instance: Any, conf: Any, client: str) -> None:
     files = SiteFiles(ours, client)
     heartbeats = HeartbeatStep.heartbeats = HeartbeatSender(
         broker, ours, client, is_paused=lambda: files.paused_since is not None,
-        signer=site_signer(ours, client),
+        policy=lambda: policy_in_force(ours).version, signer=site_signer(ours, client),
     )  # fmt: skip
     HeartbeatStep.clock = SiteClock(files)
     heartbeats.claim()

@@ -19,7 +19,7 @@ class Limits(Message):
 
     site_windows: tuple[str, ...]
     site_ceiling_gco2eq_per_kwh: float | None
-    site_max_training_s: float | None
+    site_max_training_s: float
     site_max_mb_per_day: float | None
     threads: int
     nice: int

@@ -14,6 +14,7 @@ from scheduler.ledger.events import (
     ClientJoined,
     ClientKeyAccepted,
     ClientPaused,
+    ClientPolicyChanged,
     ClientResumed,
     ClientRetired,
     ClientRevoked,
@@ -65,7 +66,7 @@ def _client_joined(joined: ClientJoined, event: Event, state: Federation) -> Non
     client.alive, client.decline = True, None
     for run in state.active_runs():
         if problem := run.problems.get(event.client):
-            run.problems[event.client] = problem.restarted(event.at)
+            run.problems[event.client] = problem.lift(event.at)
 
 
 @change.register
@@ -88,6 +89,18 @@ def _client_paused(_: ClientPaused, event: Event, state: Federation) -> None:
 @change.register
 def _client_resumed(_: ClientResumed, event: Event, state: Federation) -> None:
     state.clients[event.client].paused = False
+
+
+@change.register
+def _client_policy_changed(changed: ClientPolicyChanged, event: Event, state: Federation) -> None:
+    client = state.clients[event.client]
+    client.policy, client.decline = changed.version, None
+    for run in state.active_runs():
+        if (problem := run.problems.get(event.client)) and problem.kind == "decline":
+            after = run.problems[event.client] = problem.lift(event.at)
+            part = run.open_round.cohort.get(event.client) if run.open_round else None
+            if part is not None and not after.holds(event.at):
+                part.allowed_again = part.status == "declined"
 
 
 @change.register

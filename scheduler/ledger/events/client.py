@@ -7,6 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from common.key_patterns import PUBLIC_KEY_PATTERN, SHA256_PATTERN
+from common.messages import POLICY_PATTERN
 from scheduler.ledger.events.base import Payload, Utc
 
 
@@ -104,3 +105,15 @@ class ClientResumed(Payload):
     """A site's administrator has resumed it."""
 
     kind: ClassVar[str] = "client.resumed"
+
+
+class ClientPolicyChanged(Payload):
+    """A site has another policy than before, so what it declined may be invited at once.
+
+    Attributes:
+        version: The beginning of its file's SHA-256; `None` without a file that can be read.
+    """
+
+    kind: ClassVar[str] = "client.policy_changed"
+
+    version: str | None = Field(default=None, pattern=POLICY_PATTERN)

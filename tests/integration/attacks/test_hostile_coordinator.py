@@ -204,6 +204,21 @@ def test_a_run_that_asks_for_too_much_is_declined_once_and_the_others_go_on(
     assert client.unanswered == 0, "a decline is an answer, no failure"
 
 
+def test_an_edited_policy_ends_the_back_off_of_a_decline_without_a_restart(
+    guarded: Guarded, fleet: Fleet
+) -> None:
+    approve(guarded)
+    begun = fleet.local.processes.pid(site_name("guarded"))
+    fleet.start_run("allowed-later", rounds=1, quorum=2, epochs=6)
+    fleet.wait_event(AssignmentDeclined, "allowed-later", client="guarded")
+    guarded.write(POLICY.replace("epochs = 5", "epochs = 6").replace("steps = 50", "steps = 500"))
+    fleet.wait_ended("allowed-later")
+    assert set(fleet.run("allowed-later").closed[0].cohort) == {"north", "guarded"}
+    edited = json.loads(guarded.site("policy", "--json"))["version"]
+    assert fleet.state().clients["guarded"].policy == edited
+    assert fleet.local.processes.pid(site_name("guarded")) == begun
+
+
 def test_a_run_that_the_policy_does_not_name_is_declined(guarded: Guarded, fleet: Fleet) -> None:
     approve(guarded)
     fleet.start_run("other", rounds=1, quorum=1)

@@ -143,7 +143,7 @@ def test_hyperparameters_that_cannot_train_are_refused(changes):
 def test_a_heartbeat_is_small():
     beat = Heartbeat(
         client="a" * 64, incarnation="i" * 64, host="h" * 255, pid=2**22, busy="r" * 64 + "/9999",
-        at=NOON + timedelta(microseconds=1),
+        at=NOON + timedelta(microseconds=1), policy="0" * 12,
     )  # fmt: skip
     assert len(beat.model_dump_json()) < 1000
 

@@ -16,6 +16,7 @@ from scheduler.ledger.events import (
     AssignmentFailed,
     AssignmentReissued,
     ClientPaused,
+    ClientPolicyChanged,
     ClientResumed,
     ClientRetired,
     ClientSilent,
@@ -32,6 +33,7 @@ from scheduler.ledger.events import (
     UpdateRefused,
     UpdateRestored,
 )
+from scheduler.selection.eligibility import part_code
 from tests.unit.scheduler.story import (
     HOUR,
     MINUTE,
@@ -324,6 +326,42 @@ def test_a_training_that_took_too_long_is_tried_again_in_an_hour_or_by_a_new_wor
     story.join("a", "i2")
     assert backing_off(story) == {}
     assert run.problems["a"].kind == "failure"
+
+
+@pytest.mark.parametrize("code", ["over_limits", "run_not_allowed", "other_clock"])
+def test_another_site_policy_ends_the_back_off_of_a_decline_at_once(code):
+    story = under_way()
+    story.tell(ClientPolicyChanged(version="0" * 12), client="a")
+    story.answer("a", outcome="declined", reason=Reason(code=code, text="-"))
+    assert backing_off(story) == {"a": 1}
+    story.later(HOUR - MINUTE)
+    assert backing_off(story) == {"a": 1}
+    story.tell(ClientPolicyChanged(version="1" * 12), client="a")
+    assert story.state.clients["a"].policy == "1" * 12
+    assert backing_off(story) == {}
+    round_ = story.state.runs["r"].open_round
+    assert round_ is not None
+    assert part_code(round_.cohort["a"], story.now) is None, "nor does it wait out the round"
+
+
+def test_another_site_policy_ends_no_back_off_of_a_failure():
+    story = under_way()
+    story.answer("a", outcome="failed", reason=Reason(code="site_failed", text="-"))
+    story.tell(ClientPolicyChanged(version="1" * 12), client="a")
+    assert backing_off(story) == {"a": 1}
+
+
+def test_a_site_that_changes_its_policy_at_every_decline_is_no_hot_loop():
+    story = under_way()
+    held = []
+    for number in range(9):
+        if number:
+            again = AssignmentReissued(attempt=number, code="lost")
+            story.tell(again, run="r", number=1, client="a")
+        story.answer("a", outcome="declined", reason=Reason(code="over_limits", text="-"))
+        story.tell(ClientPolicyChanged(version=f"{number:012}"), client="a")
+        held.append(backing_off(story) != {})
+    assert held == [False] * 5 + [True] * 4
 
 
 def test_a_client_is_paused_until_it_is_resumed():

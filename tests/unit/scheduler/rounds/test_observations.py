@@ -8,7 +8,7 @@ import pytest
 from common.messages import Heartbeat
 from scheduler.federation.client import Client
 from scheduler.gate.gate import Gate
-from scheduler.ledger.events import ClientClockCompared
+from scheduler.ledger.events import ClientClockCompared, ClientPolicyChanged
 from scheduler.rounds.observations import gate_events, heartbeat_events
 from tests.unit.scheduler.story import HOUR, NOON
 
@@ -36,6 +36,13 @@ def clocks(client: Client, ahead_s: float | None, *, own_s: float = 0.0) -> list
     return [d.payload.ahead_s for d in drafts if isinstance(d.payload, ClientClockCompared)]
 
 
+def policies(client: Client, version: str | None) -> list[str | None]:
+    """Return which versions of a site policy a heartbeat makes known."""
+    beat = Heartbeat(client="a", incarnation="i1", host="h", pid=1, at=NOON, policy=version)
+    drafts = heartbeat_events({"a": client}, {"a": beat})
+    return [d.payload.version for d in drafts if isinstance(d.payload, ClientPolicyChanged)]
+
+
 def test_a_clock_is_an_event_when_it_begins_to_differ_and_when_it_is_right_again():
     client = Client("a", "FR", incarnation="i1", alive=True)
     assert clocks(client, None) == clocks(client, 3.0) == clocks(client, -29.0) == []
@@ -60,6 +67,16 @@ def test_a_pause_is_an_event_when_it_begins_and_when_it_ends():
     assert heartbeats(resting, paused=True) == []
     assert heartbeats(resting, paused=False) == ["client.resumed"]
     assert heartbeats(Client("a", "FR"), paused=True) == ["client.joined", "client.paused"]
+
+
+def test_another_site_policy_is_an_event_and_the_same_is_none():
+    client = Client("a", "FR", incarnation="i1", alive=True)
+    assert policies(client, None) == []
+    assert policies(client, "0" * 12) == ["0" * 12]
+    known = replace(client, policy="0" * 12)
+    assert policies(known, "0" * 12) == []
+    assert policies(known, "1" * 12) == ["1" * 12]
+    assert policies(known, None) == [None]
 
 
 def test_another_intensity_alone_is_no_event():

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,18 @@ def test_each_line_says_where_it_comes_from(home):
     assert lines["training_s"] == {"value": 7200.0, "from": "environment"}
     assert lines["steps"] == {"value": None, "from": "default"}
     assert (found["fault"], len(found["version"])) == (None, 12)
+
+
+def test_a_reader_that_has_seen_enough_ends_a_command_quietly(home):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", "from fairwind_start import main; main()", "site", "policy"],
+        stdout=write, stderr=subprocess.PIPE, check=False,
+        env=os.environ | {"FAIRWIND_HOME": str(home)},
+    )  # fmt: skip
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_a_file_with_a_fault_is_shown_with_it(home):

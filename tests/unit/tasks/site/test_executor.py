@@ -1,6 +1,7 @@
 """A site decides for itself what it will not do, and says what the rest has cost."""
 
 import os
+import signal
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
@@ -397,6 +398,20 @@ def test_a_training_is_stopped_at_the_sites_longest_time_and_the_next_is_whole(s
     assert after.update is not None
     assert fresh.update is not None
     assert after.update.sha256 == fresh.update.sha256
+
+
+def test_a_site_that_sets_no_limit_stops_a_training_after_a_day(site, tmp_path, monkeypatch):
+    alarms = []
+
+    def look(*_: object, **__: object) -> NoReturn:
+        alarms.append(signal.getitimer(signal.ITIMER_REAL)[0])
+        raise TimeIsUp
+
+    monkeypatch.setattr(torch.optim.SGD, "step", look)
+    receipt = work(site, tmp_path / "model")
+    assert timedelta(hours=23) < timedelta(seconds=alarms[0]) <= timedelta(hours=24)
+    assert receipt.reason is not None
+    assert receipt.reason.text == "stopped after 1 d, the longest training that this site allows"
 
 
 def interrupted(*_: object, **__: object) -> NoReturn:

@@ -149,6 +149,7 @@ def test_time_is_up_in_the_middle_of_a_loop_that_catches_every_exception():
             with suppress(Exception):  # what a workload may do
                 sum(range(1000))
 
+    signal.setitimer(signal.ITIMER_REAL, 0)
     with pytest.raises(TimeIsUp):
         within(0.05, stubborn)
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
@@ -157,5 +158,10 @@ def test_time_is_up_in_the_middle_of_a_loop_that_catches_every_exception():
 def test_work_within_its_time_is_left_alone():
     before = signal.getsignal(signal.SIGALRM)
     assert within(60.0, lambda: signal.getitimer(signal.ITIMER_REAL)[0]) > 0
-    assert within(None, lambda: signal.getitimer(signal.ITIMER_REAL)[0]) == 0
     assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_an_alarm_that_was_set_before_rings_as_if_there_had_been_no_limit():
+    signal.setitimer(signal.ITIMER_REAL, 200.0)
+    assert within(60.0, lambda: signal.getitimer(signal.ITIMER_REAL)[0]) <= 60.0
+    assert 60.0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 200.0
