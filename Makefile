@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test-quick test test-slow test-gpu images-test check format sbom bench study study-quick clean
+.PHONY: help setup demo test-quick test test-slow test-gpu images-test check format lock sbom bench study study-quick clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ check: $(STAMP) ## Check format, lint, types, layers and dependencies
 format: $(STAMP) ## Format the code and fix what can be fixed safely
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
+
+lock: $(STAMP) ## Write docker/requirements-hashes.txt: what the images install, by hash
+	@$(BIN)/python docker/lock.py
 
 # The tool has an environment of its own, so that it is not in the bill itself.
 sbom: $(STAMP) ## Write sbom.json: what is in .venv and in this repository, in CycloneDX's form

@@ -21,6 +21,7 @@ from benchmarks.refresh import measure_refresh
 from benchmarks.rounds import CASES, measure
 from benchmarks.rounds_table import print_result, print_summary
 from benchmarks.simulation import measure_simulation
+from benchmarks.trust import measure_trust
 from benchmarks.unequal_work import measure_unequal_work
 from benchmarks.unlike_sites import measure_unlike_sites
 from benchmarks.verbs import measure_verbs
@@ -29,6 +30,7 @@ _OTHERS = {
     "energy": measure_meter,
     "encodings": measure_encodings,
     "envelope": measure_envelope,
+    "trust": measure_trust,
     "links": measure_links,
     "refresh": measure_refresh,
     "forecast": print_forecasts,

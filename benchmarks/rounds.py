@@ -104,10 +104,11 @@ def measure(case: Case, *, clients: int | None = None) -> Result:
             "FAIRWIND_HEARTBEAT_S": "1",
         }
         with LocalFederation(Path(folder), names, settings=settings) as federation:
-            _start(federation)
+            _enroll(federation)
+            start(federation)
             idle = _memory(federation, "VmRSS")
             begun, cpu_s = time.time(), _cpu_s(federation)
-            _run(federation, case, clients)
+            run(federation, case, clients)
             cpu_s = {
                 name: (after - cpu_s[name]) / case.rounds
                 for name, after in _cpu_s(federation).items()
@@ -123,9 +124,13 @@ def measure(case: Case, *, clients: int | None = None) -> Result:
     )  # fmt: skip
 
 
-def _start(federation: LocalFederation) -> None:
+def _enroll(federation: LocalFederation) -> None:
     for client, zone in federation.zones.items():
         _checked(federation, "enroll", client, "--zone", zone, "--key", federation.site_key(client))
+
+
+def start(federation: LocalFederation) -> None:
+    """Start the coordinator, beat and all enrolled sites, and wait until they are ready."""
     federation.start_coordinator()
     federation.start_beat()
     for client in federation.zones:
@@ -137,13 +142,21 @@ def _start(federation: LocalFederation) -> None:
     time.sleep(5)  # the pools' children load torch and data; a run would wait for them
 
 
-def _run(federation: LocalFederation, case: Case, clients: int) -> None:
+def run(
+    federation: LocalFederation,
+    case: Case,
+    clients: int,
+    *,
+    rounds: int | None = None,
+    run_id: str = "bench",
+) -> None:
+    """Do the rounds of a case, or another number of them, with all clients in each."""
     _checked(
-        federation, "run", "start", case.workload, "--id", "bench", "--policy", "all",
-        "--rounds", str(case.rounds), "--quorum", str(clients), "--norm-bound", "10000",
+        federation, "run", "start", case.workload, "--id", run_id, "--policy", "all",
+        "--rounds", str(rounds or case.rounds), "--quorum", str(clients), "--norm-bound", "10000",
         "--update", case.encoding,
     )  # fmt: skip
-    ended = federation.folder / "home" / "runs" / "bench" / "last.safetensors"
+    ended = federation.folder / "home" / "runs" / run_id / "last.safetensors"
     federation.wait_for(ended.exists, 300, "the run to end")
     time.sleep(1)
 

@@ -44,7 +44,7 @@ class LocalFederation:
 
     A context manager: entering starts Redis, leaving stops everything. All files stay in `folder`:
     ``home`` is the coordinator's, ``sites/<client>`` a site's, ``logs`` holds what each process
-    has written. Messages are signed, with keys in these homes. Settings of the calling process do
+    has written. Settings of the calling process do
     not reach the federation, except FAIRWIND_DATA.
 
     Attributes:
@@ -65,6 +65,7 @@ class LocalFederation:
         redis_url: str | None = None,
         redis_port: int = 0,
         redis_users: bool = False,
+        signed: bool = True,
         cwd: Path | None = None,
     ) -> None:
         """Describe a federation; nothing is started yet.
@@ -76,6 +77,7 @@ class LocalFederation:
             redis_url: A running server to use instead of starting one.
             redis_port: Where the server that is started listens, if that port is free; 0 for any.
             redis_users: Whether the coordinator writes a user of Redis for each site and Flower.
+            signed: Whether messages are signed, with keys in the homes.
             cwd: The working folder of all processes; `folder` if not given.
         """
         self.folder = folder.absolute()
@@ -85,6 +87,7 @@ class LocalFederation:
         self.redis_url = redis_url or ""
         self._redis_port = redis_port
         self._redis_users = redis_users
+        self._signed = signed
         self._cwd = cwd or self.folder
         self._settings = dict(settings or {})
 
@@ -100,7 +103,8 @@ class LocalFederation:
             stack.callback(self._stop_users_of_redis)
             self._stack = stack.pop_all()
         self.env = self._environment()
-        load_or_make(coordinator_key_file(self._home))
+        if self._signed:
+            load_or_make(coordinator_key_file(self._home))
         return self
 
     def __exit__(
@@ -147,11 +151,10 @@ class LocalFederation:
 
     def site_settings(self, client_id: str) -> dict[str, str]:
         """Return what a client's worker alone is given: home, login, whose work it takes."""
-        coordinator = load_or_make(coordinator_key_file(self._home)).public.text
-        settings = {
-            f"{PREFIX}HOME": str(self.folder / "sites" / client_id),
-            f"{PREFIX}COORDINATOR_KEY": coordinator,
-        }
+        settings = {f"{PREFIX}HOME": str(self.folder / "sites" / client_id)}
+        if self._signed:
+            coordinator = load_or_make(coordinator_key_file(self._home)).public.text
+            settings[f"{PREFIX}COORDINATOR_KEY"] = coordinator
         if self._redis_users:
             url = self._url_of(site_user(client_id), self._site_password(client_id))
             settings[f"{PREFIX}REDIS_URL"] = url

@@ -27,6 +27,7 @@ NOT_HERE = {
     ("docs/simulation.md", ". .fairwind/demo/env"): "played in test_demo, on the demonstration",
     ("docs/carbon-providers.md", "FAIRWIND_SIGNAL="): "settings with a key of one's own",
     ("docs/operations.md", "FAIRWIND_SIGNAL="): "settings with a key of one's own",
+    ("docs/operations.md", "pip install --no-deps"): "installs; the images do it",
     ("docs/operations.md", "sqlite3 "): "a back-up in /backup, with sqlite3 and rsync",
     ("docs/operations.md", "fairwind ledger verify --heads"): "files that two sites have sent",
     (
