@@ -49,8 +49,6 @@ class _OwnFiles(click.Group):
         """Run a command."""
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # the reader has seen enough, as `head` has: click ends quietly
-            raise
         except PermissionError as error:
             msg = (
                 f"This user may not use {error.filename}, so nothing was done. Run the command as "
