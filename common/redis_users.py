@@ -53,15 +53,16 @@ def site_rules(client: str, password_sha256: str, *, database: int = 0) -> list[
         password_sha256: Of its password, in hexadecimal digits.
         database: The number of the federation's database, by which events are published.
     """
-    queue = f"client.{client}"
-    own = queue, redis_key("client", client)
+    queue, heartbeat = f"client.{client}", redis_key("client", client)
     updates = _blobs("update", client)
     # Of a version or a frozen part every site may read the bytes; of a correction its own alone.
     pulled = (_blobs("model"), _blobs("frozen"), _blobs("correction", client))
     return [
-        *_begun(password_sha256), *_CONNECTION, "+time",
-        "+brpop", "+lpush", "+rpush", "+llen", "+set", "+get", "+del",
-        *(f"~{key}" for key in own), f"%W~{PROBE}",
+        *_begun(password_sha256), *_CONNECTION, "+time", f"~{heartbeat}",  # to watch it
+        # Each key can be of one type alone: a queue that is none would fail who sends to it.
+        _selector("+brpop", "+lpush", "+rpush", "+llen", f"~{queue}"),
+        _selector("+set", "+get", "+del", f"~{heartbeat}"),
+        _selector("+set", f"%W~{PROBE}"),
         _selector("+lpush", "+llen", "%W~aggregation"),
         _selector("+hmget", "+hstrlen", "+hget", "+hkeys", *(f"%R~{keys}" for keys in pulled)),
         _selector("+hset", "+hget", "+hkeys", "+expire", "+unlink", f"~{updates}"),

@@ -86,6 +86,9 @@ UPDATE = "fairwind:blob:update~{}~plain~1"
 DENIED: list[tuple[object, ...]] = [
     ("BRPOP", "client.west", 1), ("LRANGE", "client.west", 0, -1), ("LLEN", "client.west"),
     ("LPUSH", "client.west", "x"), ("DEL", "client.west"),
+    # Of another type, its own queue would fail whoever sends to several sites at once.
+    ("SET", "client.north", "x"), ("HSET", "client.north", "a", "x"),
+    ("ZADD", "client.north", 1, "x"), ("LPUSH", "fairwind:client:north", "x"),
     ("LRANGE", "aggregation", 0, -1), ("BRPOP", "aggregation", 1), ("DEL", "aggregation"),
     ("LPUSH", "coordinator", "x"), ("LLEN", "coordinator"),
     ("HSET", "client.north", "x", "x"), ("ZADD", "client.north", 0, "x"),
