@@ -9,9 +9,12 @@ from models.loader_processes import loader_processes
 
 
 def test_processes_of_code_that_is_interrupted_as_it_starts_them_end():
-    with pytest.raises(KeyboardInterrupt), loader_processes():
+    def interrupted() -> None:
         get_context("fork").Process(target=time.sleep, args=(60,), daemon=True).start()
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), loader_processes():
+        interrupted()
     assert active_children() == []
 
 
