@@ -170,9 +170,10 @@ def test_a_simulation_decides_and_learns_what_a_real_federation_does(
 
     Left out is what a clock or a meter measures (`MEASURED`): instants, durations, energies, and
     emissions with all that follows from these. Left out are also name and size of an update
-    and of a server optimizer's state, of which a simulation writes no file, and the name of a
-    plan's verdicts, which hold scores that energies change (`NOT_KEPT`); their codes are compared
-    instead. Updates of one round arrive in
+    and of a server optimizer's state, of which a simulation writes no file, the head of a site's
+    audit trail, which a virtual site does not keep, and the name of a plan's verdicts, which hold
+    scores that energies change (`NOT_KEPT`); their codes are compared instead.
+    Updates of one round arrive in
     whatever order, and a score comes behind the plan of the next round where that is due by then.
     Of the events beside the run, gates are compared by their states in turn. Heartbeats, readings
     and a gate's daily repetition depend on when somebody looked.
@@ -302,7 +303,7 @@ MEASURED = {
     "energy", "energy_wh", "network_wh", "intensity", "comparable", "gco2eq", "gco2eq_apart",
     "expected_gco2eq", "baseline_gco2eq", "baseline_started", "baseline_ended", "fleet_gco2eq",
 }  # fmt: skip
-NOT_KEPT = {"sha256", "nbytes", "verdicts", "server_state"}
+NOT_KEPT = {"sha256", "nbytes", "verdicts", "server_state", "trail"}
 
 
 def story(events: Iterable[Event], run: str, blobs: Blobs) -> list[tuple[Any, ...]]:
