@@ -32,7 +32,10 @@ def on_a_clock(at: datetime) -> datetime:
 Instant = Annotated[AwareDatetime, AfterValidator(on_a_clock)]
 """A time as a clock may show it, however wrong: sums of others may have no date."""
 
-Count = Annotated[int, Field(ge=0, lt=2**40)]
+MOST_EXAMPLES = 2**40 - 1
+"""Nobody has more."""
+
+Count = Annotated[int, Field(ge=0, le=MOST_EXAMPLES)]
 """A number of examples."""
 
 Nbytes = Annotated[int, Field(ge=0, lt=2**50)]

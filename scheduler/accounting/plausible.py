@@ -17,6 +17,10 @@ from scheduler.ledger.events import WorkRecord
 MOST_W = 200_000.0
 """No site draws more, cooling included: a rack of 72 GPUs takes 132 kW (NVIDIA GB200, 2024)."""
 
+LEAST_WH = 1e-9
+"""No task uses less, if any: 4 microjoules, a sixteenth of what processors' meters can count (61
+microjoules). What is divided by less has no finite value."""
+
 MOST_EMBODIED_G_PER_S = 5.0
 """The same for the share of making hardware: 600 t of it, used up within four years."""
 
@@ -73,7 +77,7 @@ def plausible_energy(energy: Energy | None, within: timedelta) -> Energy | None:
     longest_s = max(within, _SHORTEST).total_seconds()
     most_wh = _most_wh(longest_s)
     used = (energy.energy_wh, *(part.energy_wh for part in energy.parts))
-    if max(used) > most_wh or energy.pue > MOST_PUE:
+    if max(used) > most_wh or 0.0 < energy.energy_wh < LEAST_WH or energy.pue > MOST_PUE:
         return None
     idle_s, idle_wh, embodied = energy.idle_s, energy.idle_wh, energy.embodied_gco2eq
     changes: dict[str, Any] = {}

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from statistics import median
 
+from common.bounds import MOST_EXAMPLES
 from common.clock import VirtualClock
 from common.keys import blob_key
 from common.messages import BlobRef, Energy, Receipt, Timings
@@ -145,7 +146,7 @@ def _usual_examples(client: Client, passes: int) -> int:
     )  # fmt: skip
     if whole_wh and each_j:
         usual = max(1, round(whole_wh * J_PER_WH / each_j / passes))
-        return usual if enrolled is None else min(usual, enrolled)
+        return min(usual, MOST_EXAMPLES if enrolled is None else enrolled)
     return enrolled or 1
 
 

@@ -51,6 +51,7 @@ POISON: dict[str, dict[str, Any]] = {
     "metrics": {"metrics": {"accuracy": 1.7e308, "loss": -1.7e308}, "num_held_out": 2**39},
     "energy": {"energy": energy(1e306)},
     "energy to the last": {"energy": energy(1.7e308)},
+    "next to no energy": {"energy": energy(2.2e-311)},
     "a part": {
         "energy": energy(
             1.0, parts=(EnergyPart(device="gpu", energy_wh=1e308, method="x", quality="shared"),)
