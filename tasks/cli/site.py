@@ -23,20 +23,20 @@ from common.command_line.table import print_table
 from common.csv_cell import csv_cell
 from common.errors import SettingError
 from common.messages import NAME_PATTERN
-from common.units import show_bytes, show_duration, show_energy, show_intensity, show_mass
+from common.units import show_bytes
 from tasks.cli.site_audit import site_audit
 from tasks.cli.site_policy import COMMANDS, of_client
+from tasks.cli.site_screen import TASK_COLUMNS, print_limits, print_memory, print_totals, task_row
 from tasks.roles import site_key_file
 from tasks.site import own_model
 from tasks.site.egress import last_egress
 from tasks.site.entry import Decided
 from tasks.site.journal import open_journal
 from tasks.site.memory import SiteMemory
-from tasks.site.sentence import SHORT_REASONS
 from tasks.site.site_clock import clock_sentence
 from tasks.site.site_files import SiteFiles, find_client
-from tasks.site.site_history import SiteTotals, Task, as_row, tasks_of
-from tasks.site.site_status import INTENSITY_SOURCE, SiteStatus, site_status
+from tasks.site.site_history import Task, as_row, tasks_of
+from tasks.site.site_status import INTENSITY_SOURCE, site_status
 
 _NAMED_TENSORS = 8
 """So many tensors are named; the others are counted."""
@@ -89,10 +89,10 @@ def status(client: str | None, *, as_json: bool) -> None:
         echo(Styled(clock_sentence(seen.clock_ahead_s), fg="yellow"))
     echo(Styled(seen.sentence, bold=True))
     echo()
-    _print_totals(seen)
+    print_totals(seen)
     echo()
-    _print_limits(seen)
-    _print_memory(seen)
+    print_limits(seen)
+    print_memory(seen)
     echo()
     echo(f"Emissions: energy times {INTENSITY_SOURCE}.")
     echo("Days and months are UTC.")
@@ -123,7 +123,7 @@ def history(client: str | None, *, days: int, as_csv: bool, as_json: bool) -> No
             {name: csv_cell(value) for name, value in as_row(task).items()} for task in tasks
         )
     elif tasks:
-        print_table(_COLUMNS, [_row(task) for task in tasks])
+        print_table(TASK_COLUMNS, [task_row(task) for task in tasks])
     else:
         echo(f"Nothing in the last {days} days.")
 
@@ -291,112 +291,3 @@ def export(run: str, out: Path | None, client: str | None) -> None:
             f"Round {done.newer_round} left newer ones. They count once the coordinator has said "
             "so, with the site's next assignment of this run."
         )
-
-
-def _print_totals(seen: SiteStatus) -> None:
-    spans = (seen.today, seen.month)
-    rows = [
-        ["energy", *map(_energy, spans)],
-        ["emissions", *map(_emissions, spans)],
-        ["sent", *(show_bytes(span.sent_nbytes) for span in spans)],
-    ]
-    rows += [
-        [name, *(str(getattr(span, name)) for span in spans)]
-        for name in ("trained", "evaluated", "declined", "failed")
-    ]
-    in_work = 1 if seen.task else 0
-    rows.append(["cut short", *(str(max(0, span.unfinished - in_work)) for span in spans)])
-    print_table(["", "today", f"{seen.at:%B %Y}"], rows)
-    if reasons := seen.month.reasons:
-        listed = ", ".join(
-            f"{SHORT_REASONS.get(c, c.replace('_', ' '))} {n}" for c, n in reasons.items()
-        )
-        echo(f"Reasons this month: {listed}")
-
-
-def _print_limits(seen: SiteStatus) -> None:
-    limits = seen.limits
-    hours = f"{', '.join(limits.site_windows)} UTC" if limits.site_windows else "any"
-    last = f"; last known {show_intensity(seen.intensity[0])}" if seen.intensity else ""
-    ceiling = limits.site_ceiling_gco2eq_per_kwh
-    longest = show_duration(limits.site_max_training_s)
-    daily = limits.site_max_mb_per_day
-    threads = "thread" if limits.threads == 1 else "threads"
-    rows = (
-        ("worker", _worker(seen)),
-        ("hours", f"{hours}; next {seen.opens_at:%H:%M}" if seen.opens_at else hours),
-        ("policy", _policy(seen)),
-        ("ceiling", f"{'none' if ceiling is None else show_intensity(ceiling)}{last}"),
-        *([("reading", _reading(seen))] if ceiling is not None else []),
-        ("training", f"{longest} at most"),
-        ("sending", "no limit" if daily is None else f"{daily:g} MB a day at most"),
-        ("processor", f"{limits.threads} {threads}, nice {limits.nice}"),
-        ("GPU", {"auto": "what CUDA offers"}.get(limits.gpu, limits.gpu)),
-        ("device", limits.device),
-        ("workloads", ", ".join(limits.workloads)),
-    )
-    for name, value in rows:
-        echo(f"{name:<11}{value}")
-
-
-def _print_memory(seen: SiteStatus) -> None:
-    """Print what the site remembers between rounds: it never leaves the site."""
-    if not seen.memory:
-        return
-    echo()
-    rows = [
-        [
-            each.run, ", ".join(kind.replace("_", " ") for kind in each.kinds), str(each.round),
-            show_bytes(each.nbytes), f"{each.kept_until:%Y-%m-%d}",
-        ]
-        for each in seen.memory
-    ]  # fmt: skip
-    print_table(["remembers of", "what", "since round", "size", "kept until"], rows)
-
-
-def _worker(seen: SiteStatus) -> str:
-    if seen.worker is None:
-        return "unknown; the limits below are this shell's settings"
-    began = f"{seen.worker.started_at:%Y-%m-%d %H:%M} UTC"
-    if seen.is_running:
-        return f"since {began}, process {seen.worker.pid}"
-    return f"not running; the limits below are those of the last one, which began {began}"
-
-
-def _reading(seen: SiteStatus) -> str:
-    if seen.ceiling_is_advisory:
-        return "the coordinator's, so the ceiling is advisory; set reading in the site policy"
-    return f"the site's own, {seen.policy.reading}"
-
-
-def _policy(seen: SiteStatus) -> str:
-    if seen.policy.fault is not None:
-        return seen.policy.fault
-    return seen.policy.version or "no file; the settings of the site"
-
-
-def _energy(span: SiteTotals) -> str:
-    unknown = f" and {span.unknown_energy} unknown" if span.unknown_energy else ""
-    return f"{show_energy(span.energy_wh)}{unknown}"
-
-
-def _emissions(span: SiteTotals) -> str:
-    if not span.unknown_intensity_wh:
-        return show_mass(span.gco2eq)
-    return f"{show_mass(span.gco2eq)} and unknown of {show_energy(span.unknown_intensity_wh)}"
-
-
-_COLUMNS = ("began", "run", "round", "outcome", "energy", "emissions", "sent", "took", "reason")
-
-
-def _row(task: Task) -> list[str]:
-    seconds = (task.ended_at - task.started_at).total_seconds() if task.ended_at else None
-    done_nothing = task.outcome == "declined" and task.energy_wh is None
-    blank = "" if done_nothing else "unknown"
-    return [
-        f"{task.started_at:%Y-%m-%d %H:%M}", task.run, str(task.round), task.outcome,
-        blank if task.energy_wh is None else show_energy(task.energy_wh),
-        blank if task.gco2eq is None else show_mass(task.gco2eq),
-        show_bytes(task.sent_nbytes) if task.sent_nbytes else "",
-        "" if seconds is None or done_nothing else show_duration(seconds), task.reason or "",
-    ]  # fmt: skip
