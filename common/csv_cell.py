@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from common.duration import is_number
 from common.visible import visible
 
 _BEGINS_FORMULA: Final = ("=", "+", "-", "@")
@@ -22,14 +23,6 @@ def csv_cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = visible(value)
-    if text.lstrip().startswith(_BEGINS_FORMULA) and not _is_number(text):
+    if text.lstrip().startswith(_BEGINS_FORMULA) and not is_number(text):
         return f"'{text}"
     return text
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -52,12 +52,13 @@ def in_unit(value: object, unit: Unit) -> object:
     >>> [in_unit(value, "s") for value in (90, "90", "1h30")]
     [90, '90', 5400.0]
     """
-    if not isinstance(value, str) or _is_number(value):
+    if not isinstance(value, str) or is_number(value):
         return value
     return parse_duration(value, unit)
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Return whether text is a number as Python reads it."""
     try:
         float(text)
     except ValueError:

@@ -6,66 +6,24 @@ without any correction the model is the share of the slow one in the updates, 1 
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from datetime import timedelta
 from functools import cache
 from typing import Any
 
 import pytest
-import torch
 
-from models.server_optimizers import make_server_optimizer
-from models.version import next_state
-from scheduler.federation.round import Round
-from scheduler.federation.run import Run
-from scheduler.rounds.world import FirstVersion, NextVersion
 from scheduler.status.summary import shares
-from tests.unit.scheduler.rounds.memory_world import Learning, MemoryWorld
+from tests.unit.scheduler.rounds.memory_world import MemoryWorld
+from tests.unit.scheduler.rounds.quadratics import Quadratics
 
 OPTIMA = {"fast": 0.0, "slow": 1.0}
-STEP = 0.1
-
-
-class Quadratics(Learning):
-    """Clients that go a step from their base towards their own optimum."""
-
-    def __init__(self) -> None:
-        super().__init__(scored_here=False)
-        self.values: dict[str, float] = {}
-
-    def open(self, run: Run) -> FirstVersion:
-        first = super().open(run)
-        self.values[first.version] = 0.2
-        return first
-
-    def make(self, run: Run, round_: Round) -> NextVersion:
-        lines = [*(round_.manifest or ()), *round_.latest]
-        bases = [self.values[run.base_of(line.issued)] for line in lines]
-        deltas = [
-            STEP * (OPTIMA[line.client] - base) for line, base in zip(lines, bases, strict=True)
-        ]
-        memory = run.spec.bias == "memory"
-        state = next_state(
-            {"x": torch.tensor([self.values[round_.base_version]], dtype=torch.float64)}, {},
-            {"x": torch.tensor(deltas, dtype=torch.float64)[:, None]},
-            [line.weight for line in lines], divisor=round_.divisor,
-            bases=[
-                ({"x": torch.tensor([base], dtype=torch.float64)}, line.weight)
-                for line, base in zip(lines, bases, strict=True) if memory
-            ],
-            parameters=frozenset({"x"}), norm_bound=1e9,
-            optimizer=make_server_optimizer("fedavg", learning_rate=1.0),
-        )  # fmt: skip
-        version = hashlib.sha256(f"{run.id} {round_.number}".encode()).hexdigest()
-        self.values[version] = state["x"].item()
-        return NextVersion(version, None)
 
 
 @cache
 def reached(bias: str, rounds: int = 700) -> float:
     """Return the mean of the last versions, over a few turns of the slow client."""
-    learning = Quadratics()
+    learning = Quadratics(OPTIMA, step=0.1, start=0.2)
     world = MemoryWorld(*OPTIMA, learning=learning)
     clients = world.history.state.clients
     clients["fast"].latency_s, clients["slow"].latency_s = 60.0, 600.0

@@ -7,31 +7,25 @@ by turns. Their optima are -1 and +1, so the truth is 0. A client's part is 5/10
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.server_optimizers import make_server_optimizer
-from models.version import next_state
-from scheduler.federation.round import Round
-from scheduler.federation.run import Run
 from scheduler.ledger.events import RoundCommitted
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.selection_context import SelectionContext
 from scheduler.policies.selection_result import SelectionResult
 from scheduler.rounds.running_divisor import FURTHEST, running_divisor
-from scheduler.rounds.world import FirstVersion, NextVersion
 from scheduler.status.applied_weight import AppliedWeight, applied_weight
-from tests.unit.scheduler.rounds.memory_world import Learning, MemoryWorld
+from tests.unit.scheduler.rounds.memory_world import MemoryWorld
+from tests.unit.scheduler.rounds.quadratics import Quadratics
 
 WIND, SUN = [f"wind-{n}" for n in range(10)], [f"sun-{n}" for n in range(10)]
 DAY, DAYS = 24, 12
-STEP = 0.03
+OPTIMA = dict.fromkeys(WIND, -1.0) | dict.fromkeys(SUN, 1.0)
 
 
 def by_turns(context: SelectionContext) -> SelectionResult:
@@ -48,33 +42,6 @@ def all_alike(context: SelectionContext) -> SelectionResult:
     return SelectionResult(by_turns(context).cohort)
 
 
-class Quadratics(Learning):
-    """Clients that go a step from the version they pull towards their own optimum."""
-
-    def __init__(self) -> None:
-        super().__init__(scored_here=False)
-        self.values: dict[str, float] = {}
-
-    def open(self, run: Run) -> FirstVersion:
-        first = super().open(run)
-        self.values[first.version] = 0.0
-        return first
-
-    def make(self, run: Run, round_: Round) -> NextVersion:
-        base, lines = self.values[round_.base_version], round_.manifest or ()
-        deltas = [STEP * ((1.0 if x.client in SUN else -1.0) - base) for x in lines]
-        state = next_state(
-            {"x": torch.tensor([base], dtype=torch.float64)}, {},
-            {"x": torch.tensor(deltas, dtype=torch.float64)[:, None]},
-            [line.weight for line in lines], divisor=round_.divisor, bases=[],
-            parameters=frozenset({"x"}), norm_bound=1e9,
-            optimizer=make_server_optimizer("fedavg", learning_rate=1.0),
-        )  # fmt: skip
-        version = hashlib.sha256(f"{run.id} {round_.number}".encode()).hexdigest()
-        self.values[version] = state["x"].item()
-        return NextVersion(version, None)
-
-
 def hour_by_hour(world: MemoryWorld) -> None:
     """Let the run go on to its end, with nothing between one round and the next."""
     world.engine.advance()
@@ -89,7 +56,7 @@ def hour_by_hour(world: MemoryWorld) -> None:
 @cache
 def played(policy: str, bias: str | None) -> tuple[float, AppliedWeight | None]:
     """Return the mean of the last day's versions, and whose weight made all of them."""
-    learning = Quadratics()
+    learning = Quadratics(OPTIMA, step=0.03)
     world = MemoryWorld(*WIND, *SUN, learning=learning)
     world.start(
         policy=f"{__name__}:{policy}", bias=bias, rounds=DAY * DAYS, cohort=5, quorum=5,
@@ -126,7 +93,7 @@ def test_rounds_without_weights_are_divided_by_their_own_total():
 
 
 def committed(**asked: Any) -> list[RoundCommitted]:
-    world = MemoryWorld(*WIND, *SUN, learning=Quadratics())
+    world = MemoryWorld(*WIND, *SUN, learning=Quadratics(OPTIMA, step=0.03))
     world.start(
         policy=f"{__name__}:by_turns", bias="running", cohort=5, quorum=5, cron="30 * * * *",
         rounds=7, **asked,
