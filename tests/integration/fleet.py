@@ -270,7 +270,8 @@ def assert_accounted_for(fleet: Fleet, run: str) -> None:
     assert max(counted.values()) == 1
     closed = fleet.run(run).closed
     summed = [(line.issued, line.client) for round_ in closed for line in round_.manifest]
-    assert sorted(summed) == sorted(counted)
+    begun = fleet.run(run).end_reason == "stopped"  # what an open round had is not summed
+    assert sorted(summed) == sorted(k for k in counted if not begun or k[0] <= len(closed))
     assert fleet.ledger.verify().broken_at is None
     assert [round_.number for round_ in closed] == list(range(1, len(closed) + 1))
     workloads = tuple(fleet.local.env.get("FAIRWIND_WORKLOADS", "digits").split(","))
