@@ -37,13 +37,13 @@ PARALLEL := -n logical --maxprocesses 4
 # Status 5 is pytest's for "no test was selected", as ARGS may have it.
 pytest = $(BIN)/python -m pytest $(1) $(ARGS) || { status=$$?; test $$status -eq 5; }
 
-test-quick: $(STAMP) ## Run the unit tests (one to two minutes): make test-quick ARGS="-k gate"
+test-quick: $(STAMP) ## Run the unit tests (two to five minutes): make test-quick ARGS="-k gate"
 	@$(call pytest,-m "not (slow or integration or e2e or images)" $(PARALLEL) --dist worksteal)
 
-test: test-quick ## Run unit, integration and end-to-end tests (twelve to twenty minutes)
+test: test-quick ## Run unit, integration and end-to-end tests (20 to 25 minutes)
 	@$(call pytest,-m "(integration or e2e) and not slow" $(PARALLEL) --dist loadfile)
 
-test-slow: $(STAMP) ## Run faults, random kills, slow links and soaks, one after the other (15 to 20 minutes)
+test-slow: $(STAMP) ## Run faults, random kills, slow links and soaks, one after the other (20 to 25 minutes)
 	@$(call pytest,-m slow)
 
 test-gpu: $(STAMP) ## Run the tests of devices on this machine's GPU; skipped, loudly, without one
