@@ -15,12 +15,8 @@ def resident_mb():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096 / 1e6
 
-def fill():
-    return [torch.ones(5_000_000) for _ in range(10)]  # 20 MB each, of the heap
-
-fill()  # the first that is freed raises the threshold
-kept = fill()
-kept.append(torch.ones(1000))
+# 3,000 of 100 kB: whatever is below 128 kB comes from the heap, and the last one keeps its end.
+kept = [torch.ones(25_000) for _ in range(3_000)]
 del kept[:-1]
 before = resident_mb()
 trim_heap()
