@@ -32,6 +32,7 @@ from scheduler.ledger.witness import (
 from scheduler.status.which_run import find_run
 from tasks.cli.base import ledger_to_read
 from tasks.cli.completion import complete_client, complete_run
+from tasks.cli.head_files import with_heads
 from tasks.roles import coordinator_key_file
 
 if TYPE_CHECKING:
@@ -77,14 +78,7 @@ def show(run: str | None, last: int | None, *, as_json: bool) -> None:
 
 
 @ledger.command()
-@click.option(
-    "--heads",
-    "files",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Compare with the heads that a site keeps, too; as often as there are files.",
-)
+@with_heads("Compare with the heads that a site keeps, too; as often as there are files.")
 @click.option(
     "--key",
     "keys",

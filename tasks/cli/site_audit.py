@@ -16,6 +16,7 @@ from common.command_line.table import print_table
 from common.errors import AuditError
 from common.trail_head import TrailHead, read_trail_heads
 from common.units import show_bytes, show_energy
+from tasks.cli.head_files import with_heads
 from tasks.cli.site_policy import of_client
 from tasks.roles import site_key_file
 from tasks.site.audit import Audit, audit, check_head_signatures
@@ -40,14 +41,7 @@ from tasks.site.trail_heads import kept_heads
 @click.command("audit")
 @of_client
 @click.option("--verify", is_flag=True, help="Check that nothing was altered since it was written.")
-@click.option(
-    "--heads",
-    "files",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Compare with heads that the coordinator keeps, too: `fairwind ledger trails` there.",
-)
+@with_heads("Compare with heads that the coordinator keeps, too: `fairwind ledger trails` there.")
 @click.option(
     "--key",
     metavar="ed25519:...",

@@ -55,7 +55,7 @@ class Inbox:
         name: Of the audience.
         folder: Where taken and refused messages are remembered.
         key_of: The keys of issuers; `None` if messages of this federation are not signed.
-        report: Is told of what is refused, as `Refusals` has it.
+        report: Called with what is refused, as `Refusals` has it.
     """
 
     def __init__(

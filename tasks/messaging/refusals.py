@@ -59,7 +59,7 @@ class Refusals:
 
         Args:
             path: The file.
-            report: Is told what is logged, with the times since it was logged before.
+            report: Called with what is logged, and how often since it was logged before.
         """
         self._path = path
         self._report = report

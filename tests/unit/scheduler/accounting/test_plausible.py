@@ -52,8 +52,8 @@ def test_a_part_or_a_pue_that_no_site_has_makes_the_energy_unknown():
 
 
 def test_idle_hardware_and_its_manufacture_are_judged_by_themselves():
-    told = energy(idle_wh=1e300, idle_s=60.0, embodied_gco2eq=1e300)
-    found = plausible_energy(told, HOUR)
+    reported = energy(idle_wh=1e300, idle_s=60.0, embodied_gco2eq=1e300)
+    found = plausible_energy(reported, HOUR)
     assert found == energy()
     assert plausible_energy(energy(idle_wh=1.0, idle_s=1e300), HOUR) == energy()
 
@@ -64,8 +64,8 @@ def test_grams_of_an_unknown_energy_are_unknown():
 
 
 def test_a_metric_that_overflows_is_unknown_and_others_stay():
-    told = work(metrics={"loss": 1e308, "accuracy": 0.9, "f1": None}, loss=-1e308, utility=1e39)
-    found = plausible(told, within=HOUR, most_examples=100)
+    reported = work(metrics={"loss": 1e308, "accuracy": 0.9, "f1": None}, loss=-1e308, utility=1e39)
+    found = plausible(reported, within=HOUR, most_examples=100)
     assert found.metrics == {"loss": None, "accuracy": 0.9, "f1": None}
     assert (found.loss, found.utility) == (None, None)
 
@@ -75,22 +75,22 @@ def test_no_more_held_out_examples_count_than_may():
 
 
 def test_what_is_plausible_stays_as_it_is():
-    told = work()
-    assert plausible(told, within=HOUR, most_examples=100) is told
-    assert placed(told, since=NOON, until=NOON + HOUR) is told
+    reported = work()
+    assert plausible(reported, within=HOUR, most_examples=100) is reported
+    assert placed(reported, since=NOON, until=NOON + HOUR) is reported
 
 
 def test_recorded_work_of_a_century_has_the_hours_of_its_run():
-    told = work(grid_started_at=NOON - CENTURY, grid_ended_at=NOON + CENTURY)
-    found = placed(told, since=NOON, until=NOON + 2 * HOUR)
+    reported = work(grid_started_at=NOON - CENTURY, grid_ended_at=NOON + CENTURY)
+    found = placed(reported, since=NOON, until=NOON + 2 * HOUR)
     # A day on either side, in case that a clock was set anew.
     assert found.grid_started_at == NOON - 24 * HOUR
     assert found.grid_ended_at == NOON + 26 * HOUR
 
 
 def test_no_phase_is_negative_or_longer_than_the_whole():
-    told = Timings(queue_s=-1e308, pull_s=1e308, train_s=5.0)
-    assert plausible_timings(told, 10.0) == Timings(queue_s=0.0, pull_s=70.0, train_s=5.0)
+    reported = Timings(queue_s=-1e308, pull_s=1e308, train_s=5.0)
+    assert plausible_timings(reported, 10.0) == Timings(queue_s=0.0, pull_s=70.0, train_s=5.0)
 
 
 anything = st.floats(allow_nan=False, allow_infinity=False)
@@ -98,17 +98,17 @@ positive = st.floats(0, allow_nan=False, allow_infinity=False)
 
 
 @given(
-    told=st.builds(
+    reported=st.builds(
         energy, positive, pue=st.floats(1, 1e308), idle_wh=st.none() | positive,
         idle_s=st.none() | positive, embodied_gco2eq=st.none() | positive,
     ),
     metrics=st.lists(anything, max_size=5),
     seconds=st.floats(-1e9, 1e9),
 )  # fmt: skip
-def test_sums_of_a_million_plausible_figures_are_finite(told, metrics, seconds):
+def test_sums_of_a_million_plausible_figures_are_finite(reported, metrics, seconds):
     within = timedelta(seconds=seconds)
     named = {str(index): value for index, value in enumerate(metrics)}
-    found = plausible(work(energy=told, metrics=named), within=within, most_examples=2**31)
+    found = plausible(work(energy=reported, metrics=named), within=within, most_examples=2**31)
     figures = [value for value in found.metrics.values() if value is not None]
     if found.energy is not None:
         more = (found.energy.idle_wh, found.energy.embodied_gco2eq, found.energy.idle_s)
