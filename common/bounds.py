@@ -40,3 +40,6 @@ Count = Annotated[int, Field(ge=0, le=MOST_EXAMPLES)]
 
 Nbytes = Annotated[int, Field(ge=0, lt=2**50)]
 """A size in bytes: no message names more than a petabyte."""
+
+MOST_W = 200_000.0
+"""No site draws more, cooling included: a rack of 72 GPUs takes 132 kW (NVIDIA GB200, 2024)."""

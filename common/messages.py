@@ -14,7 +14,7 @@ from pydantic import (
     ValidationError,
 )
 
-from common.bounds import MOST_NUMBER, Count, Instant, Nbytes, on_a_clock
+from common.bounds import MOST_NUMBER, MOST_W, Count, Instant, Nbytes, on_a_clock
 from common.clock import GridClock, wall_now
 from common.clock_difference import MOST_AHEAD_S
 from common.errors import encodable
@@ -298,7 +298,8 @@ class Heartbeat(Message):
     `ready` is false while the worker still loads; `busy` names the assignment in work as
     ``run/round``; `paused` says that the site's administrator paused it; `incarnation` changes with
     every start. `policy` is the version of the site policy; `None` without a file that can be read.
-    `at` is on the site's own clock, and `clock_ahead_s` says how far that is ahead of
+    `idle_w` is what its reserved machine draws at the wall while it waits, W; `None` if it does not
+    state that. `at` is on the site's own clock, and `clock_ahead_s` says how far that is ahead of
     Redis's, in s, as the heartbeat before measured it; `None` before. Redis keeps it for `kept_s`
     seconds.
     """
@@ -312,5 +313,6 @@ class Heartbeat(Message):
     paused: bool = False
     busy: str | None = Field(default=None, max_length=128)
     policy: str | None = Field(default=None, pattern=POLICY_PATTERN)
+    idle_w: float | None = Field(default=None, gt=0, le=MOST_W)
     clock_ahead_s: float | None = Field(default=None, ge=-MOST_AHEAD_S, le=MOST_AHEAD_S)
     kept_s: int = Field(default=20, gt=0, le=LONGEST_KEPT_S)

@@ -24,7 +24,7 @@ from simulation.run import simulate
 from simulation.scenario.files import find_file
 from simulation.scenario.scenario import Scenario
 
-VERSION = 3
+VERSION = 4
 """Of what a simulation does: to be raised whenever the same scenario may have another outcome, so
 that no kept outcome of an older one is taken for it."""
 

@@ -36,6 +36,8 @@ class RoundOutcome:
         metrics: Of the version it made, as far as they are known of all that evaluated it.
         by_label: Its accuracy on each of the outcome's `labels`; empty if they are not known.
         by_site: The run's metric on each client's own test data; empty if they have none.
+        idle_gco2eq: All emissions of reserved machines that waited, from the start of the run until
+            the round was closed; `None` if unknown.
     """
 
     number: int
@@ -51,6 +53,12 @@ class RoundOutcome:
     metrics: Mapping[str, float]
     by_label: tuple[float, ...] = ()
     by_site: Mapping[str, float] = field(default_factory=dict)
+    idle_gco2eq: float | None = 0.0
+
+    @property
+    def spent_with_idle_gco2eq(self) -> float | None:
+        """All emissions until the round was closed, of work and of waiting; `None` if unknown."""
+        return None if self.idle_gco2eq is None else self.spent_gco2eq + self.idle_gco2eq
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,9 @@ class Outcome:
         batched: Whether all clients of a round trained at once; `None` if nothing was learned.
         reason: Why.
         wall_s: How long the simulation took; not compared.
+        idle_wh: Energy of reserved machines that waited, from the start of the run to its end: of
+            all that were there, also where no receipt reports it.
+        idle_gco2eq: Its emissions by the grids of the hours waited; `None` if unknown.
     """
 
     scenario: str
@@ -100,6 +111,18 @@ class Outcome:
     batched: bool | None
     reason: str
     wall_s: float = field(compare=False)
+    idle_wh: float = 0.0
+    idle_gco2eq: float | None = 0.0
+
+    @property
+    def with_idle_wh(self) -> float:
+        """All energy, of work and of waiting, Wh."""
+        return self.energy_wh + self.idle_wh
+
+    @property
+    def with_idle_gco2eq(self) -> float | None:
+        """All emissions, of work and of waiting; `None` if unknown."""
+        return None if self.idle_gco2eq is None else self.gco2eq + self.idle_gco2eq
 
     def metric(self, name: str) -> float | None:
         """Return a metric of the last version that has it, `None` if none has."""
@@ -147,17 +170,23 @@ class Outcome:
         return -1 if self.lower_is_better and round_.by_site else 1
 
     def grams_to(self, metric: str, target: float, *, lower: bool) -> float | None:
-        """Return all emissions until a version first reached a target, `None` if none did.
+        """Return all emissions of work until a version first reached a target.
 
-        `lower` says that less of the metric is better.
+        `None` if none did. `lower` says that less of the metric is better.
         """
+        reached = self.first_to(metric, target, lower=lower)
+        return None if reached is None else reached.spent_gco2eq
+
+    def grams_with_idle_to(self, metric: str, target: float, *, lower: bool) -> float | None:
+        """Return the same with the emissions of waiting; `None` also if these are unknown."""
+        reached = self.first_to(metric, target, lower=lower)
+        return None if reached is None else reached.spent_with_idle_gco2eq
+
+    def first_to(self, metric: str, target: float, *, lower: bool) -> RoundOutcome | None:
+        """Return the round whose version first reached a target, `None` if none did."""
         sign = -1 if lower else 1
         return next(
-            (
-                r.spent_gco2eq
-                for r in self.rounds
-                if sign * r.metrics.get(metric, math.nan) >= sign * target
-            ),
+            (r for r in self.rounds if sign * r.metrics.get(metric, math.nan) >= sign * target),
             None,
         )
 

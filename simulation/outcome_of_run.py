@@ -33,6 +33,7 @@ def round_outcome(simulated: SimulatedRun, closed: ClosedRound) -> RoundOutcome:
         metrics=_known(closed),
         by_label=score.by_label if score else (),
         by_site=score.by_site if score else {},
+        idle_gco2eq=seen.idle_gco2eq,
     )
 
 
@@ -86,4 +87,6 @@ def outcome_of(
         batched=learner.batched,
         reason=learner.reason,
         wall_s=wall_s,
+        idle_wh=simulated.idle.idle_wh,
+        idle_gco2eq=simulated.idle.idle_gco2eq,
     )

@@ -19,19 +19,21 @@ def print_outcomes(outcomes: Sequence[Outcome], *, metric: str) -> None:
     by_policy: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         by_policy.setdefault(outcome.policy, []).append(outcome)
+    idle = any(outcome.idle_wh for outcome in outcomes)
     print_table(
         [
             "policy",
             "rounds",
             "took",
             "emitted",
+            *(["waiting", "with waiting"] if idle else []),
             "wasted",
             metric,
             "worst site",
             "Jain",
             "ended",
         ],
-        [[policy, *_cells(own, metric)] for policy, own in by_policy.items()],
+        [[policy, *_cells(own, metric, idle=idle)] for policy, own in by_policy.items()],
     )
     seeds = max(len(own) for own in by_policy.values())
     over = f"Means of {seeds} seeds. " if seeds > 1 else ""
@@ -46,19 +48,29 @@ def _training(outcome: Outcome) -> str:
     return f"{how}, because {outcome.reason}"
 
 
-def _cells(own: Sequence[Outcome], metric: str) -> list[str]:
+def _cells(own: Sequence[Outcome], metric: str, *, idle: bool) -> list[str]:
     scores = [score for outcome in own if (score := outcome.metric(metric)) is not None]
     worst = [site for outcome in own if (site := outcome.worst_site()) is not None]
     return [
         f"{fmean(len(outcome.rounds) for outcome in own):.4g}",
         show_duration(fmean(outcome.hours for outcome in own) * _S_PER_H),
         show_mass(fmean(outcome.gco2eq for outcome in own)),
+        *(_waiting(own) if idle else []),
         show_mass(fmean(outcome.uncounted_gco2eq for outcome in own)),
         _score(metric, scores),
         _worst(metric if own[0].by_site else "accuracy", worst),
         f"{fmean(outcome.jain() for outcome in own):.2f}",
         "/".join(sorted({outcome.end_reason for outcome in own})),
     ]
+
+
+def _waiting(own: Sequence[Outcome]) -> list[str]:
+    """Return what reserved machines emitted while they waited, and with it all."""
+    known = [outcome.idle_gco2eq for outcome in own if outcome.idle_gco2eq is not None]
+    if len(known) < len(own):
+        return ["unknown", "unknown"]
+    work = fmean(outcome.gco2eq for outcome in own)
+    return [show_mass(fmean(known)), show_mass(work + fmean(known))]
 
 
 def _score(metric: str, scores: Sequence[float]) -> str:

@@ -29,6 +29,7 @@ from simulation.ports.journal import Journal
 from simulation.ports.learner import Learner
 from simulation.ports.pauses import UserPauses
 from simulation.ports.site import VirtualSite
+from simulation.ports.waiting import Idle, Waiting
 from simulation.ports.work import VirtualWork
 from simulation.scenario.scenario import Scenario
 
@@ -49,6 +50,7 @@ class SeenRound:
     invited: int = 0
     spent_gco2eq: float = 0.0
     counted_gco2eq: float = 0.0
+    idle_gco2eq: float | None = 0.0
 
 
 class SimulatedRun:
@@ -83,7 +85,9 @@ class SimulatedRun:
         self.learner = learner
         self.decisions = hashlib.sha256()
         self.seen: dict[int, SeenRound] = defaultdict(SeenRound)
+        self.idle = Idle()
         self._moved_at = clock.now
+        self._waiting = Waiting(sites, grid, clock.now)
         self._work = VirtualWork(
             sites, examples, availability=Availability(sites, clock.now),
             pauses=UserPauses(scenario.run.id, pauses), learner=learner,
@@ -122,6 +126,7 @@ class SimulatedRun:
             done = len(self.run.closed)
             self._refuse_standstill()
         ended = self._clock.now
+        self.idle = self._waiting.until(ended)
         while (arrival := self._work.next_arrival) is not None:
             self._clock.now = max(self._clock.now, arrival)
             engine.receive(self._work.arrive())
@@ -157,6 +162,7 @@ class SimulatedRun:
         elif isinstance(draft.payload, RoundClosed):
             seen.spent_gco2eq = self.run.spent_gco2eq
             seen.counted_gco2eq = self.run.totals.counted_gco2eq
+            seen.idle_gco2eq = self._waiting.until(self._clock.now).idle_gco2eq
 
     def _refuse_standstill(self) -> None:
         """Stop where production would wait for ever.

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings
 
+from common.bounds import MOST_W
 from common.key_patterns import PUBLIC_KEY_PATTERN
 from common.settings.comma_list import CommaList
 from common.settings.duration import Hours, Seconds
@@ -112,7 +113,10 @@ class SiteSettings(BaseSettings):
         default=0.0, ge=0, description="power per GB of memory in use; 0 leaves memory out"
     )
     idle_w: float = Field(
-        default=0.0, ge=0, description="power of hardware reserved for Fairwind while it waits"
+        default=0.0,
+        ge=0,
+        le=MOST_W,
+        description="power of hardware reserved for Fairwind while it waits",
     )
     pue: float = Field(
         default=1.0, ge=1, le=10, description="power usage effectiveness of this site"

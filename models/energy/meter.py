@@ -11,8 +11,9 @@ from common.log import get_logger
 from common.messages import Energy, EnergyPart, EnergyQuality
 from common.settings import Settings
 from models.energy.embodied import embodied_gco2eq
-from models.energy.energy_source import SECONDS_PER_HOUR, EnergySource, Span
+from models.energy.energy_source import EnergySource, Span
 from models.energy.gpu_in_use import gpu_in_use
+from models.energy.idle import idle_energy_wh
 from models.energy.processes import cpu_seconds
 
 _log = get_logger(__name__)
@@ -113,9 +114,7 @@ class Meter:
             pue=site.pue,
             parts=tuple(parts.values()),
             idle_s=self._idle_s,
-            idle_wh=site.idle_w * self._idle_s * site.pue / SECONDS_PER_HOUR
-            if site.idle_w
-            else None,
+            idle_wh=idle_energy_wh(site.idle_w, self._idle_s, pue=site.pue),
             embodied_gco2eq=None
             if site.embodied_kgco2eq is None
             else embodied_gco2eq(

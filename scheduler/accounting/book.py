@@ -305,6 +305,7 @@ def _booking(done: WorkRecord, outcome: Outcome, of: Booking) -> Booking:
         examples=done.examples,
         booked=Mean.from_record(done.intensity) if done.intensity else None,
         comparable=done.comparable,
+        idle_booked=Mean.from_record(done.idle_intensity) if done.idle_intensity else None,
     )
 
 

@@ -47,6 +47,8 @@ class Booking:
             until then.
         comparable: Whether the booked intensity is known and of the federation's family. Grams of
             another one are never added to those that are.
+        idle_booked: The mean intensity of the hours in which its hardware waited, as known when it
+            was booked and of the federation's family; `None` if unknown.
     """
 
     run: str
@@ -62,6 +64,7 @@ class Booking:
     booked: Mean | None
     settled: Mean | None
     comparable: bool
+    idle_booked: Mean | None = None
 
     @classmethod
     def lost(cls, run: str, number: int, client: str, zone: str) -> Booking:
@@ -103,8 +106,11 @@ class Booking:
 
     @property
     def idle_gco2eq(self) -> float | None:
-        """Emissions of reserved hardware that waited, gCO2eq, at the work's intensity."""
-        return _grams(self.idle_wh, self.best)
+        """Emissions of reserved hardware that waited, gCO2eq, by the grid of the hours it waited.
+
+        Where that is unknown, at the work's intensity.
+        """
+        return _grams(self.idle_wh, self.idle_booked or self.best)
 
     @property
     def network_gco2eq(self) -> float | None:

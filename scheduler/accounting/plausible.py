@@ -11,11 +11,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from common.bounds import MOST_W
 from common.messages import Energy, Timings
 from scheduler.ledger.events import WorkRecord
-
-MOST_W = 200_000.0
-"""No site draws more, cooling included: a rack of 72 GPUs takes 132 kW (NVIDIA GB200, 2024)."""
 
 LEAST_WH = 1e-9
 """No task uses less, if any: 4 microjoules, a sixteenth of what processors' meters can count (61

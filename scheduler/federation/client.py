@@ -34,6 +34,8 @@ class Client:
         revoked: Whether its key and its Redis user were made worth nothing as it left.
         paused: Whether its site's administrator paused it.
         policy: The version of its site's policy; `None` without a file that can be read.
+        idle_w: What its reserved machine draws at the wall while it waits, W; `None` if its site
+            does not state that.
         clock_ahead_s: How far its host's clock is ahead of the coordinator's, s; 0 if both agree.
         decline: Why its site last declined, if it also said until when; `None` otherwise.
         gate_recorded_at: When its gate was last recorded, on the grid clock.
@@ -67,6 +69,7 @@ class Client:
     alive: bool = False
     paused: bool = False
     policy: str | None = None
+    idle_w: float | None = None
     clock_ahead_s: float = 0.0
     decline: Reason | None = None
     gate: Gate | None = None

@@ -40,6 +40,7 @@ class CandidateTable:
     utility: Floats
     duration_s: Floats
     energy_wh: Floats
+    idle_w: Floats
     gco2eq: Floats
     intensity_gco2eq_per_kwh: Floats
     waited_h: Floats
@@ -80,6 +81,7 @@ class CandidateTable:
             utility=_floats([c.utility for c in candidates]),
             duration_s=_floats([c.duration_s for c in candidates]),
             energy_wh=_floats([c.energy_wh for c in candidates]),
+            idle_w=_floats([c.idle_w for c in candidates]),
             gco2eq=_floats([c.gco2eq for c in candidates]),
             intensity_gco2eq_per_kwh=_floats([c.intensity_gco2eq_per_kwh for c in candidates]),
             waited_h=_floats([c.waited_h for c in candidates]),
@@ -117,16 +119,16 @@ class Candidates(Sequence[Candidate]):
             pool.clients, pool.zone.tolist(), pool.score.tolist(), pool.updates.tolist(),
             *map(_known, (pool.num_examples, pool.utility, pool.duration_s, pool.energy_wh)),
             *map(_known, (pool.gco2eq, pool.intensity_gco2eq_per_kwh)), pool.waited_h.tolist(),
-            strict=True,
+            _known(pool.idle_w), strict=True,
         )  # fmt: skip
         return [
             Candidate(
                 client, pool.zones[zone], score, updates, num_examples, utility, duration_s,
-                energy_wh, gco2eq, intensity, ahead[zone], waited_h,
+                energy_wh, gco2eq, intensity, ahead[zone], waited_h, idle_w,
             )
             for (
                 client, zone, score, updates, num_examples, utility, duration_s, energy_wh, gco2eq,
-                intensity, waited_h,
+                intensity, waited_h, idle_w,
             ) in columns
         ]  # fmt: skip
 

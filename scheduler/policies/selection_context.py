@@ -31,6 +31,7 @@ class Candidate:
         forecast_gco2eq_per_kwh: Of its grid hour by hour, the current one first; empty if the
             policy reads none, and as long as is known without a gap.
         waited_h: Grid hours since it last trained, or since its gate was last open if later.
+        idle_w: What its reserved machine draws at the wall while it waits, W, as its site states.
     """
 
     client: str
@@ -45,6 +46,7 @@ class Candidate:
     intensity_gco2eq_per_kwh: float | None = None
     forecast_gco2eq_per_kwh: tuple[float, ...] = ()
     waited_h: float = 0.0
+    idle_w: float | None = None
 
     @property
     def explored(self) -> bool:

@@ -73,7 +73,8 @@ METHODS: tuple[Method, ...] = (
     Method(
         "Idle hardware",
         "What reserved hardware used since the site's last answer while it waited, as the site "
-        "reports it, at the intensity of the work that followed. Apart from the work.",
+        "reports it, at the mean intensity of the hours waited; of the work that followed where "
+        "that is unknown. Apart from the work.",
         f"{_SCI}: E covers reserved hardware",
     ),
     Method(

@@ -14,6 +14,7 @@ from scheduler.gate.gate import Gate
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import (
     ClientClockCompared,
+    ClientIdleStated,
     ClientJoined,
     ClientPaused,
     ClientPolicyChanged,
@@ -29,7 +30,7 @@ _RECORDED_DAILY = timedelta(days=1)
 def heartbeat_events(
     clients: Mapping[str, Client], beats: Mapping[str, Heartbeat], *, clock_ahead_s: float = 0.0
 ) -> list[Draft]:
-    """Return who joined, fell silent or was paused, and whose policy or clock is another one.
+    """Return who joined, fell silent or was paused, and whose policy, watts or clock changed.
 
     Args:
         clients: As they are known.
@@ -49,6 +50,8 @@ def heartbeat_events(
             drafts.append(Draft(paused, client=client.id))
         if beat and beat.policy != client.policy:
             drafts.append(Draft(ClientPolicyChanged(version=beat.policy), client=client.id))
+        if beat and beat.idle_w != client.idle_w:
+            drafts.append(Draft(ClientIdleStated(idle_w=beat.idle_w), client=client.id))
         if beat and beat.clock_ahead_s is not None:
             ahead_s = beat.clock_ahead_s - clock_ahead_s
             noted_s = difference_to_note(client.clock_ahead_s, ahead_s)

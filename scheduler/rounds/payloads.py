@@ -26,6 +26,7 @@ from scheduler.ledger.events import (
     WorkRecord,
 )
 from scheduler.rounds.fednova import effective_steps, normalised_weights
+from scheduler.rounds.idle_intensity import idle_intensity
 from scheduler.rounds.running_divisor import running_divisor, totals_of_day
 from scheduler.rounds.scaffold import control_terms
 from scheduler.rounds.work_time import WorkTime, work_time
@@ -109,6 +110,7 @@ def work_record(
     if energy is not None and intensity is not None:
         grams = emitted_gco2eq(energy.energy_wh, intensity.gco2eq_per_kwh)
     comparable = intensity is not None and intensity.family == grid.family
+    waited = idle_intensity(grid, clock, zone, energy, done)
     most_nbytes = pulled_nbytes + _HEADER_NBYTES
     nbytes = min(receipt.update.nbytes, most_nbytes) if receipt.update else 0
     pulled_nbytes += min(receipt.frozen_nbytes, frozen_nbytes)
@@ -124,6 +126,7 @@ def work_record(
         grid_ended_at=done.grid_ended_at,
         energy=energy,
         intensity=intensity.to_record() if intensity else None,
+        idle_intensity=waited.to_record() if waited else None,
         comparable=comparable,
         gco2eq=grams if comparable else None,
         gco2eq_apart=None if comparable else grams,

@@ -85,6 +85,11 @@ class ClientTable:
         return _floats([client.energy_per_example_j for client in self.clients])
 
     @cached_property
+    def idle_w(self) -> Floats:
+        """What its reserved machine draws at the wall while it waits, W."""
+        return _floats([client.idle_w for client in self.clients])
+
+    @cached_property
     def latency_s(self) -> Floats:
         """Wall seconds from issue to acceptance."""
         return _floats([client.latency_s for client in self.clients])

@@ -256,7 +256,7 @@ def _pool(
         make_score=lambda: scores.values[places], updates=table.updates[places],
         num_examples=table.num_examples[places], utility=table.utility[places],
         duration_s=table.latency_s[places], energy_wh=table.energy_per_update_wh[places],
-        gco2eq=gco2eq[places],
+        idle_w=table.idle_w[places], gco2eq=gco2eq[places],
         intensity_gco2eq_per_kwh=intensities(table, situation.readings)[places],
         waited_h=np.array(waited_h, dtype=np.float64), forecasts=forecasts,
     )  # fmt: skip

@@ -64,7 +64,8 @@ class RecordedRun:
             member.id: VirtualSite(
                 member.id, str(member.part.zone), member.part,
                 member.part.power_w or 0.0, member.part.examples_per_s or 0.0,
-                Hours(iter(member.switches), is_on=member.was_there), start,
+                Hours(iter(member.switches), is_on=member.was_there),
+                free_at=start, measured_until=start,
             )
             for member in self.members
         }  # fmt: skip

@@ -52,4 +52,7 @@ class Availability:
 
 
 def _beat(site: VirtualSite, now: datetime) -> Heartbeat:
-    return Heartbeat(client=site.id, incarnation=site.incarnation, host="simulated", pid=0, at=now)
+    return Heartbeat(
+        client=site.id, incarnation=site.incarnation, host="simulated", pid=0, at=now,
+        idle_w=site.part.idle_w * site.part.pue or None,
+    )  # fmt: skip

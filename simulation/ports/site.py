@@ -9,6 +9,7 @@ from random import Random
 
 from common.messages import SIMULATED, Energy, EnergyPart
 from models.energy.energy_source import SECONDS_PER_HOUR
+from models.energy.idle import idle_energy_wh
 from scheduler.selection.plan import derive_seed
 from simulation.scenario.hours import Hours, by_chance, daily
 from simulation.scenario.machines import MACHINES
@@ -27,6 +28,8 @@ class VirtualSite:
         power_w: While it works.
         examples_per_s: Examples it trains on each second, but for jitter.
         free_at: When all its assignments so far are done.
+        measured_until: When the last work ended whose energy it reports.
+        worked: When it worked of late, in order, if its machine is reserved.
         starts: How often it was started: part of its incarnation's name.
     """
 
@@ -37,8 +40,10 @@ class VirtualSite:
     examples_per_s: float
     hours: Hours
     free_at: datetime
+    measured_until: datetime
     starts: int = 0
     is_up: bool = field(default=False)
+    worked: list[tuple[datetime, datetime]] = field(default_factory=list)
 
     @property
     def incarnation(self) -> str:
@@ -56,13 +61,22 @@ class VirtualSite:
         sigma = self.part.speed_jitter
         return examples / self.examples_per_s * (rng.lognormvariate(0, sigma) if sigma else 1)
 
-    def energy(self, span: timedelta) -> Energy:
-        """Return what work of that length would use, by the site's constant power."""
-        energy_wh = span.total_seconds() * self.power_w / SECONDS_PER_HOUR
+    def used(self, begun: datetime, ended: datetime) -> Energy:
+        """Return what work used, by the site's constant power, and its waiting before that.
+
+        As at a real site, the waiting began with the end of the work before, or as it came.
+        """
+        energy_wh = (ended - begun).total_seconds() * self.power_w / SECONDS_PER_HOUR
         part = EnergyPart(device="site", energy_wh=energy_wh, method=SIMULATED, quality="constant")
+        came = self.hours.on_since(begun) or self.measured_until
+        idle_s = (begun - max(came, self.measured_until)).total_seconds()
+        self.measured_until = ended
+        if self.part.idle_w:
+            self.worked.append((begun, ended))
         return Energy(
             energy_wh=energy_wh * self.part.pue, method=SIMULATED, quality="constant",
-            pue=self.part.pue, parts=(part,),
+            pue=self.part.pue, parts=(part,), idle_s=idle_s,
+            idle_wh=idle_energy_wh(self.part.idle_w, idle_s, pue=self.part.pue),
         )  # fmt: skip
 
 
@@ -87,8 +101,9 @@ def _site(scenario: Scenario, part: ClientPart, name: str, zone: str) -> Virtual
         power_w, speed = power_w or machine.power_w, speed or machine.examples_per_s
     assert power_w is not None and speed is not None  # noqa: S101, PT018 - the part was checked
     return VirtualSite(
-        name, zone, part, power_w, speed, _hours(scenario, part, name), scenario.start
-    )
+        name, zone, part, power_w, speed, _hours(scenario, part, name),
+        free_at=scenario.start, measured_until=scenario.start,
+    )  # fmt: skip
 
 
 def _hours(scenario: Scenario, part: ClientPart, name: str) -> Hours:

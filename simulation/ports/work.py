@@ -90,7 +90,7 @@ def work(site: VirtualSite, job: Job) -> Arrival | None:
         train_s=train_s, push_s=push.total_seconds(),
     )  # fmt: skip
     more: dict[str, object] = {
-        "energy": site.energy(ended - begun), "timings": timings,
+        "energy": site.used(begun, ended), "timings": timings,
         "frozen_nbytes": job.frozen_nbytes,
     }  # fmt: skip
     if fails:

@@ -59,6 +59,24 @@ class Hours:
         """Return `at` if it is there, else when it comes; `None` if never."""
         return at if self.is_on(at) else self.next_switch(at)
 
+    def on_since(self, at: datetime) -> datetime | None:
+        """Return since when it has been there without a break; `None` if from the first.
+
+        Args:
+            at: An instant at which it is there.
+        """
+        self._know_beyond(at)
+        place = bisect_right(self._known, at)
+        return self._known[place - 1] if place else None
+
+    def on_spans(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """Yield the spans in which it is there, within `[start, end]`."""
+        at = self.next_on(start)
+        while at is not None and at < end:
+            left = self.next_switch(at)
+            yield at, end if left is None else min(left, end)
+            at = None if left is None else self.next_switch(left)
+
     def _know_beyond(self, at: datetime) -> None:
         while not self._known or self._known[-1] <= at:
             more = list(islice(self._switches, 16))

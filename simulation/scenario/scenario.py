@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from common.bounds import MOST_W
 from common.messages import NAME_PATTERN
 from common.settings.carbon import GateSettings
 from scheduler.carbon.reading import MOST_GCO2EQ_PER_KWH
@@ -147,6 +148,8 @@ class ClientPart(ScenarioPart):
         machine: Sets power and speed: one of `simulation.scenario.machines`.
         power_w: While it works, without facility overhead.
         examples_per_s: Examples it trains on each second.
+        idle_w: Power of the reserved machine while it is there and waits, without facility
+            overhead; 0 where none is reserved.
         pue: What the facility adds: energy at the wall over energy of the machine.
         num_examples: At most this many count. Without learning: how many it has.
         latency_s: From a message's sending to its arrival, each way.
@@ -163,6 +166,7 @@ class ClientPart(ScenarioPart):
     machine: str | None = None
     power_w: float | None = Field(default=None, gt=0)
     examples_per_s: float | None = Field(default=None, gt=0)
+    idle_w: float = Field(default=0.0, ge=0, le=MOST_W)
     pue: float = Field(default=1.0, ge=1, le=5)
     num_examples: int | None = Field(default=None, ge=1)
     latency_s: float = Field(default=0.0, ge=0, le=86_400)

@@ -138,6 +138,11 @@ TEXTS: Mapping[str, Callable[[Any], str]] = {
     "client.retired": lambda _: "retired",
     "client.joined": lambda p: f"ready: process {p.pid} on {p.host}",
     "client.silent": lambda _: "its worker is not running",
+    "client.idle_stated": lambda p: (
+        "does not state what its machine draws while it waits"
+        if p.idle_w is None
+        else f"its machine draws {p.idle_w:g} W at the wall while it waits"
+    ),
     "client.clock_compared": lambda p: (
         f"its clock is {show_difference(p.ahead_s)}" if p.ahead_s else "its clock is right again"
     ),

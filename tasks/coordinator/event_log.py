@@ -15,6 +15,7 @@ from scheduler.ledger.events import (
     AssignmentGivenUp,
     AssignmentReissued,
     ClientClockCompared,
+    ClientIdleStated,
     ClientJoined,
     ClientKeyAccepted,
     Payload,
@@ -113,6 +114,11 @@ def _(blocked: RunBlocked) -> dict[str, Any]:
 @fields.register
 def _(joined: ClientJoined) -> dict[str, Any]:
     return {"host": joined.host, "pid": joined.pid}
+
+
+@fields.register
+def _(stated: ClientIdleStated) -> dict[str, Any]:
+    return {"idle_w": stated.idle_w}
 
 
 @fields.register

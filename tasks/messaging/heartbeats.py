@@ -13,6 +13,7 @@ from typing import Any, cast
 import psutil
 import redis
 
+from common.bounds import MOST_W
 from common.clock import wall_now
 from common.envelope import COORDINATOR, About, Signer
 from common.errors import FederationError, PlaceTakenError
@@ -60,7 +61,7 @@ class HeartbeatSender:
 
         Args:
             broker: Where they go.
-            settings: For how long one holds.
+            settings: For how long one holds, and what the site's machine draws while it waits.
             client: Whose worker this is.
             is_paused: Returns whether the site's administrator has paused it, at each heartbeat.
             policy: Returns the version of its site policy, at each heartbeat.
@@ -69,6 +70,7 @@ class HeartbeatSender:
         """
         self._broker = broker
         self._ttl_s = max(1, round(settings.silent_after_s))
+        self._idle_w = _stated_idle_w(settings)
         self._last = b""
         self._rival: Heartbeat | None = None
         self._is_paused = is_paused
@@ -180,7 +182,8 @@ class HeartbeatSender:
         return Heartbeat(
             client=self.client, incarnation=self.incarnation, host=socket.gethostname(),
             pid=os.getpid(), at=self._now(), ready=ready, busy=busy, paused=self._is_paused(),
-            policy=self._policy(), clock_ahead_s=self.clock_ahead_s, kept_s=self._ttl_s,
+            policy=self._policy(), idle_w=self._idle_w, clock_ahead_s=self.clock_ahead_s,
+            kept_s=self._ttl_s,
         )  # fmt: skip
 
 
@@ -294,6 +297,15 @@ def clients_with_worker(broker: redis.Redis) -> set[str]:
 def own_key(signer: Signer | None) -> str | None:
     """Return the public key of who signs; `None` where messages are not signed."""
     return None if signer is None else signer.identity.public.text
+
+
+def _stated_idle_w(settings: Settings) -> float | None:
+    """Return what a site's reserved machine draws at the wall while it waits, W; `None` if unknown.
+
+    More than any site can draw is unknown, too.
+    """
+    at_wall_w = settings.idle_w * settings.pue
+    return at_wall_w if 0 < at_wall_w <= MOST_W else None
 
 
 def _is_dead(holder: Heartbeat) -> bool:

@@ -11,6 +11,7 @@ from scheduler.ledger.event import Event
 from scheduler.ledger.events import (
     ClientClockCompared,
     ClientEnrolled,
+    ClientIdleStated,
     ClientJoined,
     ClientKeyAccepted,
     ClientPaused,
@@ -72,6 +73,11 @@ def _client_joined(joined: ClientJoined, event: Event, state: Federation) -> Non
 @change.register
 def _client_silent(_: ClientSilent, event: Event, state: Federation) -> None:
     state.clients[event.client].alive = False
+
+
+@change.register
+def _client_idle_stated(stated: ClientIdleStated, event: Event, state: Federation) -> None:
+    state.clients[event.client].idle_w = stated.idle_w
 
 
 @change.register

@@ -13,6 +13,7 @@ from scheduler.ledger.events.base import Because, Payload
 from scheduler.ledger.events.client import (
     ClientClockCompared,
     ClientEnrolled,
+    ClientIdleStated,
     ClientJoined,
     ClientKeyAccepted,
     ClientPaused,
@@ -84,6 +85,7 @@ __all__ = [
     "Because",
     "ClientClockCompared",
     "ClientEnrolled",
+    "ClientIdleStated",
     "ClientJoined",
     "ClientKeyAccepted",
     "ClientPaused",
@@ -144,6 +146,7 @@ PAYLOADS: Mapping[str, type[Payload]] = {
         ClientRevoked,
         ClientJoined,
         ClientSilent,
+        ClientIdleStated,
         ClientClockCompared,
         ClientPaused,
         ClientPolicyChanged,

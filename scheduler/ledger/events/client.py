@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from common.bounds import MOST_W
 from common.key_patterns import PUBLIC_KEY_PATTERN, SHA256_PATTERN
 from common.messages import POLICY_PATTERN
 from scheduler.ledger.events.base import Payload, Utc
@@ -81,6 +82,18 @@ class ClientSilent(Payload):
     """A client's worker has stopped sending heartbeats."""
 
     kind: ClassVar[str] = "client.silent"
+
+
+class ClientIdleStated(Payload):
+    """A site states another power of its reserved machine while it waits than before.
+
+    Attributes:
+        idle_w: At the wall, W; `None` if it states none.
+    """
+
+    kind: ClassVar[str] = "client.idle_stated"
+
+    idle_w: float | None = Field(default=None, gt=0, le=MOST_W)
 
 
 class ClientClockCompared(Payload):

@@ -24,7 +24,9 @@ class WorkRecord(Record):
         grid_ended_at: When it was used up, likewise; never before the start or after the arrival.
         energy: What it used, Wh; `None` where nothing was measured.
         intensity: The mean carbon intensity of the client's zone meanwhile; `None` if unknown.
-        comparable: Whether that intensity is of the family that the federation counts.
+        idle_intensity: The mean of the hours in which its reserved hardware waited for the work, of
+            the last seven days at most; `None` if unknown, of another family, or without any.
+        comparable: Whether `intensity` is of the family that the federation counts.
         gco2eq: Emissions, gCO2eq; `None` if unknown or of another family.
         gco2eq_apart: Emissions of another family, gCO2eq: never added to the others.
         nbytes: Size of the update, bytes; 0 if there is none.
@@ -53,6 +55,7 @@ class WorkRecord(Record):
     grid_ended_at: Utc
     energy: Energy | None = None
     intensity: MeanRecord | None = None
+    idle_intensity: MeanRecord | None = None
     comparable: bool
     gco2eq: float | None = None
     gco2eq_apart: float | None = None
