@@ -232,7 +232,7 @@ def _idle(facts: Facts) -> Simulated:
         return "Waiting hardware: the site does not report its energy (FAIRWIND_IDLE_W)."
     return SiteChange(
         name="idle",
-        text="Switch off, or give to others, the hardware that waits between updates.",
+        text="Release the reserved machine between rounds: switch it off, or let others use it.",
         saves_gco2eq=idle,
         low_gco2eq=0.0,
         high_gco2eq=idle,

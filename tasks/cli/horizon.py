@@ -19,11 +19,13 @@ from scheduler.gate.gate import Gate
 from scheduler.gate.sentence import explain
 from scheduler.ledger.events.gate import State
 from scheduler.rounds.forecast import ExpectedRound, describe, forecast_rounds
+from scheduler.rounds.waiting_cost import ReservedPower, expected_balance
 from scheduler.rounds.world import Rules
 from scheduler.selection.situation import patience_allowed
 from scheduler.status.outlook import gates_ahead
 from tasks.cli.expected_rounds import print_expected_rounds, rounds_in
 from tasks.cli.grids import open_signal
+from tasks.cli.waiting_cost import waiting_json, waiting_sentences
 
 _MARKS: dict[State, tuple[str, str]] = {
     "open": ("█", "green"),
@@ -60,15 +62,24 @@ def show_horizon(
     planned = run and forecast_rounds(
         state, run, Grid(signal, rules.gate.family), rules, now, hours=hours, grid_clock=ours.clock
     )
+    grid = Grid(signal, rules.gate.family)
+    reserved = ReservedPower.of(state.enrolled())
+    balance = expected_balance(planned or (), reserved, grid, now)
     if as_json:
         gates = {client: _gate_rows(now, gates) for client, gates in ahead.items()}
         rounds = [describe(each, run) for each in planned or () if run]
-        print_json({"run": run.id if run else None, "rounds": rounds, "gates": gates})
+        waiting = waiting_json(reserved, balance, grid, now)
+        print_json(
+            {"run": run.id if run else None, "rounds": rounds, "gates": gates,
+             "waiting_costs": waiting}
+        )  # fmt: skip
         return
     for line in _chart(ahead, planned or (), now, hours):
         echo(*line)
     if run:
         print_expected_rounds(planned or (), run)
+    for sentence in waiting_sentences(reserved, balance, grid, now, ahead=True):
+        echo(sentence)
 
 
 def _gate_rows(now: datetime, gates: Sequence[Gate]) -> list[dict[str, str]]:

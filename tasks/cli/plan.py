@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import click
@@ -20,6 +21,7 @@ from scheduler.gate.gate import gate_rule
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.reason import explain
 from scheduler.rounds.progress import is_due
+from scheduler.rounds.waiting_cost import ReservedPower, closed_balance
 from scheduler.rounds.world import Rules
 from scheduler.selection.plan import Plan, Situation, Verdict, places, plan_round, why
 from scheduler.selection.score import EXPLAINED
@@ -33,6 +35,10 @@ from scheduler.status.which_run import find_run, newest_run
 from tasks.cli.base import drivers_now, ledger_to_read
 from tasks.cli.completion import complete_run
 from tasks.cli.grids import open_signal
+from tasks.cli.waiting_cost import waiting_json, waiting_sentences
+
+_RECENT = 10
+"""What waiting has cost is summed over so many of the last rounds."""
 
 
 @click.command()
@@ -58,20 +64,27 @@ def plan(run_id: str | None, *, horizon: float | None, as_json: bool) -> None:
 
         show_horizon(ours, state, round(horizon), run=current, as_json=as_json)
         return
-    situation, made = _plan_now(ours, state, current)
+    grid, now = Grid(open_signal(ours), federation_family(ours)), ours.clock.now()
+    situation, made = _plan_now(ours, state, current, grid=grid, now=now)
+    reserved = ReservedPower.of(state.enrolled())
+    balance = closed_balance(current.closed[-_RECENT:], reserved, grid) if current else None
     explained = explain_run(
         state, current, now=situation.now, wall_now=situation.wall_now, drivers=drivers_now(),
         gates=situation.gates,
     )  # fmt: skip
     if as_json:
-        print_json(_as_dict(explained, situation, made))
-    else:
-        _print(current, explained, situation, made)
+        waiting = waiting_json(reserved, balance, grid, now)
+        print_json(_as_dict(explained, situation, made) | {"waiting_costs": waiting})
+        return
+    _print(current, explained, situation, made)
+    for sentence in waiting_sentences(reserved, balance, grid, now, ahead=False):
+        echo(sentence)
 
 
-def _plan_now(ours: Settings, state: Federation, current: Run | None) -> tuple[Situation, Plan]:
+def _plan_now(
+    ours: Settings, state: Federation, current: Run | None, *, grid: Grid, now: datetime
+) -> tuple[Situation, Plan]:
     """Return the plan of a round of the run as if it were due now, and what it is made from."""
-    grid, now = Grid(open_signal(ours), federation_family(ours)), ours.clock.now()
     weights = score_weights(ours.score_weights)
     situation = make_situation(
         state, current, grid, gate_rule(ours), now, wall_now=ours.clock.wall_at(now),

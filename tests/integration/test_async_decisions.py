@@ -122,7 +122,7 @@ def _scenario(spec: RunSpec, path: Path) -> Scenario:
             },
             "run": spec,
             "clients": [
-                {"zone": zone, "count": 1, "power_w": 200, "examples_per_s": speed}
+                {"zone": zone, "count": 1, "power_w": 200, "idle_w": 20, "examples_per_s": speed}
                 for zone, speed in SPEEDS.items()
             ],
         }

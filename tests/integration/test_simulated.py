@@ -143,6 +143,7 @@ def fleet(trace_path: Path) -> Iterator[Fleet]:
         "FAIRWIND_TRACE_PATH": str(trace_path),
         "FAIRWIND_METER": "constant",
         "FAIRWIND_CONSTANT_W": "200",
+        "FAIRWIND_IDLE_W": "20",
         "FAIRWIND_WORKLOADS": f"{HERE},{AT_SITES}",
         "FAIRWIND_WALL_START": wall_now().isoformat(),
         "FAIRWIND_GRID_START": (MIDNIGHT + HISTORY_H * HOUR).isoformat(),
@@ -198,6 +199,9 @@ def test_a_simulation_decides_and_learns_what_a_real_federation_does(
     outcome = simulate(scenario(spec, real, trace_path), journal=journal)
 
     assert_alike(outcome, real)
+    assert outcome.idle_wh > 0
+    assert {c.idle_w for c in fleet.ledger.state().clients.values()} == {20.0}
+    assert real.totals.idle_wh > 0
     assert real.end_reason == ("rounds" if ending in ("own", "parts") else ending)
     assert len(real.closed) >= STOP_AFTER
     if len(real.closed) == ROUNDS:
@@ -251,7 +255,7 @@ def scenario(spec: RunSpec, real: Run, path: Path) -> Scenario:
             "run": spec,
             "clients": [
                 {"zone": tuple(CLIENTS.values()), "count": len(CLIENTS), "power_w": 200,
-                 "examples_per_s": 1000},
+                 "idle_w": 20, "examples_per_s": 1000},
             ],
         }
     )  # fmt: skip
@@ -300,7 +304,8 @@ def gates(events: Sequence[Event], run: str) -> dict[str, list[str]]:
 MEASURED = {
     "started_at", "ended_at", "grid_started_at", "grid_ended_at", "valid_until", "best_at",
     "timings", "phases", "latency_s", "accept_s", "evaluate_s",
-    "energy", "energy_wh", "network_wh", "intensity", "comparable", "gco2eq", "gco2eq_apart",
+    "energy", "energy_wh", "network_wh", "intensity", "idle_intensity", "comparable",
+    "gco2eq", "gco2eq_apart",
     "expected_gco2eq", "baseline_gco2eq", "baseline_started", "baseline_ended", "fleet_gco2eq",
 }  # fmt: skip
 NOT_KEPT = {"sha256", "nbytes", "verdicts", "server_state", "trail"}

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.settings import Settings
+from models.energy.constant import Constant
+from models.energy.meter import Meter
 from scheduler.federation.federation import Federation
 from simulation.outcome import Outcome
 from simulation.ports.journal import Memory
+from simulation.ports.site import make_sites
 from simulation.run import simulate
 from simulation.scenario.scenario import Scenario
 from tests.unit.simulation.worlds import group, trace, world
@@ -92,6 +97,28 @@ def test_a_machine_that_is_not_reserved_waits_for_nothing_and_changes_no_figure(
     assert reserved.decisions == plain.decisions
     rounds = tuple(replace(r, idle_gco2eq=0.0) for r in reserved.rounds)
     assert replace(reserved, idle_wh=0.0, idle_gco2eq=0.0, rounds=rounds) == plain
+
+
+spans = st.lists(st.tuples(st.integers(0, 7200), st.integers(1, 7200)), min_size=1, max_size=6)
+
+
+@given(spans=spans, idle_w=st.sampled_from([0.0, 36.0]), pue=st.sampled_from([1.0, 1.5]))
+def test_a_virtual_site_reports_what_a_real_sites_meter_does(spans, idle_w, pue):
+    """Waits and works of so many seconds, in turn."""
+    now_s = [0.0]
+    stated = Settings(idle_w=idle_w, pue=pue)
+    meter = Meter([Constant(360.0)], stated, clock=lambda: now_s[0], gpu_in_use=lambda: False)
+    scenario = world(clients=[group(count=1, idle_w=idle_w, pue=pue)])
+    (site,) = make_sites(scenario).values()
+    for waits_s, works_s in spans:
+        now_s[0] += waits_s
+        meter.start()
+        begun = scenario.start + timedelta(seconds=now_s[0])
+        now_s[0] += works_s
+        real, virtual = meter.stop(), site.used(begun, begun + timedelta(seconds=works_s))
+        assert real is not None
+        assert (virtual.idle_s, virtual.idle_wh) == (real.idle_s, real.idle_wh)
+        assert virtual.energy_wh == pytest.approx(real.energy_wh)
 
 
 @settings(max_examples=40, deadline=None)

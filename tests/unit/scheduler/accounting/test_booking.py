@@ -42,6 +42,14 @@ def test_settling_leaves_the_booked_grams_as_they_were():
     assert (work.idle_gco2eq, work.network_gco2eq) == pytest.approx((0.6, 0.12))
 
 
+def test_waiting_emits_by_the_hours_waited_where_these_are_known_whatever_the_works_are():
+    # 10 Wh at 300 g/kWh: 3 g; the work's 100 Wh at 60 g/kWh: 6 g.
+    work = booking(settled=mean(60.0), idle_booked=mean(300.0))
+    assert (work.idle_gco2eq, work.settled_gco2eq) == (3.0, 6.0)
+    unknown = booking(booked=None, comparable=False, idle_booked=mean(300.0))
+    assert (unknown.idle_gco2eq, unknown.settled_gco2eq) == (3.0, None)
+
+
 def test_grams_of_another_family_stand_apart_until_the_own_family_is_measured():
     work = booking(booked=mean(900.0, MARGINAL), comparable=False)
     assert (work.gco2eq, work.settled_gco2eq, work.apart_gco2eq) == (None, None, 90.0)

@@ -4,11 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from common.messages import Heartbeat
 from scheduler.federation.client import Client
 from scheduler.gate.gate import Gate
-from scheduler.ledger.events import ClientClockCompared, ClientPolicyChanged
+from scheduler.ledger.events import ClientClockCompared, ClientIdleStated, ClientPolicyChanged
 from scheduler.rounds.observations import gate_events, heartbeat_events
 from tests.unit.scheduler.story import HOUR, NOON
 
@@ -41,6 +42,28 @@ def policies(client: Client, version: str | None) -> list[str | None]:
     beat = Heartbeat(client="a", incarnation="i1", host="h", pid=1, at=NOON, policy=version)
     drafts = heartbeat_events({"a": client}, {"a": beat})
     return [d.payload.version for d in drafts if isinstance(d.payload, ClientPolicyChanged)]
+
+
+def watts(client: Client, idle_w: float | None) -> list[float | None]:
+    """Return which idle watts a heartbeat makes known."""
+    beat = Heartbeat(client="a", incarnation="i1", host="h", pid=1, at=NOON, idle_w=idle_w)
+    drafts = heartbeat_events({"a": client}, {"a": beat})
+    return [d.payload.idle_w for d in drafts if isinstance(d.payload, ClientIdleStated)]
+
+
+def test_idle_watts_are_an_event_when_a_site_states_others():
+    client = Client("a", "FR", incarnation="i1", alive=True)
+    assert watts(client, None) == []
+    assert watts(client, 60.0) == [60.0]
+    known = replace(client, idle_w=60.0)
+    assert watts(known, 60.0) == []
+    assert watts(known, None) == [None]
+
+
+@pytest.mark.parametrize("idle_w", [0.0, -1.0, 1e6, float("inf"), float("nan")])
+def test_a_heartbeat_with_impossible_idle_watts_is_refused(idle_w):
+    with pytest.raises(ValidationError):
+        Heartbeat(client="a", incarnation="i1", host="h", pid=1, at=NOON, idle_w=idle_w)
 
 
 def test_a_clock_is_an_event_when_it_begins_to_differ_and_when_it_is_right_again():

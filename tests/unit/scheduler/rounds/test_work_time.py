@@ -48,6 +48,30 @@ def test_work_is_booked_in_the_hour_in_which_it_was_done(hours, changes, known):
     assert found.gco2eq == pytest.approx(2.0 * HOURS[3] / 1000)
 
 
+def test_waiting_is_booked_at_the_mean_intensity_of_its_hours():
+    # Work at 15:10 after two hours of waiting: 50 min at 110, 60 at 120, and 10 at 130.
+    waited = ENERGY.model_copy(update={"idle_wh": 6.0, "idle_s": 7200.0})
+    found = booked(timedelta(0), known=False, energy=waited)
+    mean = (50 * HOURS[1] + 60 * HOURS[2] + 10 * HOURS[3]) / 120
+    assert found.idle_booked.gco2eq_per_kwh == pytest.approx(mean)
+    assert found.idle_gco2eq == pytest.approx(6.0 * mean / 1000)
+    assert found.gco2eq == pytest.approx(2.0 * HOURS[3] / 1000)
+
+
+def test_waiting_in_unknown_hours_is_booked_at_the_intensity_of_the_work():
+    # Nothing is known of the hours before 12:00.
+    waited = ENERGY.model_copy(update={"idle_wh": 6.0, "idle_s": 10 * 3600.0})
+    found = booked(timedelta(0), known=False, energy=waited)
+    assert found.idle_booked is None
+    assert found.idle_gco2eq == pytest.approx(6.0 * HOURS[3] / 1000)
+
+
+def test_work_without_stated_watts_has_no_intensity_of_waiting():
+    waited = ENERGY.model_copy(update={"idle_s": 7200.0})
+    found = booked(timedelta(0), known=False, energy=waited)
+    assert (found.idle_wh, found.idle_booked, found.idle_gco2eq) == (None, None, None)
+
+
 def test_a_clock_that_is_wrong_by_years_does_no_harm_where_the_grid_clock_runs_fast():
     story = Story("a", "b")
     story.start()

@@ -10,6 +10,7 @@ from common import settings
 from common.clock import GridClock
 from scheduler.federation.opening import open_ledger
 from scheduler.ledger.event import canonical, stamp
+from scheduler.ledger.events import ClientIdleStated
 from tasks.cli import fairwind
 from tests.unit.scheduler.story import MINUTE, Story, spec
 
@@ -61,8 +62,25 @@ def test_the_next_rounds_are_drawn_above_the_gates_and_listed_with_reasons(ledge
     assert lines[1].endswith("7 expected")
     assert lines[2].startswith("north")
     assert any("2 in FR" in line and "all invites every open client" in line for line in lines)
-    assert "7 rounds of r expected:" in lines[-1]
-    assert "run now would emit" in lines[-1]
+    assert "7 rounds of r expected:" in lines[-2]
+    assert "run now would emit" in lines[-2]
+    assert lines[-1].startswith("What waiting costs is unknown: no site states its idle watts")
+
+
+def test_the_price_of_waiting_is_that_of_the_idle_watts_that_sites_state(ledger):
+    told = story()
+    told.tell(ClientIdleStated(idle_w=60.0), client="north")
+    write(ledger, told)
+    lines = asked("48h").output.splitlines()
+    assert any(
+        line.startswith("An hour of waiting costs 60 Wh (")
+        and line.endswith("the idle power of 1 reserved site; 1 more does not state it "
+                          "(FAIRWIND_IDLE_W).")
+        for line in lines
+    )  # fmt: skip
+    costs = json.loads(asked("48h", "--json").output)["waiting_costs"]
+    assert (costs["sites"], costs["unstated"], costs["idle_w"]) == (1, 1, 60.0)
+    assert costs["idle_gco2eq_per_h"] > 0
 
 
 def test_the_same_as_json(ledger):
