@@ -7,7 +7,7 @@ part of the current hour:
 
 - at most one round an hour, or as few more as it takes to hold all that are left;
 - client c takes part r_c of all participations, past ones included, rounded down or up: r_c as
-  `fairwind` has it (`scheduler.policies.fairwind.participation`), evened out until Jain's index of
+  `fairwind` has it (`planning.participation`), evened out until Jain's index of
   whole updates is at least `fairness`, and no client takes part twice in a round;
 - among all such plans, the hours and cohorts that emit least (`planning.round_timetable`).
   Clients of one zone whose energies differ by a tenth at most are alike; of those, the one
@@ -33,10 +33,10 @@ import numpy as np
 from common.units import emitted_gco2eq
 from scheduler.carbon.signal import HOUR, slot_start
 from scheduler.policies.candidate_table import CandidateTable, Floats, Ints
-from scheduler.policies.fairwind import participation
 from scheduler.policies.past_rounds import num_updates
 from scheduler.policies.planning.hourly_emissions import hourly_emissions
 from scheduler.policies.planning.local_work import local_work
+from scheduler.policies.planning.participation import participation
 from scheduler.policies.planning.quotas import capped, quotas, undoing_weights
 from scheduler.policies.planning.round_timetable import RoundTimetable, Task, timetable
 from scheduler.policies.selection_context import SelectionContext
@@ -65,7 +65,8 @@ class _Kinds:
 def select(context: SelectionContext) -> SelectionResult:
     """Return the current hour's cohort in the plan of least emissions; empty in other hours.
 
-    Options: `fairness` and `full_share`, as of `fairwind`; `horizon_h`, hours to plan over.
+    Options: `fairness`, `full_share`, `parts` and `floor`, as of `fairwind`; `horizon_h`, hours to
+    plan over.
     """
     candidates = sorted(context.candidates, key=lambda candidate: candidate.client)
     candidates = context.rng.sample(candidates, len(candidates))
@@ -90,7 +91,7 @@ def select(context: SelectionContext) -> SelectionResult:
     work = local_work(
         emissions, pool.duration_s,
         epochs=context.epochs, full_share=context.options["full_share"],
-        part=context.options["floor"] if context.options["unrounded"] else None,
+        part=context.options["floor"] if context.options["parts"] else None,
     )  # fmt: skip
     weights = dict(zip(clients, undoing_weights(shares).tolist(), strict=True))
     return _with_work(result, context, pool, work.counts(), weights)

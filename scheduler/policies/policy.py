@@ -60,8 +60,14 @@ class Policy:
 
 _DAY_AHEAD = Option(24, 1, 96)
 
-_NO = Option(0, 0, 1)
+_OFF = Option(0, 0, 1)
 """A rule that is switched on with 1."""
+
+_ON = Option(1, 0, 1)
+"""A rule that is switched off with 0."""
+
+_LOCAL_WORK = {"full_share": Option(0.1, 0, 1), "parts": _ON, "floor": Option(0.5, 0.01, 1)}
+"""How much clients do, in `fairwind` and in its bound, `oracle`."""
 
 POLICIES: dict[str, Policy] = {
     "fairwind": Policy(
@@ -70,10 +76,9 @@ POLICIES: dict[str, Policy] = {
         horizon_h=96,
         options={
             "fairness": Option(0.8, 0, 1),
-            "full_share": Option(0.25, 0, 1),
-            "unrounded": _NO,
-            "floor": Option(0.5, 0.01, 1),
-            "relative": _NO,
+            "wait": _OFF,
+            **_LOCAL_WORK,
+            "relative": _ON,
             "closing": Option(1, 0, 10),
             "patience_h": Option(72, 1, 8760),
             "horizon_h": Option(48, 1, 96),
@@ -142,9 +147,7 @@ POLICIES: dict[str, Policy] = {
         horizon_h=8761,
         options={
             "fairness": Option(0.8, 0, 1),
-            "full_share": Option(0.25, 0, 1),
-            "unrounded": _NO,
-            "floor": Option(0.5, 0.01, 1),
+            **_LOCAL_WORK,
             "horizon_h": Option(168, 1, 8760),
         },
     ),

@@ -17,6 +17,8 @@ _SENTENCES: Mapping[str, str] = {
     " {hours_needed}; the best begins {best} and saves at least {saves_gco2eq}",
     "among_best_hours": "{better_hours} of the next {hours_ahead} hours {better_hours_are} cleaner"
     " for the clients that are due, and the rounds left need {hours_needed}, so this one is used",
+    "at_once": "the policy does not wait for cleaner hours (its option wait is 0); it chooses among"
+    " the clients that may train now",
     "no_slack": "the rounds that are left need all the time that is left",
     "no_deadline": "the run has no time limit (--hours), so no round waits for a cleaner hour",
     "overdue": "{overdue} of the invited clients {overdue_have} waited longer than the patience",

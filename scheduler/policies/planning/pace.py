@@ -29,7 +29,8 @@ class Pace:
         rounds_ahead: Of those, how many fall into the planned hours.
         hours_ahead: Hours over which these may be spread.
         hours_needed: Hours these take if they are held one after the other.
-        has_slack: Whether all rounds still fit if the next one begins an hour later.
+        has_slack: Whether the run may wait, and all rounds still fit if the next one begins an hour
+            later.
     """
 
     rounds_left: float | None
@@ -45,34 +46,42 @@ class Pace:
         return max(1.0, self.rounds_an_hour)
 
 
-def end_h(context: SelectionContext) -> float | None:
-    """Return the hours until a run ends, the least if only its rounds end it; `None` if never."""
-    if context.hours_left is not None or context.rounds_left is None:
+def end_h(context: SelectionContext, *, waits: bool) -> float | None:
+    """Return the hours until a run ends, `None` if never.
+
+    A run that does not wait ends as soon as its rounds are done.
+    """
+    if context.rounds_left is None or (waits and context.hours_left is not None):
         return context.hours_left
-    return context.rounds_left / _rounds_an_hour(context)
+    return _least(context.hours_left, context.rounds_left / _rounds_an_hour(context))
 
 
 _OF_ALL_HOURS = 2.0
 """A client of an asynchronous run may leave out every second hour."""
 
 
-def pace_of(context: SelectionContext, *, hours: int, affordable: float | None) -> Pace:
+def pace_of(
+    context: SelectionContext, *, hours: int, affordable: float | None, waits: bool
+) -> Pace:
     """Return how a run stands in time.
 
     Args:
         context: Its rounds and hours left, and its past.
         hours: How many are planned.
         affordable: Rounds that its gram budget pays for; `None` without one.
+        waits: Whether rounds may be spread over the hours left; else they follow each other.
     """
     fastest = _rounds_an_hour(context)
     wanted = _least(context.rounds_left, affordable)
-    if context.hours_left is None:
-        ahead = fastest * hours if wanted is None else min(wanted, fastest * hours)
+    possible = None
+    if context.hours_left is not None:
+        possible = fastest * max(context.hours_left, 1 / fastest)
+    left = _least(wanted, possible)
+    if not waits or possible is None or left is None:
+        ahead = fastest * hours if left is None else min(left, fastest * hours)
         needed = ahead / fastest
-        return Pace(wanted, fastest, ahead, needed, needed, has_slack=False)
-    hours_left = max(context.hours_left, 1 / fastest)
-    possible = fastest * hours_left
-    left = possible if wanted is None else min(wanted, possible)
+        return Pace(left, fastest, ahead, needed, needed, has_slack=False)
+    hours_left = possible / fastest
     ahead = min(left, max(1.0, left * hours / hours_left), max(1.0, fastest * hours))
     has_slack = left + max(1.0, fastest) <= possible
     return Pace(left, fastest, ahead, hours, ahead / fastest, has_slack)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scheduler.policies.candidate_table import CandidateTable, Floats
+from scheduler.policies.planning.hour_values import HourValues
 from scheduler.policies.planning.hourly_emissions import HourlyEmissions
 from scheduler.policies.planning.pace import Pace
 from scheduler.policies.planning.reservation_prices import ReservationPrices
@@ -10,34 +11,34 @@ from scheduler.policies.reason import Because
 from scheduler.policies.selection_result import NoteColumns
 
 
-def why_wait(prices: ReservationPrices, pace: Pace) -> Because:
+def why_wait(values: HourValues, pace: Pace) -> Because:
     """Return why a round waits: enough better hours are still to come."""
-    return {"code": "better_hours_ahead"} | _hours(prices, pace)
+    return {"code": "better_hours_ahead"} | _hours(values, pace)
 
 
-def why_now(prices: ReservationPrices, pace: Pace, *, overdue: int, ends: bool) -> Because:
-    """Return why a round is held now; `ends` says whether the run has a last hour."""
-    code = "no_slack" if ends else "no_deadline"
-    if pace.has_slack:
-        code = "among_best_hours"
-    if overdue:
-        code = "overdue"
-    return {"code": code} | _hours(prices, pace) | {"overdue": float(overdue)}
+def why_now(values: HourValues | None, pace: Pace, *, overdue: int, code: str) -> Because:
+    """Return why a round is held now.
 
-
-def _hours(prices: ReservationPrices, pace: Pace) -> dict[str, float | str | None]:
-    """Return how the running hour ranks among those ahead.
-
-    The cohort of the best hour emits at least `saves_gco2eq` less then than now, with all the run's
-    epochs.
+    Args:
+        values: Of the hours ahead; `None` if the round could not wait for them.
+        pace: Of the run.
+        overdue: How many of the invited clients have waited for too long.
+        code: Why it could not wait.
     """
-    worth, best = prices.hours_gco2eq, prices.best_hour()
+    hours = {} if values is None else _hours(values, pace)
+    if overdue:
+        return {"code": "overdue"} | hours | {"overdue": float(overdue)}
+    return {"code": code if values is None else "among_best_hours"} | hours
+
+
+def _hours(values: HourValues, pace: Pace) -> dict[str, float | str | None]:
+    """Return how the running hour ranks among those ahead."""
     return {
-        "hours_ahead": float(len(worth)),
-        "better_hours": float(prices.better_hours()),
+        "hours_ahead": float(len(values.worth)),
+        "better_hours": float(values.better_hours()),
         "hours_needed": pace.hours_needed,
-        "best_in_h": float(best),
-        "saves_gco2eq": float(worth[best] - worth[0]),
+        "best_in_h": float(values.best_hour()),
+        "saves_gco2eq": values.saves_gco2eq,
     }
 
 

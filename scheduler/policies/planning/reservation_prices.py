@@ -2,9 +2,7 @@
 
 A client that is due k updates within the next H hours emits least in its k cleanest hours. Its
 reservation price is what an update emits in the last of these; its gain from training in an hour is
-the price less what it would emit then. The value of an hour is the sum of the greatest gains, and a
-plan with time to spare takes the best hours. Both are the dual prices of the plan of least
-emissions,
+the price less what it would emit then. They are the dual prices of the plan of least emissions,
 
     min  sum_{c,t} g_{c,t} a_{c,t}   s.t.  sum_t a_{c,t} = k_c,  0 <= a_{c,t} <= 1
 
@@ -25,39 +23,37 @@ from scheduler.policies.candidate_table import Floats
 from scheduler.policies.planning.hourly_emissions import WH_PER_KWH, HourlyEmissions
 
 _DIGITS = 9
-"""Gains that agree to so many digits, relative to the greatest price, are equal."""
+"""Figures that agree to so many digits, relative to the greatest price, are equal."""
 
-_LEAST_GCO2EQ = 1e-9
-
-_AT_ONCE = 1 << 17
-"""So many gains are computed at a time: they stay in the processor's cache."""
+_LEAST = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class ReservationPrices:
-    """Prices and gains; N candidates, H hours.
+    """Prices and gains of N candidates.
 
     Attributes:
         price_gco2eq: Reservation price of each for a whole update, `(N,)`.
-        gain_gco2eq: Of training in the current hour, `(N,)`.
-        hours_gco2eq: Value of each hour, `(H,)`.
+        unit_gco2eq: What gains are measured in: a gram, or what a whole update of each usually
+            emits; `(N,)`.
+        gain: Of training in the current hour, in units; `(N,)`.
     """
 
     price_gco2eq: Floats
-    gain_gco2eq: Floats
-    hours_gco2eq: Floats
+    unit_gco2eq: Floats
+    gain: Floats
 
-    def better_hours(self) -> int:
-        """Return how many of the hours to come have a greater value than the current one."""
-        return int((self.hours_gco2eq[1:] > self.hours_gco2eq[0]).sum())
-
-    def best_hour(self) -> int:
-        """Return the hour of the greatest value, counted from the current one."""
-        return int(self.hours_gco2eq.argmax())
+    def rounded(self, gains: Floats) -> Floats:
+        """Return gains, of which those are equal that differ by errors of computation alone."""
+        return _rounded(gains, self.price_gco2eq / self.unit_gco2eq)
 
 
 def reservation_prices(
-    emissions: HourlyEmissions, due: Floats, *, places: int, updates_an_hour: float = 1.0
+    emissions: HourlyEmissions,
+    due: Floats,
+    *,
+    updates_an_hour: float = 1.0,
+    relative: bool = False,
 ) -> ReservationPrices:
     """Return prices and gains.
 
@@ -66,33 +62,19 @@ def reservation_prices(
         due: Updates that each should contribute within the hours ahead; below 0 for a client that
             has contributed more than its share, more than fit into these hours for a client that
             is far behind; `(N,)`.
-        places: Of a round, at most N.
         updates_an_hour: Of one client, at least 1.
+        relative: Whether gains are shares of what a client usually emits; else they are grams.
     """
     hours_due = np.where(due > 0, due / updates_an_hour, due)
     prices = _prices(emissions, hours_due)
-    scale = max(float(prices.max()), _LEAST_GCO2EQ)
-    gains = _rounded(prices - emissions.gco2eq(0), scale)
-    return ReservationPrices(prices, gains, _worth(emissions, prices, scale, places=places))
+    usual = emissions.usual_gco2eq
+    unit = np.where(usual > 0, usual, 1.0) if relative else np.ones(len(prices))
+    gains = _rounded((prices - emissions.gco2eq(0)) / unit, prices / unit)
+    return ReservationPrices(prices, unit, gains)
 
 
-def _worth(emissions: HourlyEmissions, prices: Floats, scale: float, *, places: int) -> Floats:
-    """Return the sum of the greatest gains of each hour, as many as there are places; `(H,)`."""
-    worth = np.empty(emissions.hours)
-    step = max(1, _AT_ONCE // len(prices))
-    for begin in range(0, emissions.hours, step):
-        ahead = np.ascontiguousarray(emissions.ahead[:, begin : begin + step].T)
-        gains = np.take(ahead, emissions.zone, axis=1)
-        gains *= emissions.energy_wh / -WH_PER_KWH
-        gains += prices
-        if places < len(prices):
-            gains.partition(len(prices) - places, axis=1)
-            gains = gains[:, len(prices) - places :]
-        worth[begin : begin + step] = _rounded(gains, scale).sum(axis=1)
-    return _rounded(worth, scale)
-
-
-def _rounded(figures: Floats, scale: float) -> Floats:
+def _rounded(figures: Floats, prices: Floats) -> Floats:
+    scale = max(float(prices.max()), _LEAST)
     rounded: Floats = np.round(figures / scale, _DIGITS) * scale
     return rounded
 

@@ -17,9 +17,12 @@ from scheduler.policies.selection_result import SelectionResult
 from tests.unit.scheduler.policies.laws import NOW
 
 OPTIONS = {
-    "fairness": 0.8, "full_share": 0.25, "unrounded": 0.0, "floor": 0.5, "relative": 0.0,
+    "fairness": 0.8, "wait": 0.0, "full_share": 0.1, "parts": 1.0, "floor": 0.5, "relative": 1.0,
     "closing": 1.0, "patience_h": 72.0, "horizon_h": 48.0,
 }  # fmt: skip
+
+WAITS = {"wait": 1.0}
+WHOLE = {"parts": 0.0}
 
 
 def site(client: str, *hours: float, **fields: Any) -> Candidate:
@@ -164,7 +167,11 @@ def questions(draw: st.DrawFn, /, **fixed: Any) -> SelectionContext:
     }
     options = {
         "fairness": draw(st.sampled_from([0.0, 0.5, 0.8, 1.0])),
+        "wait": draw(st.sampled_from([0.0, 1.0])),
         "full_share": draw(st.sampled_from([0.0, 0.25, 1.0])),
+        "parts": draw(st.sampled_from([0.0, 1.0])),
+        "floor": draw(st.sampled_from([0.01, 0.5, 1.0])),
+        "relative": draw(st.sampled_from([0.0, 1.0])),
         "closing": draw(st.sampled_from([0.0, 1.0, 3.0])),
     }
     return question(*candidates, options=options, **(told | fixed))

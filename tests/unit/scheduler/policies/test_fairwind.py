@@ -5,10 +5,10 @@ from random import Random
 import pytest
 
 from scheduler.policies.candidate_table import CandidateTable
-from scheduler.policies.fairwind import participation
 from scheduler.policies.planning.hourly_emissions import hourly_emissions
+from scheduler.policies.planning.participation import participation
 from scheduler.policies.policy import POLICIES
-from tests.unit.scheduler.policies.course import OPTIONS, ask, site
+from tests.unit.scheduler.policies.course import OPTIONS, WAITS, WHOLE, ask, site
 from tests.unit.scheduler.policies.laws import rounds
 
 
@@ -45,7 +45,8 @@ def test_fairness_moves_shares_towards_even_ones():
 
 def test_a_round_waits_for_the_better_of_two_hours():
     # One round within two hours: price 300 (the middle of 200 and 400, for half of the two hours).
-    answer = ask(site("a", 400.0, 200.0), rounds_left=1, hours_left=2.0)
+    told = {"rounds_left": 1, "hours_left": 2.0, "options": WAITS}
+    answer = ask(site("a", 400.0, 200.0), **told)
     assert answer.cohort == ()
     # In the better hour its update emits 200 g less.
     assert answer.because == {
@@ -55,7 +56,7 @@ def test_a_round_waits_for_the_better_of_two_hours():
 
 
 def test_a_round_is_held_in_the_best_hour():
-    answer = ask(site("a", 200.0, 400.0), rounds_left=1, hours_left=2.0)
+    answer = ask(site("a", 200.0, 400.0), rounds_left=1, hours_left=2.0, options=WAITS)
     assert list(answer.cohort) == ["a"]
     assert answer.because["code"] == "among_best_hours"
     assert answer.because["saves_gco2eq"] == 0.0
@@ -63,9 +64,25 @@ def test_a_round_is_held_in_the_best_hour():
 
 def test_nobody_waits_without_slack_or_without_an_end():
     rising = site("a", 400.0, 200.0, 100.0)
-    assert ask(rising, rounds_left=3, hours_left=3.0).because["code"] == "no_slack"
-    assert ask(rising, rounds_left=3).because["code"] == "no_deadline"
-    assert ask(rising).because["code"] == "no_deadline"
+    assert ask(rising, rounds_left=3, hours_left=3.0, options=WAITS).because["code"] == "no_slack"
+    assert ask(rising, rounds_left=3, options=WAITS).because["code"] == "no_deadline"
+    assert ask(rising, options=WAITS).because["code"] == "no_deadline"
+
+
+def test_nothing_waits_by_default_however_much_time_there_is():
+    rising = site("a", 400.0, 200.0, 100.0)
+    answer = ask(rising, rounds_left=1, hours_left=3.0)
+    assert (list(answer.cohort), answer.because["code"]) == (["a"], "at_once")
+    last = ask(rising, number=10, rounds_left=1, hours_left=3.0)
+    assert last.because["code"] == "closing"
+
+
+def test_without_waiting_no_hour_after_the_last_round_is_planned():
+    # One round left: the cleaner hour of b is not planned, so its price is what it emits now.
+    pair = site("a", 100.0, 100.0), site("b", 300.0, 50.0)
+    told = {"rounds_left": 1, "hours_left": 9.0}
+    assert ask(*pair, **told).notes["b"]["price_gco2eq"] == 300.0
+    assert ask(*pair, **told, options=WAITS).because["code"] == "better_hours_ahead"
 
 
 def test_who_has_waited_too_long_goes_first_and_ends_the_waiting():
@@ -73,34 +90,37 @@ def test_who_has_waited_too_long_goes_first_and_ends_the_waiting():
     past = rounds("a", *[()] * 119)
     clean, late = site("a", 100.0, 400.0), site("b", 400.0, *[100.0] * 4, waited_h=80.0)
     answer = ask(
-        late, clean, wanted=1, rounds_left=1, hours_left=5.0, past=past, options={"closing": 0.0}
-    )
+        late, clean, wanted=1, rounds_left=1, hours_left=5.0, past=past,
+        options=WAITS | {"closing": 0.0},
+    )  # fmt: skip
     assert list(answer.cohort) == ["b"]
     assert (answer.because["code"], answer.because["overdue"]) == ("overdue", 1.0)
     early = site("b", 400.0, *[100.0] * 4, waited_h=70.0)
-    assert ask(early, wanted=1, rounds_left=1, hours_left=5.0, past=past).cohort == ()
+    told = {"wanted": 1, "rounds_left": 1, "hours_left": 5.0, "options": WAITS}
+    assert ask(early, past=past, **told).cohort == ()
 
 
 def test_no_wait_is_longer_than_the_run():
     # The site waited before the run began; since then it is half an hour.
     past = rounds("b")
     answer = ask(site("a", 9.0, waited_h=500.0), past=past)
-    assert answer.because["code"] == "no_deadline"
+    assert answer.because["code"] == "at_once"
 
 
-def test_who_emits_more_does_fewer_epochs():
-    # Full share 0: measured by the cleanest, 100 g.
-    answer = ask(site("a", 100.0), site("b", 250.0), epochs=5, options={"full_share": 0.0})
-    assert answer.epochs == {"b": 2}
-
-
-def test_unrounded_work_is_in_proportion_to_the_digit_and_half_an_epoch_at_least():
-    # Measured by the cleanest, 100 g: 100/160 and 100/3000 of 2 epochs are 1.25 and 0.07.
+def test_who_emits_more_does_less_in_proportion_to_the_digit_and_half_an_epoch_at_least():
+    # Full share 0: measured by the cleanest, 100 g. 100/160 and 100/3000 of 2 epochs are 1.25 and
+    # 0.07.
     sites = site("a", 100.0), site("b", 160.0), site("c", 3000.0)
-    options = {"full_share": 0.0, "unrounded": 1.0}
+    options = {"full_share": 0.0}
     assert ask(*sites, epochs=2, options=options).epochs == {"b": 1.25, "c": 0.5}
     assert ask(*sites, epochs=2, options=options | {"floor": 0.25}).epochs["c"] == 0.25
-    assert ask(*sites, epochs=2, options={"full_share": 0.0}).epochs == {"b": 1, "c": 1}
+
+
+def test_without_parts_epochs_are_whole():
+    whole = {"full_share": 0.0, "parts": 0.0}
+    answer = ask(site("a", 100.0), site("b", 240.0), epochs=5, options=whole)
+    assert answer.epochs == {"b": 2}
+    assert ask(site("a", 100.0), site("b", 3000.0), epochs=2, options=whole).epochs == {"b": 1}
 
 
 def test_relative_gains_do_not_favour_updates_of_much_energy():
@@ -109,14 +129,14 @@ def test_relative_gains_do_not_favour_updates_of_much_energy():
     big = site("a", 100.0, 200.0, energy_wh=10_000.0, num_examples=1000)
     small = site("b", 20.0, 200.0)
     told = {"wanted": 1, "rounds_left": 2, "hours_left": 2.0, "number": 2}
-    assert ask(big, small, **told).cohort == ["a"]
-    assert ask(big, small, **told, options={"relative": 1.0}).cohort == ["b"]
+    assert ask(big, small, **told).cohort == ["b"]
+    assert ask(big, small, **told, options={"relative": 0.0}).cohort == ["a"]
 
 
 def test_a_budget_is_met_by_fewer_epochs_then_by_fewer_clients():
     # Now 300, usually 200 g: 800 g a round of four.
     four = [site(name, 300.0, 100.0) for name in "abcd"]
-    told = {"epochs": 5, "rounds_left": 10, "options": {"closing": 0.0}}
+    told = {"epochs": 5, "rounds_left": 10, "options": {"closing": 0.0, "parts": 0.0}}
     assert ask(*four, **told).epochs == {}
     # 480 g for each of ten rounds: 120 g for each client, two of five epochs at 60 g.
     answer = ask(*four, grams=4800.0, **told)
@@ -132,7 +152,8 @@ def test_a_budget_is_met_by_fewer_epochs_then_by_fewer_clients():
 def test_a_budget_that_pays_for_fewer_rounds_is_spent_in_fewer_hours():
     # 100 or 400 g a round, 250 g in the mean: 500 g pay for two of three rounds in three hours.
     rising = site("a", 400.0, 100.0, 250.0)
-    told = {"rounds_left": 3, "hours_left": 3.0, "options": {"closing": 0.0, "full_share": 1.0}}
+    options = WAITS | {"closing": 0.0, "full_share": 1.0, "parts": 0.0}
+    told = {"rounds_left": 3, "hours_left": 3.0, "options": options}
     assert list(ask(rising, **told).cohort) == ["a"]
     assert ask(rising, grams=500.0, **told).because["code"] == "better_hours_ahead"
 
@@ -158,13 +179,17 @@ def test_a_closing_round_keeps_to_the_budget_or_is_not_held():
     # 1 kWh and 5 epochs: an epoch of all emits 20 + 180 g.
     pair = [site("a", 100.0), site("b", 900.0)]
     told = {"wanted": 1, "number": 10, "rounds_left": 1, "epochs": 5}
-    assert ask(*pair, grams=200.0, **told).epochs == {"a": 1, "b": 1}
-    assert len(ask(*pair, grams=199.0, **told).cohort) == 1
+
+    assert ask(*pair, grams=200.0, options=WHOLE, **told).epochs == {"a": 1, "b": 1}
+    assert len(ask(*pair, grams=199.0, options=WHOLE, **told).cohort) == 1
+    # Half an epoch of all emits half as much.
+    assert ask(*pair, grams=100.0, **told).epochs == {"a": 0.5, "b": 0.5}
+    assert len(ask(*pair, grams=99.0, **told).cohort) == 1
 
 
 def test_a_closing_round_waits_for_its_best_hour():
     pair = [site("a", 300.0, 100.0), site("b", 300.0, 400.0)]
-    told = {"wanted": 1, "number": 10, "rounds_left": 1}
+    told = {"wanted": 1, "number": 10, "rounds_left": 1, "options": WAITS}
     # 600 g now, 500 g in an hour.
     answer = ask(*pair, hours_left=2.0, **told)
     assert not answer.cohort
@@ -175,7 +200,7 @@ def test_a_closing_round_waits_for_its_best_hour():
 def test_what_closing_rounds_want_is_kept_for_them_if_they_can_come():
     # 10 rounds; the last of 4 clients, one epoch each, emits 80 g, and 20 g are left for nine.
     four = [site(name, 100.0) for name in "abcd"]
-    told = {"epochs": 5, "number": 9, "grams": 400.0, "spent_gco2eq": 300.0}
+    told = {"epochs": 5, "number": 9, "grams": 400.0, "spent_gco2eq": 300.0, "options": WHOLE}
     assert len(ask(*four, rounds_left=2, **told).cohort) == 1
     # A run that its grams end never comes to closing rounds: nothing is kept.
     assert len(ask(*four, **(told | {"number": 30})).cohort) == 4

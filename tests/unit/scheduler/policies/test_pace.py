@@ -12,8 +12,9 @@ from tests.unit.scheduler.policies.course import question, site
 from tests.unit.scheduler.policies.laws import NOW, rounds
 
 
-def pace(*, hours=48, affordable=None, **fields) -> Pace:
-    return pace_of(question(site("a", 1.0), **fields), hours=hours, affordable=affordable)
+def pace(*, hours=48, affordable=None, waits=True, **fields) -> Pace:
+    asked = question(site("a", 1.0), **fields)
+    return pace_of(asked, hours=hours, affordable=affordable, waits=waits)
 
 
 def took(*hours: float) -> list[PastRound]:
@@ -36,10 +37,23 @@ def test_without_an_end_in_hours_rounds_follow_each_other_and_nothing_waits():
     assert pace() == Pace(None, 1.0, 48.0, 48.0, 48.0, has_slack=False)
 
 
-def test_a_run_ends_with_its_hours_or_at_the_soonest_with_its_rounds():
-    assert end_h(question(site("a", 1.0))) is None
-    assert end_h(question(site("a", 1.0), rounds_left=24, past=took(0.5))) == 12.0
-    assert end_h(question(site("a", 1.0), rounds_left=24, hours_left=7.0)) == 7.0
+def test_a_run_that_does_not_wait_has_no_slack_and_its_rounds_follow_each_other():
+    assert pace(rounds_left=25, hours_left=100.0, waits=False) == pace(rounds_left=25)
+    assert pace(rounds_left=25, hours_left=10.0, waits=False).rounds_left == 10.0
+    assert pace(hours_left=10.0, waits=False) == Pace(10, 1.0, 10, 10, 10, has_slack=False)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_run_ends_with_its_hours_or_at_the_soonest_with_its_rounds(waits):
+    assert end_h(question(site("a", 1.0)), waits=waits) is None
+    assert end_h(question(site("a", 1.0), hours_left=7.0), waits=waits) == 7.0
+    assert end_h(question(site("a", 1.0), rounds_left=24, past=took(0.5)), waits=waits) == 12.0
+    assert end_h(question(site("a", 1.0), rounds_left=24, hours_left=7.0), waits=waits) == 7.0
+
+
+def test_only_a_run_that_waits_uses_the_hours_after_its_rounds():
+    asked = question(site("a", 1.0), rounds_left=24, hours_left=100.0)
+    assert (end_h(asked, waits=True), end_h(asked, waits=False)) == (100.0, 24.0)
 
 
 def test_a_budget_that_pays_for_fewer_rounds_leaves_more_time():
@@ -72,12 +86,13 @@ def test_slack_is_an_hour_or_a_round_whichever_is_longer():
     hours_left=st.none() | st.floats(0, 1000),
     hours=st.integers(1, 96),
     round_h=st.sampled_from([0.1, 1.0, 3.0]),
-    affordable=st.none() | st.floats(1, 1000),
+    bounds=st.tuples(st.none() | st.floats(1, 1000), st.booleans()),
 )
-def test_what_is_planned_fits_into_time(rounds_left, hours_left, hours, round_h, affordable):
+def test_what_is_planned_fits_into_time(rounds_left, hours_left, hours, round_h, bounds):
+    affordable, waits = bounds
     made = pace(
         rounds_left=rounds_left, hours_left=hours_left, hours=hours, affordable=affordable,
-        past=took(round_h),
+        past=took(round_h), waits=waits,
     )  # fmt: skip
     assert made.rounds_ahead > 0
     assert made.hours_needed == pytest.approx(made.rounds_ahead * round_h)

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 import pytest
 
 from scheduler.policies.reason import explain, explain_note
-from tests.unit.scheduler.policies.course import ask, site
+from tests.unit.scheduler.policies.course import WAITS, ask, site
 from tests.unit.scheduler.policies.laws import rounds
 
 FALLING = site("a", 400.0, 200.0, energy_wh=0.01)
 
 
 def test_a_wait_names_the_better_hours_and_what_the_best_saves():
-    assert explain(ask(FALLING, rounds_left=1, hours_left=2.0).because) == (
+    assert explain(ask(FALLING, rounds_left=1, hours_left=2.0, options=WAITS).because) == (
         "waits: 1 of the next 2 hours is cleaner for the clients that are due, and the rounds "
         "left need 1; the best begins in 1 h and saves at least 2 mgCO2eq"
     )
@@ -32,8 +32,10 @@ def test_a_wait_that_the_ledger_keeps_names_the_time():
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"rounds_left": 1, "hours_left": 1.0}, "need all the time that is left"),
-        ({}, "the run has no time limit"),
+        ({}, "does not wait for cleaner hours"),
+        ({"rounds_left": 1, "hours_left": 2.0}, "does not wait for cleaner hours"),
+        ({"rounds_left": 1, "hours_left": 1.0, "options": WAITS}, "all the time that is left"),
+        ({"options": WAITS}, "the run has no time limit"),
         ({"rounds_left": 1, "number": 10}, "rounds left, this one included: 1"),
     ],
 )
@@ -43,7 +45,8 @@ def test_a_round_held_now_says_why(fields, says):
 
 def test_a_round_in_one_of_the_best_hours_says_so():
     rising = site("a", 200.0, 400.0)
-    assert explain(ask(rising, rounds_left=1, hours_left=2.0).because) == (
+    told = {"rounds_left": 1, "hours_left": 2.0, "options": WAITS}
+    assert explain(ask(rising, **told).because) == (
         "0 of the next 2 hours are cleaner for the clients that are due, and the rounds left need "
         "1, so this one is used"
     )
@@ -59,7 +62,7 @@ def test_a_note_names_what_an_update_emits_and_its_reservation_price():
     # The price of both lies between their two hours: 300 and 225 g. a gains 200 g, b 75 g.
     answer = ask(
         site("a", 100.0, 500.0), site("b", 150.0, 300.0), wanted=1, rounds_left=2,
-        options={"fairness": 1.0},
+        options={"fairness": 1.0, "full_share": 1.0},
     )  # fmt: skip
     assert explain_note(answer.notes["a"], invited=True) == (
         "it is planned to emit 100 gCO2eq; its reservation price is 300 gCO2eq for a whole update"

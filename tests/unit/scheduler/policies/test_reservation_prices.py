@@ -1,4 +1,4 @@
-"""Reservation prices: what an update is worth now, against the hours to come."""
+"""Reservation prices: the most that an update should emit now, given the hours to come."""
 
 import itertools
 
@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from scheduler.policies.candidate_table import CandidateTable
 from scheduler.policies.planning.hourly_emissions import hourly_emissions
 from scheduler.policies.planning.reservation_prices import ReservationPrices, reservation_prices
-from tests.unit.scheduler.policies.course import intensities, site
+from tests.unit.scheduler.policies.course import site
 
 GRID = (250.0, 100.0, 400.0, 200.0)
 """In order 100, 200, 250, 400 gCO2eq/kWh; an update takes 1 kWh."""
 
 
-def prices(*grids, due, places=1, an_hour=1.0) -> ReservationPrices:
+def prices(*grids, due, an_hour=1.0, relative=False) -> ReservationPrices:
     pool = CandidateTable.of([site(f"c{n}", *grid) for n, grid in enumerate(grids)])
     emissions = hourly_emissions(pool, horizon_h=48.0, end_h=None)
-    return reservation_prices(emissions, np.array(due), places=places, updates_an_hour=an_hour)
+    return reservation_prices(emissions, np.array(due), updates_an_hour=an_hour, relative=relative)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def prices(*grids, due, places=1, an_hour=1.0) -> ReservationPrices:
 def test_the_price_is_what_the_last_update_due_emits_in_the_cleanest_hours(due, price):
     found = prices(GRID, due=[due])
     assert found.price_gco2eq.tolist() == [price]
-    assert found.gain_gco2eq.tolist() == pytest.approx([price - 250.0])
+    assert found.gain.tolist() == pytest.approx([price - 250.0])
 
 
 def test_an_hour_holds_several_updates_of_a_client_where_rounds_are_short():
@@ -47,30 +47,18 @@ def test_an_hour_holds_several_updates_of_a_client_where_rounds_are_short():
     assert prices(GRID, due=[-0.25], an_hour=4.0).price_gco2eq.tolist() == [75.0]  # an update's
 
 
-def test_an_hour_is_worth_what_those_gain_who_gain_most():
-    # Prices 150 and 150: gains by hour -100, 50, -250, -50 and 50, -100, -50, -250.
-    found = prices(GRID, (100.0, 250.0, 200.0, 400.0), due=[1.0, 1.0], places=1)
-    assert found.hours_gco2eq == pytest.approx([50.0, 50.0, -50.0, -50.0])
-    assert found.better_hours() == 0
-    both = prices(GRID, (100.0, 250.0, 200.0, 400.0), due=[1.0, 1.0], places=2)
-    assert both.hours_gco2eq == pytest.approx([-50.0, -50.0, -300.0, -300.0])
-
-
-def test_better_hours_are_those_worth_more_than_the_running_one():
-    found = prices(GRID, due=[1.0])
-    assert (found.better_hours(), found.best_hour()) == (2, 1)
-
-
-def test_hours_without_emissions_are_alike():
+def test_an_update_without_emissions_gains_nothing_by_any_hour():
     found = prices((0.0, 0.0, 0.0), due=[1.0])
-    assert (found.better_hours(), found.gain_gco2eq.tolist()) == (0, [0.0])
+    assert (found.price_gco2eq.tolist(), found.gain.tolist()) == ([0.0], [0.0])
+    assert prices((0.0, 0.0, 0.0), due=[1.0], relative=True).gain.tolist() == [0.0]
 
 
-def test_noise_makes_no_hour_better():
-    assert prices((0.1 + 0.2, 0.3), due=[1.0]).better_hours() == 0
-
-
-grids_ = st.lists(st.tuples(*[intensities] * 4), min_size=1, max_size=4)
+def test_a_relative_gain_is_a_share_of_what_an_update_usually_emits():
+    # Due 2.5: the price is 250 g in both; usually 237.5 g and twice as much.
+    found = prices((100.0, 250.0, 400.0, 200.0), due=[2.5], relative=True)
+    assert found.gain.tolist() == pytest.approx([150 / 237.5])
+    twice = prices((200.0, 500.0, 800.0, 400.0), due=[2.5], relative=True)
+    assert twice.gain.tolist() == pytest.approx([150 / 237.5])
 
 
 @given(grid=st.lists(st.integers(0, 1000), min_size=1, max_size=7, unique=True), data=st.data())
@@ -82,14 +70,3 @@ def test_a_price_between_two_hours_parts_the_plan_of_least_grams(grid, data):
     taken = [grams for grams in grid if grams <= price]
     assert sum(taken) == cheapest
     assert len(taken) == k
-
-
-@given(grids=grids_, data=st.data())
-def test_each_hour_is_the_best_choice_of_as_many_as_there_are_places(grids, data):
-    places = data.draw(st.integers(1, len(grids)))
-    due = [data.draw(st.floats(-2, 6)) for _ in grids]
-    found = prices(*grids, due=due, places=places)
-    for hour in range(4):
-        gains = [p - grid[hour] for p, grid in zip(found.price_gco2eq, grids, strict=True)]
-        best = max(sum(some) for some in itertools.combinations(gains, places))
-        assert found.hours_gco2eq[hour] == pytest.approx(best, abs=1e-5)
