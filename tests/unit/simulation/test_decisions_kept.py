@@ -31,7 +31,8 @@ def test_gated_rounds_of_a_week_are_decided_as_before(
     scenario = load_scenario("demo").altered(
         name="kept",
         workload={"name": "none"},
-        run={"policy": policy, "policy_options": options, "cohort": 6, "quorum": 3, "rounds": None, "hours": 168},
+        run={"policy": policy, "policy_options": options, "cohort": 6, "quorum": 3,
+             "rounds": None, "hours": 168},
         gate={"patience_h": 24.0},
         clients=[{"count": 65, "zone": _ZONES, "machine": "V100", "num_examples": 500,
                   "failure_rate": 0.1, "on_h": 20, "off_h": 4}],
