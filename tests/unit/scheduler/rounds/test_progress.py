@@ -8,7 +8,7 @@ from scheduler.selection.plan import plan_round
 from tests.unit.scheduler.selection.test_plan import situation, some
 from tests.unit.scheduler.story import HOUR, MINUTE, NOON, Story, spec
 
-ASKED = spec(rounds=1, hours=24.0)
+ASKED = spec(rounds=1, hours=24.0, policy_options={"wait": 1.0})
 
 
 def plan_on(*intensities: float):
