@@ -58,6 +58,7 @@ def _row(
         "clock_ahead_s": client.clock_ahead_s,
         "latency_s": client.latency_s,
         "expected_wh": client.energy_per_update_wh,
+        "idle_w": client.idle_w,
     }
 
 

@@ -30,6 +30,7 @@ _NOT_SENT: Final = (
     "clock_ahead_s",
     "latency_s",
     "expected_wh",
+    "idle_w",
 )
 """The page has them with the client's zone, or does not show them."""
 
