@@ -19,7 +19,7 @@ rule:
    much. Clients that have waited for `patience_h`, and twice as long as even participation takes,
    come first. Each call plans anew, so that an error of the forecast costs one hour, not the plan.
    With `wait` a round with time to spare waits for an hour in which the clients that gain most
-   gain more.
+   gain more, by more than the candidates' reserved machines emit until then (`planning.idle`).
 3. *How much* it does. Clients that usually emit more per example than the cleanest `full_share` of
    the clients do fewer epochs in proportion (`planning.local_work`): any part of one, `floor` of
    an epoch at least, or without `parts` whole ones. Under a gram budget all clients do, and then
@@ -46,6 +46,7 @@ from scheduler.policies.candidate_table import Bools, CandidateTable, Floats, In
 from scheduler.policies.planning.gram_budget import closing_rounds, left_gco2eq, round_gco2eq
 from scheduler.policies.planning.hour_values import HourValues, hour_values
 from scheduler.policies.planning.hourly_emissions import HourlyEmissions, hourly_emissions
+from scheduler.policies.planning.idle import idle_until
 from scheduler.policies.planning.local_work import LocalWork, local_work
 from scheduler.policies.planning.pace import Pace, due_updates, end_h, pace_of
 from scheduler.policies.planning.participation import participation
@@ -104,7 +105,7 @@ def _each_alone(
         emissions, due, updates_an_hour=an_hour, relative=bool(context.options["relative"])
     )
     waited = overdue_h(context, pool, places=buffer * part, pace=pace)
-    values = _values(emissions, prices, pace, places=1)
+    values = _values(pool, emissions, prices, pace, places=1)
     good = (prices.gain >= 0) & _rested(context, pool, an_hour) | (waited > 0)
     if values is None:
         good[:] = True
@@ -137,7 +138,7 @@ def _ordinary(
         relative=bool(context.options["relative"]),
     )  # fmt: skip
     waited = overdue_h(context, pool, places=places, pace=pace)
-    values = _values(emissions, prices, pace, places=places)
+    values = _values(pool, emissions, prices, pace, places=places)
     if values is not None and _is_worth_waiting(values, pace, waited):
         return SelectionResult((), because=why_wait(values, pace))
     chosen = best(context, pool, prices.gain, waited, places=places)
@@ -182,10 +183,17 @@ def _rested(context: SelectionContext, pool: CandidateTable, an_hour: float) -> 
 
 
 def _values(
-    emissions: HourlyEmissions, prices: ReservationPrices, pace: Pace, *, places: int
+    pool: CandidateTable,
+    emissions: HourlyEmissions,
+    prices: ReservationPrices,
+    pace: Pace,
+    *,
+    places: int,
 ) -> HourValues | None:
     """Return what the hours ahead are worth; `None` if the round cannot wait for them."""
-    return hour_values(emissions, prices, places=places) if pace.has_slack else None
+    if not pace.has_slack:
+        return None
+    return hour_values(emissions, prices, idle_until(pool, emissions), places=places)
 
 
 def _is_worth_waiting(values: HourValues, pace: Pace, waited: Floats) -> bool:
@@ -224,7 +232,7 @@ def _closing(
     pace = pace_of(context, hours=emissions.hours, affordable=None, waits=_may_wait(context))
     prices = reservation_prices(emissions, np.ones(len(pool)))
     waited = overdue_h(context, pool, places=len(pool), pace=pace)
-    values = _values(emissions, prices, pace, places=len(pool))
+    values = _values(pool, emissions, prices, pace, places=len(pool))
     if values is not None and _is_worth_waiting(values, pace, waited):
         return SelectionResult((), because=why_wait(values, pace))
     return SelectionResult(

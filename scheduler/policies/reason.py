@@ -14,7 +14,7 @@ _SENTENCES: Mapping[str, str] = {
     # fairwind
     "better_hours_ahead": "waits: {better_hours} of the next {hours_ahead} hours"
     " {better_hours_are} cleaner for the clients that are due, and the rounds left need"
-    " {hours_needed}; the best begins {best} and saves at least {saves_gco2eq}",
+    " {hours_needed}; the best begins {best} and saves at least {saves_gco2eq}{after_idle}",
     "among_best_hours": "{better_hours} of the next {hours_ahead} hours {better_hours_are} cleaner"
     " for the clients that are due, and the rounds left need {hours_needed}, so this one is used",
     "at_once": "the policy does not wait for cleaner hours (its option wait is 0); it chooses among"
@@ -85,6 +85,8 @@ def _shown(because: Because, best_at: datetime | None) -> dict[str, str]:
     shown = {name: _show(name, value) for name, value in because.items()}
     shown |= {f"{name}_are": "is" if value == "1" else "are" for name, value in shown.items()}
     shown |= {f"{name}_have": "has" if because[name] == 1 else "have" for name in because}
+    idle = shown.get("idle_gco2eq")
+    shown["after_idle"] = f", after the {idle} of machines that wait for it" if idle else ""
     if best_at is not None:
         return shown | {"best": f"at {best_at:%a %H:%M} UTC"}
     return shown | {"best": f"in {shown.get('best_in_h', shown.get('in_h'))} h"}

@@ -1,7 +1,8 @@
 """Hour values: what each of the hours ahead is worth to a round that may wait for one of them.
 
 An hour is worth the sum of the greatest gains of clients that would train in it, as many as a round
-has places (`planning.reservation_prices`). A plan with time to spare takes the best hours.
+has places (`planning.reservation_prices`), less what reserved machines emit that wait for it
+(`planning.idle`). A plan with time to spare takes the best hours.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ class HourValues:
     Attributes:
         worth: Of each hour, in the unit of the gains; `(H,)`.
         saves_gco2eq: What the cohort of the best hour emits less in it than now, with all the
-            run's epochs; of cohorts that gain alike, the one that saves least.
+            run's epochs, less `idle_gco2eq`; of cohorts that gain alike, the one that saves least.
+        idle_gco2eq: What waiting machines emit until the best hour, as far as it is known.
     """
 
     worth: Floats
     saves_gco2eq: float
+    idle_gco2eq: float
 
     def better_hours(self) -> int:
         """Return how many of the hours to come have a greater value than the current one."""
@@ -41,11 +44,22 @@ class HourValues:
 
 
 def hour_values(
-    emissions: HourlyEmissions, prices: ReservationPrices, *, places: int
+    emissions: HourlyEmissions, prices: ReservationPrices, idle_gco2eq: Floats, *, places: int
 ) -> HourValues:
-    """Return the value of each hour for rounds of so many places, at most as many as candidates."""
-    worth = _worth(emissions, prices, places=places)
-    return HourValues(worth, _saves_gco2eq(emissions, prices, int(worth.argmax()), places=places))
+    """Return the value of each hour.
+
+    Args:
+        emissions: The candidates.
+        prices: Theirs.
+        idle_gco2eq: What waiting machines emit until each hour begins; `(H,)`. Where gains are
+            shares, these grams are shares of what a candidate usually emits, in the mean.
+        places: Of a round, at most as many as candidates.
+    """
+    worth = _worth(emissions, prices, places=places) - idle_gco2eq / prices.unit_gco2eq.mean()
+    best = int(worth.argmax())
+    saves_gco2eq = _saves_gco2eq(emissions, prices, best, places=places)
+    idle = float(idle_gco2eq[best])
+    return HourValues(worth, saves_gco2eq - idle, idle)
 
 
 def _worth(emissions: HourlyEmissions, prices: ReservationPrices, *, places: int) -> Floats:

@@ -33,13 +33,16 @@ def why_now(values: HourValues | None, pace: Pace, *, overdue: int, code: str) -
 
 def _hours(values: HourValues, pace: Pace) -> dict[str, float | str | None]:
     """Return how the running hour ranks among those ahead."""
-    return {
+    hours: dict[str, float | str | None] = {
         "hours_ahead": float(len(values.worth)),
         "better_hours": float(values.better_hours()),
         "hours_needed": pace.hours_needed,
         "best_in_h": float(values.best_hour()),
         "saves_gco2eq": values.saves_gco2eq,
     }
+    if values.idle_gco2eq:
+        hours["idle_gco2eq"] = values.idle_gco2eq
+    return hours
 
 
 def price_notes(

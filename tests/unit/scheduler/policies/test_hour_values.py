@@ -21,7 +21,7 @@ def values(*grids, due, places=1, relative=False) -> HourValues:
     pool = CandidateTable.of([site(f"c{n}", *grid) for n, grid in enumerate(grids)])
     emissions = hourly_emissions(pool, horizon_h=48.0, end_h=None)
     prices = reservation_prices(emissions, np.array(due), relative=relative)
-    return hour_values(emissions, prices, places=places)
+    return hour_values(emissions, prices, np.zeros(emissions.hours), places=places)
 
 
 def test_an_hour_is_worth_what_the_clients_gain_that_gain_most():
