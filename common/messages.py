@@ -42,6 +42,9 @@ LONGEST_METRIC_NAME = 64
 LONGEST_WORKLOAD = 1000
 """Characters in the name of a workload, which may be a path."""
 
+MOST_FLOPS = 1e30
+"""FLOPs of one example, at most: far beyond any training, and times all examples still finite."""
+
 MetricName = Annotated[str, Field(max_length=LONGEST_METRIC_NAME)]
 
 Outcome = Literal["trained", "evaluated", "declined", "failed"]
@@ -200,9 +203,10 @@ class Timings(Message):
 class Receipt(Message):
     """A site's answer to one assignment. `update` is set if and only if it trained.
 
-    `num_steps` is how many steps its optimizer took. `metrics` are of the pulled model on
-    `num_held_out` held-out examples, or of the site's own where the run leaves it one; `None` is
-    not finite.
+    `num_steps` is how many steps its optimizer took. `flops_per_example` are the floating-point
+    operations of training on one example, forward and backward; `None` if unknown. `metrics` are of
+    the pulled model on `num_held_out` held-out examples, or of the site's own where the run leaves
+    it one; `None` is not finite.
     `frozen_nbytes` of the model's frozen part were pulled: 0 if the site had it.
     `policy` is the version of the site policy by which it was answered; `None` without a file.
     `memory` names the state that the site keeps for its next update, should this one count; with
@@ -221,6 +225,7 @@ class Receipt(Message):
     update: BlobRef | None = None
     num_examples: Count = 0
     num_steps: int | None = Field(default=None, ge=1, lt=2**40)
+    flops_per_example: float | None = Field(default=None, ge=0, le=MOST_FLOPS)
     loss: float | None = None
     utility: float | None = None
     metrics: dict[MetricName, float | None] = Field(default_factory=dict, max_length=MAX_METRICS)

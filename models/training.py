@@ -15,6 +15,7 @@ from common.hyperparameters import Hyperparameters
 from models.algorithms.ditto import of_own_model
 from models.batch import as_loaded
 from models.evaluation import evaluate
+from models.flops import flops_per_example
 from models.frozen import frozen_parameters
 from models.loader_processes import loader_processes
 from models.local_fit import Fitted, OnEpoch, fit
@@ -102,6 +103,7 @@ class Trainer:
     def _take(self, data: Data, held_out: Callable[[], Data | None]) -> None:
         # Held-out data are loaded once, when a run asks its sites to evaluate.
         self._data, self._held_out = data, cache(held_out)
+        self._flops: dict[int, float | None] = {}
         own = own_function(self._workload, "train") is not None
         unknown = own and not isinstance(data, Sized)
         self.num_examples = 0 if unknown else num_examples(self._workload, data)
@@ -127,6 +129,7 @@ class Trainer:
         part: LocalPart = LocalPart(),  # noqa: B008 - frozen
         memory: Memory | None = None,
         correction: State | None = None,
+        counts_flops: bool = False,
     ) -> LocalResult:
         """Train from a base model. The result depends on the arguments and the data alone.
 
@@ -142,6 +145,7 @@ class Trainer:
             part: Of which round and client, and which layers stay at its site.
             memory: What the client remembers of the run, not changed; nothing if left out.
             correction: What SCAFFOLD adds to the gradients, by parameter; not of a user's loop.
+            counts_flops: Whether to count the FLOPs of training on one example.
 
         Raises:
             UpdateError: If the base is another model's, or training leaves another model behind.
@@ -164,11 +168,26 @@ class Trainer:
             kept |= self._train_beside(
                 base, memory, hyperparameters, seed, _in_passes(on_epoch, 1, passes)
             )
+        delta = make_delta(model, base, signature=layers.shared)
+        flops = self._flops_of(model, hyperparameters) if counts_flops else None
         return LocalResult(
-            delta=make_delta(model, base, signature=layers.shared),
-            num_examples=fitted.num_examples, num_steps=fitted.num_steps, loss=fitted.loss,
-            utility=fitted.utility, metrics=metrics, num_held_out=num_held_out, memory=kept,
+            delta=delta, num_examples=fitted.num_examples, num_steps=fitted.num_steps,
+            loss=fitted.loss, utility=fitted.utility, metrics=metrics, num_held_out=num_held_out,
+            memory=kept, flops_per_example=flops,
         )  # fmt: skip
+
+    def _flops_of(self, model: nn.Module, asked: Hyperparameters) -> float | None:
+        """Return the FLOPs of one example, counted once; `model` cannot be used again.
+
+        They are unknown of a user's loop, and of Ditto, which trains two models.
+        """
+        if own_function(self._workload, "train") is not None or asked.ditto is not None:
+            return None
+        if asked.batch_size not in self._flops:
+            self._flops[asked.batch_size] = flops_per_example(
+                self._workload, model, self._data, batch_size=asked.batch_size
+            )
+        return self._flops[asked.batch_size]
 
     def _fit(
         self, model: nn.Module, _start: State, _part: LocalPart, _memory: Memory, **asked: Any

@@ -303,6 +303,7 @@ def _booking(done: WorkRecord, outcome: Outcome, of: Booking) -> Booking:
         energy=done.energy,
         network_wh=done.network_wh,
         examples=done.examples,
+        flops=done.flops,
         booked=Mean.from_record(done.intensity) if done.intensity else None,
         comparable=done.comparable,
         idle_booked=Mean.from_record(done.idle_intensity) if done.idle_intensity else None,

@@ -49,6 +49,8 @@ class Booking:
             another one are never added to those that are.
         idle_booked: The mean intensity of the hours in which its hardware waited, as known when it
             was booked and of the federation's family; `None` if unknown.
+        flops: Floating-point operations of the training, as the site counted them; `None` if
+            unknown.
     """
 
     run: str
@@ -65,6 +67,7 @@ class Booking:
     settled: Mean | None
     comparable: bool
     idle_booked: Mean | None = None
+    flops: float | None = None
 
     @classmethod
     def lost(cls, run: str, number: int, client: str, zone: str) -> Booking:
@@ -105,12 +108,14 @@ class Booking:
         return _grams(self.energy_wh, self.best)
 
     @property
-    def idle_gco2eq(self) -> float | None:
-        """Emissions of reserved hardware that waited, gCO2eq, by the grid of the hours it waited.
+    def idle_intensity(self) -> Mean | None:
+        """The intensity of the hours in which reserved hardware waited; the work's if unknown."""
+        return self.idle_booked or self.best
 
-        Where that is unknown, at the work's intensity.
-        """
-        return _grams(self.idle_wh, self.idle_booked or self.best)
+    @property
+    def idle_gco2eq(self) -> float | None:
+        """Emissions of reserved hardware that waited, gCO2eq."""
+        return _grams(self.idle_wh, self.idle_intensity)
 
     @property
     def network_gco2eq(self) -> float | None:

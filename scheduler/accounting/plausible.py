@@ -22,6 +22,10 @@ microjoules). What is divided by less has no finite value."""
 MOST_EMBODIED_G_PER_S = 5.0
 """The same for the share of making hardware: 600 t of it, used up within four years."""
 
+MOST_FLOPS_PER_S = 1e19
+"""No site computes faster: a rack of 72 GPUs does 1.4e18 operations a second in four bits (NVIDIA
+GB200, 2024)."""
+
 MOST_PUE = 10.0
 """No facility uses ten times what its computers do; the mean is 1.6 (Uptime Institute, 2024)."""
 
@@ -114,6 +118,9 @@ def _known(work: WorkRecord, *, within: timedelta) -> dict[str, Any]:
         "loss": plausible_figure(work.loss),
         "utility": plausible_figure(work.utility),
     }
+    most_flops = MOST_FLOPS_PER_S * max(within, _SHORTEST).total_seconds()
+    if work.flops is not None and work.flops > most_flops:
+        found["flops"] = None
     if energy is None:
         found |= {"gco2eq": None, "gco2eq_apart": None}
     if any(plausible_figure(value) is None for value in work.metrics.values()):

@@ -29,6 +29,16 @@ def runs_section(report: Report, show: Show) -> Section:
         ]
         for run in report.runs
     ]  # fmt: skip
+    units = [
+        [
+            run.id, _whole(run.units.num_params), significant(_scaled(run.units.gross_flops, 1e-9)),
+            significant(_scaled(run.units.effective_flops, 1e-9)),
+            show.sci(_scaled(run.units.gco2eq_per_parameter, 1e9), UNKNOWN),
+            show.sci(_scaled(run.units.gco2eq_per_gross_flop, 1e15), UNKNOWN),
+            show.sci(_scaled(run.units.gco2eq_per_effective_flop, 1e15), UNKNOWN),
+        ]
+        for run in report.runs
+    ]  # fmt: skip
     text = (
         "Everywhere, settled figures are at measured intensities where there are any, and as "
         "booked where there are none yet. Figures per update and per point hold idle hardware, "
@@ -38,8 +48,43 @@ def runs_section(report: Report, show: Show) -> Section:
     tables = [
         Table(["run", "workload", "policy", "status", *_header(show)], used, texts=4),
         Table(costs, cost, texts=2),
+        Table(_units_header(show), units),
     ]
-    return Section("Runs", [text], tables=tables)
+    return Section("Runs", [text, _UNITS], tables=tables, notes=_without_flops(report))
+
+
+_UNITS = (
+    "By the functional units of the SCI for AI (in public review), the emissions of all work in "
+    "the period, per 10^9 values of the model and per 10^15 floating-point operations (FLOP) of "
+    "training. Gross: of all training that was reported. Effective: of the updates that count. "
+    "Each site counts the FLOPs of one example; they are multiplied by the examples it trained on."
+)
+
+
+def _units_header(show: Show) -> list[str]:
+    return [
+        "run", "values of the model", "GFLOP, gross", "GFLOP, effective",
+        *(f"{show.gco2eq} per {unit}" for unit in (
+            "10^9 values", "10^15 FLOP, gross", "10^15 FLOP, effective",
+        )),
+    ]  # fmt: skip
+
+
+def _without_flops(report: Report) -> list[str]:
+    return [
+        f"{run.id}: {run.units.tasks_without_flops} of {run.figures.tasks} tasks report no FLOPs: "
+        "lost or failed work, a training loop of the user's own, or Ditto."
+        for run in report.runs
+        if run.units.tasks_without_flops
+    ]
+
+
+def _scaled(value: float | None, times: float) -> float | None:
+    return None if value is None else value * times
+
+
+def _whole(count: int) -> str:
+    return f"{count:,}" if count else UNKNOWN
 
 
 def rounds_section(report: Report, show: Show) -> Section:
@@ -186,7 +231,8 @@ def checking_section(report: Report) -> Section:
                 "With the ledger, anyone gets the same figures with fairwind report, the same "
                 "head with fairwind ledger verify, and the same models with fairwind ledger "
                 "replay. report.json holds every figure in full precision, bookings.csv each "
-                "task, months.csv the months, sites-by-month.csv each site in each month."
+                "task, figures.csv what each figure rests on, months.csv the months, "
+                "sites-by-month.csv each site in each month."
             ),
         ],
     )

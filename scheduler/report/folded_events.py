@@ -18,12 +18,16 @@ from scheduler.ledger.events import (
     SignalFellBack,
     SignalRecovered,
 )
+from scheduler.report.annual import ZoneReadings
 from scheduler.report.clock_use import ClockUse
 
 
 @dataclass(slots=True)
 class SourceUse:
-    """The readings of one source for a zone: what they count, how many, from when to when."""
+    """The readings of one source for a zone: what they count, how many, from when to when.
+
+    `shortest_s` and `longest_s` say how long the slots are, in s.
+    """
 
     zone: str
     source: str
@@ -32,6 +36,8 @@ class SourceUse:
     readings: int
     first: datetime
     last: datetime
+    shortest_s: float
+    longest_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ class FoldedEvents:
         planned: When each round was planned, by run and number.
         sources: By zone, source, family and quality.
         fallbacks: In order; of a zone that recovered, the active source is the expected one.
+        readings: Of all zones, for their annual means.
         spread: By zone, the forecasts that had quantiles, one an hour, by hour since 1970.
     """
 
@@ -64,6 +71,7 @@ class FoldedEvents:
     planned: dict[tuple[str, int], datetime] = field(default_factory=dict)
     sources: dict[tuple[str, str, str, str], SourceUse] = field(default_factory=dict)
     fallbacks: list[Fallback] = field(default_factory=list)
+    readings: ZoneReadings = field(default_factory=ZoneReadings)
     spread: dict[str, dict[int, Reading]] = field(default_factory=dict)
 
     def see(self, event: Event) -> None:
@@ -91,8 +99,12 @@ class FoldedEvents:
 
     def _count(self, reading: Reading) -> None:
         key = (reading.zone, reading.source, str(reading.family), reading.quality)
-        use = self.sources.setdefault(key, SourceUse(*key, 0, reading.start, reading.start))
+        slot_s = (reading.end - reading.start).total_seconds()
+        first = SourceUse(*key, 0, reading.start, reading.start, slot_s, slot_s)
+        use = self.sources.setdefault(key, first)
         use.readings += 1
+        use.shortest_s, use.longest_s = min(use.shortest_s, slot_s), max(use.longest_s, slot_s)
+        self.readings.see(reading)
         use.first = min(use.first, reading.start)
         use.last = max(use.last, reading.start)
         if reading.low_gco2eq_per_kwh is not None and reading.high_gco2eq_per_kwh is not None:

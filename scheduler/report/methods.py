@@ -71,6 +71,25 @@ METHODS: tuple[Method, ...] = (
         _SCI,
     ),
     Method(
+        "Parameters and FLOPs",
+        "Parameters: all values of a version of the model, frozen ones and buffers included. "
+        "FLOPs: each site counts one batch of its own, forward and backward, on tensors without "
+        "values. Matrix products, convolutions and attention are counted, two operations for a "
+        "multiplication with its addition; elementwise operations, the optimizer and scoring are "
+        "not. A frozen layer counts its forward pass, and backward what trained layers need. "
+        "Unknown where a loop is the user's own, and with Ditto. Training tokens are not known.",
+        "SCI for AI specification, Green Software Foundation, section 8.2 (public review since "
+        "November 2025); PyTorch, torch.utils.flop_counter",
+    ),
+    Method(
+        "Annual factors",
+        "The same energy times one intensity of its zone for all hours: the mean of the ledger's "
+        "own readings where they cover a year, else the yearly mean that the settings state, else "
+        "the mean of 2022 by which typical days are modelled. Only of the family that is counted; "
+        "unknown where there is none. Beside the emissions, never subtracted.",
+        "the table At annual factors names the source of each",
+    ),
+    Method(
         "Idle hardware",
         "What reserved hardware used since the site's last answer while it waited, as the site "
         "reports it, at the mean intensity of the hours waited; of the work that followed where "

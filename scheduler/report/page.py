@@ -8,6 +8,7 @@ from tornado.template import Loader
 
 from common.visible import visible_lines
 from scheduler.report import detail, summary
+from scheduler.report.basis_section import annual_section, basis_section
 from scheduler.report.pictures import pictures_section
 from scheduler.report.report import Report
 from scheduler.report.scope2 import scope2_section
@@ -57,6 +58,8 @@ def sections(report: Report) -> list[Section]:
         detail.rounds_section(report, show),
         *detail.groups_sections(report, show),
         detail.outcomes_section(report, show),
+        basis_section(report, show),
+        annual_section(report, show),
         detail.sureness_section(report, show),
         detail.signals_section(report),
         detail.methods_section(),

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from common.csv_cell import csv_cell
 from scheduler.accounting.booking import Booking
 from scheduler.carbon.mean import Mean
+from scheduler.report.basis import FigureBasis
 from scheduler.report.report import Report
 from scheduler.report.sums import ReportSums
 
@@ -54,6 +55,13 @@ def sites_by_month_csv(report: Report) -> str:
     return _csv(["month", "site", "zone", *names], table)
 
 
+def figures_csv(report: Report) -> str:
+    """Return what each figure rests on, a line each; several sources are joined by ``+``."""
+    names = [field.name for field in fields(FigureBasis)]
+    table = [[_joined(getattr(each, name)) for name in names] for each in report.figures]
+    return _csv(names, table)
+
+
 def months_csv(report: Report) -> str:
     """Return the figures of every month, and of all of them in the last line."""
     lines = [(group.name, group.figures) for group in report.months]
@@ -72,6 +80,7 @@ _BOOKING: Mapping[str, Callable[[Booking], Any]] = {
     "started_at": lambda b: b.started_at,
     "ended_at": lambda b: b.ended_at,
     "examples": lambda b: b.examples,
+    "flops": lambda b: b.flops,
     "energy_wh": lambda b: b.energy_wh,
     "energy_method": lambda b: b.energy and b.energy.method,
     "energy_quality": lambda b: b.energy and b.energy.quality,
@@ -100,6 +109,10 @@ def _csv(columns: Iterable[str], table: Iterable[Iterable[Any]]) -> str:
     writer.writerow(columns)
     writer.writerows([_cell(value) for value in row] for row in table)
     return out.getvalue()
+
+
+def _joined(value: Any) -> Any:
+    return " + ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _cell(value: Any) -> str:

@@ -11,10 +11,12 @@ from common.messages import SIMULATED
 from scheduler.accounting.booking import Booking
 from scheduler.carbon.sources import LOCAL_SOURCES
 from scheduler.ledger.event import Event
+from scheduler.report.annual import AnnualFigure, annual_figure
+from scheduler.report.basis import FigureBasis, figure_bases
 from scheduler.report.clock_use import ClockUse
 from scheduler.report.folded_events import Fallback, FoldedEvents, SourceUse
 from scheduler.report.sums import ReportSums, add_up, energy_of
-from scheduler.report.trajectory import RunLine, run_line
+from scheduler.report.trajectory import RunLine, avoided, run_line
 from scheduler.report.uncertainty import Range, range_of
 
 SETTLED_QUALITY = "intensity: quality, settled"
@@ -102,6 +104,8 @@ class Report:
         totals: All work; `counted` and `uncounted` are its parts.
         uncertainty: The range of the totals' settled emissions.
         shares: How energy and intensities were found, as shares of the energy.
+        figures: What each figure rests on.
+        annual: The emissions at annual factors, beside those by the hour.
         settles: Whether measured intensities come later; a local signal knows no better ones.
     """
 
@@ -124,6 +128,8 @@ class Report:
     sites_by_month: tuple[SiteMonth, ...]
     outcomes: tuple[Group, ...]
     shares: tuple[Share, ...]
+    figures: tuple[FigureBasis, ...]
+    annual: AnnualFigure
     settles: bool
     sources: tuple[SourceUse, ...]
     fallbacks: tuple[Fallback, ...]
@@ -173,6 +179,8 @@ def make_report(
     began = min(b.started_at or _placed(b, log) for b in bookings)
     ended = max(b.ended_at or _placed(b, log) for b in bookings)
     since, until = scope.since or began, scope.until or max(log.last or ended, ended)
+    sources = tuple(log.sources[key] for key in sorted(log.sources) if key[0] in zones)
+    annual = annual_figure(bookings, log.readings, log.state.book.family)
     return Report(
         provenance=provenance,
         scope=scope,
@@ -193,8 +201,12 @@ def make_report(
         sites_by_month=_sites_by_month(bookings, log),
         outcomes=_groups(bookings, lambda b: b.outcome),
         shares=_shares(bookings),
+        figures=figure_bases(
+            bookings, sources, annual=annual, avoided_gco2eq=avoided(run.booked for run in runs)
+        ),
+        annual=annual,
         settles=any(_settles(booking) for booking in bookings),
-        sources=tuple(log.sources[key] for key in sorted(log.sources) if key[0] in zones),
+        sources=sources,
         fallbacks=tuple(f for f in _fallbacks(log, since, until) if f.zone in zones),
         bookings=tuple(bookings),
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from scheduler.report.basis import SETTLED
 from scheduler.report.report import SETTLED_QUALITY, Report
 from scheduler.report.section import Section, Table
-from scheduler.report.show import NOT_REPORTED, UNKNOWN, Show, share
+from scheduler.report.show import NOT_REPORTED, UNKNOWN, Show, share, slots
 from scheduler.report.summary import mark
 
 _SOURCE = (
@@ -31,6 +32,13 @@ _WHOSE = (
 _AVOIDED = "What waiting avoided is a comparison. It is reported apart from the inventory."
 
 
+_CONSULTATION = (
+    "The proposals are those of the public consultation from 2025-10-20 to 2025-12-19. They are "
+    "not in force and may change; the final text is expected in 2027. Source: GHG Protocol, "
+    "Upcoming Scope 2 Public Consultation: Overview of Revisions, 2025; read 2026-11."
+)
+
+
 def scope2_section(report: Report, show: Show) -> Section:
     """Return the figures by scope and method, and what an inventory has to add."""
     totals = report.totals
@@ -47,9 +55,59 @@ def scope2_section(report: Report, show: Show) -> Section:
     return Section(
         "For a greenhouse gas inventory",
         [_location_based(report), _MARKET_BASED, _WHOSE],
-        tables=[Table(["GHG Protocol", "what", f"energy, {show.wh}", show.gco2eq], rows, texts=2)],
-        notes=[*_cautions(report), _AVOIDED, f"Source: {_SOURCE}"],
+        tables=[
+            Table(["GHG Protocol", "what", f"energy, {show.wh}", show.gco2eq], rows, texts=2),
+            Table(["proposed for the revision of Scope 2", "in this report"], _revision(report), 2),
+        ],
+        notes=[*_cautions(report), _AVOIDED, f"Source: {_SOURCE}", _CONSULTATION],
         boxed=True,
+    )
+
+
+def _revision(report: Report) -> list[list[str]]:
+    """Return what the revision will ask by its consultation, and which of it is here."""
+    timed = sum(b.started_at is not None for b in report.bookings)
+    return [
+        [
+            "Both methods stay, and both are reported",
+            "location-based is here; market-based is not calculated",
+        ],
+        [
+            "Location-based: the most precise factor that is accessible, by place and time",
+            _precision(report),
+        ],
+        [
+            "Market-based: certificates of the same hour, from where they can be delivered",
+            "certificates are not known; Wh, times and zone of each task are in bookings.csv",
+        ],
+        [
+            "Market-based: residual mix, or fossil factors, where nothing is matched",
+            "not calculated",
+        ],
+        [
+            "Load profiles where consumption is not known by the hour",
+            f"not needed: start and end are known of {timed} of {len(report.bookings)} tasks",
+        ],
+        [
+            "The impact of actions on the grid is reported outside the inventory",
+            "outside: what waiting avoided, and marginal intensities, are in no sum",
+        ],
+        [
+            "Phases, exemptions for small users, a legacy clause for contracts",
+            "for the reporting organisation to decide",
+        ],
+    ]
+
+
+def _precision(report: Report) -> str:
+    """Return how precise the factors behind the settled emissions are."""
+    settled = next(each for each in report.figures if each.figure == SETTLED)
+    if settled.shortest_slot_s is None or settled.measured_share is None:
+        return "unknown: this ledger holds no readings of these hours"
+    found = settled.measured_share + (settled.estimated_share or 0.0)
+    return (
+        f"zones, slots of {slots(settled)}; {share(found)} of the energy has measured "
+        "or estimated intensities"
     )
 
 

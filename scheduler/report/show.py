@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from scheduler.report.annual import YEAR_S
+from scheduler.report.basis import FigureBasis
 from scheduler.report.report import Report
 
 _DIGITS = 4
@@ -63,9 +65,9 @@ class Show:
             otherwise if energy_wh is None else _fixed(energy_wh / self.size_wh, self.decimals_wh)
         )
 
-    def sci(self, gco2eq: float | None) -> str:
+    def sci(self, gco2eq: float | None, otherwise: str = NEVER) -> str:
         """Return emissions per unit; a round that gained no point has none per point."""
-        return "-" if gco2eq is None else significant(gco2eq / self.size_g)
+        return otherwise if gco2eq is None else significant(gco2eq / self.size_g)
 
 
 def not_settled(report: Report) -> str:
@@ -96,6 +98,18 @@ def share(value: float | None, otherwise: str = UNKNOWN) -> str:
 def time(at: datetime | None) -> str:
     """Return an instant to the minute, UTC."""
     return "-" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def slots(each: FigureBasis) -> str:
+    """Return how long the slots of a figure's intensities are, from the shortest to the longest."""
+    if each.shortest_slot_s is None or each.longest_slot_s is None:
+        return UNKNOWN
+    shortest, longest = _slot(each.shortest_slot_s), _slot(each.longest_slot_s)
+    return shortest if shortest == longest else f"{shortest} to {longest}"
+
+
+def _slot(seconds: float) -> str:
+    return "a year" if seconds == YEAR_S else f"{seconds / 60:,.0f} min"
 
 
 def names(words: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ class ReportSums:
         tasks: Assignments a client worked on, each once.
         unreported: Those whose energy no site reported.
         examples: Examples trained on, each as often as it was.
+        flops: Floating-point operations of that training, where known; `None` if of no task.
         energy_wh: Electricity of the work itself at the wall, Wh.
         gco2eq: Its operational emissions, location-based, as booked, gCO2eq.
         settled_gco2eq: The same, settled: at the intensity measured since, else as booked.
@@ -34,6 +35,7 @@ class ReportSums:
     tasks: int
     unreported: int
     examples: int
+    flops: float | None
     energy_wh: float
     gco2eq: float
     settled_gco2eq: float
@@ -75,6 +77,7 @@ def add_up(bookings: Iterable[Booking]) -> ReportSums:
         tasks=len(some),
         unreported=sum(b.energy is None for b in some),
         examples=sum(b.examples for b in some),
+        flops=_known(some, lambda b: b.flops),
         energy_wh=energy_of(some),
         gco2eq=_known(some, lambda b: b.gco2eq) or 0.0,
         settled_gco2eq=_known(some, lambda b: b.settled_gco2eq) or 0.0,

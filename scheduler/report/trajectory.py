@@ -13,6 +13,7 @@ from scheduler.accounting.booking import Booking
 from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.run import Run
 from scheduler.federation.stayed import stayed
+from scheduler.report.functional_unit import FunctionalUnits
 from scheduler.report.sums import ReportSums, add_up, per
 
 POINT = 0.01
@@ -80,7 +81,8 @@ class RoundLine:
 class RunLine:
     """One run: all its work in the period of the report.
 
-    `sci_per_point` has all points of the best version as R, from nothing on. `budget_gco2eq` is
+    `sci_per_point` has all points of the best version as R, from nothing on. `units` has the SCI by
+    parameter and by FLOP. `budget_gco2eq` is
     the run's gram budget, which is spent by booked emissions; `None` if it has none. `stayed` says
     what of the model never left the sites; `None` where nothing of it stays there.
     """
@@ -98,6 +100,7 @@ class RunLine:
     delay_s: float
     sci_per_update: float | None
     sci_per_point: float | None
+    units: FunctionalUnits
     budget_gco2eq: float | None
     stayed: str | None
     rounds: tuple[RoundLine, ...]
@@ -140,6 +143,7 @@ def run_line(
         delay_s=(last.ended - last.baseline_ended).total_seconds() if last else 0.0,
         sci_per_update=per(figures.all_gco2eq, updates),
         sci_per_point=per(figures.all_gco2eq, best / POINT if best else None),
+        units=FunctionalUnits.of(run.num_params, bookings),
         budget_gco2eq=run.spec.grams, stayed=stayed(run),
         rounds=tuple(rounds),
     )  # fmt: skip
@@ -220,6 +224,11 @@ def _place(closed: ClosedRound | None) -> float | None:
     if closed is None or closed.fleet_gco2eq is None:
         return None
     return closed.fleet_gco2eq - closed.gco2eq
+
+
+def avoided(accounts: Iterable[Avoided]) -> float | None:
+    """Return what some runs avoided together, gCO2eq; `None` as soon as one is unknown."""
+    return _sum(accounts).avoided_gco2eq
 
 
 def _sum(lines: Iterable[Avoided]) -> Avoided:

@@ -117,7 +117,10 @@ def work_record(
     part = part_of(state, receipt)
     run, client = state.runs[receipt.run], state.clients[receipt.client]
     epochs = part.epochs if part else None
-    examples = min(receipt.num_examples, client.num_examples or receipt.num_examples)
+    examples = run.spec.hyperparameters.examples_trained(
+        min(receipt.num_examples, client.num_examples or receipt.num_examples), epochs=epochs
+    )
+    each = receipt.flops_per_example
     record = WorkRecord(
         attempt=receipt.attempt,
         started_at=receipt.started_at,
@@ -133,8 +136,9 @@ def work_record(
         nbytes=nbytes,
         pulled_nbytes=pulled_nbytes,
         network_wh=(nbytes + pulled_nbytes) * network_kwh_per_gb * _WH_PER_B,
-        examples=run.spec.hyperparameters.examples_trained(examples, epochs=epochs),
+        examples=examples,
         num_steps=receipt.num_steps,
+        flops=None if each is None else each * examples,
         sha256=receipt.update.sha256 if receipt.update else None,
         loss=receipt.loss,
         utility=receipt.utility,

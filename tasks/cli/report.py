@@ -17,7 +17,13 @@ from common.errors import FederationError, LedgerError
 from common.private_files import for_others
 from common.visible import escaped_json
 from scheduler.report.page import to_html
-from scheduler.report.plain import bookings_csv, months_csv, sites_by_month_csv, to_json
+from scheduler.report.plain import (
+    bookings_csv,
+    figures_csv,
+    months_csv,
+    sites_by_month_csv,
+    to_json,
+)
 from scheduler.report.report import Provenance, Report, Scope, make_report
 from scheduler.report.summary import headline
 from tasks.cli.base import ledger_to_read
@@ -118,6 +124,7 @@ def _files(made: Report, formats: tuple[str, ...]) -> dict[str, str]:
     if "csv" in formats:
         files |= {
             "bookings.csv": bookings_csv(made),
+            "figures.csv": figures_csv(made),
             "months.csv": months_csv(made),
             "sites-by-month.csv": sites_by_month_csv(made),
         }

@@ -285,7 +285,7 @@ class Executor:
             lambda trainer, base, correction: trainer.train(
                 base, hyperparameters=assignment.hyperparameters, seed=assignment.seed,
                 scores=assignment.scores, on_epoch=progress, part=local_part(assignment),
-                memory=memory, correction=correction,
+                memory=memory, correction=correction, counts_flops=True,
             ),
         )  # fmt: skip
         self.check_place()
@@ -300,6 +300,7 @@ class Executor:
             "memory": remember(self._memory, assignment, result.memory | update.memory),
             "memory_lost": memory_lost,
             "num_examples": result.num_examples, "num_steps": result.num_steps,
+            "flops_per_example": result.flops_per_example,
             "loss": finite(result.loss), "utility": finite(result.utility),
             "metrics": result.metrics, "num_held_out": result.num_held_out,
         }  # fmt: skip

@@ -5,6 +5,9 @@ from __future__ import annotations
 from common.messages import Assignment, Receipt
 from tasks.site.site_policy_in_force import SitePolicy
 
+_FIGURES = ("loss", "utility", "flops_per_example")
+"""Figures of a training beside its metrics; the last grows with the length of the examples."""
+
 
 def bucket(count: int) -> int:
     """Return a count rounded down to a power of two.
@@ -26,7 +29,7 @@ def leaving(receipt: Receipt, policy: SitePolicy, assignment: Assignment) -> Rec
     if policy.metrics is not None:
         kept = {name: v for name, v in receipt.metrics.items() if name in policy.metrics}
         changes["metrics"] = kept
-        changes |= {name: None for name in ("loss", "utility") if name not in policy.metrics}
+        changes |= {name: None for name in _FIGURES if name not in policy.metrics}
     if policy.counts == "bucketed" and receipt.num_examples + receipt.num_held_out > 0:
         count = bucket(receipt.num_examples)
         changes |= {"num_examples": count, "num_held_out": bucket(receipt.num_held_out)}

@@ -169,11 +169,11 @@ def test_a_simulation_decides_and_learns_what_a_real_federation_does(
 ) -> None:
     """The same decisions, the same bits, and the same events but for what time changes.
 
-    Left out is what a clock or a meter measures (`MEASURED`): instants, durations, energies, and
-    emissions with all that follows from these. Left out are also name and size of an update
-    and of a server optimizer's state, of which a simulation writes no file, the head of a site's
-    audit trail, which a virtual site does not keep, and the name of a plan's verdicts, which hold
-    scores that energies change (`NOT_KEPT`); their codes are compared instead.
+    Left out is what a clock or a meter measures (`MEASURED`): instants, durations, energies,
+    FLOPs, and emissions with all that follows from these. Left out are also name and size of an
+    update and of a server optimizer's state, of which a simulation writes no file, the head of a
+    site's audit trail, which a virtual site does not keep, and the name of a plan's verdicts,
+    which hold scores that energies change (`NOT_KEPT`); their codes are compared instead.
     Updates of one round arrive in
     whatever order, and a score comes behind the plan of the next round where that is due by then.
     Of the events beside the run, gates are compared by their states in turn. Heartbeats, readings
@@ -304,8 +304,8 @@ def gates(events: Sequence[Event], run: str) -> dict[str, list[str]]:
 MEASURED = {
     "started_at", "ended_at", "grid_started_at", "grid_ended_at", "valid_until", "best_at",
     "timings", "phases", "latency_s", "accept_s", "evaluate_s",
-    "energy", "energy_wh", "network_wh", "intensity", "idle_intensity", "comparable",
-    "gco2eq", "gco2eq_apart",
+    "energy", "energy_wh", "network_wh", "flops", "intensity", "idle_intensity",
+    "comparable", "gco2eq", "gco2eq_apart",
     "expected_gco2eq", "baseline_gco2eq", "baseline_started", "baseline_ended", "fleet_gco2eq",
 }  # fmt: skip
 NOT_KEPT = {"sha256", "nbytes", "verdicts", "server_state", "trail"}

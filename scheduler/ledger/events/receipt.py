@@ -34,6 +34,8 @@ class WorkRecord(Record):
         network_wh: What moving these bytes used, Wh, modelled.
         examples: Examples trained on, each as often as it was.
         num_steps: Steps that the site's optimizer took, as it reports; `None` if it reports none.
+        flops: Floating-point operations of training on these examples, as the site counted them
+            for one example; `None` if unknown.
         sha256: Of the update's bytes; `None` if there is none.
         loss: The mean training loss; `None` if nothing was trained.
         utility: Statistical utility as Oort defines it; `None` if nothing was trained.
@@ -64,6 +66,7 @@ class WorkRecord(Record):
     network_wh: float
     examples: int = Field(ge=0)
     num_steps: int | None = Field(default=None, ge=1)
+    flops: float | None = Field(default=None, ge=0)
     sha256: Sha256 | None = None
     loss: float | None = None
     utility: float | None = None

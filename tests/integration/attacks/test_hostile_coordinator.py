@@ -184,6 +184,7 @@ def test_nothing_leaves_but_what_the_policy_names(guarded: Guarded, fleet: Fleet
     left = json.loads(guarded.site("egress", "--json"))["receipt"]
     assert set(left["metrics"]) <= {"accuracy"}
     assert (left["loss"], left["utility"], left["num_steps"]) == (None, None, None)
+    assert left["flops_per_example"] is None
     assert left["policy"] == json.loads(guarded.site("policy", "--json"))["version"]
 
 

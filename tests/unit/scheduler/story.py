@@ -232,6 +232,7 @@ class Story:
             pulled_nbytes=8,
             network_wh=network_wh,
             examples=receipt.num_examples,
+            flops=receipt.flops_per_example and receipt.flops_per_example * receipt.num_examples,
             sha256=receipt.update.sha256 if receipt.update else None,
             utility=receipt.utility,
             metrics=receipt.metrics,

@@ -58,6 +58,13 @@ def test_idle_hardware_and_its_manufacture_are_judged_by_themselves():
     assert plausible_energy(energy(idle_wh=1.0, idle_s=1e300), HOUR) == energy()
 
 
+def test_more_operations_than_any_site_can_do_are_unknown():
+    hour_of_a_site = 1e19 * 3600
+    assert plausible(work(flops=hour_of_a_site), within=HOUR, most_examples=20).flops is not None
+    found = plausible(work(flops=1.01 * hour_of_a_site), within=HOUR, most_examples=20)
+    assert found.flops is None
+
+
 def test_grams_of_an_unknown_energy_are_unknown():
     found = plausible(work(energy=energy(1e306), gco2eq=5e304), within=HOUR, most_examples=100)
     assert (found.energy, found.gco2eq) == (None, None)

@@ -92,6 +92,39 @@ def test_json_holds_sci_per_update_and_per_accuracy_point():
     assert second["sci_per_point"] == pytest.approx(22.6844 / 20)
 
 
+def test_json_holds_sci_per_parameter_and_per_flop():
+    (run,) = to_json(report_of(golden()))["runs"]
+    units = run["units"]
+    assert (units["num_params"], units["gross_flops"], units["effective_flops"]) == (10, 4e5, 4e5)
+    assert units["gco2eq_per_parameter"] == pytest.approx(39.3916 / 10)
+    assert units["gco2eq_per_gross_flop"] == pytest.approx(39.3916 / 4e5)
+    assert units["tasks_without_flops"] == 2  # one failed, one is lost
+
+
+def test_training_that_does_not_count_is_in_gross_flops_alone():
+    story = golden()
+    late = story.receipt("b", started_at=at(15.5), round=2, flops_per_example=500.0)
+    story.book(UpdateLate, late, 200.0)
+    (run,) = report_of(story).runs
+    # 400,000 of the updates that count, and 100 examples of 500 FLOPs.
+    assert (run.units.gross_flops, run.units.effective_flops) == (450_000.0, 400_000.0)
+    # 2 Wh at 200 gCO2eq/kWh: 0.4 g; the network's 1e-6 Wh: 2e-7 g.
+    assert run.units.gco2eq_per_gross_flop == pytest.approx(39.7916002 / 450_000)
+    assert run.units.gco2eq_per_effective_flop == pytest.approx(39.7916002 / 400_000)
+
+
+def test_flops_are_unknown_as_soon_as_an_update_that_counts_reports_none():
+    story = Story("a", "b")
+    story.start()
+    story.plan("a", "b")
+    story.book(UpdateAccepted, story.receipt("a", flops_per_example=1000.0))
+    story.book(UpdateAccepted, story.receipt("b"))
+    report = report_of(story)
+    (run,) = report.runs
+    assert (run.units.gross_flops, run.units.gco2eq_per_effective_flop) == (None, None)
+    assert "r: 1 of 2 tasks report no FLOPs" in to_html(report)
+
+
 def test_a_round_is_settled_once_its_last_hour_and_its_baselines_are_measured():
     story = golden()
     story.settle("PL", (at(16), 640.0))
@@ -121,6 +154,9 @@ def test_html_prints_the_golden_digits():
     assert ["r", "2", "2026-07-08 15:00", "closed", *figures] in rows
     assert ["r", "accuracy", "4", "0.8000", "9.848", "0.4924"] in rows
     assert ["r", "1", "2", "0.6000", "-", "8.354", "-"] in rows
+    # 3.93916 g x 1e9; 400,000 FLOPs are 0.0004 GFLOP; 39.3916 g / 4e5 x 1e15.
+    each = "98,479,000,000"
+    assert ["r", "10", "0.0004000", "0.0004000", "3,939,160,000", each, each] in rows
     assert ["r", "2", "2", "0.8000", "20.00", "11.34", "1.134"] in rows
     assert [
         "a",

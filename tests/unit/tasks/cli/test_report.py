@@ -48,14 +48,15 @@ def test_the_report_of_a_ledger_file_has_the_golden_figures(ledger, tmp_path):
     assert "As booked at first: 37.00 gCO2eq" in told.output
     assert "Run r: waiting for clean power avoided 7.50 gCO2eq (19.5 %)" in told.output
     assert sorted(path.name for path in out.iterdir()) == [
-        "bookings.csv", "months.csv", "report.html", "report.json", "sites-by-month.csv",
+        "bookings.csv", "figures.csv", "months.csv", "report.html", "report.json",
+        "sites-by-month.csv",
     ]  # fmt: skip
     body = json.loads((out / "report.json").read_text("utf-8"))
     assert body["totals"]["gco2eq"] == pytest.approx(37.0)
     assert body["totals"]["all_gco2eq"] == pytest.approx(39.3916)
     assert body["provenance"]["head"] == golden().state.head
     months = (out / "months.csv").read_text("utf-8").splitlines()
-    assert months[1].startswith("2026-07,6,1,500,260,37,38,230,")
+    assert months[1].startswith("2026-07,6,1,500,400000,260,37,38,230,")
     assert "<td>38.50</td><td>7.50</td><td>19.5 %</td>" in (out / "report.html").read_text("utf-8")
 
 

@@ -97,7 +97,7 @@ def test_a_bucket_is_a_power_of_two_and_more_than_half_of_the_count(count):
 def test_metrics_that_the_policy_does_not_name_stay(site):
     receipt = under(site, '[leaves]\nmetrics = ["accuracy"]')
     assert receipt.metrics == {"accuracy": 0.5}
-    assert (receipt.loss, receipt.utility) == (None, None)
+    assert (receipt.loss, receipt.utility, receipt.flops_per_example) == (None, None, None)
     receipt = under(site, '[leaves]\nmetrics = ["loss"]', round=2)
     assert receipt.loss is not None
     assert receipt.metrics.keys() <= {"loss"}
@@ -109,6 +109,7 @@ def test_bucketed_counts_give_no_count_away(site):
     assert (exact.num_examples, exact.num_held_out, exact.num_steps) == (60, 60, 2)
     assert (bucketed.num_examples, bucketed.num_held_out) == (32, 32)
     assert bucketed.num_steps is None
+    assert exact.flops_per_example == bucketed.flops_per_example is not None
     assert exact.utility is not None
     assert bucketed.utility is not None
     assert bucketed.utility < exact.utility
