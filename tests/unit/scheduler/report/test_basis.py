@@ -31,7 +31,8 @@ def basis(report: Report, name: str) -> FigureBasis:
 
 def test_the_settled_figure_has_its_energy_method_source_and_shares():
     found = basis(report_of(golden()), SETTLED)
-    assert (found.energy_wh, found.unreported) == (pytest.approx(260.0), 1)
+    assert found.energy_wh == pytest.approx(260.0)
+    assert found.unreported == 1
     assert found.gco2eq == pytest.approx(38.0)
     assert (found.energy_method, found.factor_sources) == ("test", ("test",))
     assert (found.kind, found.scope, found.accounting) == ("average", "lifecycle", "consumption")
@@ -45,14 +46,18 @@ def test_the_settled_figure_has_its_energy_method_source_and_shares():
 def test_each_boundary_has_a_line_of_its_own():
     report = report_of(golden())
     lost = basis(report, "Operational, settled: lost work")
-    assert (lost.energy_wh, lost.gco2eq, lost.unreported) == (10.0, pytest.approx(6.0), 1)
+    assert lost.gco2eq == pytest.approx(6.0)
+    assert (lost.energy_wh, lost.unreported) == (10.0, 1)
     models = basis(report, "Operational, settled: in models")
-    assert (models.energy_wh, models.gco2eq) == (250.0, pytest.approx(32.0))
+    assert models.energy_wh == pytest.approx(250.0)
+    assert models.gco2eq == pytest.approx(32.0)
     idle = basis(report, "Idle hardware")
-    assert (idle.energy_wh, idle.gco2eq) == (15.0, pytest.approx(0.74))
+    assert idle.energy_wh == pytest.approx(15.0)
+    assert idle.gco2eq == pytest.approx(0.74)
     assert idle.energy_method == "as the site reports"
     network = basis(report, "Network")
-    assert (network.ghg_scope, network.gco2eq) == ("Scope 3, category 1", pytest.approx(0.1516))
+    assert network.ghg_scope == "Scope 3, category 1"
+    assert network.gco2eq == pytest.approx(0.1516)
     server = basis(report, "Server")
     assert (server.energy_wh, server.gco2eq) == (None, None)
     assert server.energy_method == "not measured"
@@ -67,7 +72,8 @@ def test_what_counts_something_else_is_apart_and_changes_no_other_figure():
     story.book(UpdateLate, late, 900.0, family=marginal)  # 2 Wh: 1.8 g of another kind
     after = report_of(story)
     apart = basis(after, ELSEWHERE)
-    assert (apart.kind, apart.scope, apart.gco2eq) == ("marginal", "direct", pytest.approx(1.8))
+    assert (apart.kind, apart.scope) == ("marginal", "direct")
+    assert apart.gco2eq == pytest.approx(1.8)
     assert basis(before, ELSEWHERE).gco2eq is None
     assert basis(after, SETTLED).gco2eq == pytest.approx(basis(before, SETTLED).gco2eq)
     assert basis(after, SETTLED).unknown_share == pytest.approx(2 / 262)
@@ -93,7 +99,7 @@ def test_without_a_factor_of_the_family_that_is_counted_the_annual_figure_is_unk
 
 def hour(number: int, value: float, **changes: Any) -> Reading:
     start = NOON + number * HOUR
-    fields = {"source": "neso", "family": DIRECT, "quality": "estimated"} | changes
+    fields: dict[str, Any] = {"source": "neso", "family": DIRECT, "quality": "estimated"} | changes
     return Reading("GB", start, start + HOUR, value, **fields)
 
 
