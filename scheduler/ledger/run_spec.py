@@ -112,7 +112,8 @@ class RunSpec(Message):
             see `scheduler.rounds.running_divisor`.
         late: Whether an update of a synchronous round that comes after its end counts in the next
             one (``count``), for less, or not at all (``waste``).
-        cohort: Updates a round aims at; `None` aims at every client whose gate is open.
+        cohort: Updates a round aims at; `None`, also written ``all``, aims at every client whose
+            gate is open. `scheduler.ledger.round_size` chooses where a user leaves it out.
         over_selection: Share of clients invited beyond `cohort`, so stragglers can be left behind.
         quorum: Updates a round needs at least, to start and to close; in an asynchronous run, those
             that make a version of a buffer which nobody is left to fill.
@@ -182,6 +183,11 @@ class RunSpec(Message):
             msg = f"{metric!r} asks for the least, and minimize is false: give one of them"
             raise ValueError(msg)
         return {**given, "metric": metric.lstrip("-"), "minimize": True}
+
+    @field_validator("cohort", mode="before")
+    @classmethod
+    def _may_be_all(cls, value: Any) -> Any:
+        return None if value == "all" else value
 
     @field_validator("workload")
     @classmethod

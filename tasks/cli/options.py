@@ -35,6 +35,18 @@ TABLES: dict[str, type[BaseModel]] = {
 """What the tables of a run file hold, by name."""
 
 
+class CountOrAll(click.ParamType[int | str]):
+    """A number of clients, or the word all."""
+
+    name = "integer|all"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """Return the number, or the word."""
+        return "all" if value == "all" else click.INT.convert(value, param, ctx)
+
+
 Words = tuple[str, ...]
 """What stands on the command line for an option that may be repeated."""
 
@@ -65,6 +77,8 @@ class Entry(NamedTuple):
     """Reads what stands for an option that may be repeated."""
     unit: Unit | None = None
     """Of a duration."""
+    kind: click.ParamType[Any] | None = None
+    """Of a value that is neither a number nor a word."""
     complete: Complete | None = None
     """What the shell offers."""
 
@@ -91,7 +105,7 @@ class Entry(NamedTuple):
             self.argument,
             type=Duration(self.unit, least=-math.inf)  # the run's specification says what fits
             if self.unit
-            else next((kind for kind in kinds if kind in (int, float)), str),
+            else self.kind or next((kind for kind in kinds if kind in (int, float)), str),
             default=default,
             show_default=default is not None,
             multiple=self.repeated is not None,
@@ -201,7 +215,11 @@ ENTRIES = (
         "none; chosen and printed when the run starts if left out. In synchronous rounds running: "
         "the policy's weights are divided by the mean total of a day's rounds.",
     ),
-    Entry("--cohort", "cohort", "Updates a round aims at; all open clients if left out."),
+    Entry(
+        "--cohort", "cohort",
+        "Updates a round aims at, or all; with more than five clients, five if left out.",
+        kind=CountOrAll(),
+    ),
     Entry("--over-selection", "over_selection", "Share of clients invited beyond the cohort."),
     Entry(
         "--late", "late",

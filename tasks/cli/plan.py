@@ -18,6 +18,7 @@ from scheduler.carbon.grid import Grid
 from scheduler.carbon.sources import federation_family
 from scheduler.federation.federation import Federation, Run
 from scheduler.gate.gate import gate_rule
+from scheduler.ledger.round_size import choose_cohort, smaller_rounds
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.reason import explain
 from scheduler.rounds.progress import is_due
@@ -68,15 +69,21 @@ def plan(run_id: str | None, *, horizon: float | None, as_json: bool) -> None:
     situation, made = _plan_now(ours, state, current, grid=grid, now=now)
     reserved = ReservedPower.of(state.enrolled())
     balance = closed_balance(current.closed[-_RECENT:], reserved, grid) if current else None
+    advice = None
+    if current is not None and current.ended_at is None:
+        advice = smaller_rounds(current.spec, clients=len(state.enrolled()))
     explained = explain_run(
         state, current, now=situation.now, wall_now=situation.wall_now, drivers=drivers_now(),
         gates=situation.gates,
     )  # fmt: skip
     if as_json:
         waiting = waiting_json(reserved, balance, grid, now)
-        print_json(_as_dict(explained, situation, made) | {"waiting_costs": waiting})
+        more = {"advice": advice, "waiting_costs": waiting}
+        print_json(_as_dict(explained, situation, made) | more)
         return
     _print(current, explained, situation, made)
+    if advice is not None:
+        echo(advice)
     for sentence in waiting_sentences(reserved, balance, grid, now, ahead=False):
         echo(sentence)
 
@@ -92,6 +99,7 @@ def _plan_now(
     )  # fmt: skip
     if current is None or current.ended_at is not None:
         anything = RunSpec(id="plan", workload="any", rounds=1)
+        anything, _ = choose_cohort(anything, clients=len(state.enrolled()))
         return situation, plan_round(anything, situation, number=1, so_far=None)
     is_short = current.round_under_way is not None and (
         current.spec.is_async or is_due(current, state.clients, now)

@@ -20,6 +20,7 @@ from scheduler.ledger.bias_choice import choose_bias, is_open
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import RunStarted
+from scheduler.ledger.round_size import choose_cohort, smaller_rounds
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.status.drivers import COMMANDS, Drivers
 from scheduler.status.names import agree
@@ -73,17 +74,34 @@ def start(context: click.Context, /, workload: str | None, file: Path | None, **
             spec, chosen = choose_bias(spec, clients=0, version_nbytes=None, free_nbytes=0)
         with ledger.transaction() as tx:
             spec = _named(spec, entries, tx.state)
-            tx.append(Draft(RunStarted(spec=spec), run=spec.id))
             enrolled = len(tx.state.enrolled())
+            if "cohort" not in entries:
+                spec, sized = choose_cohort(spec, clients=enrolled)
+                chosen = chosen or sized
+            tx.append(Draft(RunStarted(spec=spec), run=spec.id))
     woken = wake()
-    if chosen:
-        echo(chosen)
+    for sentence in (
+        chosen,
+        smaller_rounds(spec, clients=enrolled),
+        _waiting(spec, ledger.state()),
+    ):
+        if sentence:
+            echo(sentence)
     if (spec.buffer or 0) > enrolled:
         echo(Styled(_never_full(spec, enrolled), fg="yellow"), err=True)
     if not spec.is_async and spec.quorum > enrolled:
         echo(Styled(_no_quorum(spec, enrolled), fg="yellow"), err=True)
     within_s = _ANSWERS_WITHIN_S if woken and reply else 0
     _report_start(ledger, spec.id, within_s=within_s, drivers=drivers)
+
+
+def _waiting(spec: RunSpec, state: Federation) -> str | None:
+    """Return what waiting for cleaner hours costs, where the policy does."""
+    if spec.policy != "fairwind" or not spec.policy_options["wait"]:
+        return None
+    from tasks.cli.waiting_price import price_of_waiting  # noqa: PLC0415 - loads the engine
+
+    return price_of_waiting(spec, state)
 
 
 def _never_full(spec: RunSpec, enrolled: int) -> str:

@@ -11,7 +11,10 @@ from scheduler.ledger.run_spec import RunSpec
 
 def to_toml(spec: RunSpec) -> str:
     """Return a run as a file that starts another one like it; without its id, which is taken."""
-    return "\n".join(_lines(spec.model_dump(mode="json", exclude={"id"}), "")) + "\n"
+    entries = spec.model_dump(mode="json", exclude={"id"})
+    if spec.cohort is None and not spec.is_async:
+        entries["cohort"] = "all"  # what is left out is chosen anew
+    return "\n".join(_lines(entries, "")) + "\n"
 
 
 def _lines(table: Mapping[str, Any], path: str) -> Iterator[str]:
