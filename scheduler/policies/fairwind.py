@@ -34,7 +34,8 @@ only the gates in front of the policy wait. It then looks no further ahead than 
 left take.
 
 In an asynchronous run there is no cohort that must share an hour: with `wait` each client trains
-now if this is one of the hours that its own due updates are planned into.
+now if this is one of the hours that its own due updates are planned into, or if its reserved
+machine would emit more while it waits than a later hour saves.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from scheduler.policies.candidate_table import Bools, CandidateTable, Floats, In
 from scheduler.policies.planning.gram_budget import closing_rounds, left_gco2eq, round_gco2eq
 from scheduler.policies.planning.hour_values import HourValues, hour_values
 from scheduler.policies.planning.hourly_emissions import HourlyEmissions, hourly_emissions
-from scheduler.policies.planning.idle import idle_until
+from scheduler.policies.planning.idle import idle_until, waits_in_vain
 from scheduler.policies.planning.local_work import LocalWork, local_work
 from scheduler.policies.planning.pace import Pace, due_updates, end_h, pace_of
 from scheduler.policies.planning.participation import participation
@@ -106,7 +107,8 @@ def _each_alone(
     )
     waited = overdue_h(context, pool, places=buffer * part, pace=pace)
     values = _values(pool, emissions, prices, pace, places=1)
-    good = (prices.gain >= 0) & _rested(context, pool, an_hour) | (waited > 0)
+    gains = (prices.gain >= 0) | waits_in_vain(pool, emissions)
+    good = gains & _rested(context, pool, an_hour) | (waited > 0)
     if values is None:
         good[:] = True
     elif not good.any():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scheduler.policies.candidate_table import CandidateTable, Floats
+from scheduler.policies.candidate_table import Bools, CandidateTable, Floats
 from scheduler.policies.planning.hourly_emissions import WH_PER_KWH, HourlyEmissions
 
 
@@ -19,3 +19,19 @@ def idle_until(pool: CandidateTable, emissions: HourlyEmissions) -> Floats:
     until: Floats = np.zeros(emissions.hours)
     until[1:] = np.cumsum(idle_w @ emissions.ahead[:, :-1]) / WH_PER_KWH
     return until
+
+
+def waits_in_vain(pool: CandidateTable, emissions: HourlyEmissions) -> Bools:
+    """Return for which candidates each hour to come costs more than now, waiting included; `(N,)`.
+
+    That is what an update emits in it, and what the candidate's own machine emits until then. Of
+    those whose idle watts are unknown, none.
+    """
+    idle_w = np.nan_to_num(pool.idle_w)
+    vain: Bools = idle_w > 0
+    until = np.zeros(len(emissions.ahead))
+    for hour in range(1, emissions.hours if vain.any() else 1):
+        until += emissions.ahead[:, hour - 1] / WH_PER_KWH
+        costs = emissions.gco2eq(hour) + idle_w * until[emissions.zone]
+        vain &= costs > emissions.gco2eq(0)
+    return vain

@@ -41,6 +41,18 @@ def test_a_table_says_what_each_policy_came_to(toml):
     assert last.startswith("Means of 2 seeds. Simulated in")
 
 
+def test_waiting_has_columns_of_its_own_where_a_machine_is_reserved(tmp_path):
+    path = tmp_path / "reserved.toml"
+    hourly = TOML.replace("rounds = 3,", 'rounds = 3, cron = "0 * * * *",')
+    path.write_text(hourly.replace("power_w = 360,", "power_w = 360, idle_w = 36,"))
+    header, line, _ = call(str(path), "--no-learning").stdout.splitlines()
+    assert header.split()[3:8] == ["emitted", "waiting", "with", "waiting", "wasted"]
+    # Four machines wait until 1:00, 2:00 and 3:00: 12 h at 36 W less 12 works, 43 g.
+    assert "43 gCO2eq" in line
+    path.write_text(hourly)
+    assert "waiting" not in call(str(path), "--no-learning").stdout.splitlines()[0]
+
+
 def test_json_has_every_round(toml):
     done = call(toml, "--json", "--no-learning")
     (outcome,) = json.loads(done.stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -12,12 +13,12 @@ from hypothesis import strategies as st
 from scheduler.policies.candidate_table import CandidateTable
 from scheduler.policies.planning.hour_values import hour_values
 from scheduler.policies.planning.hourly_emissions import hourly_emissions
-from scheduler.policies.planning.idle import idle_until
+from scheduler.policies.planning.idle import idle_until, waits_in_vain
 from scheduler.policies.planning.reservation_prices import reservation_prices
 from scheduler.policies.policy import apply_policy, policy_options
 from scheduler.policies.reason import explain
-from scheduler.policies.selection_context import Candidate, SelectionContext
-from tests.unit.scheduler.story import NOON
+from scheduler.policies.selection_context import Candidate, PastRound, SelectionContext
+from tests.unit.scheduler.story import HOUR, NOON
 
 FR, DE = (300.0, 100.0, 50.0), (500.0, 400.0, 400.0)
 
@@ -75,6 +76,31 @@ def test_what_waiting_saves_is_less_what_machines_emit_until_then(
     values = hour_values(emissions, prices, idle_until(pool, emissions), places=2)
     assert (values.best_hour(), values.idle_gco2eq) == (best, idle_gco2eq)
     assert values.saves_gco2eq == pytest.approx(saves_gco2eq)
+
+
+@pytest.mark.parametrize(
+    ("fr_w", "de_w", "vain"),
+    # FR saves 20 g in the next hour and 25 in the one after it, DE 10 g in each. Until then 60 W
+    # emit 18 and 24 g in FR, 70 W 21 and 28 g; 10 W emit 5 and 9 g in DE, 30 W 15 and 27 g.
+    [
+        (None, None, [False, False]), (0.0, 0.0, [False, False]), (60.0, 10.0, [False, False]),
+        (70.0, 30.0, [True, True]), (70.0, None, [True, False]),
+    ],
+)  # fmt: skip
+def test_a_client_waits_in_vain_where_no_hour_saves_what_its_own_machine_emits(fr_w, de_w, vain):
+    pool = candidates(fr_w, de_w)
+    found = waits_in_vain(pool, hourly_emissions(pool, horizon_h=3, end_h=None))
+    assert found.tolist() == vain
+
+
+@pytest.mark.parametrize(("idle_w", "invited"), [(None, 0), (49.0, 0), (51.0, 2)])
+def test_clients_of_an_asynchronous_run_do_not_wait_in_vain_either(idle_w, invited):
+    # Each would save 20 g, and a machine of 50 W emits 20 g until then.
+    context = replace(
+        waiting(idle_w), buffer=2, rounds_left=1, hours_left=2.0,
+        past=[PastRound(1, NOON - 2 * HOUR, {}, 0.5)],
+    )  # fmt: skip
+    assert len(apply_policy("fairwind", context).cohort) == invited
 
 
 @given(
