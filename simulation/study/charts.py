@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from scheduler.report.canvas import Scale, area, line, rectangle, text
-from simulation.study.comparison import OURS, compare
+from simulation.study.comparison import OURS, best_published
 from simulation.study.conduct import StudyResults
 from simulation.study.contender import Chapter
 from simulation.study.measures import Row
@@ -58,7 +58,7 @@ def draw(results: StudyResults, *, quick: bool) -> dict[str, str]:
 
 def curves(results: StudyResults, chapter: Chapter) -> str:
     """Return the metric against all emissions: the mean of all seeds, and their 95 % interval."""
-    best = compare(results, chapter).best
+    best = best_published(results, chapter)
     known = {contender.name for contender in chapter.of("policy")}
     shown = [n for n in (OURS, best, "random", "oracle", "all") if n in known]
     runs = {name: results.of(chapter.name, str(name)) for name in shown}

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,9 +15,6 @@ from common.command_line.screen import echo
 from common.errors import SettingError
 from common.private_files import for_others
 from common.units import show_duration
-
-if TYPE_CHECKING:
-    from simulation.study.contender import Chapter
 
 _CACHE = Path(".fairwind/study")
 
@@ -31,37 +27,27 @@ _RUN_S = 5.0
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes; one a core if left out.")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=None,
-    help="Folder of tables and figures; docs/study, or .fairwind/study/part with --only, --dates "
-    "or --held-out.",
+    help="Folder of tables and figures; docs/study, or .fairwind/study/part with --only.",
 )  # fmt: skip
-@click.option(
-    "--dates", is_flag=True,
-    help="Each seed starts at a date of its own; paired ratios at three targets, and ablations.",
-)  # fmt: skip
-@click.option("--held-out", is_flag=True, help="The year for the last table alone, with --dates.")
 @click.option("--only", multiple=True, help="A chapter; repeatable.")
 def study(
     *,
     quick: bool,
     jobs: int | None,
     out: Path | None,
-    dates: bool,
-    held_out: bool,
     only: tuple[str, ...],
 ) -> None:
     """Compare all policies on the same grids, data and seeds; write tables and figures.
 
     What was simulated before is not simulated again, so an interrupted study goes on.
     """
-    if quick and held_out:
-        msg = "The quick study has no held-out year. Leave out --quick, or --held-out."
-        raise click.UsageError(msg)
-    from simulation.study.conduct import cases, conduct, possible  # noqa: PLC0415
+    from simulation.study.all_chapters import full_study, quick_study  # noqa: PLC0415
+    from simulation.study.conduct import conduct, num_runs, possible  # noqa: PLC0415
     from simulation.study.conduct import only as chosen  # noqa: PLC0415
     from simulation.study.writing import Making, write  # noqa: PLC0415
 
     chapters = []
-    for chapter in chosen(_catalogue(quick=quick, dates=dates, held_out=held_out), only):
+    for chapter in chosen(quick_study() if quick else full_study(), only):
         why_not = possible(chapter)
         if why_not is None:
             chapters.append(chapter)
@@ -72,33 +58,19 @@ def study(
         raise SettingError(msg)
     begun = time.perf_counter()
     jobs = jobs or os.cpu_count() or 1
-    count = len(cases(chapters))
+    count = num_runs(chapters)
     plan = f"{count} runs in {jobs} processes, about {show_duration(count * _RUN_S / jobs)} if none"
     echo(f"{plan} was kept from before", err=True)
     with _progress(count) as on_done:
         results = conduct(chapters, jobs=jobs, cache=_CACHE, on_done=on_done)
-    flags = {"--quick": quick, "--dates": dates, "--held-out": held_out}
-    given = (flag for flag, is_given in flags.items() if is_given)
+    words = ["fairwind study", *(["--quick"] if quick else []), *(f"--only {n}" for n in only)]
     making = Making(
-        command=" ".join(["fairwind study", *given, *(f"--only {name}" for name in only)]),
-        jobs=jobs, took_s=time.perf_counter() - begun, quick=quick, is_dated=dates or held_out,
-    )  # fmt: skip
-    in_part = only or making.is_dated
-    folder = out or (_CACHE / "part" if in_part else Path("docs/study"))
+        command=" ".join(words), jobs=jobs, took_s=time.perf_counter() - begun, quick=quick
+    )
+    folder = out or (_CACHE / "part" if only else Path("docs/study"))
     with for_others():
         for path in write(results, making, folder):
             echo(f"Wrote {path}")
-
-
-def _catalogue(*, quick: bool, dates: bool, held_out: bool) -> tuple[Chapter, ...]:
-    """Return the chapters that were chosen by options."""
-    from simulation.study import dated  # noqa: PLC0415 - loads torch
-    from simulation.study.all_chapters import full_study, quick_study  # noqa: PLC0415
-
-    if held_out:
-        return dated.held_out()
-    chapters = quick_study() if quick else full_study()
-    return dated.dated(chapters) if dates else chapters
 
 
 @contextmanager

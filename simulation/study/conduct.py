@@ -14,7 +14,9 @@ from simulation.many import simulate_all
 from simulation.outcome import Outcome
 from simulation.scenario.files import find_file
 from simulation.study.contender import Chapter, Contender
+from simulation.study.field import RATES, TUNED
 from simulation.study.measures import Row, Yardstick, measure, yardstick
+from simulation.study.tuning import chosen_rates, with_rates
 
 _PROJECT = Path(__file__).resolve().parents[2]
 
@@ -27,11 +29,20 @@ Found = dict[tuple[str, tuple[str, str, str | None], int], Outcome]
 
 @dataclass(frozen=True, slots=True)
 class StudyResults:
-    """What the study found: yardsticks by chapter, and a row a run."""
+    """What the study found.
+
+    Attributes:
+        chapters: Those that are held out last, at the chosen learning rates alone.
+        yardsticks: By chapter.
+        rows: One a run.
+        rates: By policy, the learning rate that was chosen for it with our work and round size, in
+            multiples of the scenario's.
+    """
 
     chapters: tuple[Chapter, ...]
     yardsticks: dict[str, Yardstick]
     rows: tuple[Row, ...]
+    rates: dict[str, float]
 
     def of(self, chapter: str, contender: str, forecast: str | None = None) -> list[Row]:
         """Return a contender's runs, one a seed; with its usual forecast if none is named."""
@@ -39,11 +50,7 @@ class StudyResults:
             row
             for row in self.rows
             if (row.chapter, row.contender) == (chapter, contender)
-            and (
-                row.group in ("policy", "ablation")
-                if forecast is None
-                else row.forecast == forecast
-            )
+            and (row.group != "forecast" if forecast is None else row.forecast == forecast)
         ]
 
 
@@ -58,7 +65,7 @@ def cases(chapters: Sequence[Chapter]) -> list[Case]:
 def conduct(
     chapters: Sequence[Chapter], *, jobs: int, cache: Path, on_done: Callable[[], None]
 ) -> StudyResults:
-    """Simulate all runs of some chapters and measure them.
+    """Simulate all runs of some chapters and measure them, those that are held out last.
 
     Args:
         chapters: Which.
@@ -69,34 +76,53 @@ def conduct(
     Raises:
         FairwindError: If one cannot be simulated; the others are kept.
     """
-    kept = cache / code_digest()
-    found: Found = {}
+    conducting = _Conducting(jobs, cache / code_digest(), on_done)
+    training = [chapter for chapter in chapters if not chapter.is_held_out]
+    rows, by = conducting.carry_out(training)
+    rates = chosen_rates(training, rows)
+    last = [with_rates(chapter, rates) for chapter in chapters if chapter.is_held_out]
+    last_rows, last_by = conducting.carry_out(last)
+    return StudyResults((*training, *last), by | last_by, (*rows, *last_rows), rates)
 
-    def take(some: Sequence[Case]) -> None:
-        scenarios = [case[0].scenario(*case[1:], _grams(case, found)) for case in some]
+
+def num_runs(chapters: Sequence[Chapter]) -> int:
+    """Return how many runs some chapters have; one that is held out, at chosen rates alone."""
+    is_tuned = any(c.of("equal") for c in chapters if not c.is_held_out)
+    any_rate = dict.fromkeys(TUNED, RATES[0]) if is_tuned else {}
+    return len(cases([with_rates(c, any_rate) if c.is_held_out else c for c in chapters]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Conducting:
+    jobs: int
+    cache: Path
+    on_done: Callable[[], None]
+
+    def carry_out(self, chapters: Sequence[Chapter]) -> tuple[list[Row], dict[str, Yardstick]]:
+        """Simulate and measure the runs of some chapters."""
+        found: Found = {}
+        every = cases(chapters)
+        self._take([case for case in every if case[1].grams_share is None], found)
+        self._take([case for case in every if case[1].grams_share is not None], found)
+        by = {chapter.name: _yardstick(chapter, found) for chapter in chapters}
+        rows = [
+            measure(
+                chapter, contender, seed,
+                outcome=found[chapter.name, contender.key, seed], by=by[chapter.name],
+            )
+            for chapter in chapters
+            for contender in chapter.contenders
+            for seed in chapter.seeds
+        ]  # fmt: skip
+        return rows, by
+
+    def _take(self, some: Sequence[Case], found: Found) -> None:
         outcomes = simulate_all(
-            scenarios, jobs=jobs, cache=kept, on_done=lambda _place, _outcome: on_done()
-        )
+            [case[0].scenario(*case[1:], _grams(case, found)) for case in some],
+            jobs=self.jobs, cache=self.cache, on_done=lambda _place, _outcome: self.on_done(),
+        )  # fmt: skip
         for (chapter, contender, seed), outcome in zip(some, outcomes, strict=True):
             found[chapter.name, contender.key, seed] = outcome
-
-    every = cases(chapters)
-    take([case for case in every if case[1].grams_share is None])
-    take([case for case in every if case[1].grams_share is not None])
-    by = {chapter.name: _yardstick(chapter, found) for chapter in chapters}
-    rows = [
-        measure(
-            chapter,
-            contender,
-            seed,
-            outcome=found[chapter.name, contender.key, seed],
-            by=by[chapter.name],
-        )
-        for chapter in chapters
-        for contender in chapter.contenders
-        for seed in chapter.seeds
-    ]
-    return StudyResults(tuple(chapters), by, tuple(rows))
 
 
 def possible(chapter: Chapter) -> str | None:

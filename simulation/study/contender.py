@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from simulation.scenario.scenario import Scenario
 
-Group = Literal["policy", "forecast", "parameter", "ablation"]
-"""What a contender is compared for: itself, its forecast, one of its parameters, or a rule that is
-switched on or off."""
+Group = Literal["policy", "equal", "ablation", "forecast", "parameter"]
+"""What a contender is compared for: itself, as published; itself with our local work and round
+size; a rule that is switched on or off; its forecast; or one of its parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class Contender:
     Attributes:
         name: Of its line in the tables.
         options: The policy's parameters, where they are not its defaults.
+        cohort: Updates that a round aims at, where the scenario asks for more. Its run has as many
+            more rounds, so that it aims at as many updates.
         over_selection: Instead of the scenario's.
         grams_share: Its gram budget, as a share of what the chapter's reference emits in all with
             the same seed; `None` for no budget.
@@ -29,7 +31,6 @@ class Contender:
         everyone: Whether rounds have no cohort: they aim at all available clients.
         is_async: Whether each client trains in its own time, and as many updates as others have in
             a cohort make a version.
-        round_share: Size of its cohort and quorum, as a share of the scenario's.
         rate_factor: Its local learning rate, in multiples of the scenario's.
         published: Whether others have published it.
         group: What it is compared for.
@@ -38,12 +39,12 @@ class Contender:
     name: str
     policy: str
     options: Mapping[str, float] = field(default_factory=dict)
+    cohort: int | None = None
     over_selection: float | None = None
     grams_share: float | None = None
     forecast: str | None = None
     everyone: bool = False
     is_async: bool = False
-    round_share: float = 1.0
     rate_factor: float = 1.0
     published: bool = False
     group: Group = "policy"
@@ -70,21 +71,24 @@ class Chapter:
     Attributes:
         title: What it is about, in a few words.
         base: The federation, under any policy and seed.
+        starts: The start of each seed's runs, the same for all contenders: the seeds are 1, 2, 3
+            and so on.
         reference: Name of the contender whose emissions gram budgets are shares of.
-        about: What else a reader should know.
-        starts: The start of each seed's runs, in the order of `seeds`; empty for `base`'s.
-        shares: Further targets, as shares of the unconstrained run's final metric.
+        is_held_out: Whether nothing was chosen by it: no policy, no option, no learning rate.
     """
 
     name: str
     title: str
     base: Scenario
     contenders: tuple[Contender, ...]
-    seeds: tuple[int, ...]
+    starts: tuple[datetime, ...]
     reference: str = "random"
-    about: str = ""
-    starts: tuple[datetime, ...] = ()
-    shares: tuple[float, ...] = ()
+    is_held_out: bool = False
+
+    @property
+    def seeds(self) -> range:
+        """Of everything that is drawn; each has a start of its own."""
+        return range(1, len(self.starts) + 1)
 
     def scenario(self, contender: Contender, seed: int, grams: float | None = None) -> Scenario:
         """Return what is simulated for a contender and a seed.
@@ -97,39 +101,48 @@ class Chapter:
         run: dict[str, Any] = {
             "policy": contender.policy, "policy_options": dict(contender.options), "grams": grams,
         }  # fmt: skip
-        if contender.everyone:
-            run |= {"cohort": None, "over_selection": 0.0}
-        if contender.is_async:
-            run |= {
-                "mode": "async", "bias": "none", "buffer": self.base.run.cohort, "cohort": None,
-                "over_selection": 0.0, "cron": None,
-            }  # fmt: skip
-        run |= self._resized(contender)
-        if contender.over_selection is not None:
-            run["over_selection"] = contender.over_selection
-        changes: dict[str, object] = {"run": run, "seed": seed}
+        run |= self._sized(contender)
+        if contender.rate_factor != 1:
+            usual = self.base.run.hyperparameters
+            rate = usual.learning_rate * contender.rate_factor
+            run["hyperparameters"] = usual.model_dump() | {"learning_rate": rate}
+        changes: dict[str, object] = {
+            "run": run, "seed": seed, "start": self.starts[self.seeds.index(seed)],
+        }  # fmt: skip
         if contender.forecast not in (None, self.base.forecast.mode):
             changes["forecast"] = {"mode": contender.forecast, "path": None}
-        if self.starts:
-            changes["start"] = self.starts[self.seeds.index(seed)]
         return self.base.altered(**changes)
 
-    def _resized(self, contender: Contender) -> dict[str, Any]:
-        """Return the run's parts that a contender's `round_share` and `rate_factor` change."""
-        base, changes = self.base.run, dict[str, Any]()
-        if contender.round_share != 1 and base.cohort is not None:
-            changes["cohort"] = max(1, round(base.cohort * contender.round_share))
-            changes["quorum"] = math.ceil(base.quorum * contender.round_share)
-        if contender.rate_factor != 1:
-            usual = base.hyperparameters
-            rate = usual.learning_rate * contender.rate_factor
-            changes["hyperparameters"] = usual.model_dump() | {"learning_rate": rate}
+    def _sized(self, contender: Contender) -> dict[str, Any]:
+        """Return cohort, quorum, over-selection, buffer and rounds, where they are not the base's.
+
+        Rounds of fewer updates are as many more, in the same hours, so that the updates stay.
+        """
+        base = self.base.run
+        changes: dict[str, Any] = {}
+        if contender.over_selection is not None:
+            changes["over_selection"] = contender.over_selection
+        if contender.everyone or base.cohort is None:
+            return changes | {"cohort": None, "over_selection": 0.0}
+        updates = base.cohort
+        if contender.cohort is not None and contender.cohort < base.cohort and base.rounds:
+            updates = contender.cohort
+            changes |= {
+                "cohort": updates,
+                "quorum": math.ceil(base.quorum * updates / base.cohort),
+                "rounds": round(base.rounds * base.cohort / updates),
+            }
+        if contender.is_async:
+            changes |= {
+                "mode": "async", "bias": "none", "buffer": updates, "cohort": None,
+                "over_selection": 0.0, "cron": None,
+            }  # fmt: skip
         return changes
 
     def find(self, name: str) -> Contender:
         """Return the contender of that name, compared for itself."""
         return next(c for c in self.contenders if (c.name, c.group) == (name, "policy"))
 
-    def of(self, group: Group) -> list[Contender]:
-        """Return the contenders that are compared for the same."""
-        return [c for c in self.contenders if c.group == group]
+    def of(self, *groups: Group) -> list[Contender]:
+        """Return the contenders of these groups."""
+        return [c for c in self.contenders if c.group in groups]

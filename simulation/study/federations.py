@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from simulation.scenario.scenario import Scenario
 
 YEAR_2022 = Path("em2022_lifecycle_31zones_wide.csv.gz")
 RECORDED = Path("carboncast2021H2_forecast96h_13zones.csv.gz")
+YEAR_2020 = Path("carboncast2020-2021_actual_13zones.csv.gz")
+"""The year that is held out: no policy, option or default was chosen on it. The constants of our
+own forecast (mode `own`) partly were, so that no run on it may read that."""
 
 MIXED = (
     "AT", "AU-NSW", "BE", "BR-CS", "CA-ON", "CA-QC", "CH", "DE", "DK-DK1", "ES", "FI", "FR", "GB",
@@ -55,6 +59,17 @@ REPLAYED: dict[str, Any] = {
     "forecast": {"mode": "recorded", "path": RECORDED},
 }
 """A week into the records: what is forecast from the past needs one."""
+HELD_OUT: dict[str, Any] = {
+    "start": "2020-06-01T00:00:00Z",
+    "signal": {"kind": "recorded", "path": YEAR_2020},
+    "forecast": {"mode": "ar1"},
+}
+
+_DATES = ("02-08", "04-19", "06-28", "09-06", "11-15")
+"""Ten weeks apart, and on other days of the week than each other."""
+
+_RECORDED_DATES = ("2021-07-08", "2021-08-11", "2021-09-14", "2021-10-18", "2021-11-21")
+"""The records go from July to December."""
 
 _RUN: dict[str, Any] = {
     "rounds": 120, "hours": 336, "cohort": 10, "quorum": 5, "cron": "0 * * * *", "deadline_s": 3000,
@@ -118,3 +133,14 @@ def federation(
         }
         | grids
     )  # fmt: skip
+
+
+def starts(base: Scenario, count: int) -> tuple[datetime, ...]:
+    """Return so many dates, spread over the year of a federation's grids.
+
+    Seeds that share a start share its weather, and intervals over them contain none.
+    """
+    year = base.start.year
+    is_half = base.signal.path == RECORDED
+    dates = _RECORDED_DATES if is_half else [f"{year}-{date}" for date in _DATES]
+    return tuple(datetime.fromisoformat(f"{date}T00:00:00+00:00") for date in dates[:count])

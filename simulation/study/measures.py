@@ -17,7 +17,9 @@ IN_A_ROW = 3
 """Versions whose mean has to reach the target, for the same reason."""
 
 TARGET_SHARE = 0.98
-"""Of the unconstrained run's final metric."""
+"""The target that is shown first, as a share of the unconstrained run's final metric."""
+
+TARGET_SHARES = (0.95, TARGET_SHARE, 0.99)
 
 SMALL, LARGE = 0.1, 0.3
 """Gram budgets at which accuracies are compared: shares of what the reference emits in all."""
@@ -48,8 +50,6 @@ class Row:
 
     Attributes:
         chapter, contender, group, forecast, seed: Which.
-        grams_to_target: All emissions until the target was reached, gCO2eq; `None` if it was not.
-        hours_to_target: Hours until then.
         at_small, at_large: The metric at the two gram budgets; `None` before the first version.
         final: The metric at the end; `None` if no version's is known.
         worst: Score at the site that is served worst, at the end; `None` if it is not known.
@@ -62,7 +62,7 @@ class Row:
         rounds, hours, end: How far it came, and why no further.
         decisions, version: Digests of all cohorts, and of the last model.
         curve: Some points of gCO2eq and metric; empty where they are not drawn.
-        reached: The chapter's further targets; empty if it has none.
+        reached: What it needed to reach each of `TARGET_SHARES`.
     """
 
     chapter: str
@@ -70,8 +70,6 @@ class Row:
     group: str
     forecast: str
     seed: int
-    grams_to_target: float | None
-    hours_to_target: float | None
     at_small: float | None
     at_large: float | None
     final: float | None
@@ -88,7 +86,16 @@ class Row:
     decisions: str
     version: str
     curve: tuple[tuple[float, float], ...]
-    reached: tuple[Reached, ...] = ()
+    reached: tuple[Reached, ...]
+
+    def at(self, share: float) -> Reached:
+        """Return what it needed to reach a target."""
+        return next(point for point in self.reached if point.share == share)
+
+    @property
+    def grams_to_target(self) -> float | None:
+        """All emissions until it reached the target of 98 %, gCO2eq; `None` if it did not."""
+        return self.at(TARGET_SHARE).gco2eq
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +141,9 @@ def measure(
 ) -> Row:
     """Return the measures of a run."""
     course = smoothed(outcome.rounds, by.metric)
-    reached = _first(course, by.target, lower=outcome.lower_is_better)
     return Row(
         chapter=chapter.name, contender=contender.name, group=contender.group,
         forecast=contender.forecast or chapter.base.forecast.mode, seed=seed,
-        grams_to_target=_short(reached.spent_gco2eq) if reached else None,
-        hours_to_target=_short(reached.ended_h) if reached else None,
         at_small=_at(course, SMALL * by.reference_gco2eq),
         at_large=_at(course, LARGE * by.reference_gco2eq),
         final=_known(final(outcome, by.metric)), worst=_worst(outcome),
@@ -151,7 +155,7 @@ def measure(
         decisions=outcome.decisions[:_SHOWN], version=outcome.version[:_SHOWN],
         curve=_thinned(course) if contender.group == "policy" else (),
         reached=tuple(
-            _reached(course, share, by, lower=outcome.lower_is_better) for share in chapter.shares
+            _reached(course, share, by, lower=outcome.lower_is_better) for share in TARGET_SHARES
         ),
     )  # fmt: skip
 
@@ -165,19 +169,13 @@ def smoothed(rounds: Sequence[RoundOutcome], metric: str) -> list[tuple[RoundOut
     ]
 
 
-def _first(
-    course: Sequence[tuple[RoundOutcome, float]], target: float, *, lower: bool
-) -> RoundOutcome | None:
-    """Return the round whose version first reached a target; `None` if none did."""
-    sign = -1 if lower else 1
-    return next((r for r, value in course if sign * value >= sign * target), None)
-
-
 def _reached(
     course: Sequence[tuple[RoundOutcome, float]], share: float, by: Yardstick, *, lower: bool
 ) -> Reached:
-    relative = TARGET_SHARE / share if lower else share / TARGET_SHARE
-    found = _first(course, by.target * relative, lower=lower)
+    """Return what the first round whose version reached a target had emitted and lasted."""
+    target = by.target * (TARGET_SHARE / share if lower else share / TARGET_SHARE)
+    sign = -1 if lower else 1
+    found = next((r for r, value in course if sign * value >= sign * target), None)
     return Reached(
         share,
         _short(found.spent_gco2eq) if found else None,

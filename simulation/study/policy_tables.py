@@ -1,22 +1,25 @@
-"""The tables of the study, in Markdown."""
+"""The tables of the study that compare policies, in Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
+from itertools import pairwise
 
-from simulation.study.comparison import OURS, Comparison, compare, holm_p
+from simulation.study.cells import (
+    NOTHING,
+    duel_cell,
+    labelled,
+    markdown,
+    reached,
+    spread,
+)
+from simulation.study.comparison import OURS, best_published, duel, duels, equal_pairs, hours
 from simulation.study.conduct import StudyResults
 from simulation.study.contender import Chapter
-from simulation.study.measures import Row
-from simulation.study.statistics import Estimate, estimate
-
-_NOTHING = "-"
-_SURE = 0.001
-_HUNDRED = 100
-
+from simulation.study.field import SPLIT, chain
+from simulation.study.measures import TARGET_SHARE, TARGET_SHARES, Row
 
 _COLUMNS: dict[str, tuple[Callable[[Row], float | None], int | None]] = {
-    "h to target": (lambda row: row.hours_to_target, 0),
     "at 10 %": (lambda row: row.at_small, 3),
     "at 30 %": (lambda row: row.at_large, 3),
     "at the end": (lambda row: row.final, 3),
@@ -28,94 +31,136 @@ _COLUMNS: dict[str, tuple[Callable[[Row], float | None], int | None]] = {
     "g in all": (lambda row: row.gco2eq, None),
     "Wh in all": (lambda row: row.energy_wh, 0),
 }
-"""The columns of each policy, with the digits behind the point."""
-
-
-def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; all columns but the first are aligned to the right."""
-    marks = ["---", *["---:"] * (len(header) - 1)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, marks, *rows))
+"""Further figures of each policy, with the digits behind the point."""
 
 
 def summary(results: StudyResults) -> str:
-    """Return a line for each chapter: ours beside the best published, chance and the bound."""
-    rows = [
-        _summary_line(compare(results, chapter))
-        for chapter in results.chapters
-        if any(contender.name == OURS for contender in chapter.contenders)
-    ]
-    return markdown(
-        [
-            "scenario", "fairwind, g", "best published, g", "random, g", "oracle, g", "/ published",
-            "/ random", "/ oracle",
-        ],
-        rows,
-    )  # fmt: skip
-
-
-def _summary_line(found: Comparison) -> list[str]:
-    best = found.best
-    return [
-        found.chapter.name, reached(found.ours),
-        f"{reached(found.rows(best))} ({best})" if best else "none reached it",
-        reached(found.rows("random")), reached(found.rows("oracle")),
-        *(ratio(found.ratio(name)) for name in (best, "random", "oracle")),
+    """Return a line for each chapter: ours over chance, over `alpha_fair`, and over the best."""
+    lines = []
+    for chapter in results.chapters:
+        if chapter.reference != "random":
+            continue
+        best = best_published(results, chapter)
+        ours = results.of(chapter.name, OURS)
+        lines.append(
+            [
+                chapter.name, reached(ours),
+                duel_cell(duel(results, chapter, "random")),
+                duel_cell(duel(results, chapter, "alpha_fair")),
+                f"{duel_cell(duel(results, chapter, best))} ({best})" if best else NOTHING,
+                duel_cell(duel(results, chapter, "random", figure=hours)),
+                spread([row.jain for row in ours], 2),
+            ]
+        )  # fmt: skip
+    header = [
+        "scenario", "fairwind, g", "/ random", "/ alpha_fair", "/ best published",
+        "hours / random", "Jain",
     ]  # fmt: skip
+    return markdown(header, lines)
 
 
-def policies(results: StudyResults, chapter: Chapter) -> str:
-    """Return a line for each policy of a chapter."""
-    names = [contender.name for contender in chapter.of("policy")]
-    p_values = holm_p(results, chapter)
-    rows = []
-    for name in names:
-        own = results.of(chapter.name, name)
-        figures = [
-            spread([figure(row) for row in own], digits) for figure, digits in _COLUMNS.values()
+def losses(results: StudyResults, *, shares: tuple[float, ...] = TARGET_SHARES) -> str:
+    """Return every rival and target at which ours loses beyond chance, the worst first."""
+    lost = [
+        found
+        for chapter in results.chapters
+        if chapter.reference == "random"
+        for found in duels(results, chapter)
+        if found.is_lost and found.share in shares
+    ]
+    if not lost:
+        return "At no target, against no rival, does `fairwind` need more grams beyond chance."
+    lost.sort(key=lambda found: -(found.ratio.mean if found.ratio else float("inf")))
+    rows = [
+        [found.chapter.name, labelled(found.other), f"{found.share:.0%}", duel_cell(found)]
+        for found in lost
+    ]
+    return markdown(["scenario", "rival", "target", "g: fairwind / it"], rows)
+
+
+def ratios(results: StudyResults, chapter: Chapter) -> str:
+    """Return a line for each policy: grams, the paired ratio and hours, at every target."""
+    header = ["policy"]
+    for share in TARGET_SHARES:
+        header += [f"g to {share:.0%}", "fairwind / it", "h"]
+    lines = []
+    for contender in chapter.of("policy"):
+        rows = results.of(chapter.name, contender.name)
+        line = [labelled(contender.name)]
+        for share in TARGET_SHARES:
+            is_ours = contender.name == OURS
+            cell = "" if is_ours else duel_cell(duel(results, chapter, contender.name, share))
+            line += [reached(rows, share), cell, spread([row.at(share).hours for row in rows], 0)]
+        lines.append(line)
+    return markdown(header, lines)
+
+
+def further(results: StudyResults, chapter: Chapter) -> str:
+    """Return a line for each policy: accuracy, participation, and all that was spent."""
+    lines = []
+    for contender in chapter.of("policy"):
+        own = results.of(chapter.name, contender.name)
+        lines.append(
+            [
+                labelled(contender.name),
+                *(spread([figure(row) for row in own], digits)
+                  for figure, digits in _COLUMNS.values()),
+            ]
+        )  # fmt: skip
+    return markdown(["policy", *_COLUMNS], lines)
+
+
+def equals(results: StudyResults, chapter: Chapter) -> str:
+    """Return policies with our local work and round size, at tuned learning rates, against ours."""
+    pairs = equal_pairs(results, chapter)
+    if not pairs:
+        return ""
+    ours = pairs[0][0]
+    header = ["policy", *(f"g to {share:.0%}" for share in TARGET_SHARES)]
+    header += [f"fairwind / it, {share:.0%}" for share in TARGET_SHARES]
+    header += [f"h to {TARGET_SHARE:.0%}", "Jain", "worst site"]
+    lines = []
+    for name in (ours, *(other for _, other in pairs)):
+        rows = results.of(chapter.name, name)
+        against = [
+            "" if name == ours else duel_cell(duel(results, chapter, name, share, ours=ours))
+            for share in TARGET_SHARES
         ]
-        rows.append([name, reached(own), shown_p(p_values.get(name)), *figures])
-    return markdown(["policy", "g to target", "p", *_COLUMNS], rows)
+        lines.append(
+            [
+                name, *(reached(rows, share) for share in TARGET_SHARES), *against,
+                spread([row.at(TARGET_SHARE).hours for row in rows], 0),
+                spread([row.jain for row in rows], 2), spread([row.worst for row in rows], 3),
+            ]
+        )  # fmt: skip
+    text = (
+        "**With the same local work and round size**, and each policy at its tuned learning rate. "
+        "What is left is the choice of clients: a ratio above 1 is the price of even participation."
+    )
+    return f"{text}\n\n{markdown(header, lines)}"
 
 
-def reached(rows: Sequence[Row]) -> str:
-    """Return the grams to the target of some runs, or how many of them reached it."""
-    if not rows:
-        return _NOTHING
-    grams = [row.grams_to_target for row in rows if row.grams_to_target is not None]
-    if len(grams) < len(rows):
-        return f"{len(grams)} of {len(rows)}"
-    return shown(estimate(grams))
+def split(results: StudyResults, chapter: Chapter) -> str:
+    """Return what each rule contributes: the ratio of grams with it over those without."""
+    if not chapter.of("ablation"):
+        return ""
+    names = chain()
 
+    def cells(with_it: str, without: str) -> list[str]:
+        return [
+            duel_cell(duel(results, chapter, without, share, ours=with_it))
+            for share in TARGET_SHARES
+        ]
 
-def spread(values: Sequence[float | None], digits: int | None = None) -> str:
-    """Return a mean with its interval; nothing where a value is missing."""
-    known = [value for value in values if value is not None]
-    return shown(estimate(known), digits) if known and len(known) == len(values) else _NOTHING
-
-
-def shown(found: Estimate, digits: int | None = None) -> str:
-    """Return an estimate as text.
-
-    Args:
-        found: The estimate.
-        digits: Behind the point; as many as make about three figures if left out.
-
-    >>> shown(Estimate(123.456, 7.8)), shown(Estimate(7, None)), shown(Estimate(0.5, 0.01), 3)
-    ('123 ± 8', '7.0', '0.500 ± 0.010')
-    """
-    if digits is None:
-        digits = 1 if abs(found.mean) < _HUNDRED else 0
-    half = "" if found.half is None else f" ± {found.half:.{digits}f}"
-    return f"{found.mean:.{digits}f}{half}"
-
-
-def ratio(value: float | None) -> str:
-    """Return a ratio as text."""
-    return _NOTHING if value is None else f"{value:.2f}"
-
-
-def shown_p(value: float | None) -> str:
-    """Return a p-value as text."""
-    if value is None:
-        return _NOTHING
-    return "< 0.001" if value < _SURE else f"{value:.3f}"
+    steps = [
+        [step, *cells(with_it, without)]
+        for step, (without, with_it) in zip(SPLIT, pairwise(names), strict=True)
+    ]
+    whole = ["all of it", *cells(names[-1], names[0])]
+    header = ["switched on", *(f"g to {share:.0%}, with / without" for share in TARGET_SHARES)]
+    text = (
+        "**What each rule contributes**, switched on one after the other, from `random` to "
+        "`fairwind`. The lines multiply to the last one; in another order each would contribute "
+        "another part. *Time* is the choice of clients whose hour is clean: no round waits."
+    )
+    return f"{text}\n\n{markdown(header, [*steps, whole])}"

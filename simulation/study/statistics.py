@@ -1,4 +1,4 @@
-"""Statistics over seeds: means with their uncertainty, and whether differences are chance."""
+"""Statistics over seeds: means and paired ratios, with their uncertainty."""
 
 from __future__ import annotations
 
@@ -56,34 +56,3 @@ def paired_ratio(ours: Sequence[float], theirs: Sequence[float]) -> PairedRatio:
         return PairedRatio(math.exp(found.mean), None, None)
     low, high = found.mean - found.half, found.mean + found.half
     return PairedRatio(math.exp(found.mean), math.exp(low), math.exp(high))
-
-
-def paired_p(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """Return the p-value of a two-sided paired t-test on logarithms: of their ratio being 1.
-
-    Args:
-        ours: Positive values, one a seed.
-        theirs: Positive values of the same seeds, in the same order.
-    """
-    logs = [math.log(a / b) for a, b in zip(ours, theirs, strict=True)]
-    if len(logs) < _FEWEST:
-        return math.nan
-    spread = stdev(logs)
-    if spread == 0:
-        return 1.0 if logs[0] == 0 else 0.0
-    t = fmean(logs) / (spread / math.sqrt(len(logs)))
-    return 2 * float(stats.t.sf(abs(t), len(logs) - 1))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number.
-
-    Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of
-    Statistics 6, 1979.
-    """
-    order = sorted(range(len(p_values)), key=lambda n: p_values[n])
-    corrected, largest = [0.0] * len(p_values), 0.0
-    for rank, n in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[n]))
-        corrected[n] = largest
-    return corrected

@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from common.units import show_duration
-from simulation.study.chapters import opening, page_of, quick_page_of
 from simulation.study.charts import draw
 from simulation.study.conduct import StudyResults
-from simulation.study.dated_page import dated_page_of
+from simulation.study.headline import headline
+from simulation.study.page import page_of, quick_page_of
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _README = _PROJECT / "README.md"
@@ -30,14 +30,12 @@ class Making:
         jobs: In how many processes.
         took_s: Wall time; less if runs were kept from before.
         quick: Whether it is the quick study.
-        is_dated: Whether each seed starts at a date of its own.
     """
 
     command: str
     jobs: int
     took_s: float
     quick: bool
-    is_dated: bool = False
 
     def description(self, results: StudyResults) -> str:
         """Return how to make the same again, in two or three sentences."""
@@ -53,16 +51,11 @@ class Making:
 def write(results: StudyResults, making: Making, folder: Path) -> list[Path]:
     """Write everything into a folder and return what was written.
 
-    The summary of the full study also goes between its markers in README.md, if the folder is the
-    project's.
+    What the full study found in the year that is held out also goes between its markers in
+    README.md, if the folder is the project's.
     """
     folder.mkdir(parents=True, exist_ok=True)
     made = making.description(results)
-    if making.is_dated:
-        page, raw = folder / "dated.md", folder / "dated.json"
-        page.write_text(dated_page_of(results, made), "utf-8")
-        raw.write_text(to_json(results, made), "utf-8")
-        return [page, raw]
     if making.quick:
         page, raw = folder / "quick.md", folder / "quick.json"
         page.write_text(quick_page_of(results, made), "utf-8")
@@ -75,18 +68,21 @@ def write(results: StudyResults, making: Making, folder: Path) -> list[Path]:
         (folder / name).write_text(picture, "utf-8")
         written.append(folder / name)
     if not making.quick and folder.resolve() == _PROJECT / "docs" / "study":
-        _put_into_readme(opening(results))
+        _put_into_readme(headline(results))
         written.append(_README)
     return written
 
 
 def to_json(results: StudyResults, made: str) -> str:
-    """Return yardsticks and rows as JSON, one line a run."""
+    """Return chosen rates, yardsticks and rows as JSON, one line a run."""
     chapters = {name: asdict(by) for name, by in results.yardsticks.items()}
     rows = ",\n".join(
         json.dumps(_without_blanks(asdict(row)), separators=(",", ":")) for row in results.rows
     )
-    head = f'"made": {json.dumps(made)},\n"chapters": {json.dumps(chapters)}'
+    head = (
+        f'"made": {json.dumps(made)},\n"rates": {json.dumps(results.rates)},\n'
+        f'"chapters": {json.dumps(chapters)}'
+    )
     return f'{{{head},\n"rows": [\n{rows}\n]}}\n'
 
 
@@ -106,7 +102,7 @@ def _without_blanks(row: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in row.items() if value not in (None, ())}
 
 
-def _put_into_readme(table: str) -> None:
+def _put_into_readme(text_of_study: str) -> None:
     text = _README.read_text("utf-8")
     found = re.compile(f"{_MARKER}.*?{_MARKER}", re.DOTALL)
-    _README.write_text(found.sub(lambda _: f"{_MARKER}\n{table}\n{_MARKER}", text), "utf-8")
+    _README.write_text(found.sub(lambda _: f"{_MARKER}\n{text_of_study}\n{_MARKER}", text), "utf-8")
