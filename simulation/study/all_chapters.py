@@ -56,6 +56,10 @@ _SKEW = {"kind": "correlated", "strength": 0.9}
 
 _UNSTEADY: dict[str, Any] = {"failure_rate": 0.1, "on_h": 12, "off_h": 12, "speed_jitter": 0.4}
 
+_IDLE_W = 0.02
+"""Of a machine that is reserved and waits: about a tenth of the mean power that `random` needs for
+each client. A real machine draws more, but it also works for more than a minute an hour."""
+
 _INVITED = 6
 """Where clients come and go, a round of ours invites one more, and needs the same quorum of 3."""
 
@@ -151,6 +155,11 @@ def _sides() -> list[Chapter]:
             "Clients come and go, fail and straggle",
             federation("dropouts", TRACED, clients(MIXED, **_UNSTEADY), over_selection=0.3),
             (replace(each, cohort=_INVITED) if each.cohort else each for each in side),
+        ),
+        _chapter(
+            "The grids of `mixed`, with machines that are reserved while they wait",
+            federation("idle", TRACED, clients(MIXED, idle_w=_IDLE_W)),
+            contenders(["random", "all", "alpha_fair", "fairwind", "fairwind, wait"]),
         ),
     ]  # fmt: skip
 

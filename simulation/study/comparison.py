@@ -25,8 +25,13 @@ Figure = Callable[[Reached], float | None]
 
 
 def grams(point: Reached) -> float | None:
-    """Return all emissions until a target, gCO2eq."""
+    """Return all emissions of work until a target, gCO2eq."""
     return point.gco2eq
+
+
+def grams_with_idle(point: Reached) -> float | None:
+    """Return the same with those of reserved machines that waited."""
+    return point.with_idle_gco2eq
 
 
 def hours(point: Reached) -> float | None:

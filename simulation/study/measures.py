@@ -35,13 +35,15 @@ class Reached:
 
     Attributes:
         share: The target, as a share of the unconstrained run's final metric.
-        gco2eq: All emissions until then; `None` if it was not reached.
+        gco2eq: All emissions of work until then; `None` if it was not reached.
         hours: From the start until then.
+        with_idle_gco2eq: All emissions until then, also of reserved machines that waited.
     """
 
     share: float
     gco2eq: float | None
     hours: float | None
+    with_idle_gco2eq: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +58,9 @@ class Row:
         jain: Jain's index of participation.
         least: Fewest participations of a client.
         longest_wait_h: Most hours that a client took no part in, from the start to the end.
-        gco2eq: All emissions.
-        energy_wh: All energy.
+        gco2eq: All emissions of work.
+        energy_wh: All energy of work.
+        idle_wh: All energy of reserved machines that waited.
         forgetting: See `Outcome.forgetting`.
         rounds, hours, end: How far it came, and why no further.
         decisions, version: Digests of all cohorts, and of the last model.
@@ -79,6 +82,7 @@ class Row:
     longest_wait_h: float
     gco2eq: float
     energy_wh: float
+    idle_wh: float
     forgetting: float | None
     rounds: int
     hours: float
@@ -150,6 +154,7 @@ def measure(
         jain=_short(outcome.jain()), least=min(outcome.participations.values()),
         longest_wait_h=_short(longest_wait_h(outcome)),
         gco2eq=_short(outcome.gco2eq), energy_wh=_short(outcome.energy_wh),
+        idle_wh=_short(outcome.idle_wh),
         forgetting=_known(outcome.forgetting()),
         rounds=len(outcome.rounds), hours=_short(outcome.hours), end=outcome.end_reason,
         decisions=outcome.decisions[:_SHOWN], version=outcome.version[:_SHOWN],
@@ -176,11 +181,12 @@ def _reached(
     target = by.target * (TARGET_SHARE / share if lower else share / TARGET_SHARE)
     sign = -1 if lower else 1
     found = next((r for r, value in course if sign * value >= sign * target), None)
+    if found is None:
+        return Reached(share, None, None, None)
     return Reached(
-        share,
-        _short(found.spent_gco2eq) if found else None,
-        _short(found.ended_h) if found else None,
-    )
+        share, _short(found.spent_gco2eq), _short(found.ended_h),
+        _known(found.spent_with_idle_gco2eq),
+    )  # fmt: skip
 
 
 def longest_wait_h(outcome: Outcome) -> float:

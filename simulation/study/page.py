@@ -6,7 +6,7 @@ from simulation.study import policy_tables
 from simulation.study.conduct import StudyResults
 from simulation.study.contender import Chapter
 from simulation.study.field import RATES
-from simulation.study.sections import forecasts, parameters, published
+from simulation.study.sections import forecasts, idle, parameters, published
 from simulation.study.targets import targets
 
 _LOSSES = (
@@ -122,5 +122,6 @@ def _chapter(results: StudyResults, chapter: Chapter) -> list[str]:
     return [
         _heading(results, chapter), _HELD_OUT if chapter.is_held_out else "",
         f"![{chapter.name}: the metric against emissions](curve-{chapter.name}.svg)",
-        *_compared(results, chapter), forecasts(results, chapter), parameters(results, chapter),
+        *_compared(results, chapter), idle(results, chapter), forecasts(results, chapter),
+        parameters(results, chapter),
     ]  # fmt: skip

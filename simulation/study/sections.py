@@ -1,12 +1,15 @@
-"""Sections of the study's page: forecasts, parameters, and a published table."""
+"""Sections of the study's page: forecasts, parameters, idle machines, and a published table."""
 
 from __future__ import annotations
 
+from statistics import fmean
+
 from simulation.study.all_chapters import BUDGETS
-from simulation.study.cells import markdown, reached, spread
-from simulation.study.comparison import OURS, arrived
+from simulation.study.cells import duel_cell, labelled, markdown, reached, spread
+from simulation.study.comparison import OURS, arrived, duel, grams_with_idle
 from simulation.study.conduct import StudyResults
 from simulation.study.contender import Chapter
+from simulation.study.measures import TARGET_SHARE
 
 PUBLISHED = {
     0.057: (93.90, 98.26), 0.077: (95.03, 98.27), 0.097: (95.83, 98.33), 0.20: (97.42, 98.86),
@@ -61,6 +64,38 @@ def parameters(results: StudyResults, chapter: Chapter) -> str:
                       *(spread(*some) for some in figures)])  # fmt: skip
     header = ["fairwind with", "g to target", "at the end", "worst site", "Jain", "g in all"]
     return f"**What its parameters do**, one at a time.\n\n{markdown(header, lines)}"
+
+
+def idle(results: StudyResults, chapter: Chapter) -> str:
+    """Return what waiting machines add, where a chapter's are reserved."""
+    chance = results.of(chapter.name, chapter.reference)
+    if not any(row.idle_wh for row in chance):
+        return ""
+    share = fmean(row.idle_wh / row.energy_wh for row in chance)
+    lines = []
+    for contender in chapter.of("policy"):
+        name = contender.name
+        points = [row.at(TARGET_SHARE) for row in results.of(chapter.name, name)]
+        is_ours = name == OURS
+        lines.append(
+            [
+                labelled(name), spread([point.gco2eq for point in points]),
+                "" if is_ours else duel_cell(duel(results, chapter, name)),
+                spread([point.with_idle_gco2eq for point in points]),
+                "" if is_ours
+                else duel_cell(duel(results, chapter, name, figure=grams_with_idle)),
+                spread([point.hours for point in points], 0),
+            ]
+        )  # fmt: skip
+    header = [
+        "policy", "g to 98 %, idle at 0", "fairwind / it", "g with idle", "fairwind / it", "h",
+    ]  # fmt: skip
+    text = (
+        "**With idle machines counted**: while they wait, all machines together use "
+        f"{share:.0%} of what `{chapter.reference}` uses for work. Idle emissions grow with the "
+        "machines' idle power and with the hours."
+    )
+    return f"{text}\n\n{markdown(header, lines)}"
 
 
 def published(results: StudyResults, chapter: Chapter) -> str:

@@ -53,7 +53,7 @@ def rows_of(chapter: Chapter, name: str, grams: tuple[float | None, ...]) -> lis
     for seed, value in enumerate(grams, start=1):
         made = measure(chapter, contender, seed, outcome=outcome(0.1, 0.6, 0.7, 0.8), by=BY)
         hours = None if value is None else 7.0
-        reached = tuple(Reached(share, value, hours) for share in TARGET_SHARES)
+        reached = tuple(Reached(share, value, hours, value) for share in TARGET_SHARES)
         rows.append(replace(made, reached=reached))
     return rows
 
@@ -81,7 +81,9 @@ def kept(path: Path, chapters: tuple[Chapter, ...]) -> tuple[StudyResults, str]:
     found = json.loads(path.read_text("utf-8"))
     by = {chapter: Yardstick(**figures) for chapter, figures in found["chapters"].items()}
     rates = found["rates"]
-    known = tuple(with_rates(c, rates) if c.is_held_out else c for c in chapters)
+    known = tuple(
+        with_rates(c, rates) if c.is_held_out else c for c in chapters if c.name in by
+    )  # fmt: skip
     rows = tuple(row_of(line) for line in found["rows"])
     return StudyResults(known, by, rows, rates), found["made"]
 
@@ -90,8 +92,6 @@ def row_of(line: dict[str, object]) -> Row:
     """Return a run as it was written; blanks are left out of it."""
     blank: dict[str, object] = dict.fromkeys(Row.__dataclass_fields__)
     points: list[dict[str, float]] = line["reached"]  # type: ignore[assignment]
-    reached = tuple(
-        Reached(point["share"], point.get("gco2eq"), point.get("hours")) for point in points
-    )
+    reached = tuple(Reached(**point) for point in points)
     curve = tuple(map(tuple, line.get("curve", ())))  # type: ignore[arg-type, call-overload]
     return Row(**(blank | line | {"curve": curve, "reached": reached}))  # type: ignore[arg-type]

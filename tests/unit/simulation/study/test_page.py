@@ -18,6 +18,7 @@ from simulation.study.headline import headline
 from simulation.study.measures import Yardstick, measure
 from simulation.study.page import page_of, quick_page_of
 from simulation.study.policy_tables import equals, losses, ratios, split, summary
+from simulation.study.sections import idle
 from simulation.study.targets import targets
 from simulation.study.tuning import with_rates
 from simulation.study.writing import Making, write
@@ -105,6 +106,18 @@ def test_a_missed_target_is_shown_as_missed() -> None:
     assert "held_out: hours to 98 % at most 1.5 of random | 1.00 [1.00, 1.00] | yes |" in table
 
 
+def test_idle_machines_show_what_they_add_and_what_ratios_become() -> None:
+    of = replace(FULL["idle"], starts=FULL["idle"].starts[:2])
+    found = results(of, fairwind=(60.0, 60.0), random=(120.0, 120.0))
+    rows = []
+    for row in found.rows:
+        points = tuple(replace(p, with_idle_gco2eq=(p.gco2eq or 0) + 60) for p in row.reached)
+        rows.append(replace(row, reached=points, idle_wh=8.0))  # 80 Wh of work
+    table = idle(replace(found, rows=tuple(rows)), of)
+    assert "all machines together use 10% of what `random` uses for work" in table
+    assert "| random | 120 ± 0 | **0.50** [0.50, 0.50] | 180 ± 0 | **0.67** [0.67, 0.67] |" in table
+
+
 def test_figures_are_drawn_also_of_those_that_never_arrive() -> None:
     found = results(QUICK, oort=(None, None, None))
     assert "0 of 3" in bars(found, found.chapters)
@@ -135,7 +148,7 @@ def test_the_quick_study_writes_its_page_results_and_figure(tmp_path: Path) -> N
     making = Making(command="fairwind study --quick", jobs=1, took_s=1.0, quick=True)
     written = write(results(*quick_study()), making, tmp_path)
     assert [path.name for path in written] == ["quick.md", "quick.json", "quick-grams.svg"]
-    assert '"reached":[{"share":0.95,"gco2eq":100.0,"hours":7.0}' in written[1].read_text()
+    assert '"reached":[{"share":0.95,"gco2eq":100.0,"hours":7.0,' in written[1].read_text()
 
 
 def test_ticks_are_round() -> None:
