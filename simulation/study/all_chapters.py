@@ -106,7 +106,7 @@ def _real() -> Chapter:
         "Thirteen grids of 2021 with the forecasts a provider issued then",
         federation("real", REPLAYED, clients(REAL)),
         (
-            *contenders(MAIN), *equals(), *ablations(),
+            *contenders(name for name in MAIN if name != "oracle"), *equals(), *ablations(),
             *believers(("fairwind", "fairwind, wait"), ("perfect", "persistence", "own")),
         ),
     )  # fmt: skip

@@ -50,7 +50,7 @@ SIDE = (
     "fairwind",
 )  # fmt: skip
 """Those of the other scenarios and data sets: the strongest, and the rule that Fairwind grew from.
-`oracle` takes a minute a run."""
+`oracle`, which takes most of a minute a run, is in two chapters alone."""
 
 RIVALS = ("random", "alpha_fair", "lowcarb", "oort")
 """Those that are also given our local work and round size."""

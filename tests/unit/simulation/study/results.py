@@ -93,5 +93,5 @@ def row_of(line: dict[str, object]) -> Row:
     blank: dict[str, object] = dict.fromkeys(Row.__dataclass_fields__)
     points: list[dict[str, float]] = line["reached"]  # type: ignore[assignment]
     reached = tuple(Reached(**point) for point in points)
-    curve = tuple(map(tuple, line.get("curve", ())))  # type: ignore[arg-type, call-overload]
+    curve = tuple(map(tuple, line.get("curve", ())))  # type: ignore[call-overload]
     return Row(**(blank | line | {"curve": curve, "reached": reached}))  # type: ignore[arg-type]
