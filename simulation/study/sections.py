@@ -118,7 +118,7 @@ def published(results: StudyResults, chapter: Chapter) -> str:
         "until the budget is spent, against plans with 100 hours of slack. Budgets are shares of "
         "what all clients emit in 100 rounds. What differs: they learn MNIST with a convolutional "
         "network, here it is `digits` with a small one (640 examples a client, drawn from 1,437), "
-        "whose accuracies are lower; one start instead of a whole year; `alpha_fair` is planned "
+        "whose accuracies are lower; three starts instead of a whole year; `alpha_fair` is planned "
         "anew every hour and has no closing round. "
         f"Without any budget, all clients reach {free} here."
     )
