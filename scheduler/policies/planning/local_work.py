@@ -3,12 +3,12 @@
 A whole update of a client that emits twice as much per example is worth no more, but its first
 epoch is worth the most. So clients that usually emit more per example than the cleanest share of
 the clients do fewer epochs in proportion, and never fewer than a least number: no client is left
-out, and an update emits about the same wherever it is made. They do whole epochs, or, unrounded,
-also a part of one. What counts is the usual hour, not the current one:
-a clean hour is there to emit less, not to do more. A client that takes much longer than the median
-does fewer, too, so that the round does not wait for it. That updates of fewer epochs are
-accepted from stragglers follows FedProx: Li, Sahu, Zaheer, Sanjabi, Talwalkar and Smith, "Federated
-Optimization in Heterogeneous Networks", MLSys 2020, https://arxiv.org/abs/1812.06127.
+out, and an update emits about the same wherever it is made. They do any part of the epochs, or
+whole ones. What counts is the usual hour, not the current one: a clean hour is there to emit less,
+not to do more. A client that takes much longer than the median does fewer, too, so that the round
+does not wait for it. That updates of fewer epochs are accepted from stragglers follows FedProx: Li,
+Sahu, Zaheer, Sanjabi, Talwalkar and Smith, "Federated Optimization in Heterogeneous Networks",
+MLSys 2020, https://arxiv.org/abs/1812.06127.
 """
 
 from __future__ import annotations
