@@ -16,8 +16,9 @@ rule:
    (`planning.reservation_prices`), and a round takes the clients that gain most by training now.
    They are ranked by what they gain as a share of what they usually emit: grams alone, which rank
    without `relative`, favour sites whose updates take much energy, and sites on grids that vary
-   much. Clients that have waited for `patience_h`, and twice as long as even participation takes,
-   come first. Each call plans anew, so that an error of the forecast costs one hour, not the plan.
+   much. No client waits longer than `patience_h`, or twice as long as even participation takes if
+   that is more: clients that else would come first (`planning.patience`). Each call plans anew, so
+   that an error of the forecast costs one hour, not the plan.
    With `wait` a round with time to spare waits for an hour in which the clients that gain most
    gain more, by more than the candidates' reserved machines emit until then (`planning.idle`).
 3. *How much* it does. Clients that usually emit more per example than the cleanest `full_share` of
@@ -51,8 +52,9 @@ from scheduler.policies.planning.idle import idle_until, waits_in_vain
 from scheduler.policies.planning.local_work import LocalWork, local_work
 from scheduler.policies.planning.pace import Pace, due_updates, end_h, pace_of
 from scheduler.policies.planning.participation import participation
+from scheduler.policies.planning.patience import overdue_h
 from scheduler.policies.planning.quotas import undoing_weights
-from scheduler.policies.planning.ranking import best, overdue_h
+from scheduler.policies.planning.ranking import best
 from scheduler.policies.planning.reasons import price_notes, why_now, why_wait
 from scheduler.policies.planning.reservation_prices import ReservationPrices, reservation_prices
 from scheduler.policies.reason import Because
@@ -99,8 +101,7 @@ def _each_alone(
     pace = _pace(context, emissions, work, shares, places=buffer, left=left)
     # Those that train now are no candidates, and have their part of the updates to come.
     part = len(pool) / max(context.num_clients, len(pool))
-    ours = shares * part
-    due = due_updates(context, pool, ours, places=buffer, pace=pace)
+    due = due_updates(context, pool, shares, places=buffer * part, pace=pace)
     an_hour = max(1.0, pace.rounds_an_hour * buffer / max(context.num_clients, 1))
     prices = reservation_prices(
         emissions, due, updates_an_hour=an_hour, relative=bool(context.options["relative"])

@@ -21,7 +21,7 @@ _SENTENCES: Mapping[str, str] = {
     " the clients that may train now",
     "no_slack": "the rounds that are left need all the time that is left",
     "no_deadline": "the run has no time limit (--hours), so no round waits for a cleaner hour",
-    "overdue": "{overdue} of the invited clients {overdue_have} waited longer than the patience",
+    "overdue": "{overdue} of the invited clients {overdue_have} waited as long as patience allows",
     "closing": "every client takes part at the end of a run; rounds left, this one included:"
     " {rounds_left}",
     # oracle

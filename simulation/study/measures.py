@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
 from statistics import fmean
 
 from common.errors import SettingError
 from simulation.outcome import Outcome, RoundOutcome
+from simulation.ports.site import make_sites
+from simulation.scenario.hours import Hours
+from simulation.scenario.scenario import Scenario
 from simulation.study.contender import Chapter, Contender
 
 LAST = 5
@@ -57,7 +62,7 @@ class Row:
         worst: Score at the site that is served worst, at the end; `None` if it is not known.
         jain: Jain's index of participation.
         least: Fewest participations of a client.
-        longest_wait_h: Most hours that a client took no part in, from the start to the end.
+        longest_wait_h: Most hours for which a client was available and took no part.
         gco2eq: All emissions of work.
         energy_wh: All energy of work.
         idle_wh: All energy of reserved machines that waited.
@@ -152,7 +157,7 @@ def measure(
         at_large=_at(course, LARGE * by.reference_gco2eq),
         final=_known(final(outcome, by.metric)), worst=_worst(outcome),
         jain=_short(outcome.jain()), least=min(outcome.participations.values()),
-        longest_wait_h=_short(longest_wait_h(outcome)),
+        longest_wait_h=_short(_waited_h(chapter.scenario(contender, seed), outcome)),
         gco2eq=_short(outcome.gco2eq), energy_wh=_short(outcome.energy_wh),
         idle_wh=_short(outcome.idle_wh),
         forgetting=_known(outcome.forgetting()),
@@ -189,15 +194,32 @@ def _reached(
     )  # fmt: skip
 
 
-def longest_wait_h(outcome: Outcome) -> float:
-    """Return the most hours between two participations of any client, start and end included."""
-    last = dict.fromkeys(outcome.participations, 0.0)
-    longest = 0.0
-    for closed in outcome.rounds:
-        for client in closed.cohort:
-            longest = max(longest, closed.started_h - last[client])
-            last[client] = closed.started_h
-    return max(longest, *(outcome.hours - hour for hour in last.values()))
+def _waited_h(scenario: Scenario, outcome: Outcome) -> float:
+    hours = {name: site.hours for name, site in make_sites(scenario).items()}
+    return longest_wait_h(outcome, hours, start=scenario.start)
+
+
+def longest_wait_h(outcome: Outcome, hours: Mapping[str, Hours], *, start: datetime) -> float:
+    """Return the most hours for which a client was available and took no part.
+
+    They count from the first round to the next participation, and to the end. Hours in which a
+    client was away do not count: no policy can invite it.
+
+    Args:
+        outcome: Of the run.
+        hours: When each client was there; always if it is missing.
+        start: Of the run.
+    """
+    began = outcome.rounds[0].started_h if outcome.rounds else 0.0
+    waits: list[timedelta] = []
+    for client in outcome.participations:
+        there = hours.get(client, Hours())
+        took_part = [r.started_h for r in outcome.rounds if client in r.cohort]
+        instants = [start + timedelta(hours=h) for h in (began, *took_part, outcome.hours)]
+        for last, later in pairwise(instants):
+            spans = there.on_spans(last, later)
+            waits.append(sum((end - begin for begin, end in spans), timedelta()))
+    return max(waits) / timedelta(hours=1)
 
 
 def _at(course: Sequence[tuple[RoundOutcome, float]], budget_gco2eq: float) -> float | None:

@@ -33,7 +33,7 @@ _HOW = (
     "over seeds. *at 10 %* and *at 30 %*: the metric when a run has spent so much of what `random` "
     "emits in all. *worst site*: the accuracy at the client that is served worst, by the labels it "
     "holds. *least*: the fewest participations of a client. *longest wait*: the most hours any "
-    "client took no part."
+    "available client took no part."
 )
 
 _WHO = (

@@ -126,7 +126,7 @@ def _patient(results: StudyResults, chapters: dict[str, Chapter]) -> list[str]:
     worst = max(longest, key=lambda name: longest[name])
     patience_h = policy_options(OURS, {})["patience_h"]
     return [
-        f"No client left out for more than its patience, {patience_h:g} h",
+        f"No available client left out for more than its patience, {patience_h:g} h",
         f"{longest[worst]:.0f} h at most ({worst})", _met(longest[worst] <= patience_h),
     ]  # fmt: skip
 

@@ -88,25 +88,26 @@ def pace_of(
 
 
 def due_updates(
-    context: SelectionContext, pool: CandidateTable, shares: Floats, *, places: int, pace: Pace
+    context: SelectionContext, pool: CandidateTable, shares: Floats, *, places: float, pace: Pace
 ) -> Floats:
     """Return how many updates each candidate should contribute within the hours ahead; `(N,)`.
 
-    That is its share of all updates of the run, those of the hours ahead included, less those that
-    it has contributed.
+    That is its share of all updates of the candidates, those of the hours ahead included, less
+    those that it has contributed. Updates of clients that are no candidates now do not count: where
+    half of the clients are away, every candidate would be far behind, and none more than others.
 
     Args:
         context: With the closed rounds.
         pool: The candidates.
         shares: Of participation, they sum to 1; `(N,)`.
-        places: Of a round.
+        places: Of a round, those of the candidates.
         pace: With the rounds ahead.
     """
     given = num_updates(context.past)
     counts = np.fromiter(map(given.get, pool.clients, repeat(0)), np.float64, len(pool))
     ahead = places * pace.rounds_ahead
     due: Floats = np.minimum(
-        shares * (sum(given.values()) + ahead) - counts, _CATCH_UP * shares * ahead + 1.0
+        shares * (counts.sum() + ahead) - counts, _CATCH_UP * shares * ahead + 1.0
     )
     return due
 

@@ -5,27 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from scheduler.policies.candidate_table import CandidateTable, Floats, Ints
-from scheduler.policies.planning.pace import Pace
 from scheduler.policies.selection_context import SelectionContext
-
-_PATIENT_TURNS = 2.0
-
-
-def overdue_h(
-    context: SelectionContext, pool: CandidateTable, *, places: float, pace: Pace
-) -> Floats:
-    """Return the hours that each overdue client has waited, 0 for the others; `(N,)`.
-
-    A client is overdue once it has waited for `patience_h`, and twice as long as even participation
-    takes. Its wait begins with the run's first round at the earliest.
-    """
-    if not context.past:
-        return np.zeros(len(pool))
-    since_start = (context.now - context.past[0].planned_at).total_seconds() / 3600
-    waited = np.minimum(pool.waited_h, since_start)
-    turn = len(pool) * pace.hours_ahead / max(places * pace.rounds_ahead, 1.0)
-    patience = max(context.options["patience_h"], _PATIENT_TURNS * turn)
-    return np.where(waited >= patience, waited, 0.0)
 
 
 def best(

@@ -20,8 +20,8 @@ _ABLATED = {"wait": 1.0, "full_share": 0.25, "parts": 0.0, "relative": 0.0}
     ("policy", "options", "digest"),
     [
         ("random", {}, "abdbb724ac786fda"),
-        ("fairwind", {}, "2ecec1b876a36c22"),
-        ("fairwind", _ABLATED, "4e52e974146e2e34"),
+        ("fairwind", {}, "c700d203141357bc"),
+        ("fairwind", _ABLATED, "d8d72e11675e362d"),
         ("score", {}, "c91a872989e59f3a"),
     ],
 )

@@ -69,6 +69,7 @@ def drive(
     options: Mapping[str, float] | None = None,
     round_h: float = 1.0,
     end: bool = True,
+    there: Sequence[Sequence[bool]] | None = None,
     **fields: Any,
 ) -> list[Held]:
     """Return the rounds of a run; it is asked whenever a round is over, or each hour it waits.
@@ -80,6 +81,7 @@ def drive(
         options: Of the policy.
         round_h: Hours that a round takes.
         end: Whether the policy is told when the run ends.
+        there: Of each client, whether it is available in an hour of the run; always if left out.
         **fields: Of every question.
     """
     held: list[Held] = []
@@ -95,7 +97,8 @@ def drive(
                 updates=sum(name in done.cohort for done in held[-5:]),
                 waited_h=hour - trained[name],
             )
-            for name, grid in zip(names, grids, strict=True)
+            for n, (name, grid) in enumerate(zip(names, grids, strict=True))
+            if there is None or there[n][int(hour)]
         ]
         asked = question(
             *candidates, number=len(held) + 1, now=NOW + timedelta(hours=hour), past=past,

@@ -110,10 +110,15 @@ def due(names: str, past, *, places=1, ahead=10.0, shares=None) -> list[float]:
     return list(due_updates(asked, pool, even, places=places, pace=made))
 
 
-def test_due_is_the_share_of_all_updates_less_those_given():
-    # Two of four updates given were a's; 10 are ahead: half of 14 less 2, and less 1.
-    assert due("ab", rounds("a", "ab", "c")) == [5.0, 6.0]
-    assert due("ab", rounds("a", "ab", "c"), shares=(0.2, 0.8)) == pytest.approx([0.8, 10.2])
+def test_due_is_the_share_of_the_candidates_updates_less_those_given():
+    # Two of their three updates were a's; 10 are ahead: half of 13 less 2, and less 1.
+    assert due("ab", rounds("a", "ab")) == [4.5, 5.5]
+    assert due("ab", rounds("a", "ab"), shares=(0.2, 0.8)) == pytest.approx([0.6, 9.4])
+
+
+def test_updates_of_absent_clients_make_nobody_due():
+    # c and d gave 40 and are away: a and b owe what they would owe without them.
+    assert due("ab", rounds("a", "ab", *["cd"] * 20)) == [4.5, 5.5]
 
 
 def test_who_took_more_than_its_share_is_ahead_of_its_turn():

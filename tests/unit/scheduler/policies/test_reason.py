@@ -55,7 +55,7 @@ def test_a_round_in_one_of_the_best_hours_says_so():
 def test_spent_patience_is_named():
     late = site("a", 400.0, 200.0, waited_h=90.0)
     because = ask(late, rounds_left=1, hours_left=2.0, past=rounds("b", *[()] * 119)).because
-    assert explain(because) == "1 of the invited clients has waited longer than the patience"
+    assert explain(because) == "1 of the invited clients has waited as long as patience allows"
 
 
 def test_a_note_names_what_an_update_emits_and_its_reservation_price():

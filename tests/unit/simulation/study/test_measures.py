@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from statistics import fmean
 
 import pytest
 
 from common.errors import SettingError
+from simulation.scenario.hours import Hours
 from simulation.study.all_chapters import quick_study
 from simulation.study.measures import Row, Yardstick, longest_wait_h, measure, yardstick
 from tests.unit.simulation.study.results import falling, outcome
 
 CHAPTER = quick_study()[0]
+START = CHAPTER.base.start
 
 
 def measured(made: object, by: Yardstick) -> Row:
@@ -64,6 +67,13 @@ def test_a_final_metric_that_no_version_has_is_unknown_and_no_target() -> None:
         yardstick("auc", [outcome(0.3)], [outcome(0.1)])
 
 
-def test_the_longest_wait_counts_from_the_start_and_to_the_end() -> None:
-    assert longest_wait_h(outcome(0.1, 0.2)) == 1
-    assert longest_wait_h(outcome(0.1, 0.2, cohort=("a",))) == 3  # b, for all the run's hours
+def test_the_longest_wait_counts_from_the_first_round_to_the_end() -> None:
+    assert longest_wait_h(outcome(0.1, 0.2), {}, start=START) == 1
+    # b took no part in the 2 hours from the first round to the end.
+    assert longest_wait_h(outcome(0.1, 0.2, cohort=("a",)), {}, start=START) == 2
+
+
+def test_hours_away_are_no_waiting() -> None:
+    away = {"b": Hours(iter([START + timedelta(hours=0.5)]))}  # it leaves, and stays away
+    assert longest_wait_h(outcome(0.1, 0.2, cohort=("a",)), away, start=START) == 1  # a's
+    assert longest_wait_h(outcome(0.1, 0.2, cohort=()), away, start=START) == 2
