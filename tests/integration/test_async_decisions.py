@@ -226,9 +226,7 @@ class _Sites:
         assert receipt.update is not None
         part = run.open_round.part(client, issued)
         assert part is not None
-        asked = run.spec.hyperparameters.in_round(issued)
-        if part.epochs is not None:
-            asked = asked.model_copy(update={"epochs": part.epochs})
+        asked = run.spec.hyperparameters.in_round(issued).with_epochs(part.epochs)
         seed = derive_seed(run.spec.seed, run.id, issued, client)
         result = self._trainers[client].train(
             read_state(self._blobs.path(part.base_version)), hyperparameters=asked, seed=seed,
