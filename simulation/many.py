@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from common.files import file_sha256
+from simulation.inputs import inputs
 from simulation.outcome import Outcome
 from simulation.run import simulate
-from simulation.scenario.files import find_file
 from simulation.scenario.scenario import Scenario
 
 VERSION = 4
@@ -31,11 +29,18 @@ that no kept outcome of an older one is taken for it."""
 OnDone = Callable[[int, Outcome], None]
 """Receives every outcome as it is ready, with its place among the scenarios."""
 
+Simulated = Generator[tuple[str, Outcome]]
+"""Outcomes as they are ready, each with the key of its scenario."""
+
+Runner = Callable[[Mapping[str, Scenario]], Simulated]
+"""Simulates scenarios by key, wherever it does; it is closed when no more are wanted."""
+
 
 def simulate_all(
     scenarios: Sequence[Scenario],
     *,
     jobs: int = 1,
+    runner: Runner | None = None,
     cache: Path | None = None,
     on_done: OnDone | None = None,
 ) -> list[Outcome]:
@@ -43,7 +48,8 @@ def simulate_all(
 
     Args:
         scenarios: What is simulated; the same one twice runs once.
-        jobs: In how many processes; with one, in this.
+        jobs: In how many processes of this host; with one, in this.
+        runner: Simulates somewhere else than on this host.
         cache: Folder of the outcomes so far, which are not simulated again. What is interrupted
             goes on from there.
         on_done: Receives every outcome as it is ready.
@@ -69,34 +75,30 @@ def simulate_all(
             missing[key] = scenarios[at[0]]
         else:
             take(key, kept)
-    for key, outcome in _simulated(missing, jobs):
-        _keep(cache, key, outcome)
-        take(key, outcome)
+    if missing:
+        simulated = _simulated(missing, jobs) if runner is None else runner(missing)
+        with closing(simulated):
+            for key, outcome in simulated:
+                _keep(cache, key, outcome)
+                take(key, outcome)
     return [found[place] for place in range(len(scenarios))]
 
 
 def scenario_key(scenario: Scenario) -> str:
     """Return the SHA-256 of everything an outcome depends on: equal for equal scenarios.
 
-    That is the scenario but for its description, the bytes of the files it names, the code of
-    policies and workloads of one's own, and the simulator's version.
+    That is the scenario but for its description, what is in the files and modules that it names
+    (wherever they are), and the simulator's version.
+
+    Raises:
+        FairwindError: If a file is missing.
     """
     body: dict[str, Any] = scenario.model_dump(mode="json", exclude={"description"})
-    for part in ("signal", "forecast"):
-        if body[part]["path"] is not None:
-            body[part]["path"] = file_sha256(find_file(Path(body[part]["path"])))
-    code = [_code(scenario.run.policy), _code(scenario.workload.name)]
-    text = json.dumps([VERSION, body, code], sort_keys=True, separators=(",", ":"))
+    for part, key in (("signal", "path"), ("forecast", "path"), ("workload", "init_from")):
+        del body[part][key]
+    content = [VERSION, body, inputs(scenario)]
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _code(name: str) -> str | None:
-    """Return the SHA-256 of the module that an import path names, `None` if it names none."""
-    module = name.partition(":")[0]
-    if ":" not in name and "." not in name:
-        return None
-    spec = importlib.util.find_spec(module)
-    return file_sha256(Path(spec.origin)) if spec and spec.origin else None
 
 
 def _kept(cache: Path | None, key: str) -> Outcome | None:
@@ -121,7 +123,7 @@ def _sweep(cache: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _simulated(missing: dict[str, Scenario], jobs: int) -> Iterator[tuple[str, Outcome]]:
+def _simulated(missing: Mapping[str, Scenario], jobs: int) -> Simulated:
     if jobs == 1 or len(missing) == 1:
         for key, scenario in missing.items():
             yield key, simulate(scenario)

@@ -10,6 +10,9 @@ COORDINATOR_QUEUES = frozenset({"coordinator", "aggregation"})
 SITE_PREFIX = "client."
 """A site serves one queue, ``client.<id>``."""
 
+SIMULATIONS_PREFIX = "simulations."
+"""Workers of the same code serve one queue with simulations, ``simulations.<digest>``."""
+
 
 KEPT = (
     "ledger.sqlite*", "blobs", "runs", "carbon", "site", "outbox", "frozen", "advice", "starting",

@@ -65,6 +65,15 @@ def metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
     return {"accuracy": (logits.argmax(dim=1) == targets).float().mean().item()}
 
 
+def files() -> tuple[Path, ...]:
+    """Return the files of the data set.
+
+    Raises:
+        WorkloadError: If one is missing.
+    """
+    return tuple(file for part in ("train", "t10k") for file in _files_of(part))
+
+
 def _file(name: str) -> Path:
     data = os.environ.get("FAIRWIND_DATA")
     ours = [Path(data) / "fashion-mnist"] if data else []
@@ -80,7 +89,11 @@ def _file(name: str) -> Path:
 
 
 def _load(part: str) -> TensorDataset:
-    return _read(_file(f"{part}-images-idx3-ubyte.gz"), _file(f"{part}-labels-idx1-ubyte.gz"))
+    return _read(*_files_of(part))
+
+
+def _files_of(part: str) -> tuple[Path, Path]:
+    return _file(f"{part}-images-idx3-ubyte.gz"), _file(f"{part}-labels-idx1-ubyte.gz")
 
 
 @cache

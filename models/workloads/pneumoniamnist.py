@@ -50,7 +50,7 @@ def train_examples() -> TensorDataset:
     Raises:
         WorkloadError: If the file is missing.
     """
-    return _read(_file(), "train")
+    return _read(*files(), "train")
 
 
 def test_data() -> TensorDataset:
@@ -59,7 +59,7 @@ def test_data() -> TensorDataset:
     Raises:
         WorkloadError: If the file is missing.
     """
-    return _read(_file(), "test")
+    return _read(*files(), "test")
 
 
 def metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
@@ -78,8 +78,13 @@ def metrics(logits: Tensor, targets: Tensor) -> dict[str, float]:
     }
 
 
-def _file() -> Path:
-    return data_file("pneumoniamnist", "pneumoniamnist/pneumoniamnist_28.npz")
+def files() -> tuple[Path]:
+    """Return the files of the data set.
+
+    Raises:
+        WorkloadError: If one is missing.
+    """
+    return (data_file("pneumoniamnist", "pneumoniamnist/pneumoniamnist_28.npz"),)
 
 
 @cache

@@ -49,17 +49,17 @@ def train_examples() -> TensorDataset:
     Raises:
         WorkloadError: If files are missing.
     """
-    return _read(*_files())[0]
+    return _read(*files())[0]
 
 
 def natural_split() -> tuple[IntArray, ...]:
     """Return the rows of `train_examples` that belong to each of `REGIONS`."""
-    return _read(*_files())[2]
+    return _read(*files())[2]
 
 
 def natural_test_split() -> tuple[IntArray, ...]:
     """Return the rows of `test_data` that belong to each of `REGIONS`."""
-    return _read(*_files())[3]
+    return _read(*files())[3]
 
 
 def test_data() -> TensorDataset:
@@ -68,7 +68,7 @@ def test_data() -> TensorDataset:
     Raises:
         WorkloadError: If files are missing.
     """
-    return _read(*_files())[1]
+    return _read(*files())[1]
 
 
 def loss(hazards: Tensor, targets: Tensor) -> Tensor:
@@ -100,7 +100,12 @@ def metrics(hazards: Tensor, targets: Tensor) -> dict[str, float]:
     return {"c_index": ((larger + 1) / 2).mean().item()}
 
 
-def _files() -> tuple[Path, Path]:
+def files() -> tuple[Path, Path]:
+    """Return the files of the data set.
+
+    Raises:
+        WorkloadError: If one is missing.
+    """
     return (
         data_file("tcga_brca", "tcga_brca/brca.csv"),
         data_file("tcga_brca", "tcga_brca/train_test_split.csv"),

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,9 @@ from common.command_line.screen import echo
 from common.errors import SettingError
 from common.private_files import for_others
 from common.units import show_duration
+
+if TYPE_CHECKING:
+    from simulation.hosts.conductor import Conductor
 
 _CACHE = Path(".fairwind/study")
 
@@ -29,18 +33,27 @@ _RUN_S = 5.0
     "--out", type=click.Path(path_type=Path, file_okay=False), default=None,
     help="Folder of tables and figures; docs/study, or .fairwind/study/part with --only.",
 )  # fmt: skip
+@click.option(
+    "--on", type=click.Choice(["here", "celery"]), default="here", show_default=True,
+    help="Where runs are simulated: in processes here, or on all workers of "
+    "celery -A simulation worker.",
+)  # fmt: skip
 @click.option("--only", multiple=True, help="A chapter; repeatable.")
 def study(
     *,
     quick: bool,
     jobs: int | None,
     out: Path | None,
+    on: str,
     only: tuple[str, ...],
 ) -> None:
     """Compare all policies on the same grids, data and seeds; write tables and figures.
 
     What was simulated before is not simulated again, so an interrupted study goes on.
     """
+    if jobs and on == "celery":
+        msg = "Each worker has its own --concurrency. Leave out --jobs, or --on celery."
+        raise click.UsageError(msg)
     from simulation.study.all_chapters import full_study, quick_study  # noqa: PLC0415
     from simulation.study.conduct import conduct, num_runs, possible  # noqa: PLC0415
     from simulation.study.conduct import only as chosen  # noqa: PLC0415
@@ -60,9 +73,13 @@ def study(
     jobs = jobs or os.cpu_count() or 1
     count = num_runs(chapters)
     plan = f"{count} runs in {jobs} processes, about {show_duration(count * _RUN_S / jobs)} if none"
-    echo(f"{plan} was kept from before", err=True)
+    echo(
+        f"{count} runs on Celery workers" if on == "celery" else f"{plan} was kept from before",
+        err=True,
+    )
+    runner = _on_celery() if on == "celery" else None
     with _progress(count) as on_done:
-        results = conduct(chapters, jobs=jobs, cache=_CACHE, on_done=on_done)
+        results = conduct(chapters, jobs=jobs, runner=runner, cache=_CACHE, on_done=on_done)
     words = ["fairwind study", *(["--quick"] if quick else []), *(f"--only {n}" for n in only)]
     making = Making(
         command=" ".join(words), jobs=jobs, took_s=time.perf_counter() - begun, quick=quick
@@ -71,6 +88,13 @@ def study(
     with for_others():
         for path in write(results, making, folder):
             echo(f"Wrote {path}")
+
+
+def _on_celery() -> Conductor:
+    """Return what simulates on the workers of any hosts, and reports them on the screen."""
+    from simulation.hosts.conductor import conductor  # noqa: PLC0415 - loads Celery and torch
+
+    return conductor(lambda sentence: echo(sentence, err=True))
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +9,14 @@ from pathlib import Path
 from common.errors import FairwindError, SettingError
 from models.configured import configured
 from models.workload import load_workload
-from simulation.many import simulate_all
+from simulation.code import code_digest
+from simulation.many import Runner, simulate_all
 from simulation.outcome import Outcome
 from simulation.scenario.files import find_file
 from simulation.study.contender import Chapter, Contender
 from simulation.study.field import RATES, TUNED
 from simulation.study.measures import Row, Yardstick, measure, yardstick
 from simulation.study.tuning import chosen_rates, with_rates
-
-_PROJECT = Path(__file__).resolve().parents[2]
 
 Case = tuple[Chapter, Contender, int]
 """One run: chapter, contender and seed."""
@@ -63,7 +61,12 @@ def cases(chapters: Sequence[Chapter]) -> list[Case]:
 
 
 def conduct(
-    chapters: Sequence[Chapter], *, jobs: int, cache: Path, on_done: Callable[[], None]
+    chapters: Sequence[Chapter],
+    *,
+    jobs: int,
+    cache: Path,
+    on_done: Callable[[], None],
+    runner: Runner | None = None,
 ) -> StudyResults:
     """Simulate all runs of some chapters and measure them, those that are held out last.
 
@@ -72,11 +75,12 @@ def conduct(
         jobs: In how many processes.
         cache: Folder of outcomes so far; those of other code are not taken for ours.
         on_done: Called when a run is over.
+        runner: Simulates somewhere else than in processes of this host.
 
     Raises:
         FairwindError: If one cannot be simulated; the others are kept.
     """
-    conducting = _Conducting(jobs, cache / code_digest(), on_done)
+    conducting = _Conducting(jobs, runner, cache / code_digest(), on_done)
     training = [chapter for chapter in chapters if not chapter.is_held_out]
     rows, by = conducting.carry_out(training)
     rates = chosen_rates(training, rows)
@@ -95,6 +99,7 @@ def num_runs(chapters: Sequence[Chapter]) -> int:
 @dataclass(frozen=True, slots=True)
 class _Conducting:
     jobs: int
+    runner: Runner | None
     cache: Path
     on_done: Callable[[], None]
 
@@ -119,7 +124,8 @@ class _Conducting:
     def _take(self, some: Sequence[Case], found: Found) -> None:
         outcomes = simulate_all(
             [case[0].scenario(*case[1:], _grams(case, found)) for case in some],
-            jobs=self.jobs, cache=self.cache, on_done=lambda _place, _outcome: self.on_done(),
+            jobs=self.jobs, runner=self.runner, cache=self.cache,
+            on_done=lambda _place, _outcome: self.on_done(),
         )  # fmt: skip
         for (chapter, contender, seed), outcome in zip(some, outcomes, strict=True):
             found[chapter.name, contender.key, seed] = outcome
@@ -138,16 +144,6 @@ def possible(chapter: Chapter) -> str | None:
     except FairwindError as error:
         return str(error)
     return None
-
-
-def code_digest() -> str:
-    """Return a digest of the code on which outcomes depend."""
-    digest = hashlib.sha256()
-    for room in ("common", "scheduler", "models", "simulation"):
-        for path in sorted((_PROJECT / room).rglob("*.py")):
-            if "study" not in path.parts:
-                digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def only(chapters: Sequence[Chapter], names: Sequence[str]) -> tuple[Chapter, ...]:

@@ -18,7 +18,7 @@ from common.message import Message
 from common.settings.redis_address import RedisAddress, tls_options
 from common.units import show_bytes
 from tasks.app import app
-from tasks.roles import SITE_PREFIX
+from tasks.roles import SIMULATIONS_PREFIX, SITE_PREFIX
 from tasks.wire.task_message import MOST_ARGUMENT_NBYTES
 
 _NOTHING = About()
@@ -119,7 +119,7 @@ def send_again(task: str, to: Queue, body: object, *, shown: str) -> None:
 
 def audience_of(to: Queue) -> str:
     """Return who takes what is on a queue, as envelopes name them."""
-    return to.name if to.name.startswith(SITE_PREFIX) else COORDINATOR
+    return to.name if to.name.startswith((SITE_PREFIX, SIMULATIONS_PREFIX)) else COORDINATOR
 
 
 def _check_size(task: str, args: tuple[Any, ...]) -> None:

@@ -91,6 +91,7 @@ DENIED: list[tuple[object, ...]] = [
     ("ZADD", "client.north", 1, "x"), ("LPUSH", "fairwind:client:north", "x"),
     ("LRANGE", "aggregation", 0, -1), ("BRPOP", "aggregation", 1), ("DEL", "aggregation"),
     ("LPUSH", "coordinator", "x"), ("LLEN", "coordinator"),
+    ("LPUSH", "simulations.0a", "x"), ("RPUSH", "fairwind:simulations:answers:0", "x"),
     ("HSET", "client.north", "x", "x"), ("ZADD", "client.north", 0, "x"),
     ("HSET", "fairwind:unacked:client.north", "x", "x"),
     ("SET", "fairwind:client:west", "x"), ("GET", "fairwind:client:west"),

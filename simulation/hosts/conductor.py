@@ -1,0 +1,180 @@
+"""The conductor: sends simulations to workers, takes their outcomes, and loses none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from uuid import uuid4
+
+import redis
+from kombu.exceptions import OperationalError
+from pydantic import ValidationError
+
+from common import settings
+from common.errors import FederationError, TransportError
+from common.log import get_logger
+from common.settings import Settings
+from simulation.hosts.broker_view import BrokerView
+from simulation.hosts.identity import host_identity
+from simulation.hosts.message import (
+    MOST_OUTCOME_NBYTES,
+    TASK,
+    SimulationAnswer,
+    SimulationRequest,
+)
+from simulation.hosts.open_work import OpenWork
+from simulation.hosts.workers_seen import WorkersSeen
+from simulation.inputs import inputs, portable
+from simulation.many import Simulated
+from simulation.outcome import Outcome
+from simulation.scenario.scenario import Scenario
+from tasks.messaging.broker import REDIS_IS_AWAY, check_usable, connect
+from tasks.messaging.inbox import coordinator_signer
+from tasks.messaging.queues import batch, send
+from tasks.messaging.transport import fetch, forget, make_transport
+
+_log = get_logger(__name__)
+
+_AHEAD = 2
+"""Simulations on their way for each process: the next one waits on the queue already."""
+
+_AWAY = (*REDIS_IS_AWAY, OperationalError)
+_AGAIN_S = 1.0
+
+Say = Callable[[str], None]
+"""Shows a sentence to who waits."""
+
+
+class Conductor:
+    """Simulates on the workers of any hosts. It is a `Runner`.
+
+    Args:
+        ours: Where Redis is, and how often to look.
+        say: Receives what a person should know: which workers there are, and what failed.
+    """
+
+    def __init__(self, ours: Settings, *, say: Say) -> None:
+        self._settings = ours
+        self._say = say
+        self._signer = coordinator_signer(ours)
+        own_key = None if self._signer is None else self._signer.identity.public.text
+        self._identity = host_identity(own_key)
+        self._queue = self._identity.queue
+        self._broker = connect(ours)
+        self._transport = make_transport(ours)
+
+    def __call__(self, missing: Mapping[str, Scenario]) -> Simulated:
+        """Yield outcomes as they come; nothing is left in Redis at the end, however it comes.
+
+        Raises:
+            FairwindError: If no worker can simulate one of them, or Redis cannot be used.
+        """
+        check_usable(self._broker)
+        view = BrokerView(self._broker, self._queue.name, uuid4().hex, self._settings)
+        workers = WorkersSeen(self._identity, self._say)
+        work, look_s, is_away = OpenWork.of(missing), float("-inf"), False
+        try:
+            while work.wanted:
+                try:
+                    if time.monotonic() >= look_s:
+                        self._look(view, work, workers)
+                        look_s = time.monotonic() + self._settings.heartbeat_s
+                    self._send(view.conductor, work, missing, workers.processes)
+                    yield from self._taken(view, work, workers, until_s=look_s)
+                    is_away = False
+                except _AWAY as error:
+                    if not is_away:
+                        self._say(f"Redis does not answer ({error}). It goes on once it does.")
+                    is_away = True
+                    time.sleep(_AGAIN_S)
+        finally:
+            with suppress(redis.RedisError):
+                view.leave(work.sent)
+
+    def _look(self, view: BrokerView, work: OpenWork, workers: WorkersSeen) -> None:
+        if not view.renew():
+            work.note_emptied()
+        workers.look(view.workers())
+        sent = work.sent
+        work.look(queued=view.queued(sent), leased=view.leased(sent))
+        self._check_hope(work, workers)
+
+    def _check_hope(self, work: OpenWork, workers: WorkersSeen) -> None:
+        """Check that a worker is left that may simulate what others could not.
+
+        Raises:
+            FederationError: If there is none.
+        """
+        found = work.hopeless(workers.names, most_deaths=self._settings.max_attempts)
+        if found is not None:
+            msg = (
+                f"A simulation ({found[0][:12]}) has no outcome: {found[1]} So the study ended; "
+                "what was simulated is kept. Repair it, and start the study again."
+            )
+            raise FederationError(msg)
+
+    def _send(
+        self, conductor: str, work: OpenWork, missing: Mapping[str, Scenario], processes: int
+    ) -> None:
+        keys = work.to_send(max(_AHEAD, _AHEAD * processes))
+        if not keys:
+            return
+        with batch(self._settings.redis_url) as through:
+            for key in keys:
+                scenario = portable(missing[key])
+                request = SimulationRequest(
+                    conductor=conductor, key=key, inputs=inputs(scenario),
+                    scenario=scenario.model_dump(mode="json"),
+                )  # fmt: skip
+                shown = f"{scenario.name} {key} for {conductor}"
+                send(TASK, self._queue, request, shown=shown, through=through, signer=self._signer)
+        for key in keys:
+            work.note_sent(key)
+
+    def _taken(
+        self, view: BrokerView, work: OpenWork, workers: WorkersSeen, *, until_s: float
+    ) -> Iterator[tuple[str, Outcome]]:
+        """Yield the outcomes that arrive until it is time to look again, or to send more."""
+        while work.wanted and (left_s := until_s - time.monotonic()) > 0:
+            answer = _read_answer(view.next_answer(left_s))
+            if answer is None:
+                continue
+            if answer.result == "failed":
+                work.note_failed(answer.key, answer.worker, answer.reason)
+                workers.note_failure(answer.worker, answer.reason)
+                self._check_hope(work, workers)
+            elif (outcome := self._outcome(answer)) is None:
+                work.note_lost(answer.key)
+            elif work.note_done(answer.key):
+                yield answer.key, outcome
+            if len(work.sent) <= workers.processes and work.to_send(workers.processes + 1):
+                return
+
+    def _outcome(self, answer: SimulationAnswer) -> Outcome | None:
+        """Return the outcome that an answer names; `None` if its bytes are gone, or are none."""
+        ref = answer.outcome
+        if ref is None or ref.nbytes > MOST_OUTCOME_NBYTES:
+            return None
+        try:
+            return Outcome.from_json(bytes(fetch(self._transport, ref)).decode())
+        except (TransportError, ValueError, TypeError, KeyError) as error:
+            _log.warning("outcome.not_read", key=answer.key, reason=str(error))
+            return None
+        finally:
+            forget(self._transport, ref)
+
+
+def _read_answer(raw: bytes | None) -> SimulationAnswer | None:
+    if raw is None:
+        return None
+    try:
+        return SimulationAnswer.model_validate_json(raw)
+    except ValidationError as error:
+        _log.warning("message.refused", task=TASK, reason=str(error)[:200])
+        return None
+
+
+def conductor(say: Say) -> Conductor:
+    """Return the conductor of this process's settings; arguments as of `Conductor`."""
+    return Conductor(settings.load(), say=say)

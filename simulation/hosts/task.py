@@ -1,0 +1,228 @@
+"""The Celery task of a worker: simulate what a conductor wants, and answer."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event, Thread
+
+import redis
+from pydantic import ValidationError
+
+from common import settings
+from common.errors import FairwindError, SettingError, TransportError, describe, encodable
+from common.keys import blob_key
+from common.log import get_logger
+from common.messages import BlobRef
+from common.settings import Settings
+from common.units import show_bytes
+from simulation.hosts.message import (
+    MOST_OUTCOME_NBYTES,
+    TASK,
+    SimulationAnswer,
+    SimulationRequest,
+    answers_key,
+    conductor_key,
+    lease_key,
+)
+from simulation.inputs import inputs
+from simulation.many import scenario_key
+from simulation.outcome import Outcome
+from simulation.run import simulate
+from simulation.scenario.scenario import Scenario
+from tasks.app import app
+from tasks.messaging.broker import REDIS_IS_AWAY, connect
+from tasks.messaging.inbox import Inbox
+from tasks.messaging.transport import make_transport
+
+_log = get_logger(__name__)
+
+_ANSWERS_KEPT_S = 3600
+_TRIES_FOR_S = 600.0
+"""How long a worker tries to send an answer while Redis is away."""
+
+
+@app.task(name=TASK)
+def simulate_for_conductor(body: object) -> None:
+    """Simulate what a message asks for, whatever it says and whatever becomes of it."""
+    host = _host()
+    taken = host.inbox.take(TASK, body)
+    if taken is None:
+        return
+    request = host.inbox.read(TASK, body, taken, SimulationRequest.model_validate)
+    if request is not None:
+        host.answer(request)
+        host.inbox.done(taken)
+
+
+class SimulationHost:
+    """One process of a worker.
+
+    Attributes:
+        worker: The worker's name, as its sign of life has it.
+        queue: The audience of its messages.
+    """
+
+    worker = ""
+    queue = ""
+
+    def __init__(self, ours: Settings) -> None:
+        folder = simulations_folder(ours)
+        known = None if ours.coordinator_key is None else {"coordinator": ours.coordinator_key}.get
+        self.inbox = Inbox(self.queue, folder, known)
+        self._settings = ours
+        self._broker = connect(ours)
+        self._transport = make_transport(ours)
+
+    def answer(self, request: SimulationRequest) -> None:
+        """Simulate and answer, unless nobody waits or another worker simulates it already."""
+        if not self._broker.exists(conductor_key(request.conductor)):
+            _log.info("simulation.not_wanted", key=request.key)
+            return
+        with self._lease(request) as is_ours:
+            if not is_ours:
+                _log.info("simulation.taken_elsewhere", key=request.key)
+                return
+            begun = time.perf_counter()
+            try:
+                raw = self._simulated(request).to_json().encode()
+                _check_size(request, raw)
+            except FairwindError as error:
+                self._fail(request, str(error))
+            except Exception as error:  # noqa: BLE001 - the conductor decides what follows
+                self._fail(request, describe(error))
+            else:
+                self._until_sent(request, raw)
+                took_s = round(time.perf_counter() - begun, 3)
+                _log.info("simulation.finished", key=request.key, took_s=took_s)
+
+    def _simulated(self, request: SimulationRequest) -> Outcome:
+        """Return the outcome of a scenario that is here what it is at the conductor.
+
+        Raises:
+            FairwindError: If it is not, or cannot be simulated.
+        """
+        try:
+            scenario = Scenario.model_validate(request.scenario)
+        except ValidationError as error:
+            msg = f"It is no scenario ({describe(error)}), so it was not simulated."
+            raise SettingError(msg) from None
+        here = inputs(scenario)
+        others = sorted(
+            name
+            for name in here.keys() | request.inputs.keys()
+            if here.get(name) != request.inputs.get(name)
+        )
+        if others or scenario_key(scenario) != request.key:
+            msg = (
+                f"{', '.join(others) or 'The scenario'} of {scenario.name} is not the same here as "
+                "at the study (by SHA-256), so it was not simulated. Copy the files of "
+                "FAIRWIND_DATA and modules of your own from the host of the study."
+            )
+            raise SettingError(msg)
+        return simulate(scenario)
+
+    def _fail(self, request: SimulationRequest, reason: str) -> None:
+        _log.warning("simulation.failed", key=request.key, reason=reason)
+        text = encodable(reason)[:2000]
+        self._until_sent(request, text)
+        # Another worker may be able to, and is to take it first.
+        time.sleep(self._settings.heartbeat_s)
+
+    def _until_sent(self, request: SimulationRequest, result: bytes | str) -> None:
+        """Send an answer; where Redis is away too long, the conductor sends the work again."""
+        give_up = time.monotonic() + _TRIES_FOR_S
+        while True:
+            try:
+                self._send(request, result)
+            except (*REDIS_IS_AWAY, TransportError) as error:
+                if time.monotonic() > give_up:
+                    _log.warning("simulation.not_answered", key=request.key, reason=str(error))
+                    return
+                time.sleep(1.0)
+            else:
+                return
+
+    def _send(self, request: SimulationRequest, result: bytes | str) -> None:
+        if not self._broker.exists(conductor_key(request.conductor)):
+            return
+        if isinstance(result, str):
+            answer = SimulationAnswer(
+                key=request.key, worker=self.worker, result="failed", reason=result
+            )
+        else:
+            ref = self._put(request, result)
+            answer = SimulationAnswer(
+                key=request.key, worker=self.worker, result="done", outcome=ref
+            )
+        name = answers_key(request.conductor)
+        with self._broker.pipeline(transaction=True) as pipe:
+            pipe.rpush(name, answer.model_dump_json())
+            pipe.expire(name, _ANSWERS_KEPT_S)
+            pipe.execute()
+
+    def _put(self, request: SimulationRequest, raw: bytes) -> BlobRef:
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "outcome.json"
+            path.write_bytes(raw)
+            key = blob_key("outcome", request.conductor, request.key)
+            return self._transport.put(key, path, hashlib.sha256(raw).hexdigest())
+
+    @contextmanager
+    def _lease(self, request: SimulationRequest) -> Iterator[bool]:
+        """Hold the lease of a simulation: it expires with this process, however that ends.
+
+        Yields whether it is ours: of a message that came twice, one copy is worked on.
+        """
+        name, kept_ms = (
+            lease_key(request.conductor, request.key),
+            round(1000 * self._settings.silent_after_s),
+        )
+        if not self._broker.set(name, self.worker, px=kept_ms, nx=True):
+            yield False
+            return
+        over = Event()
+
+        def renew() -> None:
+            while not over.wait(kept_ms / 3000):
+                try:
+                    self._broker.set(name, self.worker, px=kept_ms)
+                except redis.RedisError as error:
+                    _log.warning("lease.not_renewed", key=request.key, reason=str(error))
+
+        thread = Thread(target=renew, daemon=True)
+        thread.start()
+        try:
+            yield True
+        finally:
+            over.set()
+            thread.join()
+            try:
+                self._broker.delete(name)
+            except redis.RedisError as error:
+                _log.warning("lease.not_ended", key=request.key, reason=str(error))
+
+
+def _check_size(request: SimulationRequest, raw: bytes) -> None:
+    if len(raw) > MOST_OUTCOME_NBYTES:
+        msg = (
+            f"The outcome of {request.scenario.get('name')} has {show_bytes(len(raw))}, and no "
+            f"conductor takes more than {show_bytes(MOST_OUTCOME_NBYTES)}, so it was not sent. "
+            "Simulate fewer rounds or clients, or without --on celery."
+        )
+        raise SettingError(msg)
+
+
+def simulations_folder(ours: Settings) -> Path:
+    """Return the folder of FAIRWIND_HOME with what this host refused and took."""
+    return ours.folder / "simulations"
+
+
+@cache
+def _host() -> SimulationHost:
+    return SimulationHost(settings.load())
