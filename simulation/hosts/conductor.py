@@ -52,11 +52,15 @@ class Conductor:
     Args:
         ours: Where Redis is, and how often to look.
         say: Receives what a person should know: which workers there are, and what failed.
+
+    Attributes:
+        most_processes: How many simulations ran at once, at most.
     """
 
     def __init__(self, ours: Settings, *, say: Say) -> None:
         self._settings = ours
         self._say = say
+        self.most_processes = 0
         self._signer = coordinator_signer(ours)
         own_key = None if self._signer is None else self._signer.identity.public.text
         self._identity = host_identity(own_key)
@@ -96,6 +100,7 @@ class Conductor:
         if not view.renew():
             work.note_emptied()
         workers.look(view.workers())
+        self.most_processes = max(self.most_processes, workers.processes)
         sent = work.sent
         work.look(queued=view.queued(sent), leased=view.leased(sent))
         self._check_hope(work, workers)

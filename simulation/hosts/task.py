@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event, Thread
 
-import redis
 from pydantic import ValidationError
 
 from common import settings
-from common.errors import FairwindError, SettingError, TransportError, describe, encodable
+from common.envelope import COORDINATOR
+from common.errors import FairwindError, SettingError, TransportError, describe
 from common.keys import blob_key
 from common.log import get_logger
 from common.messages import BlobRef
 from common.settings import Settings
 from common.units import show_bytes
+from simulation.hosts.lease import Lease
 from simulation.hosts.message import (
     MOST_OUTCOME_NBYTES,
     TASK,
@@ -73,7 +71,8 @@ class SimulationHost:
 
     def __init__(self, ours: Settings) -> None:
         folder = simulations_folder(ours)
-        known = None if ours.coordinator_key is None else {"coordinator": ours.coordinator_key}.get
+        key = ours.coordinator_key
+        known = None if key is None else {COORDINATOR: key}.get
         self.inbox = Inbox(self.queue, folder, known)
         self._settings = ours
         self._broker = connect(ours)
@@ -84,22 +83,36 @@ class SimulationHost:
         if not self._broker.exists(conductor_key(request.conductor)):
             _log.info("simulation.not_wanted", key=request.key)
             return
-        with self._lease(request) as is_ours:
-            if not is_ours:
-                _log.info("simulation.taken_elsewhere", key=request.key)
-                return
-            begun = time.perf_counter()
-            try:
-                raw = self._simulated(request).to_json().encode()
-                _check_size(request, raw)
-            except FairwindError as error:
-                self._fail(request, str(error))
-            except Exception as error:  # noqa: BLE001 - the conductor decides what follows
-                self._fail(request, describe(error))
-            else:
-                self._until_sent(request, raw)
-                took_s = round(time.perf_counter() - begun, 3)
-                _log.info("simulation.finished", key=request.key, took_s=took_s)
+        lease = Lease(
+            self._broker, lease_key(request.conductor, request.key), self.worker,
+            kept_s=self._settings.silent_after_s,
+        )  # fmt: skip
+        if not lease.take():
+            _log.info("simulation.taken_elsewhere", key=request.key)
+            return
+        begun = time.perf_counter()
+        try:
+            result = self._result(request)
+            self._until_sent(request, result, lease)
+        finally:
+            lease.stop()
+        if isinstance(result, str):
+            _log.warning("simulation.failed", key=request.key, reason=result)
+            time.sleep(self._settings.heartbeat_s)  # others may be able to, and go first
+        else:
+            took_s = round(time.perf_counter() - begun, 3)
+            _log.info("simulation.finished", key=request.key, took_s=took_s)
+
+    def _result(self, request: SimulationRequest) -> bytes | str:
+        """Return an outcome as JSON, or why there is none."""
+        try:
+            raw = self._simulated(request).to_json().encode()
+            _check_size(request, raw)
+        except FairwindError as error:
+            return str(error)[:2000]
+        except Exception as error:  # noqa: BLE001 - the conductor decides what follows
+            return describe(error)[:2000]
+        return raw
 
     def _simulated(self, request: SimulationRequest) -> Outcome:
         """Return the outcome of a scenario that is here what it is at the conductor.
@@ -127,19 +140,12 @@ class SimulationHost:
             raise SettingError(msg)
         return simulate(scenario)
 
-    def _fail(self, request: SimulationRequest, reason: str) -> None:
-        _log.warning("simulation.failed", key=request.key, reason=reason)
-        text = encodable(reason)[:2000]
-        self._until_sent(request, text)
-        # Another worker may be able to, and is to take it first.
-        time.sleep(self._settings.heartbeat_s)
-
-    def _until_sent(self, request: SimulationRequest, result: bytes | str) -> None:
+    def _until_sent(self, request: SimulationRequest, result: bytes | str, lease: Lease) -> None:
         """Send an answer; where Redis is away too long, the conductor sends the work again."""
         give_up = time.monotonic() + _TRIES_FOR_S
         while True:
             try:
-                self._send(request, result)
+                self._send(request, result, lease)
             except (*REDIS_IS_AWAY, TransportError) as error:
                 if time.monotonic() > give_up:
                     _log.warning("simulation.not_answered", key=request.key, reason=str(error))
@@ -148,7 +154,7 @@ class SimulationHost:
             else:
                 return
 
-    def _send(self, request: SimulationRequest, result: bytes | str) -> None:
+    def _send(self, request: SimulationRequest, result: bytes | str, lease: Lease) -> None:
         if not self._broker.exists(conductor_key(request.conductor)):
             return
         if isinstance(result, str):
@@ -161,9 +167,11 @@ class SimulationHost:
                 key=request.key, worker=self.worker, result="done", outcome=ref
             )
         name = answers_key(request.conductor)
+        lease.stop()
         with self._broker.pipeline(transaction=True) as pipe:
             pipe.rpush(name, answer.model_dump_json())
             pipe.expire(name, _ANSWERS_KEPT_S)
+            pipe.delete(lease.name)
             pipe.execute()
 
     def _put(self, request: SimulationRequest, raw: bytes) -> BlobRef:
@@ -172,40 +180,6 @@ class SimulationHost:
             path.write_bytes(raw)
             key = blob_key("outcome", request.conductor, request.key)
             return self._transport.put(key, path, hashlib.sha256(raw).hexdigest())
-
-    @contextmanager
-    def _lease(self, request: SimulationRequest) -> Iterator[bool]:
-        """Hold the lease of a simulation: it expires with this process, however that ends.
-
-        Yields whether it is ours: of a message that came twice, one copy is worked on.
-        """
-        name, kept_ms = (
-            lease_key(request.conductor, request.key),
-            round(1000 * self._settings.silent_after_s),
-        )
-        if not self._broker.set(name, self.worker, px=kept_ms, nx=True):
-            yield False
-            return
-        over = Event()
-
-        def renew() -> None:
-            while not over.wait(kept_ms / 3000):
-                try:
-                    self._broker.set(name, self.worker, px=kept_ms)
-                except redis.RedisError as error:
-                    _log.warning("lease.not_renewed", key=request.key, reason=str(error))
-
-        thread = Thread(target=renew, daemon=True)
-        thread.start()
-        try:
-            yield True
-        finally:
-            over.set()
-            thread.join()
-            try:
-                self._broker.delete(name)
-            except redis.RedisError as error:
-                _log.warning("lease.not_ended", key=request.key, reason=str(error))
 
 
 def _check_size(request: SimulationRequest, raw: bytes) -> None:

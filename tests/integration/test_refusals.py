@@ -110,6 +110,12 @@ def test_a_worker_without_a_role_is_refused(queues, host):
     assert text.endswith("so it was not started. Name its queue.")
 
 
+@pytest.mark.parametrize("options", [("-Q", "coordinator"), ("--client", "a")])
+def test_a_worker_of_simulations_serves_no_other_queue(options, host):
+    text = refusal(host.run("-m", "celery", "-A", "simulation", "worker", *options))
+    assert text.endswith("was not started. Leave out -Q and --client.")
+
+
 def test_a_malformed_client_id_is_refused(host):
     assert "is no client id" in refusal(host.run(*CELERY, "worker", "--client", "no/slash"))
 

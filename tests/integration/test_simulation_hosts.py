@@ -30,6 +30,8 @@ from tests.unit.simulation.worlds import group, trace, world
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120.0
+pytestmark = pytest.mark.long
+
 QUICK = {"FAIRWIND_HEARTBEAT_S": "0.3", "FAIRWIND_SILENT_AFTER_S": "2"}
 
 SLOW: dict[str, Any] = {"policy": "all", "rounds": 200}

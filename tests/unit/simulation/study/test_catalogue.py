@@ -145,3 +145,9 @@ def test_an_unknown_chapter_is_one_line() -> None:
     found = CliRunner().invoke(study, ["--quick", "--only", "nowhere"])
     assert isinstance(found.exception, SettingError)
     assert "Choose mixed, flat, skew." in str(found.exception)
+
+
+def test_workers_of_other_hosts_have_their_own_number_of_processes():
+    found = CliRunner().invoke(study, ["--quick", "--on", "celery", "--jobs", "2"])
+    assert found.exit_code == 2
+    assert "Leave out --jobs, or --on celery." in found.output
