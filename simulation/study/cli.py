@@ -80,9 +80,9 @@ def study(
     runner = _on_celery() if on == "celery" else None
     with _progress(count) as on_done:
         results = conduct(chapters, jobs=jobs, runner=runner, cache=_CACHE, on_done=on_done)
-    if runner is not None:
-        jobs = runner.most_processes
     words = ["fairwind study", *(["--quick"] if quick else []), *(f"--only {n}" for n in only)]
+    if runner is not None:
+        jobs, words = runner.most_processes, [*words, "--on celery"]
     making = Making(
         command=" ".join(words), jobs=jobs, took_s=time.perf_counter() - begun, quick=quick
     )
