@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from scheduler.federation.applied_weight import AppliedWeight
+
 
 def jain_index(counts: Sequence[int]) -> float:
     """Return Jain's index of participations: 1 if all took part equally often, 0 if none did.
@@ -79,6 +81,7 @@ class Outcome:
         uncounted_gco2eq: The part of the emissions that is in no model.
         unreported: Pieces of work of unknown energy.
         participations: How many updates of each client count.
+        applied: Whose examples made the versions; `None` if nothing counted.
         labels: The labels of the test data; empty if it is no classification.
         label_shares: By client, the share of each label in its examples.
         decisions: SHA-256 of all cohorts and their times: equal for equal decisions.
@@ -104,6 +107,7 @@ class Outcome:
     uncounted_gco2eq: float
     unreported: int
     participations: Mapping[str, int]
+    applied: AppliedWeight | None
     labels: tuple[float, ...]
     label_shares: Mapping[str, tuple[float, ...]]
     decisions: str
@@ -224,6 +228,8 @@ class Outcome:
             RoundOutcome(**r | {"cohort": tuple(r["cohort"]), "by_label": tuple(r["by_label"])})
             for r in body["rounds"]
         )
+        if body["applied"] is not None:
+            body["applied"] = AppliedWeight(**body["applied"])
         body["labels"] = tuple(body["labels"])
         body["label_shares"] = {c: tuple(shares) for c, shares in body["label_shares"].items()}
         return cls(**body)

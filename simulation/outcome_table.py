@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 
 from common.command_line.screen import echo
 from common.command_line.table import print_table
-from common.units import show_duration, show_mass
+from common.units import show_duration, show_mass, show_share
 from simulation.outcome import Outcome
 from tasks.cli.figures import show_value
 
@@ -31,6 +31,7 @@ def print_outcomes(outcomes: Sequence[Outcome], *, metric: str) -> None:
             metric,
             "worst site",
             "Jain",
+            "elsewhere",
             "ended",
         ],
         [[policy, *_cells(own, metric, idle=idle)] for policy, own in by_policy.items()],
@@ -60,6 +61,7 @@ def _cells(own: Sequence[Outcome], metric: str, *, idle: bool) -> list[str]:
         _score(metric, scores),
         _worst(metric if own[0].by_site else "accuracy", worst),
         f"{fmean(outcome.jain() for outcome in own):.2f}",
+        _elsewhere(own),
         "/".join(sorted({outcome.end_reason for outcome in own})),
     ]
 
@@ -71,6 +73,12 @@ def _waiting(own: Sequence[Outcome]) -> list[str]:
         return ["unknown", "unknown"]
     work = fmean(outcome.gco2eq for outcome in own)
     return [show_mass(fmean(known)), show_mass(work + fmean(known))]
+
+
+def _elsewhere(own: Sequence[Outcome]) -> str:
+    """Return how much of the weight lies with other clients than the examples do."""
+    known = [outcome.applied.total_variation for outcome in own if outcome.applied is not None]
+    return show_share(fmean(known)) if known else "unknown"
 
 
 def _score(metric: str, scores: Sequence[float]) -> str:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 Feature = Literal[
     "sync", "async", "no buffer", "buffer", "concurrency", "concurrency below buffer", "bias",
-    "bias memory", "bias running", "cohort", "over_selection", "cron", "late",
+    "bias memory", "bias running", "bias realised", "cohort", "over_selection", "cron", "late",
     "fednova", "scaffold", "adam", "adamw", "own optimizer", "own loader", "own loop",
     "proximal overshoot",
     "fp16", "bf16", "accumulate", "drop-last", "clip-norm", "proximal-mu",
@@ -80,6 +80,11 @@ REFUSED = (
         "bias running", ("async", "late", "scaffold"),
         "bias running compares what whole rounds weigh, and {other} weighs updates its own way",
         "leave out --bias running",
+    ),
+    Refused(
+        "bias realised", ("async", "late", "scaffold"),
+        "bias realised compares what whole rounds weigh, and {other} weighs updates its own way",
+        "leave out --bias realised",
     ),
     Refused(
         "error feedback", ("float32",),

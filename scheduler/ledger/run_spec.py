@@ -109,7 +109,9 @@ class RunSpec(Message):
             ``none``: it does not, beyond what its policy weighs. `None`: chosen when it starts;
             see `scheduler.ledger.bias_choice`. A synchronous run has ``running``: what its policy
             weighs is divided by the mean total of a day's rounds, not by that of its own round;
-            see `scheduler.rounds.running_divisor`.
+            see `scheduler.rounds.running_divisor`. With ``realised`` clients whose updates counted
+            seldom so far weigh more, in place of what its policy weighs, and the sum is divided
+            likewise; see `scheduler.selection.realised_weights`.
         late: Whether an update of a synchronous round that comes after its end counts in the next
             one (``count``), for less, or not at all (``waste``).
         cohort: Updates a round aims at; `None`, also written ``all``, aims at every client whose
@@ -151,7 +153,7 @@ class RunSpec(Message):
     buffer: int | None = Field(default=None, ge=1, le=_MOST)
     concurrency: int | None = Field(default=None, ge=1, le=_MOST)
     max_staleness: int = Field(default=20, ge=0, le=_MOST_STALE)
-    bias: Literal["none", "memory", "capped", "running"] | None = None
+    bias: Literal["none", "memory", "capped", "running", "realised"] | None = None
     late: Literal["waste", "count"] = "waste"
     cohort: int | None = Field(default=None, ge=1, le=_MOST)
     over_selection: float = Field(default=0.0, ge=0, le=2)
@@ -244,6 +246,11 @@ class RunSpec(Message):
         return self
 
     @property
+    def divides_by_day(self) -> bool:
+        """Whether rounds with weights are divided by the mean total of a day's rounds."""
+        return self.bias in ("running", "realised")
+
+    @property
     def features(self) -> frozenset[Feature]:
         """What the run asks for, as `scheduler.ledger.refused` names it."""
         asked = self.hyperparameters
@@ -255,6 +262,7 @@ class RunSpec(Message):
             "concurrency below buffer": (self.concurrency or _MOST) < (self.buffer or 0),
             "bias": self.bias in ("memory", "capped"),
             "bias running": self.bias == "running",
+            "bias realised": self.bias == "realised",
             "bias memory": self.bias == "memory",
             "cohort": self.cohort is not None,
             "over_selection": self.over_selection > 0,

@@ -26,6 +26,8 @@ def runs_section(report: Report, show: Show) -> Section:
         [
             run.id, run.metric, str(run.updates), significant(run.best_value),
             show.sci(run.sci_per_update), show.sci(run.sci_per_point),
+            UNKNOWN if run.applied is None else significant(run.applied.jain),
+            UNKNOWN if run.applied is None else share(run.applied.total_variation),
         ]
         for run in report.runs
     ]  # fmt: skip
@@ -42,9 +44,11 @@ def runs_section(report: Report, show: Show) -> Section:
     text = (
         "Everywhere, settled figures are at measured intensities where there are any, and as "
         "booked where there are none yet. Figures per update and per point hold idle hardware, "
-        "network and embodied emissions, too, as far as they are known (SCI)."
+        "network and embodied emissions, too, as far as they are known (SCI). Jain's index says "
+        "how evenly the examples of all clients made the whole run's versions; weight elsewhere "
+        "is the part of the weight that lies with other clients than the examples do."
     )
-    costs = ["run", "metric", "updates", "best", *_costs(show)]
+    costs = ["run", "metric", "updates", "best", *_costs(show), "Jain", "weight elsewhere"]
     tables = [
         Table(["run", "workload", "policy", "status", *_header(show)], used, texts=4),
         Table(costs, cost, texts=2),

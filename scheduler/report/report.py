@@ -171,7 +171,7 @@ def make_report(
         )
         raise FederationError(msg)
     runs = [
-        run_line(run, [b for b in bookings if b.run == run.id], log.planned, log.state.book)
+        run_line(run, [b for b in bookings if b.run == run.id], log.planned, log.state)
         for run in log.state.runs.values()
         if any(b.run == run.id for b in bookings)
     ]

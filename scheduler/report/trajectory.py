@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from scheduler.accounting.baseline import settled_account
 from scheduler.accounting.book import Book
 from scheduler.accounting.booking import Booking
+from scheduler.federation.applied_weight import AppliedWeight, applied_weight
 from scheduler.federation.closed_round import ClosedRound
+from scheduler.federation.federation import Federation
 from scheduler.federation.run import Run
 from scheduler.federation.stayed import stayed
 from scheduler.report.functional_unit import FunctionalUnits
@@ -84,7 +86,8 @@ class RunLine:
     `sci_per_point` has all points of the best version as R, from nothing on. `units` has the SCI by
     parameter and by FLOP. `budget_gco2eq` is
     the run's gram budget, which is spent by booked emissions; `None` if it has none. `stayed` says
-    what of the model never left the sites; `None` where nothing of it stays there.
+    what of the model never left the sites; `None` where nothing of it stays there. `applied` is
+    whose data made the run's versions; `None` where examples are unknown.
     """
 
     id: str
@@ -103,11 +106,15 @@ class RunLine:
     units: FunctionalUnits
     budget_gco2eq: float | None
     stayed: str | None
+    applied: AppliedWeight | None
     rounds: tuple[RoundLine, ...]
 
 
 def run_line(
-    run: Run, bookings: Sequence[Booking], planned: Mapping[tuple[str, int], datetime], book: Book
+    run: Run,
+    bookings: Sequence[Booking],
+    planned: Mapping[tuple[str, int], datetime],
+    state: Federation,
 ) -> RunLine:
     """Return a run's line.
 
@@ -115,7 +122,7 @@ def run_line(
         run: The run.
         bookings: Its bookings in the period of the report.
         planned: When each round was planned, by run and number.
-        book: For the measured intensities of the baseline.
+        state: For the measured intensities of the baseline, and the clients' examples.
     """
     by_round: dict[int, list[Booking]] = {}
     counts_in = _counts_in(run)
@@ -127,7 +134,7 @@ def run_line(
     rounds = [
         _round_line(
             run, number, some, started=_started(run, number, planned), points=points.get(number),
-            book=book,
+            book=state.book,
         )
         for number, some in sorted(by_round.items())
     ]  # fmt: skip
@@ -145,6 +152,7 @@ def run_line(
         sci_per_point=per(figures.all_gco2eq, best / POINT if best else None),
         units=FunctionalUnits.of(run.num_params, bookings),
         budget_gco2eq=run.spec.grams, stayed=stayed(run),
+        applied=applied_weight(run, state.clients),
         rounds=tuple(rounds),
     )  # fmt: skip
 

@@ -138,7 +138,7 @@ def _committed(world: World, run_id: str) -> Round | None:
             state, run, world.judged_at(run), grid_now=world.clock.grid()
         ):
             return []
-        committed = round_committed(state, run, run.open_round, grid_now=world.clock.grid())
+        committed = round_committed(state, run, run.open_round)
         return [Draft(committed, run=run_id, round=run.open_round.number)]
 
     world.record(committed)

@@ -168,16 +168,14 @@ def _by_our_clock(reason: Reason | None, clock: Clock, done: WorkTime) -> Reason
     return reason.model_copy(update={"not_before": not_before})
 
 
-def round_committed(
-    state: Federation, run: Run, round_: Round, *, grid_now: datetime
-) -> RoundCommitted:
+def round_committed(state: Federation, run: Run, round_: Round) -> RoundCommitted:
     """Return the payload of ``round.committed``: the manifest, in the order of the clients' ids.
 
     In an asynchronous run the sum is divided by what the weights would be without staleness: a
     buffer of old updates moves the model less. Where a version is the mean of the latest model of
     each client, those of the others count as well. FedNova sets both weights and divisor; with
     SCAFFOLD every update counts alike, and the manifest says what its control variates need. With
-    bias running, a round whose policy weighs its clients is divided by the mean total of a day.
+    bias running or realised, a round that weighs its clients is divided by the mean total of a day.
     """
     updates = [update for _, update in sorted(round_.accepted.items())]
     weights, divisor = [update.weight for update in updates], None
@@ -189,9 +187,9 @@ def round_committed(
         weights, divisor = normalised_weights(weights, [_steps(asked, each) for each in updates])
     if run.spec.algorithm == "scaffold":
         weights = [1] * len(updates)
-    is_running = run.spec.bias == "running" and round_.weighs
+    is_running = run.spec.divides_by_day and round_.weighs
     if is_running:
-        running = running_divisor(own, totals_of_day(run.closed, grid_now))
+        running = running_divisor(own, totals_of_day(run.closed, round_.grid_planned_at))
         divisor = max(1, (sum(weights) if divisor is None else divisor) * running // own)
     return RoundCommitted(
         manifest=tuple(

@@ -24,17 +24,19 @@ _MOST_ROUNDS = 256
 """Rounds of a minute each are looked at for some hours: more would have to be read from disk."""
 
 
-def totals_of_day(closed: ClosedRounds, now: datetime) -> list[int]:
-    """Return what the weights of each round sum to that closed in the last day, newest first.
+def totals_of_day(closed: ClosedRounds, planned_at: datetime) -> list[int]:
+    """Return what the weights of each round of the day before sum to, newest first.
+
+    With the round itself they are a whole day of rounds.
 
     Rounds that were divided by their own total, as all their clients count alike, are left out.
 
     Args:
         closed: The run's closed rounds.
-        now: On the grid clock.
+        planned_at: When the round itself was planned, on the grid clock.
     """
     last = (closed[place] for place in range(-1, -1 - min(len(closed), _MOST_ROUNDS), -1))
-    recent = takewhile(lambda each: each.ended > now - _DAY, last)
+    recent = takewhile(lambda each: each.started > planned_at - _DAY, last)
     return [each.total for each in recent if each.total is not None]
 
 

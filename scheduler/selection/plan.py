@@ -32,6 +32,7 @@ from scheduler.policies.selection_context import SelectionContext
 from scheduler.policies.selection_result import SelectionResult
 from scheduler.selection.client_table import ClientTable, Floats, Ints
 from scheduler.selection.eligibility import hold, part_code
+from scheduler.selection.realised_weights import by_participation
 from scheduler.selection.score import Scores, intensities, score_fleet
 from scheduler.selection.verdict import VERDICTS, Verdict, Verdicts, why
 
@@ -175,6 +176,8 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
             # Some policies invite everybody; a place is free for so many.
             drawn = context.rng.sample(sorted(answer.cohort), wanted)
             answer = replace(answer, cohort=drawn)
+        if spec.bias == "realised":
+            answer = by_participation(answer, situation.past.sums.rounds, len(table))
         if len(answer.cohort) < quorum:
             waiting = "policy_waits"
         else:

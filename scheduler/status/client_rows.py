@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from common.clock_difference import show_difference
+from scheduler.federation.applied_weight import shares
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation
 from scheduler.federation.run import Run
 from scheduler.gate.sentence import explain
 from scheduler.status.blocker import Blocker
-from scheduler.status.summary import shares
 from scheduler.status.zones import fallback, reading_now
 
 

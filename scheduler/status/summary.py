@@ -59,20 +59,6 @@ def summary(run: Run) -> dict[str, Any]:
     }
 
 
-def shares(run: Run) -> dict[str, float]:
-    """Return each client's share of the weight of versions, the greatest first; they sum to 1.
-
-    It is the mean over all versions; where a version is the mean of the latest models, it is that
-    of the newest one.
-    """
-    weights = run.closed.sums.weights
-    if run.latest:
-        weights = {client: float(line.weight) for client, line in run.latest.items()}
-    total = sum(weights.values())
-    ordered = sorted(weights, key=lambda client: (-weights[client], client))
-    return {client: weights[client] / total for client in ordered}
-
-
 def problems(run: Run) -> list[dict[str, Any]]:
     """Return each client whose assignments brought no update, the most troubled first."""
     found = sorted(run.problems.items(), key=lambda item: (-item[1].times, item[0]))

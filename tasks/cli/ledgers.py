@@ -29,6 +29,7 @@ from scheduler.ledger.witness import (
     first_disagreement,
     wanted_seqs,
 )
+from scheduler.rounds.commit_check import CommitCheck, check_commits
 from scheduler.status.which_run import find_run
 from tasks.cli.base import ledger_to_read
 from tasks.cli.completion import complete_client, complete_run
@@ -218,8 +219,8 @@ def trails(client: str) -> None:
 def replay(run: str | None, *, repair: bool, verbose: bool, as_json: bool) -> None:
     """Recompute every version from its manifest, and every gram from receipts and readings.
 
-    Versions are compared byte by byte. A booking is unproven where the ledger holds no reading
-    that its carbon intensity could rest on.
+    Versions are compared byte by byte. Manifests are recomputed with their weights and divisors. A
+    booking is unproven where the ledger holds no reading that its carbon intensity could rest on.
     """
     opened = ledger_to_read()
     state = opened.state()
@@ -229,14 +230,21 @@ def replay(run: str | None, *, repair: bool, verbose: bool, as_json: bool) -> No
         results.append(line)
         if not as_json and (verbose or not line.same or line.lost):
             echo(f"{line.run}  round {line.round}  {line.version[:16]}  {_became(line)}")
+    commits = [each for each in check_commits(opened.events()) if not run or each.run == runs[0].id]
     grams = [each for each in check_grams(opened.events()) if not run or each.run == runs[0].id]
     if as_json:
         print_json(
-            {"versions": [vars(line) for line in results], "grams": [asdict(g) for g in grams]}
+            {
+                "versions": [vars(line) for line in results],
+                "manifests": [asdict(each) for each in commits],
+                "grams": [asdict(each) for each in grams],
+            }
         )
     else:
+        _print_commits(commits)
         _print_grams(grams, verbose=verbose)
     _refuse_unproven_versions(results)
+    _refuse_unproven_weights(commits)
     different = [each for each in grams if each.status == "different"]
     if different:
         msg = (
@@ -249,6 +257,7 @@ def replay(run: str | None, *, repair: bool, verbose: bool, as_json: bool) -> No
         put_back = sum(line.put_back for line in results)
         also = f"; {put_back} put back" if put_back else ""
         echo(f"{len(results)} versions recomputed, all the same{also}.")
+        echo(f"{len(commits)} manifests recomputed with weights and divisors, all the same.")
         echo(_proven(grams))
 
 
@@ -267,6 +276,23 @@ def _refuse_unproven_versions(results: Sequence[Replayed]) -> None:
             "again. Put them back: fairwind ledger replay --repair"
         )
         raise LedgerError(msg)
+
+
+def _refuse_unproven_weights(commits: Sequence[CommitCheck]) -> None:
+    wrong = [each for each in commits if each.fault]
+    if wrong:
+        msg = (
+            f"{len(wrong)} of {len(commits)} manifests do not follow from the updates and rounds "
+            "before them, so what these versions were divided by is not proven. See with `fairwind "
+            "ledger verify --heads FILE` of a site whether they were altered."
+        )
+        raise LedgerError(msg)
+
+
+def _print_commits(commits: Sequence[CommitCheck]) -> None:
+    for each in commits:
+        if each.fault:
+            echo(f"{each.run}  round {each.round}  {each.fault}")
 
 
 def _print_grams(grams: Sequence[GramCheck], *, verbose: bool) -> None:

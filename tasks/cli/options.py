@@ -212,8 +212,9 @@ ENTRIES = (
     Entry(
         "--bias", "bias",
         "How an asynchronous run corrects that fast clients answer more often: memory, capped or "
-        "none; chosen and printed when the run starts if left out. In synchronous rounds running: "
-        "the policy's weights are divided by the mean total of a day's rounds.",
+        "none; chosen and printed when the run starts if left out. In synchronous rounds "
+        "realised: clients that took part seldom so far weigh more; or running: the policy's own "
+        "weights count from round to round.",
     ),
     Entry(
         "--cohort", "cohort",

@@ -11,13 +11,12 @@ from common.command_line.output import as_json, print_json
 from common.command_line.screen import echo, echo_lines
 from common.command_line.table import print_table
 from common.units import show_duration, show_mass
+from scheduler.federation.applied_weight import AppliedWeight, applied_weight, shares
 from scheduler.federation.run import Run
 from scheduler.federation.stayed import stayed
-from scheduler.status.applied_weight import AppliedWeight, applied_weight
 from scheduler.status.exports import LAST
 from scheduler.status.scores import reported
 from scheduler.status.sites import site_rows
-from scheduler.status.summary import shares
 from tasks.cli.base import current_view, ledger_to_read
 from tasks.cli.chosen import chosen_run
 from tasks.cli.completion import complete_run
@@ -113,7 +112,7 @@ def _print_rounds(rounds: list[dict[str, Any]], run: Run) -> None:
 
 def _print_weight(run: Run, applied: AppliedWeight | None) -> None:
     """Print how evenly examples weigh, where the run divides by the total of a day."""
-    if applied is not None and run.spec.bias == "running":
+    if applied is not None and run.spec.divides_by_day:
         off = 100 * applied.total_variation
         echo(
             f"Weight       Jain {applied.jain:.2f} by example, {off:.0f} % with other clients than "

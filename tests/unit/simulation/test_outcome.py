@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from scheduler.federation.applied_weight import AppliedWeight
 from simulation.outcome import Outcome, RoundOutcome
 
 
@@ -22,7 +23,8 @@ def outcome(rounds: tuple[RoundOutcome, ...], **changes) -> Outcome:
         "rounds": rounds, "end_reason": "rounds",
         "hours": 3.0, "energy_wh": 30.0, "gco2eq": 4.5, "uncounted_wh": 0.0,
         "uncounted_gco2eq": 1.5,
-        "unreported": 0, "participations": {"a": 3, "b": 1}, "labels": (0.0, 1.0),
+        "unreported": 0, "participations": {"a": 3, "b": 1},
+        "applied": AppliedWeight(0.8, 0.25), "labels": (0.0, 1.0),
         "label_shares": {"a": (1.0, 0.0), "b": (0.25, 0.75)}, "decisions": "", "version": "",
         "batched": True, "reason": "", "wall_s": 1.0,
     }  # fmt: skip

@@ -38,6 +38,9 @@ so 39.3916 / 10 = 3.93916 g a value and 39.3916 / 400,000 g a FLOP. What failed 
 
 At annual factors (typical_day.csv): FR 200 Wh at 99.4, 19.88 g; DE 20 Wh at 481.5, 9.63 g; PL
 40 Wh at 819.2, 32.768 g; 62.278 g in all.
+
+Weight: all have 100 examples; a has 1/2 of both versions, b and c of one each: 1/2, 1/4, 1/4.
+Jain 1 / (3 (1/4 + 1/16 + 1/16)) = 8/9; elsewhere (1/6 + 1/12 + 1/12) / 2 = 1/6.
 """
 
 from __future__ import annotations
@@ -77,7 +80,7 @@ def golden() -> Story:
     """Return the story of the run."""
     told = Story()
     for client, zone in {"a": "FR", "b": "DE", "c": "PL"}.items():
-        told.enrol(client, zone)
+        told.enrol(client, zone, num_examples=100)
         told.join(client)
         told.gate(client)
     told.start()

@@ -152,7 +152,7 @@ def test_html_prints_the_golden_digits():
     assert ["r", "1", "2026-07-08 13:30", "closed", *figures] in rows
     figures = ["130.0", "22.00", "22.40", "2.50", "not known yet", "14.40"]
     assert ["r", "2", "2026-07-08 15:00", "closed", *figures] in rows
-    assert ["r", "accuracy", "4", "0.8000", "9.848", "0.4924"] in rows
+    assert ["r", "accuracy", "4", "0.8000", "9.848", "0.4924", "0.8889", "16.7 %"] in rows
     assert ["r", "1", "2", "0.6000", "-", "8.354", "-"] in rows
     # 3.93916 g x 1e9; 400,000 FLOPs are 0.0004 GFLOP; 39.3916 g / 4e5 x 1e15.
     each = "98,479,000,000"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.status.summary import shares
+from scheduler.federation.applied_weight import shares
 from tests.unit.scheduler.rounds.memory_world import MemoryWorld
 from tests.unit.scheduler.rounds.quadratics import Quadratics
 

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scheduler.federation.applied_weight import AppliedWeight, applied_weight
 from scheduler.ledger.events import RoundCommitted
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.policies.selection_context import SelectionContext
 from scheduler.policies.selection_result import SelectionResult
 from scheduler.rounds.running_divisor import FURTHEST, running_divisor
-from scheduler.status.applied_weight import AppliedWeight, applied_weight
 from tests.unit.scheduler.rounds.memory_world import MemoryWorld
 from tests.unit.scheduler.rounds.quadratics import Quadratics
 
@@ -77,6 +77,15 @@ def test_weights_divided_by_their_own_round_do_nothing_where_its_clients_are_ali
 
 def test_weights_divided_by_the_mean_total_of_a_day_make_the_truth():
     assert played("by_turns", "running")[0] == pytest.approx(0.005, abs=0.01)
+
+
+def test_realised_weights_make_the_truth_without_a_word_of_the_policy():
+    # Nine tenths of the way in twelve days: five participations are added to 108 and to 36, so a
+    # client weighs 77/113 = 0.68 and 77/41 = 1.88 instead of 2/3 and 2 of an even one.
+    mean, applied = played("all_alike", "realised")
+    assert mean == pytest.approx(-0.056, abs=0.01)
+    assert applied is not None
+    assert applied.total_variation < 0.08
 
 
 def test_applied_weight_says_so():

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from scheduler.federation.client import Client
 from scheduler.federation.run import Run
-from scheduler.status.summary import shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +46,17 @@ def applied_weight(run: Run, clients: Mapping[str, Client]) -> AppliedWeight | N
     off = [abs(share - count / all_) for share, count in zip(ours, counts, strict=True)]
     square = sum(value * value for value in each)
     return AppliedWeight(sum(each) ** 2 / (len(each) * square), sum(off) / 2)
+
+
+def shares(run: Run) -> dict[str, float]:
+    """Return each client's share of the weight of versions, the greatest first; they sum to 1.
+
+    It is the mean over all versions; where a version is the mean of the latest models, it is that
+    of the newest one.
+    """
+    weights = run.closed.sums.weights
+    if run.latest:
+        weights = {client: float(line.weight) for client, line in run.latest.items()}
+    total = sum(weights.values())
+    ordered = sorted(weights, key=lambda client: (-weights[client], client))
+    return {client: weights[client] / total for client in ordered}
