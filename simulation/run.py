@@ -88,7 +88,7 @@ def play(
     Raises:
         FairwindError: If it cannot be simulated, with what could be instead.
     """
-    begun = time.perf_counter()
+    begun, scenario = time.perf_counter(), scenario.decided()
     with _one_thread():
         refuse_infeasible(scenario, sites, truth)
         clock = VirtualClock(scenario.start)

@@ -1,7 +1,9 @@
-"""How an asynchronous run corrects the bias to fast clients, where its user leaves that open.
+"""How a run corrects the bias to clients that take part often, where its user leaves that open.
 
-The mean of the latest model of each client (``memory``) is exact. Weights by share (``capped``)
-take its place where it cannot be had.
+In an asynchronous run the mean of the latest model of each client (``memory``) is exact. Weights by
+share (``capped``) take its place where it cannot be had. A synchronous run of the policy `fairwind`
+weighs clients by realised participation (``realised``): the policy does not know who will be away.
+Other policies weigh as they were published.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from scheduler.ledger.run_spec import RunSpec
 
 def is_open(spec: RunSpec) -> bool:
     """Return whether how a run corrects its bias is still to be chosen."""
-    return spec.is_async and spec.bias is None
+    return spec.bias is None and (spec.is_async or spec.policy == "fairwind")
 
 
 def choose_bias(
@@ -31,6 +33,8 @@ def choose_bias(
         version_nbytes: Size of its model; `None` if that is not known.
         free_nbytes: What is free on the coordinator's disk.
     """
+    if not spec.is_async:
+        return _of_rounds(spec)
     fault = refusal({*spec.features, "bias", "bias memory"})
     models = f"the latest models of {clients} client{'s' * (clients != 1)}"
     if fault is not None:
@@ -43,3 +47,12 @@ def choose_bias(
         if needed <= free_nbytes:
             return spec.model_copy(update={"bias": "memory"}), f"Bias memory: {why}."
     return spec.model_copy(update={"bias": "capped"}), f"Bias capped: {why}."
+
+
+def _of_rounds(spec: RunSpec) -> tuple[RunSpec, str]:
+    fault = refusal({*spec.features, "bias realised"})
+    if fault is None:
+        why = "Bias realised: clients whose updates counted seldom so far weigh more."
+        return spec.model_copy(update={"bias": "realised"}), why
+    why = f"Bias none: {fault.partition(':')[0]}."
+    return spec.model_copy(update={"bias": "none"}), why

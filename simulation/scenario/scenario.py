@@ -248,13 +248,15 @@ class Scenario(ScenarioPart):
             }  # fmt: skip
         return data
 
-    @field_validator("run")
-    @classmethod
-    def _chosen(cls, run: RunSpec) -> RunSpec:
-        """Choose what is left open as on a coordinator with room."""
-        if not is_open(run):
-            return run
-        return choose_bias(run, clients=0, version_nbytes=0, free_nbytes=0)[0]
+    def decided(self) -> Scenario:
+        """Return the scenario with what its run leaves open chosen, as by a coordinator with room.
+
+        Chosen when it is simulated: under another policy another choice is made.
+        """
+        if not is_open(self.run):
+            return self
+        run, _ = choose_bias(self.run, clients=0, version_nbytes=0, free_nbytes=0)
+        return self.model_copy(update={"run": run})
 
     def altered(self, **changes: Any) -> Scenario:
         """Return the scenario with other top-level parts, checked anew.

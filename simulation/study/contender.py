@@ -32,6 +32,7 @@ class Contender:
         is_async: Whether each client trains in its own time, and as many updates as others have in
             a cohort make a version.
         rate_factor: Its local learning rate, in multiples of the scenario's.
+        bias: How its rounds correct for unequal participation; `None` for its policy's default.
         published: Whether others have published it.
         group: What it is compared for.
     """
@@ -46,6 +47,7 @@ class Contender:
     everyone: bool = False
     is_async: bool = False
     rate_factor: float = 1.0
+    bias: str | None = None
     published: bool = False
     group: Group = "policy"
 
@@ -99,7 +101,8 @@ class Chapter:
             grams: Its gram budget, gCO2eq.
         """
         run: dict[str, Any] = {
-            "policy": contender.policy, "policy_options": dict(contender.options), "grams": grams,
+            "policy": contender.policy, "policy_options": dict(contender.options),
+            "bias": contender.bias, "grams": grams,
         }  # fmt: skip
         run |= self._sized(contender)
         if contender.rate_factor != 1:

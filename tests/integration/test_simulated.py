@@ -52,7 +52,7 @@ RUN: dict[str, Any] = {
 }  # fmt: skip
 
 ENDINGS: dict[str, dict[str, Any]] = {
-    "rounds": {"rounds": ROUNDS, "encoding": "topk:0.05"},
+    "rounds": {"rounds": ROUNDS, "encoding": "topk:0.05", "bias": "realised"},
     # That is past the change of a grid and before the third round, by some minutes each.
     "hours": {
         "hours": 2.8,

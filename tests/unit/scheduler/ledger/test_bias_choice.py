@@ -44,7 +44,32 @@ def test_where_memory_is_refused_weights_are_capped() -> None:
     assert why.endswith(".")
 
 
-def test_only_an_asynchronous_run_that_says_nothing_is_open() -> None:
+def test_a_run_that_says_nothing_is_open_if_it_is_asynchronous_or_of_our_policy() -> None:
     assert is_open(spec(mode="async", buffer=2))
     assert not is_open(spec(mode="async", buffer=2, bias="none"))
-    assert not is_open(spec())
+    assert is_open(spec(policy="fairwind"))
+    assert not is_open(spec(policy="fairwind", bias="none"))
+    assert not is_open(spec(policy="random"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "bias", "text"),
+    [
+        ({}, "realised", "Bias realised: clients whose updates counted seldom so far weigh more."),
+        (
+            {"late": "count"},
+            "none",
+            (
+                "Bias none: bias realised compares what whole rounds weigh, and --late count "
+                "weighs updates its own way."
+            ),
+        ),
+    ],
+)
+def test_rounds_of_our_policy_weigh_by_realised_participation_where_whole_rounds_compare(
+    asked: dict[str, Any], bias: str, text: str
+) -> None:
+    run, why = choose_bias(
+        spec(policy="fairwind", **asked), clients=3, version_nbytes=None, free_nbytes=GB
+    )
+    assert (run.bias, why) == (bias, text)
