@@ -179,7 +179,7 @@ class LongLedger:
                 made=NextVersion(_sha(f"{name}/{number}"), None),
                 phases={"train_s": self._rng.random()},
             )  # fmt: skip
-            committed = round_committed(tx.state, run, run.open_round, grid_now=self._now)
+            committed = round_committed(tx.state, run, run.open_round)
             scored = RoundEvaluated(metrics={"accuracy": self._rng.random()}, evaluate_s=0.1)
             for payload in (committed, closed, scored):
                 tx.append(Draft(payload, run=name, round=number))

@@ -72,16 +72,17 @@ def start(context: click.Context, /, workload: str | None, file: Path | None, **
         spec, chosen = (reply.spec, reply.chosen) if reply and reply.spec else (spec, "")
         if is_open(spec):
             spec, chosen = choose_bias(spec, clients=0, version_nbytes=None, free_nbytes=0)
+        sized = ""
         with ledger.transaction() as tx:
             spec = _named(spec, entries, tx.state)
             enrolled = len(tx.state.enrolled())
             if "cohort" not in entries:
                 spec, sized = choose_cohort(spec, clients=enrolled)
-                chosen = chosen or sized
             tx.append(Draft(RunStarted(spec=spec), run=spec.id))
     woken = wake()
     for sentence in (
         chosen,
+        sized,
         smaller_rounds(spec, clients=enrolled),
         _waiting(spec, ledger.state()),
     ):

@@ -16,7 +16,8 @@ from tests.unit.scheduler.rounds.memory_world import MemoryWorld
 
 def played(**asked: Any) -> list[Event]:
     world = MemoryWorld("a", "b", "c")
-    world.start(**{"policy": "random", "cohort": 2, "rounds": 6} | asked)
+    usual: dict[str, Any] = {"policy": "random", "cohort": 2, "rounds": 6}
+    world.start(**usual | asked)
     world.play()
     assert len(world.run().closed) == 6
     return list(world.history.events)

@@ -73,6 +73,7 @@ def cohort_of(home: Path) -> int | None:
 
 def test_a_round_aims_at_five_updates_where_more_clients_are_enrolled(seven: Path):
     assert started().startswith(
+        "Bias realised: clients whose updates counted seldom so far weigh more.\n"
         "Cohort 5: each round aims at 5 updates of the 7 enrolled clients, as small rounds, and "
         "more of them, emit less for the same model. To aim at all of them: --cohort all.\n"
     )
