@@ -22,7 +22,7 @@ from simulation.outcome import Outcome
 from simulation.run import simulate
 from simulation.scenario.scenario import Scenario
 
-VERSION = 4
+VERSION = 5
 """Of what a simulation does: to be raised whenever the same scenario may have another outcome, so
 that no kept outcome of an older one is taken for it."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from simulation.scenario.loading import load_scenario
 from simulation.scenario.scenario import Scenario
 from simulation.study.contender import Chapter, Contender
 from simulation.study.federations import (
@@ -70,7 +71,7 @@ def full_study() -> tuple[Chapter, ...]:
     The year that is held out comes last. Nothing may be chosen by it: whoever does has no such
     year any more.
     """
-    return (_real(), _mixed(), *_sides(), *_data_sets(), _paper(), _held_out())
+    return (_real(), _mixed(), *_sides(), _together(), *_data_sets(), _paper(), _held_out())
 
 
 def quick_study() -> tuple[Chapter, ...]:
@@ -162,6 +163,22 @@ def _sides() -> list[Chapter]:
             contenders(["random", "all", "alpha_fair", "fairwind", "fairwind, wait"]),
         ),
     ]  # fmt: skip
+
+
+def _together() -> Chapter:
+    """Return the chapter that ships as a scenario; the target is what even weights learn."""
+    ours, everyone = FIELD["fairwind"], FIELD["all"]
+    return _chapter(
+        "Solar sites train at noon alone, and hold half of the labels",
+        load_scenario("together"),
+        (
+            *contenders(["random", "alpha_fair", "fairwind"]), replace(everyone, bias="realised"),
+            *(
+                replace(ours, name=f"fairwind, bias {bias}", bias=bias)
+                for bias in ("none", "running")
+            ),
+        ),
+    )  # fmt: skip
 
 
 def _data_sets() -> list[Chapter]:

@@ -61,6 +61,8 @@ class Row:
         final: The metric at the end; `None` if no version's is known.
         worst: Score at the site that is served worst, at the end; `None` if it is not known.
         jain: Jain's index of participation.
+        elsewhere: The part of the weight that lies with other clients than the examples do; `None`
+            if nothing counted.
         least: Fewest participations of a client.
         longest_wait_h: Most hours for which a client was available and took no part.
         gco2eq: All emissions of work.
@@ -83,6 +85,7 @@ class Row:
     final: float | None
     worst: float | None
     jain: float
+    elsewhere: float | None
     least: int
     longest_wait_h: float
     gco2eq: float
@@ -156,7 +159,9 @@ def measure(
         at_small=_at(course, SMALL * by.reference_gco2eq),
         at_large=_at(course, LARGE * by.reference_gco2eq),
         final=_known(final(outcome, by.metric)), worst=_worst(outcome),
-        jain=_short(outcome.jain()), least=min(outcome.participations.values()),
+        jain=_short(outcome.jain()),
+        elsewhere=_known(outcome.applied.total_variation if outcome.applied else None),
+        least=min(outcome.participations.values()),
         longest_wait_h=_short(_waited_h(chapter.scenario(contender, seed), outcome)),
         gco2eq=_short(outcome.gco2eq), energy_wh=_short(outcome.energy_wh),
         idle_wh=_short(outcome.idle_wh),

@@ -26,6 +26,7 @@ _COLUMNS: dict[str, tuple[Callable[[Row], float | None], int | None]] = {
     "worst site": (lambda row: row.worst, 3),
     "forgetting": (lambda row: row.forgetting, 3),
     "Jain": (lambda row: row.jain, 2),
+    "weight elsewhere": (lambda row: row.elsewhere, 2),
     "least": (lambda row: row.least, 1),
     "longest wait, h": (lambda row: row.longest_wait_h, 0),
     "g in all": (lambda row: row.gco2eq, None),

@@ -34,7 +34,8 @@ def outcome(*accuracies: float, cohort: tuple[str, ...] = ("a", "b")) -> Outcome
         end_reason="rounds", hours=len(rounds) + 1.0,
         energy_wh=20.0 * len(rounds), gco2eq=10.0 * len(rounds),
         uncounted_wh=0.0, uncounted_gco2eq=0.0, unreported=0,
-        participations={"a": len(rounds), "b": len(rounds) * ("b" in cohort)}, labels=(),
+        participations={"a": len(rounds), "b": len(rounds) * ("b" in cohort)},
+        applied=None, labels=(),
         label_shares={}, decisions="d" * 64, version="e" * 64, batched=None, reason="", wall_s=0.0,
     )  # fmt: skip
 
