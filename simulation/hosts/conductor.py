@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from uuid import uuid4
 
 import redis
@@ -46,6 +47,16 @@ Say = Callable[[str], None]
 """Shows a sentence to who waits."""
 
 
+@dataclass(frozen=True)
+class _Study:
+    """What one call of a conductor works on."""
+
+    scenarios: Mapping[str, Scenario]
+    work: OpenWork
+    workers: WorkersSeen
+    view: BrokerView
+
+
 class Conductor:
     """Simulates on the workers of any hosts. It is a `Runner`.
 
@@ -75,17 +86,19 @@ class Conductor:
             FairwindError: If no worker can simulate one of them, or Redis cannot be used.
         """
         check_usable(self._broker)
-        view = BrokerView(self._broker, self._queue.name, uuid4().hex, self._settings)
-        workers = WorkersSeen(self._identity, self._say)
-        work, look_s, is_away = OpenWork.of(missing), float("-inf"), False
+        study = _Study(
+            missing, OpenWork.of(missing), WorkersSeen(self._identity, self._say),
+            BrokerView(self._broker, self._queue.name, uuid4().hex, self._settings),
+        )  # fmt: skip
+        look_s, is_away = float("-inf"), False
         try:
-            while work.wanted:
+            while study.work.wanted:
                 try:
                     if time.monotonic() >= look_s:
-                        self._look(view, work, workers)
+                        self._look(study)
                         look_s = time.monotonic() + self._settings.heartbeat_s
-                    self._send(view.conductor, work, missing, workers.processes)
-                    yield from self._taken(view, work, workers, until_s=look_s)
+                    self._send(study)
+                    yield from self._taken(study, until_s=look_s)
                     is_away = False
                 except _AWAY as error:
                     if not is_away:
@@ -94,66 +107,68 @@ class Conductor:
                     time.sleep(_AGAIN_S)
         finally:
             with suppress(redis.RedisError):
-                view.leave(work.sent)
+                study.view.leave(study.work.sent)
 
-    def _look(self, view: BrokerView, work: OpenWork, workers: WorkersSeen) -> None:
+    def _look(self, study: _Study) -> None:
+        work, view = study.work, study.view
         if not view.renew():
             work.note_emptied()
-        workers.look(view.workers())
-        self.most_processes = max(self.most_processes, workers.processes)
+        study.workers.look(view.workers())
+        self.most_processes = max(self.most_processes, study.workers.processes)
         sent = work.sent
         work.look(queued=view.queued(sent), leased=view.leased(sent))
-        self._check_hope(work, workers)
+        self._check_hope(study)
 
-    def _check_hope(self, work: OpenWork, workers: WorkersSeen) -> None:
+    def _check_hope(self, study: _Study) -> None:
         """Check that a worker is left that may simulate what others could not.
 
         Raises:
             FederationError: If there is none.
         """
-        found = work.hopeless(workers.names, most_deaths=self._settings.max_attempts)
+        found = study.work.hopeless(study.workers.names, most_deaths=self._settings.max_attempts)
         if found is not None:
+            scenario = study.scenarios[found[0]]
             msg = (
-                f"A simulation ({found[0][:12]}) has no outcome: {found[1]} So the study ended; "
-                "what was simulated is kept. Repair it, and start the study again."
+                f"The simulation {scenario.name} (seed {scenario.seed}, policy "
+                f"{scenario.run.policy}) has no outcome: {found[1]} So the study ended; what was "
+                "simulated is kept. Repair it, and start the study again."
             )
             raise FederationError(msg)
 
-    def _send(
-        self, conductor: str, work: OpenWork, missing: Mapping[str, Scenario], processes: int
-    ) -> None:
-        keys = work.to_send(max(_AHEAD, _AHEAD * processes))
+    def _send(self, study: _Study) -> None:
+        keys = study.work.to_send(max(_AHEAD, _AHEAD * study.workers.processes))
         if not keys:
             return
         with batch(self._settings.redis_url) as through:
             for key in keys:
-                scenario = portable(missing[key])
+                scenario = portable(study.scenarios[key])
                 request = SimulationRequest(
-                    conductor=conductor, key=key, inputs=inputs(scenario),
+                    conductor=study.view.conductor, key=key, inputs=inputs(scenario),
                     scenario=scenario.model_dump(mode="json"),
                 )  # fmt: skip
-                shown = f"{scenario.name} {key} for {conductor}"
-                send(TASK, self._queue, request, shown=shown, through=through, signer=self._signer)
+                send(
+                    TASK, self._queue, request, through=through, signer=self._signer,
+                    shown=f"{scenario.name} {key} for {study.view.conductor}",
+                )  # fmt: skip
         for key in keys:
-            work.note_sent(key)
+            study.work.note_sent(key)
 
-    def _taken(
-        self, view: BrokerView, work: OpenWork, workers: WorkersSeen, *, until_s: float
-    ) -> Iterator[tuple[str, Outcome]]:
+    def _taken(self, study: _Study, *, until_s: float) -> Iterator[tuple[str, Outcome]]:
         """Yield the outcomes that arrive until it is time to look again, or to send more."""
+        work, processes = study.work, study.workers.processes
         while work.wanted and (left_s := until_s - time.monotonic()) > 0:
-            answer = _read_answer(view.next_answer(left_s))
+            answer = _read_answer(study.view.next_answer(left_s))
             if answer is None:
                 continue
             if answer.result == "failed":
                 work.note_failed(answer.key, answer.worker, answer.reason)
-                workers.note_failure(answer.worker, answer.reason)
-                self._check_hope(work, workers)
+                study.workers.note_failure(answer.worker, answer.reason)
+                self._check_hope(study)
             elif (outcome := self._outcome(answer)) is None:
                 work.note_lost(answer.key)
             elif work.note_done(answer.key):
                 yield answer.key, outcome
-            if len(work.sent) <= workers.processes and work.to_send(workers.processes + 1):
+            if len(work.sent) <= processes and work.to_send(processes + 1):
                 return
 
     def _outcome(self, answer: SimulationAnswer) -> Outcome | None:

@@ -157,6 +157,18 @@ def test_a_killed_worker_and_an_emptied_redis_lose_nothing(hosts, said, redis_cl
     assert left(redis_client) == set()
 
 
+def test_ctrl_c_leaves_no_message_behind(hosts, said, redis_client):
+    def interrupt() -> None:
+        until(lambda: list(redis_client.scan_iter("simulations.*")))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        simulate_all([world(seed=seed) for seed in range(3)], runner=conductor(said.append))
+    assert said[0].startswith("No worker takes simulations of this study, so it waits.")
+    assert left(redis_client) == set()
+
+
 def test_a_worker_with_other_code_takes_nothing_and_the_study_says_so(
     hosts, said, redis_client, tmp_path
 ):
