@@ -216,6 +216,11 @@ class Round:
         """Return the invitations nobody has answered yet."""
         return [state for state in self.cohort.values() if state.status == "open"]
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether no assignment is open; found without listing them, as it is read often."""
+        return all(state.status != "open" for state in self.cohort.values())
+
     def complete(self, quorum: int, now: datetime, clients: dict[str, Client]) -> bool:
         """Return whether the round can be committed: nothing worth waiting for is outstanding.
 
@@ -226,8 +231,9 @@ class Round:
             return True
         if len(self.accepted) < quorum and not self.evaluates:
             return False
-        waiting_for = [s for s in self.open_assignments() if clients[s.client].alive]
-        return not waiting_for or now >= self.deadline
+        return now >= self.deadline or not any(
+            state.status == "open" and clients[state.client].alive for state in self.cohort.values()
+        )
 
     def hopeful(self, alive: set[str]) -> bool:
         """Return whether someone alive is still expected to answer."""

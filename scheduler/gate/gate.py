@@ -28,7 +28,7 @@ PATIENCE: frozenset[Code] = frozenset(
 """Reasons that rest on how long the client has waited."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Gate:
     """The state of one client's gate.
 

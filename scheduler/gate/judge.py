@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from scheduler.carbon.reading import Reading, refuse_naive
@@ -42,7 +41,6 @@ class ZoneJudge:
         self._patience_allowed = patience_allowed
         self._grid = _judge_grid(reading, week, rule, now)
         self._gates: dict[tuple[State | None, datetime | None, bool], Gate] = {}
-        self._same: dict[tuple[int, bool], tuple[Gate | None, Gate]] = {}
         # Beyond the calendar nobody has waited for so long.
         has_begun = rule.patience < now - _FIRST
         self._spent_until = now - rule.patience if has_begun else None
@@ -57,23 +55,17 @@ class ZoneJudge:
                 no new wait.
         """
         spent = self._spent_until is not None and waiting_since <= self._spent_until
-        # Many clients share a gate's very object: found by that, no times are compared. It is kept
-        # beside the answer, so that no other object has its number.
-        same = id(before), spent
-        if same not in self._same:
-            facts = (before.state, before.since, spent) if before else (None, None, spent)
-            if facts not in self._gates:
-                self._gates[facts] = self._judge(before, spent=spent)
-            self._same[same] = before, self._gates[facts]
-        gate = self._same[same][1]
+        facts = (before.state, before.since, spent) if before else (None, None, spent)
+        gate = self._gates.get(facts)
+        if gate is None:
+            gate = self._gates[facts] = self._judge(before, spent=spent)
         if gate.reason not in PATIENCE:
             return gate
-        waited = self._now - waiting_since
         own = {
-            "waited_s": waited.total_seconds(),
+            "waited_s": (self._now - waiting_since).total_seconds(),
             "patience_s": self._rule.patience.total_seconds(),
         }
-        return replace(gate, numbers={**gate.numbers, **own})
+        return Gate(gate.state, gate.since, gate.reason, {**gate.numbers, **own})
 
     def _judge(self, before: Gate | None, *, spent: bool) -> Gate:
         """Return the gate of all clients with that gate before, but for how long they waited."""

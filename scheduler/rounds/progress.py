@@ -127,5 +127,5 @@ def stands_still(state: Federation, run: Run, wall_now: datetime, *, grid_now: d
     if run.spec.is_async and not round_.evaluates:
         return True  # each answer leaves a place for another client
     return is_complete(state, run, wall_now, grid_now=grid_now) or (
-        len(round_.accepted) < run.spec.quorum and not round_.open_assignments()
+        len(round_.accepted) < run.spec.quorum and round_.is_answered
     )

@@ -96,8 +96,10 @@ def _next_look(world: World, run: Run, next_change: datetime | None) -> datetime
     now = clock.grid()
     times = [slot_start(now) + HOUR, next_change]
     if (round_ := run.open_round) is not None:
-        deadlines = {deadline_of(run, round_, part) for part in round_.open_assignments()}
-        times += [clock.grid_at(deadline) for deadline in {round_.deadline, *deadlines}]
+        deadlines = {round_.deadline}
+        if spec.is_async:  # each assignment has a deadline of its own
+            deadlines |= {deadline_of(run, round_, part) for part in round_.open_assignments()}
+        times += [clock.grid_at(deadline) for deadline in deadlines]
     if run.round_under_way is None:
         times.append(run.due_at)
     # Clients that back off may be invited again.

@@ -82,16 +82,16 @@ def judge_gates(
     state: Federation, clients: Iterable[Client], grid: Grid, rule: GateRule, now: datetime
 ) -> dict[str, Gate]:
     """Return every client's gate at `now`, by client id."""
-    clients, allowed = list(clients), patience_allowed(state)
-    zones = {zone: grid.zone(zone, now) for zone in {client.zone for client in clients}}
-    judges = {
-        name: ZoneJudge(zone.reading, zone.week, rule=rule, now=now, patience_allowed=allowed)
-        for name, zone in zones.items()
-    }
-    return {
-        client.id: judges[client.zone].gate(client.gate, client.waiting_since or now)
-        for client in clients
-    }
+    allowed, judges, gates = patience_allowed(state), dict[str, ZoneJudge](), dict[str, Gate]()
+    for client in clients:
+        judge = judges.get(client.zone)
+        if judge is None:
+            zone = grid.zone(client.zone, now)
+            judge = judges[client.zone] = ZoneJudge(
+                zone.reading, zone.week, rule=rule, now=now, patience_allowed=allowed
+            )
+        gates[client.id] = judge.gate(client.gate, client.waiting_since or now)
+    return gates
 
 
 def patience_allowed(state: Federation) -> bool:
