@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import overload
 
@@ -18,42 +17,83 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
 class CandidateTable:
     """Candidates as columns of one length, NaN where a figure is unknown; see `Candidate`.
 
-    Attributes:
+    Args:
         clients: Their ids.
         zones: Every zone that occurs, each once.
         zone: Of each candidate, its place in `zones`.
-        make_score: Returns `score`, which few policies read.
         forecasts: By zone and hour, the running one first; shape `(num_zones, hours)`,
             gCO2eq/kWh, NaN from the first hour on that is not known.
+        make: Returns the column of a name. Called when that is first read: few policies read all.
     """
 
-    clients: Sequence[str]
-    zones: tuple[str, ...]
-    zone: Ints
-    make_score: Callable[[], Floats]
-    updates: Ints
-    num_examples: Floats
-    utility: Floats
-    duration_s: Floats
-    energy_wh: Floats
-    idle_w: Floats
-    gco2eq: Floats
-    intensity_gco2eq_per_kwh: Floats
-    waited_h: Floats
-    forecasts: Floats
+    def __init__(
+        self,
+        clients: Sequence[str],
+        *,
+        zones: tuple[str, ...],
+        zone: Ints,
+        forecasts: Floats,
+        make: Callable[[str], Floats],
+    ) -> None:
+        self.clients, self.zones, self.zone, self.forecasts = clients, zones, zone, forecasts
+        self._make = make
 
     def __len__(self) -> int:
         """Return how many candidates there are."""
         return len(self.clients)
 
-    @property
+    @cached_property
+    def updates(self) -> Ints:
+        """Counted updates so far, in whichever run."""
+        return self._make("updates").astype(np.int64)
+
+    @cached_property
     def score(self) -> Floats:
-        """Of each candidate, its score."""
-        return self.make_score()
+        """From 0 to 1 (best)."""
+        return self._make("score")
+
+    @cached_property
+    def num_examples(self) -> Floats:
+        """What it enrolled with, at most."""
+        return self._make("num_examples")
+
+    @cached_property
+    def utility(self) -> Floats:
+        """Statistical utility of its last updates."""
+        return self._make("utility")
+
+    @cached_property
+    def duration_s(self) -> Floats:
+        """Wall seconds from issue to acceptance."""
+        return self._make("duration_s")
+
+    @cached_property
+    def energy_wh(self) -> Floats:
+        """Energy of an update with all local epochs, Wh."""
+        return self._make("energy_wh")
+
+    @cached_property
+    def idle_w(self) -> Floats:
+        """Power while it is reserved and waits, W."""
+        return self._make("idle_w")
+
+    @cached_property
+    def gco2eq(self) -> Floats:
+        """What such an update is expected to emit now."""
+        return self._make("gco2eq")
+
+    @cached_property
+    def intensity_gco2eq_per_kwh(self) -> Floats:
+        """Of its grid now."""
+        return self._make("intensity_gco2eq_per_kwh")
+
+    @cached_property
+    def waited_h(self) -> Floats:
+        """Grid hours since it last trained, or since its gate was last open if later."""
+        return self._make("waited_h")
 
     def ranked(self, figures: Floats) -> list[int]:
         """Return all places, the least figure first and unknown ones last, ties by id."""
@@ -75,17 +115,8 @@ class CandidateTable:
             clients=[c.client for c in candidates],
             zones=tuple(ahead),
             zone=np.array([place[c.zone] for c in candidates], dtype=np.int64),
-            make_score=lambda: _floats([c.score for c in candidates]),
-            updates=np.array([c.updates for c in candidates], dtype=np.int64),
-            num_examples=_floats([c.num_examples for c in candidates]),
-            utility=_floats([c.utility for c in candidates]),
-            duration_s=_floats([c.duration_s for c in candidates]),
-            energy_wh=_floats([c.energy_wh for c in candidates]),
-            idle_w=_floats([c.idle_w for c in candidates]),
-            gco2eq=_floats([c.gco2eq for c in candidates]),
-            intensity_gco2eq_per_kwh=_floats([c.intensity_gco2eq_per_kwh for c in candidates]),
-            waited_h=_floats([c.waited_h for c in candidates]),
             forecasts=forecasts,
+            make=lambda name: np.array([getattr(c, name) for c in candidates], dtype=np.float64),
         )
 
 
@@ -135,7 +166,3 @@ class Candidates(Sequence[Candidate]):
 
 def _known(column: Floats) -> list[float | None]:
     return [None if math.isnan(figure) else figure for figure in column.tolist()]
-
-
-def _floats(figures: Sequence[float | None]) -> Floats:
-    return np.array(figures, dtype=np.float64)

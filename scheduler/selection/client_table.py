@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from scheduler.carbon.signal import HOUR
 from scheduler.federation.client import Client
 
 Floats = npt.NDArray[np.float64]
@@ -55,9 +56,9 @@ class ClientTable:
         place = {zone: n for n, zone in enumerate(self.zones)}
         return _ints([place[client.zone] for client in self.clients])
 
-    def waited(self, now: datetime) -> list[timedelta]:
-        """Return for how long each has waited at `now`, on the grid clock."""
-        return [now - (client.waiting_since or now) for client in self.clients]
+    def waited_h(self, now: datetime) -> Floats:
+        """Return how many hours each has waited at `now`, on the grid clock."""
+        return _floats([(now - (client.waiting_since or now)) / HOUR for client in self.clients])
 
     @cached_property
     def alive(self) -> Bools:

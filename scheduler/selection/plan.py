@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -33,7 +33,7 @@ from scheduler.policies.selection_result import SelectionResult
 from scheduler.selection.client_table import ClientTable, Floats, Ints
 from scheduler.selection.eligibility import hold, part_code
 from scheduler.selection.realised_weights import by_participation
-from scheduler.selection.score import Scores, intensities, score_fleet
+from scheduler.selection.score import Scores, expected_gco2eqs, intensities, score_fleet
 from scheduler.selection.verdict import VERDICTS, Verdict, Verdicts, why
 
 __all__ = ["Plan", "Situation", "Verdict", "derive_seed", "places", "plan_round", "why"]
@@ -140,7 +140,8 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
     """
     table = ClientTable(situation.clients)
     scores = score_fleet(table, situation.readings, situation.weights)
-    expected = np.array(scores.figures["grams_per_update"], dtype=np.float64)
+    usual_gco2eq = expected_gco2eqs(table, situation.readings)
+    expected = usual_gco2eq.copy()
     codes = _codes(table, situation, so_far)
     codes[table.find(situation.counted)] = VERDICTS.index("in_round")
     # By id, so that the order in which clients enrolled decides nothing.
@@ -151,7 +152,7 @@ def plan_round(spec: RunSpec, situation: Situation, *, number: int, so_far: Roun
     if len(eligible) < quorum:
         waiting = "too_few"
     else:
-        pool = _pool(table, eligible, situation, scores=scores, gco2eq=expected)
+        pool = _pool(table, eligible, situation, scores=scores, gco2eq=usual_gco2eq)
         wanted = min(len(eligible), math.ceil(target * (1 + spec.over_selection)))
         attempt = len(so_far.cohort) + len(so_far.accepted) * spec.is_async if so_far else 0
         context = SelectionContext(
@@ -251,17 +252,22 @@ def _pool(
     forecasts = np.full((len(zones), max(map(len, ahead), default=0)), np.nan)
     for row, values in zip(forecasts, ahead, strict=True):
         row[: len(values)] = values
-    waited = table.waited(situation.now)
-    waited_h = [waited[place] / HOUR for place in eligible]
+    columns: Mapping[str, Callable[[], Floats | Ints]] = {
+        "score": lambda: scores.values,
+        "updates": lambda: table.updates,
+        "num_examples": lambda: table.num_examples,
+        "utility": lambda: table.utility,
+        "duration_s": lambda: table.latency_s,
+        "energy_wh": lambda: table.energy_per_update_wh,
+        "idle_w": lambda: table.idle_w,
+        "gco2eq": lambda: gco2eq,
+        "intensity_gco2eq_per_kwh": lambda: intensities(table, situation.readings),
+        "waited_h": lambda: table.waited_h(situation.now),
+    }
     return CandidateTable(
-        clients=[table.ids[place] for place in eligible],
-        zones=zones, zone=np.argsort(order)[zone],
-        make_score=lambda: scores.values[places], updates=table.updates[places],
-        num_examples=table.num_examples[places], utility=table.utility[places],
-        duration_s=table.latency_s[places], energy_wh=table.energy_per_update_wh[places],
-        idle_w=table.idle_w[places], gco2eq=gco2eq[places],
-        intensity_gco2eq_per_kwh=intensities(table, situation.readings)[places],
-        waited_h=np.array(waited_h, dtype=np.float64), forecasts=forecasts,
+        [table.ids[place] for place in eligible],
+        zones=zones, zone=np.argsort(order)[zone], forecasts=forecasts,
+        make=lambda name: columns[name]()[places].astype(np.float64, copy=False),
     )  # fmt: skip
 
 

@@ -12,8 +12,9 @@ with weight 0 is shown but changes nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -106,20 +107,23 @@ def score_fleet(
         readings: By client id, what its zone's grid emits now, of one family; `None` if unknown.
         weights: How much each part counts, as `score_weights` returns them.
     """
-    known = [readings[client] for client in table.ids]
-    figures: dict[str, Floats | Ints] = {
-        "grams_per_update": expected_gco2eqs(table, readings),
-        "joule_per_sample": table.energy_per_example_j,
-        "latency": table.latency_s,
-        "latency_spread": table.latency_spread_s,
-        "low_carbon_share": _floats([r.low_carbon_share if r else None for r in known]),
-        "energy_price": _floats([r.price_eur_per_mwh if r else None for r in known]),
-        "idle_share": table.idle_share,
-        "reliability": table.reliability,
-        "participation": table.updates,
-        "utility": table.utility,
-    }
-    return Scores(figures, weights)
+
+    def figures() -> dict[str, Floats | Ints]:
+        known = [readings[client] for client in table.ids]
+        return {
+            "grams_per_update": expected_gco2eqs(table, readings),
+            "joule_per_sample": table.energy_per_example_j,
+            "latency": table.latency_s,
+            "latency_spread": table.latency_spread_s,
+            "low_carbon_share": _floats([r.low_carbon_share if r else None for r in known]),
+            "energy_price": _floats([r.price_eur_per_mwh if r else None for r in known]),
+            "idle_share": table.idle_share,
+            "reliability": table.reliability,
+            "participation": table.updates,
+            "utility": table.utility,
+        }
+
+    return Scores(figures, weights, num_clients=len(table))
 
 
 def expected_gco2eqs(table: ClientTable, readings: Mapping[str, Reading | None]) -> Floats:
@@ -145,7 +149,8 @@ def score_figures(
         figures: By part, one figure a client; `None` where unknown.
         weights: How much each part counts; those of parts that are not in `figures` are not used.
     """
-    return Scores({name: _floats(values) for name, values in figures.items()}, weights)
+    columns: dict[str, Floats | Ints] = {name: _floats(each) for name, each in figures.items()}
+    return Scores(lambda: columns, weights, num_clients=len(next(iter(columns.values()))))
 
 
 class Scores(Lazy[Score]):
@@ -154,30 +159,39 @@ class Scores(Lazy[Score]):
     Each figure is placed between the 5 % and 95 % quantile of all clients, so that one outlier does
     not flatten the others.
 
-    Attributes:
-        figures: By part, what was observed; NaN where unknown.
-        weights: How much each of these parts counts.
+    Args:
+        make_figures: Returns by part what was observed; NaN where unknown. It is called when a
+            score is first read, as few policies do: read one before clients change.
+        weights: How much each part counts; those of other parts are not used.
+        num_clients: How many clients there are.
     """
 
     def __init__(
         self,
-        figures: Mapping[str, Floats | Ints],
+        make_figures: Callable[[], Mapping[str, Floats | Ints]],
         weights: Mapping[str, float],
         *,
-        values: Floats | None = None,
+        num_clients: int,
     ) -> None:
-        """Score clients of which these figures are known, unless `values` holds their scores."""
-        self.figures = figures
-        self.weights = {name: weights[name] for name in figures}
+        self._make_figures, self._all_weights, self._num_clients = (
+            make_figures, weights, num_clients,
+        )  # fmt: skip
         self._placed: dict[str, Floats] = {}
-        self._values = values
 
-    @property
+    @cached_property
+    def figures(self) -> Mapping[str, Floats | Ints]:
+        """By part, what was observed; NaN where unknown."""
+        return self._make_figures()
+
+    @cached_property
+    def weights(self) -> Mapping[str, float]:
+        """How much each of these parts counts."""
+        return {name: self._all_weights[name] for name in self.figures}
+
+    @cached_property
     def values(self) -> Floats:
-        """The scores, from 0 to 1; worked out when they are first read, as few policies do."""
-        if self._values is None:
-            self._values = self._mean()
-        return self._values
+        """The scores, from 0 to 1."""
+        return self._mean()
 
     def _mean(self) -> Floats:
         counted = {
@@ -186,7 +200,7 @@ class Scores(Lazy[Score]):
             if self.weights[name] > 0 and not np.isnan(column).all()
         }
         if not counted:
-            return np.full(len(next(iter(self.figures.values()))), 0.5)
+            return np.full(len(self), 0.5)
         parts = [weight * self._ranks(name) for name, weight in counted.items()]
         mean: Floats = (np.sum(parts, axis=0) / sum(counted.values())).clip(0, 1)
         return mean
@@ -199,7 +213,7 @@ class Scores(Lazy[Score]):
 
     def __len__(self) -> int:
         """Return how many clients there are."""
-        return len(next(iter(self.figures.values())))
+        return self._num_clients
 
     def make(self, place: int) -> Score:
         """Return the score of the client at a place."""

@@ -51,7 +51,9 @@ def test_every_column_is_the_clients_own_figure(clients):
             known = getattr(client, name)
             assert math.isnan(figure) if known is None else figure == known, name
     assert [fleet.zones[place] for place in fleet.zone] == [c.zone for c in clients]
-    assert fleet.waited(NOON) == [NOON - (c.waiting_since or NOON) for c in clients]
+    assert fleet.waited_h(NOON).tolist() == [
+        (NOON - (c.waiting_since or NOON)) / HOUR for c in clients
+    ]
     assert fleet.find(c.id for c in clients) == list(range(len(clients)))
 
 
