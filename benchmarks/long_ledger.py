@@ -41,6 +41,7 @@ from scheduler.ledger.run_spec import RunSpec
 from scheduler.rounds.admission import make_admission
 from scheduler.rounds.observations import grid_events
 from scheduler.rounds.payloads import round_closed, round_committed, work_record
+from scheduler.rounds.work_time import work_time
 from scheduler.rounds.world import NextVersion
 
 ZONES = ("FR", "SE-SE3", "GB", "DE", "PL", "US-CAL-CISO")
@@ -228,6 +229,7 @@ class LongLedger:
             self._grid,
             _CLOCK,
             receipt,
+            done=work_time(state, _CLOCK, receipt),
             pulled_nbytes=_NBYTES,
             frozen_nbytes=0,
             network_kwh_per_gb=0.01,
@@ -237,7 +239,7 @@ class LongLedger:
         admission = make_admission(
             state, receipt, sha256=work.sha256 or "", nbytes=_NBYTES, norm=self._rng.random(),
             num_examples=receipt.num_examples, wall_now=self._now,
-            started_at=work.started_at,
+            started_at=work.started_at, accept_s=0.0,
         )  # fmt: skip
         accepted = UpdateAccepted(work=work, admission=admission)
         return Draft(accepted, receipt.run, receipt.round, receipt.client)

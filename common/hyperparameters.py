@@ -83,7 +83,10 @@ class Hyperparameters(Message):
         if self.steps is not None:
             return self.model_copy(update={"steps": max(1, round(self.steps * epochs))})
         begun = math.ceil(epochs)
-        return self.model_copy(update={"epochs": begun, "last_epoch": epochs - (begun - 1)})
+        last = epochs - (begun - 1)
+        if (begun, last) == (self.epochs, self.last_epoch):
+            return self
+        return self.model_copy(update={"epochs": begun, "last_epoch": last})
 
     def examples_of_last_epoch(self, num_examples: int) -> int:
         """Return on how many examples the last epoch trains.

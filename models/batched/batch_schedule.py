@@ -125,10 +125,14 @@ def draw_batches(
     rows = np.zeros((*shape, width), dtype=np.int64)
     counts = np.zeros(shape, dtype=np.int64)
     last_epoch = np.zeros(shape, dtype=np.bool_)
+    # Most clients share their sizes with others.
+    layouts = {
+        sizes: _places(sizes, width) for sizes in {tuple(s) for both in epochs for s in both}
+    }
     for number, (work, (sizes, last)) in enumerate(zip(works, epochs, strict=True)):
         size, each = examples.sizes[work.client], len(sizes)
         steps = examples.num_steps(work, hyperparameters)
-        places, places_of_last = _places(sizes, width), _places(last, width)
+        places, places_of_last = layouts[tuple(sizes)], layouts[tuple(last)]
         generator.manual_seed(work.seed)
         for begin in range(0, steps, each):
             epoch = rows[number, begin : min(begin + each, steps)]
@@ -144,7 +148,7 @@ def draw_batches(
     return BatchSchedule(*(torch.from_numpy(table) for table in (rows, counts, last_epoch, whole)))
 
 
-def _places(sizes: list[int], width: int) -> Ints:
+def _places(sizes: Sequence[int], width: int) -> Ints:
     """Return which of an epoch's examples each batch holds, `(num_batches, width)`.
 
     A batch that is shorter than the width repeats its first example.

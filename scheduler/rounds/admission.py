@@ -129,6 +129,7 @@ def make_admission(
     num_examples: int,
     started_at: datetime,
     wall_now: datetime,
+    accept_s: float,
 ) -> Admission:
     """Return what an update counts for.
 
@@ -141,6 +142,7 @@ def make_admission(
         num_examples: As `counted_examples` returns them.
         started_at: When the work began, on the coordinator's wall clock.
         wall_now: When it was received, on the wall clock.
+        accept_s: How long it took to receive, wall seconds.
     """
     part, run = part_of(state, receipt), state.runs[receipt.run]
     counted = min(num_examples, run.spec.weight_cap)
@@ -160,6 +162,7 @@ def make_admission(
             _timings(state, receipt, issued_at=issued_at, started_at=started_at), latency_s
         ),
         latency_s=latency_s,
+        accept_s=accept_s,
     )
 
 

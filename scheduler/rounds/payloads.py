@@ -29,7 +29,7 @@ from scheduler.rounds.fednova import effective_steps, normalised_weights
 from scheduler.rounds.idle_intensity import idle_intensity
 from scheduler.rounds.running_divisor import running_divisor, totals_of_day
 from scheduler.rounds.scaffold import control_terms
-from scheduler.rounds.work_time import WorkTime, work_time
+from scheduler.rounds.work_time import WorkTime
 from scheduler.rounds.world import NextVersion
 from scheduler.selection.plan import Plan
 
@@ -87,6 +87,7 @@ def work_record(
     clock: Clock,
     receipt: Receipt,
     *,
+    done: WorkTime,
     pulled_nbytes: int,
     frozen_nbytes: int,
     network_kwh_per_gb: float,
@@ -98,11 +99,11 @@ def work_record(
         grid: Tells the intensities.
         clock: Both clocks of the coordinator, which receives the receipt now.
         receipt: The site's answer.
+        done: When its work was done.
         pulled_nbytes: Size of the version pulled for the work, 0 if none was.
         frozen_nbytes: Size of the model's frozen part, of which what the site had to pull is added.
         network_kwh_per_gb: What moving bytes takes.
     """
-    done = work_time(state, clock, receipt)
     zone = state.clients[receipt.client].zone
     intensity = grid.mean(zone, done.grid_started_at, done.grid_ended_at)
     energy = plausible_energy(receipt.energy, done.within)

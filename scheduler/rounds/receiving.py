@@ -11,7 +11,6 @@ from common.messages import Reason, Receipt
 from scheduler.federation.federation import Federation
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import (
-    Admission,
     Payload,
     ReceiptPayload,
     UpdateAccepted,
@@ -24,8 +23,8 @@ from scheduler.rounds.admission import counted_examples, make_admission
 from scheduler.rounds.collection import reissue
 from scheduler.rounds.payloads import part_of, work_record
 from scheduler.rounds.receipt import uncounted_payload, worth
-from scheduler.rounds.work_time import work_time
-from scheduler.rounds.world import Admitted, World
+from scheduler.rounds.work_time import WorkTime, work_time
+from scheduler.rounds.world import World
 
 _log = get_logger(__name__)
 
@@ -63,14 +62,19 @@ def receive(world: World, receipt: Receipt) -> Payload | None:
             return None
         except UpdateError as error:
             refused = str(error)
-    done = _work(world, receipt)
+    time_of_work = work_time(world.history.state, world.clock, receipt)
+    done = _work(world, receipt, time_of_work)
 
     def received(state: Federation) -> list[Draft]:
         # Another process may have recorded the same answer, or closed the round, meanwhile.
         now = worth(state, receipt)
         payload: ReceiptPayload
         if now == "count" and admitted is not None:
-            admission = _admission(world, state, receipt, admitted, begun=begun)
+            admission = make_admission(
+                state, receipt, sha256=admitted.sha256, nbytes=admitted.nbytes, norm=admitted.norm,
+                num_examples=counted_examples(state, receipt), wall_now=world.clock.wall(),
+                started_at=time_of_work.started_at, accept_s=time.perf_counter() - begun,
+            )  # fmt: skip
             part = part_of(state, receipt)
             counts = UpdateRestored if part and part.update_lost else UpdateAccepted
             payload = counts(work=done, admission=admission)
@@ -88,24 +92,13 @@ def receive(world: World, receipt: Receipt) -> Payload | None:
     return draft.payload
 
 
-def _work(world: World, receipt: Receipt) -> WorkRecord:
+def _work(world: World, receipt: Receipt, done: WorkTime) -> WorkRecord:
     """Return what a receipt reports: what was used, when, and what that emitted."""
     pulled, run = receipt.outcome != "declined", world.run(receipt.run)
     frozen = pulled and receipt.frozen_nbytes > 0
     return work_record(
-        world.history.state, world.grid, world.clock, receipt,
+        world.history.state, world.grid, world.clock, receipt, done=done,
         pulled_nbytes=world.learning.pulled_nbytes(run) if pulled else 0,
         frozen_nbytes=world.learning.most_frozen_nbytes(run) if frozen else 0,
         network_kwh_per_gb=world.rules.network_kwh_per_gb,
     )  # fmt: skip
-
-
-def _admission(
-    world: World, state: Federation, receipt: Receipt, admitted: Admitted, *, begun: float
-) -> Admission:
-    """Return what an update that was admitted counts for."""
-    return make_admission(
-        state, receipt, sha256=admitted.sha256, nbytes=admitted.nbytes, norm=admitted.norm,
-        num_examples=counted_examples(state, receipt), wall_now=world.clock.wall(),
-        started_at=work_time(state, world.clock, receipt).started_at,
-    ).model_copy(update={"accept_s": time.perf_counter() - begun})  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from scheduler.carbon.reading import Reading
 from scheduler.carbon.signal import HOUR, hour_start, hours_overlapping
 from scheduler.carbon.week import DAY, UNKNOWN, WEEK, quantiles
 from simulation.grids.foresight import Foresight
-from simulation.grids.truth import Floats, Truth, hour_of
+from simulation.grids.truth import EPOCH, Floats, Truth, hour_of
 
 
 class KnownNow:
@@ -96,8 +96,9 @@ class VirtualGrid(Grid):
 
     def comparable(self, zone: str, start: datetime, end: datetime) -> float | None:
         """Return the mean intensity in gCO2eq/kWh, or `None` if unknown or of another family."""
-        first = hour_of(start)
-        if start <= end and hour_of(end - datetime.resolution) <= first <= self._known.hour:
+        first, passed = divmod(start - EPOCH, HOUR)
+        within_it = timedelta(0) <= end - start <= HOUR - passed
+        if within_it and first <= self._known.hour:
             value = self._truth.value(zone, first)
             return None if math.isnan(value) else value
         return super().comparable(zone, start, end)

@@ -17,12 +17,12 @@ Floats = npt.NDArray[np.float64]
 _BLOCK_H = 240
 
 
-_EPOCH = hour_start(0)
+EPOCH = hour_start(0)
 
 
 def hour_of(time: datetime) -> int:
     """Return the UTC hour, counted from 1970, in which a time lies."""
-    return (time - _EPOCH) // HOUR
+    return (time - EPOCH) // HOUR
 
 
 class Truth:

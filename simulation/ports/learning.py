@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import replace
 from typing import NamedTuple
 
-import numpy as np
 import torch
 
 from common.errors import WorkloadError
@@ -347,4 +347,4 @@ class InMemoryLearning(InMemory):
 
 
 def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return float(value) if math.isfinite(value) else None
