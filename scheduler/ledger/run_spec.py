@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
@@ -362,8 +363,14 @@ class RunSpec(Message):
 @lru_cache(maxsize=1024)
 def _next_due(cron: str, after: datetime) -> datetime:
     """Return when a schedule comes due next; asked again and again of the same instants."""
-    due: datetime = croniter(cron, after).get_next(datetime)
+    due: datetime = copy(_schedule(cron)).get_next(datetime, start_time=after)
     return due
+
+
+@lru_cache(maxsize=64)
+def _schedule(cron: str) -> croniter:
+    """Return a parsed schedule; copy it before use, as it remembers where it is."""
+    return croniter(cron)
 
 
 def _comes_due(cron: str) -> bool:
