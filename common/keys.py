@@ -22,9 +22,9 @@ def joined(first: str | int, *more: str | int, by: str) -> str:
     >>> joined("a:b", "c", by=":") == joined("a", "b:c", by=":")
     False
     """
-    return by.join(
-        str(name).replace(_ESCAPE, _code(_ESCAPE)).replace(by, _code(by)) for name in (first, *more)
-    )
+    escape, separator = _code(_ESCAPE), _code(by)
+    names = [str(name).replace(_ESCAPE, escape) for name in (first, *more)]
+    return by.join([name.replace(by, separator) for name in names])
 
 
 def redis_key(first: str | int, *more: str | int) -> str:
