@@ -94,11 +94,11 @@ def figure_bases(
         made.of("Operational, settled: lost work", _LOST, lost, _work, _best),
         made.of("Idle hardware", _IDLE, bookings, _idle, _waited, how="as the site reports"),
         made.of("Network", _NETWORK, bookings, _network, _best, how="modelled: bytes x constant"),
-        _without_energy("Server", _SERVER, None, "not measured"),
-        _without_energy("Embodied", _HARDWARE, embodied),
+        _plain("Server", _SERVER, None, "not measured"),
+        _plain("Embodied", _HARDWARE, embodied),
         _at_annual(settled, annual),
         made.of(ELSEWHERE, _APART, apart, _work, lambda b: b.booked),
-        _without_energy("Avoided by waiting, as booked", _COMPARISON, avoided_gco2eq),
+        _plain("Avoided by waiting, as booked", _COMPARISON, avoided_gco2eq),
     )
 
 
@@ -123,7 +123,9 @@ class _Maker:
         self, figure: str, where: tuple[str, str], bookings: Sequence[Booking], energy: Energy,
         intensity: Intensity, *, how: str | None = None,
     ) -> FigureBasis:  # fmt: skip
-        """Return the basis of a sum of energies times intensities."""
+        """Return the basis of a sum of energies times intensities; without any work it is zero."""
+        if not bookings:
+            return _plain(figure, where, 0.0, energy_wh=0.0)
         used = [(b, wh, intensity(b)) for b in bookings if (wh := energy(b)) is not None]
         whole_wh = math.fsum(wh for _, wh, _ in used)
         known = [(b, wh, mean) for b, wh, mean in used if mean is not None]
@@ -139,7 +141,7 @@ class _Maker:
             figure=figure, boundary=where[0], ghg_scope=where[1],
             energy_wh=whole_wh if used else None, unreported=len(bookings) - len(used),
             gco2eq=_sum(emitted_gco2eq(wh, mean.gco2eq_per_kwh) for _, wh, mean in known),
-            energy_method=(how or ", ".join(methods)) if used or not bookings else _NOT_REPORTED,
+            energy_method=(how or ", ".join(methods)) if used else _NOT_REPORTED,
             factor_sources=tuple(sorted({s for _, _, mean in known for s in mean.sources})),
             kind=_one(f.kind for f in families), scope=_one(f.scope for f in families),
             accounting=_one(f.accounting for f in families),
@@ -159,12 +161,14 @@ class _Maker:
         return [use for use in self.sources if (use.zone, use.source, use.family) in names]
 
 
-def _without_energy(
-    figure: str, where: tuple[str, str], gco2eq: float | None, how: str = ""
-) -> FigureBasis:
+def _plain(
+    figure: str, where: tuple[str, str], gco2eq: float | None, how: str = "",
+    *, energy_wh: float | None = None,
+) -> FigureBasis:  # fmt: skip
     return FigureBasis(
-        figure=figure, boundary=where[0], ghg_scope=where[1], gco2eq=gco2eq, energy_method=how
-    )
+        figure=figure, boundary=where[0], ghg_scope=where[1], energy_wh=energy_wh, gco2eq=gco2eq,
+        energy_method=how,
+    )  # fmt: skip
 
 
 def _at_annual(settled: FigureBasis, annual: AnnualFigure) -> FigureBasis:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scheduler.report.annual import ZoneAtAnnual
-from scheduler.report.basis import ELSEWHERE, FigureBasis
+from scheduler.report.basis import FigureBasis
 from scheduler.report.report import Report
 from scheduler.report.section import Section, Table
 from scheduler.report.show import UNKNOWN, Show, share, significant, slots
@@ -40,7 +40,7 @@ def basis_section(report: Report, show: Show) -> Section:
         [
             each.figure, each.boundary, each.ghg_scope, each.energy_method or "-",
             show.energy(each.energy_wh, UNKNOWN if each.energy_method else "-"),
-            str(each.unreported), show.grams(each.gco2eq, _unknown(each)),
+            str(each.unreported), show.grams(each.gco2eq),
         ]
         for each in report.figures
     ]  # fmt: skip
@@ -54,7 +54,9 @@ def basis_section(report: Report, show: Show) -> Section:
         "What each figure rests on",
         [_BASIS],
         tables=[
-            Table([*header, f"energy, {show.wh}", "tasks without", show.gco2eq], boundary, texts=4),
+            Table(
+                [*header, f"energy, {show.wh}", "tasks without Wh", show.gco2eq], boundary, texts=4
+            ),
             Table(["figure", "factors from", "counts", "slots", *_SHARES], certainty, texts=4),
         ],
         notes=[_SERVER, _BESIDE],
@@ -89,11 +91,6 @@ def annual_section(report: Report, show: Show) -> Section:
 
 def _source(zone: ZoneAtAnnual) -> str:
     return zone.factor.source if zone.factor else "none of the family that is counted"
-
-
-def _unknown(each: FigureBasis) -> str:
-    """Return what stands for unknown grams: nothing is known in another family, mostly."""
-    return "none" if each.figure == ELSEWHERE else UNKNOWN
 
 
 def _counts(each: FigureBasis) -> str:

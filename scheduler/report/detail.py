@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from scheduler.report.methods import METHODS, credits_of
 from scheduler.report.report import Group, Report
 from scheduler.report.section import Section, Table
-from scheduler.report.show import NOT_REPORTED, UNKNOWN, Show, not_settled, share, significant, time
+from scheduler.report.show import (
+    NOT_REPORTED,
+    UNKNOWN,
+    Show,
+    mass,
+    not_settled,
+    share,
+    significant,
+    time,
+)
 from scheduler.report.summary import range_text
 
 _FIGURES = ("booked", "settled", "idle", "network", "embodied")
@@ -35,9 +44,9 @@ def runs_section(report: Report, show: Show) -> Section:
         [
             run.id, _whole(run.units.num_params), significant(_scaled(run.units.gross_flops, 1e-9)),
             significant(_scaled(run.units.effective_flops, 1e-9)),
-            show.sci(_scaled(run.units.gco2eq_per_parameter, 1e9), UNKNOWN),
-            show.sci(_scaled(run.units.gco2eq_per_gross_flop, 1e15), UNKNOWN),
-            show.sci(_scaled(run.units.gco2eq_per_effective_flop, 1e15), UNKNOWN),
+            _mass(run.units.gco2eq_per_parameter, 1e9),
+            _mass(run.units.gco2eq_per_gross_flop, 1e15),
+            _mass(run.units.gco2eq_per_effective_flop, 1e15),
         ]
         for run in report.runs
     ]  # fmt: skip
@@ -52,7 +61,7 @@ def runs_section(report: Report, show: Show) -> Section:
     tables = [
         Table(["run", "workload", "policy", "status", *_header(show)], used, texts=4),
         Table(costs, cost, texts=2),
-        Table(_units_header(show), units),
+        Table(_UNITS_HEADER, units),
     ]
     return Section("Runs", [text, _UNITS], tables=tables, notes=_without_flops(report))
 
@@ -65,13 +74,10 @@ _UNITS = (
 )
 
 
-def _units_header(show: Show) -> list[str]:
-    return [
-        "run", "values of the model", "GFLOP, gross", "GFLOP, effective",
-        *(f"{show.gco2eq} per {unit}" for unit in (
-            "10^9 values", "10^15 FLOP, gross", "10^15 FLOP, effective",
-        )),
-    ]  # fmt: skip
+_UNITS_HEADER = (
+    "run", "values of the model", "GFLOP, gross", "GFLOP, effective", "per 10^9 values",
+    "per 10^15 FLOP, gross", "per 10^15 FLOP, effective",
+)  # fmt: skip
 
 
 def _without_flops(report: Report) -> list[str]:
@@ -85,6 +91,11 @@ def _without_flops(report: Report) -> list[str]:
 
 def _scaled(value: float | None, times: float) -> float | None:
     return None if value is None else value * times
+
+
+def _mass(each_gco2eq: float | None, times: float) -> str:
+    """Return emissions of so many units, in a unit of mass of their own: they are in no sum."""
+    return UNKNOWN if each_gco2eq is None else mass(each_gco2eq * times)
 
 
 def _whole(count: int) -> str:

@@ -65,9 +65,9 @@ class Show:
             otherwise if energy_wh is None else _fixed(energy_wh / self.size_wh, self.decimals_wh)
         )
 
-    def sci(self, gco2eq: float | None, otherwise: str = NEVER) -> str:
+    def sci(self, gco2eq: float | None) -> str:
         """Return emissions per unit; a round that gained no point has none per point."""
-        return otherwise if gco2eq is None else significant(gco2eq / self.size_g)
+        return "-" if gco2eq is None else significant(gco2eq / self.size_g)
 
 
 def not_settled(report: Report) -> str:

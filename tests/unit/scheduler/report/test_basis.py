@@ -74,7 +74,7 @@ def test_what_counts_something_else_is_apart_and_changes_no_other_figure():
     apart = basis(after, ELSEWHERE)
     assert (apart.kind, apart.scope) == ("marginal", "direct")
     assert apart.gco2eq == pytest.approx(1.8)
-    assert basis(before, ELSEWHERE).gco2eq is None
+    assert basis(before, ELSEWHERE).gco2eq == 0.0
     assert basis(after, SETTLED).gco2eq == pytest.approx(basis(before, SETTLED).gco2eq)
     assert basis(after, SETTLED).unknown_share == pytest.approx(2 / 262)
 

@@ -154,9 +154,9 @@ def test_html_prints_the_golden_digits():
     assert ["r", "2", "2026-07-08 15:00", "closed", *figures] in rows
     assert ["r", "accuracy", "4", "0.8000", "9.848", "0.4924", "0.8889", "16.7 %"] in rows
     assert ["r", "1", "2", "0.6000", "-", "8.354", "-"] in rows
-    # 3.93916 g x 1e9; 400,000 FLOPs are 0.0004 GFLOP; 39.3916 g / 4e5 x 1e15.
-    each = "98,479,000,000"
-    assert ["r", "10", "0.0004000", "0.0004000", "3,939,160,000", each, each] in rows
+    # 400,000 FLOPs are 0.0004 GFLOP; 3.93916 g x 1e9; 39.3916 g / 4e5 x 1e15.
+    each = "9.848e+10 gCO2eq"
+    assert ["r", "10", "0.0004000", "0.0004000", "3.939e+09 gCO2eq", each, each] in rows
     assert ["r", "2", "2", "0.8000", "20.00", "11.34", "1.134"] in rows
     assert [
         "a",
