@@ -12,6 +12,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from common.errors import ends_process
 from models.batch import Batch, as_loaded, batch_sizes
 from models.forward import training_loss
 from models.loader_processes import loader_processes
@@ -20,10 +21,11 @@ from models.moved import moved
 from models.seed import seed_generators
 from models.workload import Data, Workload, num_examples
 
+_BATCH_SIZE = 32
+"""Examples in the batch that is looked at. Longer ones take more FLOPs."""
 
-def flops_per_example(
-    workload: Workload, model: nn.Module, data: Data, *, batch_size: int
-) -> float | None:
+
+def flops_per_example(workload: Workload, model: nn.Module, data: Data) -> float | None:
     """Return the FLOPs of training on one example, the mean over the first batch of some data.
 
     The operations are counted on tensors without values, so they take milliseconds and no memory.
@@ -32,7 +34,6 @@ def flops_per_example(
         workload: Whose loss.
         model: In training mode; it cannot be used again.
         data: At least one example.
-        batch_size: Of the run.
 
     Returns:
         `None` where the workload's code needs the values of tensors.
@@ -40,19 +41,21 @@ def flops_per_example(
     seed_generators(0)
     try:
         with loader_processes():
-            size, batch = _first(workload, as_loaded(data), batch_size)
+            size, batch = _first(workload, as_loaded(data))
         return _flops(workload, model, batch) / size
-    except Exception:  # noqa: BLE001 - whatever a user's code raises where it sees no values
+    except (Exception, SystemExit) as error:  # whatever code raises that sees no values
+        if ends_process(error):
+            raise
         return None
 
 
-def _first(workload: Workload, data: Data, batch_size: int) -> tuple[int, Batch]:
+def _first(workload: Workload, data: Data) -> tuple[int, Batch]:
     """Return the first batch of a data set, and how many examples it has."""
     loader = getattr(workload, "loader", None)
     if loader is not None:
-        return next(iter(counted(workload, loader(data, batch_size, None))))
-    size = batch_sizes(num_examples(workload, data), batch_size)[0]
-    return size, next(in_order(data, batch_size, collate=getattr(workload, "collate", None)))
+        return next(iter(counted(workload, loader(data, _BATCH_SIZE, None))))
+    size = batch_sizes(num_examples(workload, data), _BATCH_SIZE)[0]
+    return size, next(in_order(data, _BATCH_SIZE, collate=getattr(workload, "collate", None)))
 
 
 def _flops(workload: Workload, model: nn.Module, batch: Batch) -> int:

@@ -29,8 +29,6 @@ class LocalResult:
             one; empty if the coordinator tests.
         num_held_out: On how many examples those are; 0 if the coordinator tests.
         memory: What the client is to remember for its next update.
-        flops_per_example: FLOPs of training on one example, as `models.flops` counts them; `None`
-            if unknown, or not asked for.
     """
 
     delta: State
@@ -41,4 +39,3 @@ class LocalResult:
     metrics: Metrics = field(default_factory=dict)
     num_held_out: int = 0
     memory: Memory = field(default_factory=dict)
-    flops_per_example: float | None = None

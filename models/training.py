@@ -103,10 +103,10 @@ class Trainer:
     def _take(self, data: Data, held_out: Callable[[], Data | None]) -> None:
         # Held-out data are loaded once, when a run asks its sites to evaluate.
         self._data, self._held_out = data, cache(held_out)
-        self._flops: dict[int, float | None] = {}
         own = own_function(self._workload, "train") is not None
         unknown = own and not isinstance(data, Sized)
         self.num_examples = 0 if unknown else num_examples(self._workload, data)
+        self._flops = cache(self._count_flops)
 
     def sharing(self, data: Data, held_out: Data | None = None) -> Self:
         """Return a trainer of other data on the same model.
@@ -129,7 +129,6 @@ class Trainer:
         part: LocalPart = LocalPart(),  # noqa: B008 - frozen
         memory: Memory | None = None,
         correction: State | None = None,
-        counts_flops: bool = False,
     ) -> LocalResult:
         """Train from a base model. The result depends on the arguments and the data alone.
 
@@ -145,7 +144,6 @@ class Trainer:
             part: Of which round and client, and which layers stay at its site.
             memory: What the client remembers of the run, not changed; nothing if left out.
             correction: What SCAFFOLD adds to the gradients, by parameter; not of a user's loop.
-            counts_flops: Whether to count the FLOPs of training on one example.
 
         Raises:
             UpdateError: If the base is another model's, or training leaves another model behind.
@@ -168,26 +166,23 @@ class Trainer:
             kept |= self._train_beside(
                 base, memory, hyperparameters, seed, _in_passes(on_epoch, 1, passes)
             )
-        delta = make_delta(model, base, signature=layers.shared)
-        flops = self._flops_of(model, hyperparameters) if counts_flops else None
         return LocalResult(
-            delta=delta, num_examples=fitted.num_examples, num_steps=fitted.num_steps,
-            loss=fitted.loss, utility=fitted.utility, metrics=metrics, num_held_out=num_held_out,
-            memory=kept, flops_per_example=flops,
+            delta=make_delta(model, base, signature=layers.shared),
+            num_examples=fitted.num_examples, num_steps=fitted.num_steps, loss=fitted.loss,
+            utility=fitted.utility, metrics=metrics, num_held_out=num_held_out, memory=kept,
         )  # fmt: skip
 
-    def _flops_of(self, model: nn.Module, asked: Hyperparameters) -> float | None:
-        """Return the FLOPs of one example, counted once; `model` cannot be used again.
+    def flops_per_example(self, hyperparameters: Hyperparameters) -> float | None:
+        """Return the FLOPs of training on one example, counted at the first call.
 
-        They are unknown of a user's loop, and of Ditto, which trains two models.
+        They are unknown of a user's loop, and of Ditto, which trains a second model beside.
         """
-        if own_function(self._workload, "train") is not None or asked.ditto is not None:
+        return self._flops() if hyperparameters.ditto is None else None
+
+    def _count_flops(self) -> float | None:
+        if own_function(self._workload, "train") is not None:
             return None
-        if asked.batch_size not in self._flops:
-            self._flops[asked.batch_size] = flops_per_example(
-                self._workload, model, self._data, batch_size=asked.batch_size
-            )
-        return self._flops[asked.batch_size]
+        return flops_per_example(self._workload, self.models.new().train(), self._data)
 
     def _fit(
         self, model: nn.Module, _start: State, _part: LocalPart, _memory: Memory, **asked: Any

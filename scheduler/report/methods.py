@@ -73,7 +73,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         "Parameters and FLOPs",
         "Parameters: all values of a version of the model, frozen ones and buffers included. "
-        "FLOPs: each site counts one batch of its own, forward and backward, on tensors without "
+        "FLOPs: each site counts its first 32 examples, forward and backward, on tensors without "
         "values. Matrix products, convolutions and attention are counted, two operations for a "
         "multiplication with its addition; elementwise operations, the optimizer and scoring are "
         "not. A frozen layer counts its forward pass, and backward what trained layers need. "

@@ -243,7 +243,9 @@ class Executor:
         work = self._evaluate if assignment.evaluates else self._train
         try:
             with computing_on(self._device, assignment), self._meter:
-                return work(assignment, waited, progress)
+                done = work(assignment, waited, progress)
+            flops = None if assignment.evaluates else self._flops_per_example(assignment)
+            return done | {"flops_per_example": flops}
         except (TransportError, Declines):
             raise
         except BaseException:
@@ -285,7 +287,7 @@ class Executor:
             lambda trainer, base, correction: trainer.train(
                 base, hyperparameters=assignment.hyperparameters, seed=assignment.seed,
                 scores=assignment.scores, on_epoch=progress, part=local_part(assignment),
-                memory=memory, correction=correction, counts_flops=True,
+                memory=memory, correction=correction,
             ),
         )  # fmt: skip
         self.check_place()
@@ -300,7 +302,6 @@ class Executor:
             "memory": remember(self._memory, assignment, result.memory | update.memory),
             "memory_lost": memory_lost,
             "num_examples": result.num_examples, "num_steps": result.num_steps,
-            "flops_per_example": result.flops_per_example,
             "loss": finite(result.loss), "utility": finite(result.utility),
             "metrics": result.metrics, "num_held_out": result.num_held_out,
         }  # fmt: skip
@@ -339,12 +340,20 @@ class Executor:
             check_frozen(trainer.frozen, frozen)
             return work(trainer, base, correction)
 
-        with torch_modes_kept():
-            most = None if self._policy.memory_mb is None else int(self._policy.memory_mb * 1e6)
-            limited = partial(in_memory, most, loaded_and_done)
-            result = within(self._policy.training_s, limited)
+        result = self._limited(loaded_and_done)
         took = {"pull_s": pulled - begun, "train_s": perf_counter() - pulled}
         return result, waited.model_copy(update=took)
+
+    def _limited(self, work: Callable[[], Result]) -> Result:
+        """Let the workload's code run in no more time and memory than the policy allows."""
+        with torch_modes_kept():
+            most = None if self._policy.memory_mb is None else int(self._policy.memory_mb * 1e6)
+            return within(self._policy.training_s, partial(in_memory, most, work))
+
+    def _flops_per_example(self, assignment: Assignment) -> float | None:
+        """Return the FLOPs of training on one example; what counting them takes is in no task."""
+        trainer = self._trainers.trainer(assignment.workload, assignment.options)
+        return self._limited(partial(trainer.flops_per_example, assignment.hyperparameters))
 
     def _describe(self, assignment: Assignment) -> BlobRef:
         path: Path = self._outbox.update

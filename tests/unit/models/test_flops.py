@@ -21,8 +21,8 @@ def perceptron(*, frozen: bool = False) -> nn.Sequential:
     return nn.Sequential(first, nn.ReLU(), nn.Linear(128, 10))
 
 
-def flops(model: nn.Module, **more: Any) -> float | None:
-    return flops_per_example(digits, model, digits.test_data(), **({"batch_size": 32} | more))
+def flops(model: nn.Module) -> float | None:
+    return flops_per_example(digits, model, digits.test_data())
 
 
 def test_a_trained_layer_counts_forward_and_backward_for_weights_and_inputs() -> None:
@@ -37,10 +37,6 @@ def test_a_frozen_layer_that_leads_to_no_trained_one_counts_forward_alone() -> N
     assert flops(perceptron(frozen=True)) == first + 2 * second
 
 
-def test_an_example_has_the_same_flops_in_a_batch_of_any_size() -> None:
-    assert flops(perceptron(), batch_size=7) == flops(perceptron(), batch_size=360)
-
-
 def test_code_that_looks_at_values_leaves_the_flops_unknown(make_workload: Any) -> None:
     class Looks(nn.Linear):
         def forward(self, x: Tensor) -> Tensor:
@@ -48,25 +44,32 @@ def test_code_that_looks_at_values_leaves_the_flops_unknown(make_workload: Any) 
 
     workload = make_workload(model=lambda: Looks(3, 1))
     data = workload.test_data()
-    assert flops_per_example(workload, workload.model(), data, batch_size=8) is None
+    assert flops_per_example(workload, workload.model(), data) is None
 
 
-def test_a_trainer_counts_where_it_is_asked_and_trains_the_same_bits(make_workload: Any) -> None:
+def test_a_trainer_that_has_counted_trains_the_same_bits(make_workload: Any) -> None:
     workload = make_workload(
         model=lambda: nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
     )
     trainer = Trainer(workload, "ann")
     base = model_state(workload.model())
     asked = Hyperparameters(epochs=1, batch_size=10, learning_rate=0.1)
-    plain = trainer.train(base, hyperparameters=asked, seed=1)
-    counted = trainer.train(base, hyperparameters=asked, seed=1, counts_flops=True)
-    again = trainer.train(base, hyperparameters=asked, seed=1, counts_flops=True)
-    assert plain.flops_per_example is None
+    before = trainer.train(base, hyperparameters=asked, seed=1)
     # 2 * (3 * 4 + 4 * 1) forward; backward 3 * 4 for weights alone, 4 * 1 for weights and inputs.
-    assert counted.flops_per_example == again.flops_per_example == 32 + 24 + 16
-    for name, delta in plain.delta.items():
-        assert torch.equal(counted.delta[name], delta)
-        assert torch.equal(again.delta[name], delta)
+    assert trainer.flops_per_example(asked) == 32 + 24 + 16
+    after = trainer.train(base, hyperparameters=asked, seed=1)
+    for name, delta in before.delta.items():
+        assert torch.equal(after.delta[name], delta)
+
+
+def test_frozen_parameters_that_a_site_does_not_hold_yet_are_counted(make_workload: Any) -> None:
+    def model() -> nn.Module:
+        first = nn.Linear(3, 4).requires_grad_(requires_grad=False)
+        return nn.Sequential(first, nn.Linear(4, 1))
+
+    trainer = Trainer(make_workload(model=model), "ann")
+    # Forward 2 * 3 * 4 and 2 * 4 * 1; backward the weights of the second layer.
+    assert trainer.flops_per_example(Hyperparameters()) == 24 + 8 + 8
 
 
 @pytest.mark.parametrize("own", ["loop", "ditto"])
@@ -76,13 +79,10 @@ def test_the_flops_of_an_own_loop_and_of_ditto_are_unknown(make_workload: Any, o
 
     workload = make_workload(**({"train": train} if own == "loop" else {}))
     asked = Hyperparameters(epochs=1, ditto=0.1 if own == "ditto" else None)
-    result = Trainer(workload, "ann").train(
-        model_state(workload.model()), hyperparameters=asked, seed=1, counts_flops=True
-    )
-    assert result.flops_per_example is None
+    assert Trainer(workload, "ann").flops_per_example(asked) is None
 
 
 def test_a_batch_norm_that_cannot_train_on_one_example_does_not_stop_the_count() -> None:
     data = TensorDataset(torch.zeros(1, 64), torch.zeros(1, dtype=torch.long))
     model = nn.Sequential(nn.Linear(64, 10), nn.BatchNorm1d(10))
-    assert flops_per_example(digits, model, data, batch_size=32) is None
+    assert flops_per_example(digits, model, data) is None
