@@ -109,12 +109,13 @@ def equals() -> tuple[Contender, ...]:
 
 
 def at_rate(name: str, rate: float) -> str:
-    """Return a contender's name at a multiple of the usual learning rate.
+    """Return the name of a policy with our work and round size, at a learning rate.
 
-    >>> at_rate("oort", 2.0)
-    'oort, rate x 2'
+    >>> at_rate("oort", 2.0), at_rate("fairwind", 1.0)
+    ('oort, our work, rate x 2', 'fairwind, rate x 1')
     """
-    return f"{name}, rate x {rate:g}"
+    own = name if name == "fairwind" else f"{name}, our work"
+    return f"{own}, rate x {rate:g}"
 
 
 def ablations() -> tuple[Contender, ...]:

@@ -25,7 +25,7 @@ def _table(results: StudyResults, chapter: Chapter) -> str:
     lines = []
     for ours, name in pairs:
         rows = results.of(chapter.name, name)
-        figures = (reached(rows), spread([row.at(TARGET_SHARE).hours for row in rows], 0))
+        figures = (reached(rows), spread([row.at(TARGET_SHARE).hours for row in rows]))
         against = (
             (NOTHING, NOTHING)
             if name == OURS

@@ -91,7 +91,7 @@ def ratios(results: StudyResults, chapter: Chapter) -> str:
         for share in TARGET_SHARES:
             is_ours = contender.name == OURS
             cell = "" if is_ours else duel_cell(duel(results, chapter, contender.name, share))
-            line += [reached(rows, share), cell, spread([row.at(share).hours for row in rows], 0)]
+            line += [reached(rows, share), cell, spread([row.at(share).hours for row in rows])]
         lines.append(line)
     return markdown(header, lines)
 
@@ -130,7 +130,7 @@ def equals(results: StudyResults, chapter: Chapter) -> str:
         lines.append(
             [
                 name, *(reached(rows, share) for share in TARGET_SHARES), *against,
-                spread([row.at(TARGET_SHARE).hours for row in rows], 0),
+                spread([row.at(TARGET_SHARE).hours for row in rows]),
                 spread([row.jain for row in rows], 2), spread([row.worst for row in rows], 3),
             ]
         )  # fmt: skip

@@ -84,7 +84,7 @@ def idle(results: StudyResults, chapter: Chapter) -> str:
                 spread([point.with_idle_gco2eq for point in points]),
                 "" if is_ours
                 else duel_cell(duel(results, chapter, name, figure=grams_with_idle)),
-                spread([point.hours for point in points], 0),
+                spread([point.hours for point in points]),
             ]
         )  # fmt: skip
     header = [
