@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from models.workload import Data
 from scheduler.carbon.signal import HOUR
-from scheduler.federation.applied_weight import applied_weight
+from scheduler.federation.applied_weight import weight_by_examples
 from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.federation import Run
 from simulation.outcome import Outcome, RoundOutcome
@@ -81,7 +81,7 @@ def outcome_of(
         uncounted_gco2eq=run.uncounted_gco2eq,
         unreported=run.totals.unreported,
         participations={client: counted[client] for client in clients},
-        applied=applied_weight(run, simulated.clients),
+        applied=weight_by_examples(run, simulated.examples),
         labels=labels,
         label_shares=label_shares(data, labels) if labels else {},
         decisions=simulated.decisions.hexdigest(),

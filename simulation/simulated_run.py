@@ -11,7 +11,6 @@ from datetime import timedelta
 from common.clock import VirtualClock
 from common.errors import SettingError
 from common.settings.carbon import GateSettings
-from scheduler.federation.client import Client
 from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.federation import Federation, Run
 from scheduler.federation.run import Pause
@@ -84,6 +83,7 @@ class SimulatedRun:
     ) -> None:
         self._scenario, self._sites, self._grid, self._clock = scenario, sites, grid, clock
         self.learner = learner
+        self.examples = examples
         self.decisions = hashlib.sha256()
         self.seen: dict[int, SeenRound] = defaultdict(SeenRound)
         self.idle = Idle()
@@ -110,11 +110,6 @@ class SimulatedRun:
     def run(self) -> Run:
         """The run as of the last event."""
         return self._world.run(self._scenario.run.id)
-
-    @property
-    def clients(self) -> Mapping[str, Client]:
-        """All clients as of the last event."""
-        return self._world.history.state.clients
 
     def follow(self) -> Iterator[ClosedRound]:
         """Let time pass until the run is over and every site has answered.

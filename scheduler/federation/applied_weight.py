@@ -35,13 +35,24 @@ def applied_weight(run: Run, clients: Mapping[str, Client]) -> AppliedWeight | N
         run: The run.
         clients: Those enrolled; retired ones are left out unless they gave updates.
     """
-    applied = shares(run)
+    applied = run.closed.sums.weights
     members = [c for c in clients.values() if not c.retired or c.id in applied]
-    known = [c.num_examples for c in members if c.num_examples]
-    if not applied or len(known) < len(members):
+    return weight_by_examples(run, {c.id: c.num_examples for c in members})
+
+
+def weight_by_examples(run: Run, examples: Mapping[str, int | None]) -> AppliedWeight | None:
+    """Return a run's applied weight; `None` before a round closed, or if examples are unknown.
+
+    Args:
+        run: The run.
+        examples: How many each client has, of all whose examples should count.
+    """
+    applied = shares(run)
+    known = [count for count in examples.values() if count]
+    if not applied or len(known) < len(examples):
         return None
-    counts = [min(examples, run.spec.weight_cap) for examples in known]
-    ours, all_ = [applied.get(c.id, 0.0) for c in members], sum(counts)
+    counts = [min(count, run.spec.weight_cap) for count in known]
+    ours, all_ = [applied.get(client, 0.0) for client in examples], sum(counts)
     each = [share / count for share, count in zip(ours, counts, strict=True)]
     off = [abs(share - count / all_) for share, count in zip(ours, counts, strict=True)]
     square = sum(value * value for value in each)

@@ -101,7 +101,7 @@ def test_accidents_at_random_leave_no_trace_in_the_model(seed, fleet, tmp_path):
     run = f"seed-{seed}"
     # In every other run sites remember most of what they trained until it has been sent.
     update = "topk:0.05" if seed % 2 else "float32"
-    fleet.start_run(run, rounds=ROUNDS, quorum=len(ZONES), update=update)
+    fleet.start_run(run, rounds=ROUNDS, quorum=len(ZONES), update=update, bias="realised")
     for kill in schedule(seed):
         sys.stdout.write(f"{kill}\n")
         time.sleep(kill.after_s)
