@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from scheduler.federation.applied_weight import AppliedWeight
@@ -10,7 +12,7 @@ from simulation.scenario.loading import load_scenario
 
 
 def applied(policy: str, bias: str | None) -> AppliedWeight:
-    run = {"policy": policy, "policy_options": {}, "bias": bias}
+    run: dict[str, Any] = {"policy": policy, "policy_options": {}, "bias": bias}
     found = simulate(load_scenario("together").altered(run=run, workload={"learn": False}))
     assert found.applied is not None
     assert len(found.rounds) == 192
