@@ -78,7 +78,7 @@ def weighted_mean(
         files = [stack.enter_context(TensorFile(c.path, signature)) for c in contributions]
         held = encoded_signature(signature, encoding)
         for contribution, file in zip(contributions, files, strict=True):
-            _check_specs(contribution.path, file, held)
+            check_specs(contribution.path, file, held)
         source = _Files(contributions, files, scale)
         yield from _means(source, signature, scale, norm_bound=norm_bound)
 
@@ -284,7 +284,12 @@ def _scaled(weights: Sequence[int], scale: _Scale) -> NDArray[np.int64]:
     return np.array([weight // scale.common for weight in weights], dtype=np.int64)
 
 
-def _check_specs(path: Path, file: TensorFile, signature: Signature) -> None:
+def check_specs(path: Path, file: TensorFile, signature: Signature) -> None:
+    """Refuse a file that does not hold what its signature promises.
+
+    Raises:
+        UpdateError: If it does not.
+    """
     difference = describe_difference(file.specs, signature)
     if difference:
         msg = (
