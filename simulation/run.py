@@ -36,8 +36,10 @@ from simulation.outcome_of_run import outcome_of, round_outcome
 from simulation.ports.journal import Journal, Memory
 from simulation.ports.learner import Learner, NoLearning
 from simulation.ports.learning import InMemoryLearning
+from simulation.ports.liars import Liars
 from simulation.ports.site import VirtualSite, make_sites
 from simulation.scenario.data import own_tests, site_tests, split_data
+from simulation.scenario.flipped_labels import with_flipped_labels
 from simulation.scenario.scenario import Scenario
 from simulation.simulated_run import SimulatedRun
 
@@ -144,9 +146,12 @@ def _learning(
         return data, NoLearning(scenario.seed)
     tests = site_tests(workload, split, list(sites))
     held_out = _held_out(workload, scenario, data, tests)
+    attacks = {name: site.part.attack for name, site in sites.items() if site.part.attack}
+    flipping = [name for name, attack in attacks.items() if attack == "label-flip"]
     learner = InMemoryLearning(
-        workload, data, held_out=held_out, site_tests=tests, spec=scenario.run,
-        batched=scenario.workload.batched, first=_first(scenario, workload),
+        workload, with_flipped_labels(data, flipping), held_out=held_out, site_tests=tests,
+        spec=scenario.run, batched=scenario.workload.batched, first=_first(scenario, workload),
+        liars=Liars(attacks),
     )  # fmt: skip
     return data, learner
 

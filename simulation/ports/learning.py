@@ -23,12 +23,7 @@ from models.model_factory import ModelFactory
 from models.personal import split_layers
 from models.scorer import judge
 from models.server_optimizers import make_server_optimizer
-from models.update import (
-    State,
-    check_norm,
-    delta_nbytes,
-    trainable_parameters,
-)
+from models.update import State, check_norm, delta_nbytes, trainable_parameters
 from models.update_encoding import decoded, encoded_signature
 from models.version import initial_version, next_state
 from models.workload import Data, Workload, blamed, num_examples, states_lower
@@ -40,6 +35,7 @@ from scheduler.rounds.world import Admitted, FirstVersion, NextVersion
 from simulation.ports.control_states import ControlStates
 from simulation.ports.labels import known_labels, right_by_label
 from simulation.ports.learner import InMemory, TrainingFigures, VersionScore, admitted
+from simulation.ports.liars import Liars
 from simulation.ports.site_memories import SiteMemories
 from simulation.ports.version_bytes import VersionBytes
 
@@ -79,6 +75,7 @@ class InMemoryLearning(InMemory):
         spec: The run's.
         batched: Whether all clients train at once; `None` where it is possible and pays.
         first: The version to begin from; `None` for a new model.
+        liars: What clients send that lie.
     """
 
     def __init__(
@@ -91,10 +88,12 @@ class InMemoryLearning(InMemory):
         spec: RunSpec,
         batched: bool | None,
         first: State | None = None,
+        liars: Liars,
     ) -> None:
         self.workload = workload
         self._spec = spec
         self._site_tests = site_tests
+        self._liars = liars
         own = spec.has_own_models
         if own and batched:
             raise WorkloadError(_NOT_BATCHED)
@@ -189,12 +188,10 @@ class InMemoryLearning(InMemory):
         ]  # fmt: skip
         part = round_.cohort[ordered[0].client]
         base, hyperparameters = self._bases[part.base_version], self._spec.hyperparameters
-        updates = self._as_sent(
-            self._cohort.train(
-                base, ordered, hyperparameters=hyperparameters.in_round(part.round)
-            ),
-            ordered, round_,
-        )  # fmt: skip
+        trained = self._cohort.train(
+            base, ordered, hyperparameters=hyperparameters.in_round(part.round)
+        )
+        updates = self._as_sent(self._liars.spoil(trained, ordered), ordered, round_)
         for row, (client, norm) in enumerate(zip(updates.clients, updates.norms(), strict=True)):
             issued = round_.cohort[client].round
             self._trained[client] = _Trained(updates, row, float(norm), issued)

@@ -14,6 +14,7 @@ from common.settings.carbon import GateSettings
 from scheduler.carbon.reading import MOST_GCO2EQ_PER_KWH
 from scheduler.ledger.bias_choice import choose_bias, is_open
 from scheduler.ledger.run_spec import RunSpec
+from simulation.scenario.attacks import Attack
 from simulation.scenario.hours import minutes_of
 from simulation.scenario.machines import MACHINES
 
@@ -159,6 +160,7 @@ class ClientPart(ScenarioPart):
         windows: Hours of the day (UTC) in which it is there, such as ``22-06``; always if empty.
         on_h: Mean hours it is there at a time, if it comes and goes by chance.
         off_h: Mean hours it is away at a time.
+        attack: How it lies: one of `simulation.scenario.attacks`; `None` if it is honest.
     """
 
     count: int = Field(default=1, ge=1, le=1_000_000)
@@ -176,6 +178,7 @@ class ClientPart(ScenarioPart):
     windows: tuple[str, ...] = ()
     on_h: float | None = Field(default=None, gt=0)
     off_h: float | None = Field(default=None, gt=0)
+    attack: Attack | None = None
 
     @field_validator("windows", mode="before")
     @classmethod
@@ -247,6 +250,13 @@ class Scenario(ScenarioPart):
                 "id": data.get("name"), "workload": name or "none", "seed": data.get("seed", 0),
             }  # fmt: skip
         return data
+
+    @model_validator(mode="after")
+    def _liars_learn(self) -> Self:
+        if not self.has_workload and any(part.attack for part in self.clients):
+            msg = "an attack is on what is learned: name a workload, or leave out attack"
+            raise ValueError(msg)
+        return self
 
     def decided(self) -> Scenario:
         """Return the scenario with what its run leaves open chosen, as by a coordinator with room.

@@ -16,6 +16,7 @@ from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.events import RoundClosed, RoundCommitted, UpdateAccepted
 from scheduler.selection.plan import derive_seed
 from simulation.ports.learning import InMemoryLearning
+from simulation.ports.liars import Liars
 from tasks.coordinator.work import model_ref
 from tests.integration.fleet import Fleet, assert_accounted_for
 from tests.integration.test_faults import ZONES
@@ -56,7 +57,7 @@ def assert_a_simulation_learns_the_same(fleet: Fleet, run: str) -> None:
     workload = load_workload(spec.workload, allowed=(spec.workload,))
     data = {client: workload.train_data(client) for client in ZONES}
     learner = InMemoryLearning(
-        workload, data, held_out=None, site_tests={}, spec=spec, batched=False
+        workload, data, held_out=None, site_tests={}, spec=spec, batched=False, liars=Liars({})
     )
     state, same = Federation(), list[bool]()
     for event in fleet.ledger.events():
