@@ -12,6 +12,7 @@ from benchmarks.envelope import measure_envelope
 from benchmarks.forecast_table import print_forecasts
 from benchmarks.frozen import measure_frozen
 from benchmarks.idle import measure_idle
+from benchmarks.leaks import measure_leaks
 from benchmarks.ledger import measure_ledger
 from benchmarks.links import measure_links
 from benchmarks.model import measure_model
@@ -46,6 +47,7 @@ _OTHERS = {
     "idle": measure_idle,
     "unequal_work": measure_unequal_work,
     "unlike_sites": measure_unlike_sites,
+    "leaks": measure_leaks,
 }
 """Benchmarks that are no rounds."""
 
