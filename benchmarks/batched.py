@@ -101,7 +101,7 @@ def _round_s(case: Case, cohort: Cohort) -> float:
         updates = cohort.train(state, works, hyperparameters=Hyperparameters())
         weights = updates.num_examples.tolist()
         bound = float(updates.norms().max()) * 2
-        state = next_state(
+        state, _ = next_state(
             state, {}, updates.deltas, weights,
             parameters=trainable_parameters(model), norm_bound=bound,
             optimizer=make_server_optimizer("fedavg"),

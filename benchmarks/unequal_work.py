@@ -69,7 +69,7 @@ def _accuracies(algorithm: str, work: str, seed: int) -> list[float]:
                 for k in updates.num_steps.tolist()
             ]
             weights, divisor = normalised_weights(weights, steps)
-        version = next_state(
+        version, _ = next_state(
             version, {}, updates.deltas, weights, divisor=divisor, parameters=parameters,
             norm_bound=_NORM_BOUND, optimizer=make_server_optimizer("fedavg", learning_rate=1.0),
         )  # fmt: skip

@@ -104,7 +104,7 @@ def _accuracies(contender: _Contender, count: int, seed: int) -> list[float]:
         updates = cohort.train(version, works, hyperparameters=contender.asked)
         if contender.scaffold:
             controls.learn(version, works, updates, parameters)
-        version = next_state(
+        version, _ = next_state(
             version, {}, updates.deltas, [1] * count, parameters=parameters,
             norm_bound=_NORM_BOUND, optimizer=make_server_optimizer("fedavg", learning_rate=1.0),
         )  # fmt: skip

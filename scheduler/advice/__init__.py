@@ -51,6 +51,7 @@ def make_advice(case: Case) -> Advice:
         week=week,
         places=find_places(client.id, known),
         chances=chances,
+        left_out=case.left_out,
         lines=lines,
         missing=(*_unknown_grid(outlook, week), *missing),
     )

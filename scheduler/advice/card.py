@@ -12,6 +12,7 @@ from scheduler.advice.change import SiteChange
 from scheduler.advice.clean_hours import Outlook, Week
 from scheduler.advice.place import Place
 from scheduler.advice.practice import Practice
+from scheduler.federation.left_out import LeftOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Advice:
         week: The typical week; `None` if unknown.
         places: Its place among its peers, cause by cause.
         chances: How often it was eligible, good enough and drawn; `None` before the first round.
+        left_out: The runs under way whose robust rule leaves its updates out again and again.
         lines: What it could change, most grams first. Savings overlap, so they do not add up.
         missing: What is unknown, and why: one sentence each.
     """
@@ -54,6 +56,7 @@ class Advice:
     week: Week | None
     places: tuple[Place, ...]
     chances: Chances | None
+    left_out: tuple[LeftOut, ...]
     lines: tuple[CardLine, ...]
     missing: tuple[str, ...]
 

@@ -17,6 +17,7 @@ from scheduler.carbon.reading import Reading
 from scheduler.carbon.week import DAY
 from scheduler.federation.client import Client
 from scheduler.federation.federation import Federation
+from scheduler.federation.left_out import LeftOut, left_out
 from scheduler.gate.gate import GateRule
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.event import Event
@@ -79,6 +80,7 @@ class Case:
             nothing is known of them, those of the last five weeks that the ledger knows.
         ahead: Forecast of its grid for the next 24 hours; empty if there is none.
         rule: When gates open.
+        left_out: The runs under way whose robust rule leaves its updates out again and again.
     """
 
     client: Client
@@ -86,6 +88,7 @@ class Case:
     past: tuple[Reading, ...]
     ahead: tuple[Reading, ...]
     rule: GateRule
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def gather(
@@ -109,7 +112,10 @@ def gather(
     with suppress(SignalError):
         ahead = list(grid.signal.readings(client.zone, now, now + DAY))
     comparable = [r for r in ahead if r.family == grid.family]
-    return Case(client, record, tuple(past), tuple(comparable), rule)
+    below = tuple(
+        each for run in state.active_runs() for each in left_out(run) if each.client == client_id
+    )
+    return Case(client, record, tuple(past), tuple(comparable), rule, below)
 
 
 def _worked_until(state: Federation, now: datetime) -> datetime:

@@ -12,6 +12,7 @@ from scheduler.advice.clean_hours import SHOWN_HOURS, HourAhead, Outlook
 from scheduler.advice.place import Place
 from scheduler.advice.practice import Practice
 from scheduler.carbon.week import DAY
+from scheduler.federation.left_out import RARE, LeftOut
 
 _WIDTH = 98
 _SHOWN_LINES = 3
@@ -85,6 +86,8 @@ def _sections(advice: Advice, *, shown: int, missing: int) -> Iterator[tuple[str
         yield "Its place in the federation (1 emits least)", [*map(_place, advice.places)]
     if advice.chances:
         yield "How often it was chosen", [_chosen(advice.chances)]
+    if advice.left_out:
+        yield "Left out by the robust rule", [(_left_out(each),) for each in advice.left_out]
     if advice.lines:
         title = "What it could change (estimated; savings overlap, so do not add them up)"
         items = [_change(line, advice.chances) for line in advice.lines[:shown]]
@@ -147,6 +150,14 @@ def _chosen(chances: Chances) -> Item:
     drawn = f"{chances.drawn} of {chances.rounds} rounds invited it"
     within = f"its score among the best then in {chances.within}"
     return (f"{drawn}. Its gate was open in {chances.open}, and {within}.",)
+
+
+def _left_out(found: LeftOut) -> str:
+    return (
+        f"{found.run}: its updates kept less than half of their weight in each of its last "
+        f"{found.rounds} rounds ({show_share(found.kept)} over all). {RARE} Check its data and its "
+        "labels, and write to the operator if they are right."
+    )
 
 
 def _change(line: CardLine, before: Chances | None) -> Item:

@@ -11,7 +11,13 @@ from scheduler.accounting.baseline import baseline_shift
 from scheduler.accounting.booking import Booking
 from scheduler.federation.round import Round
 from scheduler.ledger.event import Event
-from scheduler.ledger.events import ControlTerms, Evaluation, ManifestLine, RoundClosed
+from scheduler.ledger.events import (
+    ControlTerms,
+    Evaluation,
+    ManifestLine,
+    RobustFigures,
+    RoundClosed,
+)
 from scheduler.policies.selection_context import PastUpdate
 
 
@@ -22,7 +28,8 @@ class ClosedRound:
     `held_out` is the sites' evaluation of the version they pulled. `evaluation` is that of the
     version the round made; `at_sites` that of its sites, where the coordinator evaluates as well.
     `updates` is what policies remember of those who took part. `server_control` and
-    `client_controls` name the control variates that it made.
+    `client_controls` name the control variates that it made. `robust` is how a robust rule used its
+    updates.
     """
 
     number: int
@@ -49,6 +56,7 @@ class ClosedRound:
     controls: ControlTerms | None = None
     server_control: str | None = None
     client_controls: dict[str, str] = field(default_factory=dict)
+    robust: RobustFigures | None = None
     evaluation: Evaluation | None = None
     at_sites: Evaluation | None = None
 
@@ -112,4 +120,5 @@ class ClosedRound:
             controls=open_round.controls,
             server_control=closed.server_control,
             client_controls=closed.client_controls,
+            robust=closed.robust,
         )

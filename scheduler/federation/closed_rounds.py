@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import overload
@@ -18,6 +18,8 @@ from scheduler.ledger.events import Evaluation
 AT_HAND = 2048
 """So many updates of the last rounds stay decoded; a page is made when there are twice as many."""
 
+
+_HALF_PERMILLE = 500
 
 LOOKED_AT = 8
 """So often, in rounds, it is seen to whether there are too many."""
@@ -34,7 +36,9 @@ class ClosedSums:
         fleet_gco2eq: What it would have emitted spread over all zones, gCO2eq.
         rounds: How many rounds each client had an update in.
         weights: What its updates weighed in each version, relative to all there, summed; with a
-            running divisor, relative to that.
+            running divisor, relative to that, and with a robust rule, what this kept of it.
+        kept_permille: With a robust rule, what each client kept of its weight, summed.
+        below_half: In how many of its last rounds, without a break, it kept less than half.
     """
 
     energy_wh: float = 0.0
@@ -43,6 +47,8 @@ class ClosedSums:
     fleet_gco2eq: float | None = 0.0
     rounds: Counter[str] = field(default_factory=Counter)
     weights: dict[str, float] = field(default_factory=dict)
+    kept_permille: Counter[str] = field(default_factory=Counter)
+    below_half: dict[str, int] = field(default_factory=dict)
 
     def add(self, closed: ClosedRound) -> None:
         """Take in one more round."""
@@ -51,12 +57,21 @@ class ClosedSums:
         self.baseline_gco2eq = _plus(self.baseline_gco2eq, closed.baseline_gco2eq)
         self.fleet_gco2eq = _plus(self.fleet_gco2eq, closed.fleet_gco2eq)
         self.rounds.update(closed.cohort)
-        total = sum(line.weight for line in closed.manifest)
+        weights = {line.client: line.weight for line in closed.manifest}
+        if closed.robust is not None:
+            weights = closed.robust.shares_permille
+            self._add_kept(weights)
+        total = sum(weights.values())
         if closed.total is not None and closed.divisor is not None:
             total = closed.divisor
-        for line in closed.manifest:
-            own = line.weight / total
-            self.weights[line.client] = self.weights.get(line.client, 0.0) + own
+        for client, weight in weights.items():
+            self.weights[client] = self.weights.get(client, 0.0) + weight / total
+
+    def _add_kept(self, shares_permille: Mapping[str, int]) -> None:
+        self.kept_permille.update(shares_permille)
+        for client, share in shares_permille.items():
+            is_below = share < _HALF_PERMILLE
+            self.below_half[client] = self.below_half.get(client, 0) + 1 if is_below else 0
 
 
 @dataclass(slots=True)
@@ -150,7 +165,11 @@ class ClosedRounds(Sequence[ClosedRound]):
 
     def copy(self) -> ClosedRounds:
         """Return the same rounds; what is appended to either is not in the other."""
-        sums = replace(self.sums, rounds=Counter(self.sums.rounds), weights=dict(self.sums.weights))
+        sums = replace(
+            self.sums,
+            rounds=Counter(self.sums.rounds), weights=dict(self.sums.weights),
+            kept_permille=Counter(self.sums.kept_permille), below_half=dict(self.sums.below_half),
+        )  # fmt: skip
         return ClosedRounds(self.archive, list(self.pages), list(self.recent), sums)
 
     @property

@@ -12,7 +12,7 @@ Feature = Literal[
     "proximal overshoot",
     "fp16", "bf16", "accumulate", "drop-last", "clip-norm", "proximal-mu",
     "float32", "error feedback", "topk", "personal", "ditto",
-    "evaluate coordinator", "evaluate both",
+    "evaluate coordinator", "evaluate both", "robust",
 ]  # fmt: skip
 """What a run asks for: an option that is given, a choice, or what follows from several.
 
@@ -47,6 +47,7 @@ _TYPED: dict[Feature, str] = {
     "scaffold": "--algorithm scaffold", "accumulate": "--accumulate", "drop-last": "--drop-last",
     "clip-norm": "--clip-norm", "proximal-mu": "--proximal-mu", "ditto": "--ditto",
     "fp16": "--precision fp16", "bf16": "--precision bf16",
+    "bias running": "--bias running", "bias realised": "--bias realised",
 }  # fmt: skip
 """Features that the text names as they are typed on the command line."""
 
@@ -195,6 +196,26 @@ REFUSED = (
         "ditto", ("evaluate coordinator",),
         "the coordinator does not have the sites' own models, so nobody would evaluate them",
         "leave out --evaluate, or choose both to have the global model evaluated as well",
+    ),
+    Refused(
+        "robust", ("async", "late"),
+        "a robust rule compares updates that were trained from one version, and this run counts "
+        "updates of older ones, too", "leave out --mode async and --late count, or --robust",
+    ),
+    Refused(
+        "robust", ("bias running", "bias realised"),
+        "a robust rule counts all updates alike, and {other} weighs them",
+        "leave out --bias or --robust",
+    ),
+    Refused(
+        "robust", ("fednova", "scaffold"),
+        "a robust rule counts all updates alike and whole, and {other} weighs them, or lets each "
+        "of them move the control variates", "choose --algorithm fedavg, or leave out --robust",
+    ),
+    Refused(
+        "robust", ("topk", "error feedback"),
+        "a robust rule compares whole updates, and with {other} one update comes in several "
+        "rounds", "choose --update mxint8 without --error-feedback, or leave out --robust",
     ),
 )  # fmt: skip
 """Read a line as: *feature* does not go with any of *others*, because *why*; *fits* would."""

@@ -19,6 +19,7 @@ from common.message import Message
 from common.messages import NAME_PATTERN
 from common.metric_names import named_as_error
 from common.personal import PersonalPatterns
+from common.robust import MEAN, Robust, RobustRule, parse_robust, robust_fault
 from common.schedule import Schedule, learning_rate_factor
 from common.server_optimizers import OPTIONS, is_own, options_fault
 from common.update_encodings import UpdateEncoding, is_sparse
@@ -125,7 +126,10 @@ class RunSpec(Message):
         error_feedback: Whether sites keep what encoding loses and add it to their next update;
             `None` leaves it to the encoding.
         personal: Patterns of the tensors that stay at the sites; see `models.personal`.
-        norm_bound: Largest L2 norm an update may have.
+        robust: By which rule updates are combined, and how many of them may be wrong:
+            ``mean``, or one of `models.robust`, by which all updates count alike. The quorum is at
+            least what the rule needs.
+        norm_bound: Largest L2 norm an update may have; also of what a robust rule makes of them.
         weight_cap: Largest number of examples that counts as an update's weight.
         rounds, hours, grams: Budgets: rounds, grid hours, gCO2eq. The first one spent ends the run.
         stop_when: A goal, such as ``accuracy>=0.9``; the first version to reach it ends the run.
@@ -163,6 +167,7 @@ class RunSpec(Message):
     encoding: UpdateEncoding = "float32"
     error_feedback: bool | None = None
     personal: PersonalPatterns = ()
+    robust: RobustRule = MEAN
     norm_bound: float = Field(default=1000.0, gt=0)
     weight_cap: int = Field(default=1_000_000, ge=1, le=_MOST)
     rounds: int | None = Field(default=None, ge=1, le=_MOST)
@@ -186,6 +191,15 @@ class RunSpec(Message):
             msg = f"{metric!r} asks for the least, and minimize is false: give one of them"
             raise ValueError(msg)
         return {**given, "metric": metric.lstrip("-"), "minimize": True}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_quorum_of_rule(cls, given: Any) -> Any:
+        rule = given.get("robust") if isinstance(given, dict) else None
+        if not isinstance(rule, str) or robust_fault(rule) or given.get("quorum") is not None:
+            return given
+        least = max(cls.model_fields["quorum"].default, parse_robust(rule).least_updates)
+        return {**given, "quorum": least}
 
     @field_validator("cohort", mode="before")
     @classmethod
@@ -225,6 +239,23 @@ class RunSpec(Message):
             msg = f'{value!r} never comes due: give five cron fields, e.g. "0 22 * * *"'
             raise ValueError(msg)
         return value
+
+    @model_validator(mode="after")
+    def _withstands(self) -> RunSpec:
+        least = self.rule.least_updates
+        if self.cohort is not None and self.cohort < least:
+            msg = (
+                f"robust {self.robust} needs {least} updates in each round, and the cohort is "
+                f"{self.cohort}: raise --cohort to {least}, or assume fewer liars"
+            )
+            raise ValueError(msg)
+        if self.quorum < least:
+            msg = (
+                f"robust {self.robust} needs {least} updates in each round, and the quorum is "
+                f"{self.quorum}: raise --quorum to {least}, leave it out, or assume fewer liars"
+            )
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _ends(self) -> RunSpec:
@@ -287,8 +318,19 @@ class RunSpec(Message):
             "ditto": asked.ditto is not None,
             "evaluate coordinator": self.evaluate == "coordinator",
             "evaluate both": self.evaluate == "both",
+            "robust": self.is_robust,
         }
         return frozenset({self.mode, *(name for name, holds in also.items() if holds)})
+
+    @property
+    def rule(self) -> Robust:
+        """By which rule updates are combined."""
+        return parse_robust(self.robust)
+
+    @property
+    def is_robust(self) -> bool:
+        """Whether that is another rule than the mean."""
+        return self.rule.rule != MEAN
 
     @property
     def is_async(self) -> bool:

@@ -100,6 +100,7 @@ def sentences(report: Report) -> list[str]:
     lines += [
         f"Stayed at the sites of {run.id}: {run.stayed}." for run in report.runs if run.stayed
     ]
+    lines += [line for run in report.runs for line in _robust(run)]
     lines += _limits(report)
     if totals.unknown_wh:
         unknown = f"{show.energy(totals.unknown_wh)} {show.wh}"
@@ -110,6 +111,17 @@ def sentences(report: Report) -> list[str]:
             "It is unknown, not zero."
         )
     return lines
+
+
+def _robust(run: RunLine) -> list[str]:
+    """Return by which robust rule a run combined updates, and whom it leaves out."""
+    if run.robust is None:
+        return []
+    kept = f" Of an equal weight kept: {run.kept}." if run.kept else ""
+    return [
+        f"Updates of {run.id} are combined by: {run.robust}.{kept}",
+        *(each.sentence for each in run.left_out),
+    ]
 
 
 def _extension(report: Report, show: Show) -> str:

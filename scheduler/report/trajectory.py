@@ -13,6 +13,7 @@ from scheduler.accounting.booking import Booking
 from scheduler.federation.applied_weight import AppliedWeight, applied_weight
 from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.federation import Federation
+from scheduler.federation.left_out import LeftOut, kept_text, left_out, rule_text
 from scheduler.federation.run import Run
 from scheduler.federation.stayed import stayed
 from scheduler.report.functional_unit import FunctionalUnits
@@ -87,7 +88,9 @@ class RunLine:
     parameter and by FLOP. `budget_gco2eq` is
     the run's gram budget, which is spent by booked emissions; `None` if it has none. `stayed` says
     what of the model never left the sites; `None` where nothing of it stays there. `applied` is
-    whose data made the run's versions; `None` where examples are unknown.
+    whose data made the run's versions; `None` where examples are unknown. `robust` is by which
+    robust rule updates are combined, `kept` what each client kept of its weight, and `left_out` who
+    keeps little; `None`, `None` and empty with the mean.
     """
 
     id: str
@@ -107,6 +110,9 @@ class RunLine:
     budget_gco2eq: float | None
     stayed: str | None
     applied: AppliedWeight | None
+    robust: str | None
+    kept: str | None
+    left_out: tuple[LeftOut, ...]
     rounds: tuple[RoundLine, ...]
 
 
@@ -153,6 +159,7 @@ def run_line(
         units=FunctionalUnits.of(run.num_params, bookings),
         budget_gco2eq=run.spec.grams, stayed=stayed(run),
         applied=applied_weight(run, state.clients),
+        robust=rule_text(run), kept=kept_text(run), left_out=left_out(run),
         rounds=tuple(rounds),
     )  # fmt: skip
 

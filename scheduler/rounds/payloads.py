@@ -175,8 +175,9 @@ def round_committed(state: Federation, run: Run, round_: Round) -> RoundCommitte
     In an asynchronous run the sum is divided by what the weights would be without staleness: a
     buffer of old updates moves the model less. Where a version is the mean of the latest model of
     each client, those of the others count as well. FedNova sets both weights and divisor; with
-    SCAFFOLD every update counts alike, and the manifest says what its control variates need. With
-    bias running or realised, a round that weighs its clients is divided by the mean total of a day.
+    SCAFFOLD every update counts alike, and the manifest says what its control variates need. With a
+    robust rule, too: how many examples a site has is its own word. With bias running or realised, a
+    round that weighs its clients is divided by the mean total of a day.
     """
     updates = [update for _, update in sorted(round_.accepted.items())]
     weights, divisor = [update.weight for update in updates], None
@@ -186,7 +187,7 @@ def round_committed(state: Federation, run: Run, round_: Round) -> RoundCommitte
     if run.spec.algorithm == "fednova":
         asked = run.spec.hyperparameters.in_round(round_.number)
         weights, divisor = normalised_weights(weights, [_steps(asked, each) for each in updates])
-    if run.spec.algorithm == "scaffold":
+    if run.spec.algorithm == "scaffold" or run.spec.is_robust:
         weights = [1] * len(updates)
     is_running = run.spec.divides_by_day and round_.weighs
     if is_running:
@@ -252,6 +253,7 @@ def round_closed(
         server_state=made.server_state,
         server_control=made.server_control,
         client_controls=dict(made.client_controls),
+        robust=made.robust,
         energy_wh=figures.energy_wh,
         gco2eq=figures.gco2eq,
         baseline_gco2eq=figures.baseline_gco2eq,

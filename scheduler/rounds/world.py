@@ -22,7 +22,7 @@ from scheduler.federation.federation import Federation, Run
 from scheduler.federation.round import Round
 from scheduler.gate.gate import GateRule, gate_rule
 from scheduler.ledger.event import Draft
-from scheduler.ledger.events import UpdateFault
+from scheduler.ledger.events import RobustFigures, UpdateFault
 from scheduler.rounds.absence import Absence
 from scheduler.selection.score_weights import score_weights
 from scheduler.selection.verdict import Verdicts
@@ -122,12 +122,14 @@ class NextVersion:
     """The version that a committed round makes, and the server optimizer's state, if it has one.
 
     `server_control` and `client_controls` name the control variates, where the run has any.
+    `robust` is how a robust rule used the updates.
     """
 
     version: str
     server_state: str | None
     server_control: str | None = None
     client_controls: Mapping[str, str] = field(default_factory=dict)
+    robust: RobustFigures | None = None
 
 
 class LostUpdatesError(Exception):

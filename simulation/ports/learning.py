@@ -31,6 +31,7 @@ from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.round import UNANSWERED, Round
 from scheduler.federation.run import Run
 from scheduler.ledger.run_spec import RunSpec
+from scheduler.rounds.robust_figures import figures_of
 from scheduler.rounds.world import Admitted, FirstVersion, NextVersion
 from simulation.ports.control_states import ControlStates
 from simulation.ports.labels import known_labels, right_by_label
@@ -246,19 +247,21 @@ class InMemoryLearning(InMemory):
         bases: list[tuple[State, int]] = []
         if self._spec.bias == "memory":
             deltas, bases = self._latest_models(run, round_, deltas)
-        self._state = next_state(
+        self._state, kept = next_state(
             self._state, self._server_state, deltas,
             [line.weight for line in (*manifest, *round_.latest)], divisor=round_.divisor,
             bases=bases,
             parameters=self._parameters,
             norm_bound=self._spec.norm_bound,
+            robust=self._spec.rule,
             optimizer=make_server_optimizer(
                 chosen.name, self._spec.options, **chosen.options_at(round_.number)
             ),
         )  # fmt: skip
         self.version = self._bytes.name(self._state)
         self._forget(run, round_)
-        return NextVersion(self.version, None, controls.server, controls.clients)
+        robust = figures_of(round_, kept)
+        return NextVersion(self.version, None, controls.server, controls.clients, robust)
 
     def _latest_models(
         self, run: Run, round_: Round, deltas: State

@@ -17,6 +17,8 @@ from common.errors import SettingError
 from common.evaluate import FORMS as EVALUATORS
 from common.hyperparameters import Hyperparameters
 from common.personal import patterns_of
+from common.robust import DEFAULT, RULES
+from common.robust import FORMS as ROBUST
 from common.schedule import FORMS
 from common.server_optimizers import OPTIONS
 from common.update_encodings import FORMS as ENCODINGS
@@ -233,6 +235,12 @@ ENTRIES = (
         "--error-feedback/--no-error-feedback", "error_feedback",
         "Whether sites keep what encoding loses and add it to their next update; only topk does "
         "if left out.",
+    ),
+    Entry(
+        "--robust", "robust",
+        f"How updates are combined so that a few wrong ones cannot spoil the model: {ROBUST}, "
+        f"with F the wrong updates that a round withstands and RULE one of {', '.join(RULES[1:])}; "
+        f"F alone is {DEFAULT}:F.",
     ),
     Entry("--norm-bound", "norm_bound", "Largest L2 norm an update may have."),
     Entry("--weight-cap", "weight_cap", "Most examples that count as an update's weight."),

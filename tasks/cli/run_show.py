@@ -12,6 +12,7 @@ from common.command_line.screen import echo, echo_lines
 from common.command_line.table import print_table
 from common.units import show_duration, show_mass
 from scheduler.federation.applied_weight import AppliedWeight, applied_weight, shares
+from scheduler.federation.left_out import kept_shares, kept_text, left_out, rule_text
 from scheduler.federation.run import Run
 from scheduler.federation.stayed import stayed
 from scheduler.status.exports import LAST
@@ -54,6 +55,8 @@ def show(run_id: str | None, *, as_toml: bool, sites: bool, as_json: bool) -> No
         shown["run"] |= {
             "shares": shares(current),
             "applied_weight": None if applied is None else asdict(applied),
+            "kept": kept_shares(current),
+            "left_out": [asdict(each) for each in left_out(current)],
         }
         print_json({"spec": spec, **shown, **({"sites": answers} if sites else {})})
         return
@@ -71,6 +74,7 @@ def show(run_id: str | None, *, as_toml: bool, sites: bool, as_json: bool) -> No
     if current.spec.is_async:
         _print_shares(shares(current))
     _print_weight(current, applied_weight(current, state.clients))
+    _print_robust(current)
     if sites:
         _print_sites(answers, current.spec.metric)
     _print_problems(seen["run"]["problems"])
@@ -118,6 +122,17 @@ def _print_weight(run: Run, applied: AppliedWeight | None) -> None:
             f"Weight       Jain {applied.jain:.2f} by example, {off:.0f} % with other clients than "
             "the examples"
         )
+
+
+def _print_robust(run: Run) -> None:
+    """Print by which robust rule updates are combined, and whom it leaves out."""
+    if (rule := rule_text(run)) is None:
+        return
+    echo(f"Robust       {rule}")
+    if kept := kept_text(run):
+        echo(f"Kept         {kept} of an equal weight")
+    for each in left_out(run):
+        echo(f"Left out     {each.sentence}")
 
 
 def _print_shares(shares: dict[str, float]) -> None:

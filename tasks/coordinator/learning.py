@@ -19,11 +19,12 @@ from models.metric_values import Metrics
 from models.server_optimizers import make_server_optimizer
 from models.update import check_update
 from models.update_encoding import encoded_signature
-from models.version import make_version
+from models.version import Made, make_version
 from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.round import Round
 from scheduler.federation.run import Run
 from scheduler.ledger.blobs import Blobs
+from scheduler.rounds.robust_figures import figures_of
 from scheduler.rounds.world import Admitted, FirstVersion, LostUpdatesError, NextVersion
 from tasks.coordinator.control_variates import next_controls
 from tasks.coordinator.deaths import survived
@@ -168,7 +169,7 @@ class BlobLearning:
         blobs, state = self._blobs, run.server_state
         with writing_to(blobs.folder, "the next version"), blobs.workspace() as folder:
             with checking(lambda: self._check(run, round_)):
-                model, new_state = next_version(
+                made = next_version(
                     blobs.path, self._workbench, run, round_,
                     server_state=blobs.path(state) if state else None, folder=folder,
                 )  # fmt: skip
@@ -180,10 +181,11 @@ class BlobLearning:
                     else None
                 )
             return NextVersion(
-                blobs.keep(model),
-                blobs.keep(new_state) if new_state else None,
+                blobs.keep(made.model),
+                blobs.keep(made.server_state) if made.server_state else None,
                 blobs.keep(controls.server) if controls else None,
                 {c: blobs.keep(path) for c, path in controls.clients.items()} if controls else {},
+                figures_of(round_, made.kept),
             )
 
     def _check(self, run: Run, round_: Round) -> None:
@@ -246,7 +248,7 @@ def next_version(
     *,
     server_state: Path | None,
     folder: Path,
-) -> tuple[Path, Path | None]:
+) -> Made:
     """Make the version a committed round stands for.
 
     Args:
@@ -256,9 +258,6 @@ def next_version(
         round_: One of its rounds, with its manifest.
         server_state: The server optimizer's state before the round, if it has one.
         folder: Where to write.
-
-    Returns:
-        The files of the version and of the server optimizer's new state, if it has one.
     """
     spec, lines = run.spec, [*(round_.manifest or ()), *round_.latest]
     weights: Counter[str] = Counter()
@@ -274,6 +273,7 @@ def next_version(
         parameters=workbench.parameters(spec),
         norm_bound=spec.norm_bound,
         encoding=spec.encoding,
+        robust=spec.rule,
         optimizer=make_server_optimizer(
             spec.server_optimizer.name,
             spec.options,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.errors import BlobError, FairwindError
+from common.errors import BlobError, FairwindError, LedgerError
 from common.files import file_sha256
 from common.settings import Settings
 from models.frozen import write_version
@@ -14,9 +14,12 @@ from scheduler.federation.closed_round import ClosedRound
 from scheduler.federation.control_variates import ControlVariates
 from scheduler.federation.federation import Run
 from scheduler.ledger.blobs import Blobs
+from scheduler.rounds.robust_figures import figures_of
 from tasks.coordinator.control_variates import next_controls
 from tasks.coordinator.learning import next_version
 from tasks.coordinator.workbench import Workbench
+
+_OTHER_WEIGHTS = "its updates keep other weights by the robust rule than the ledger states"
 
 
 @dataclass(frozen=True)
@@ -104,21 +107,25 @@ class _Replay:
         """
         try:
             self._check_updates(closed)
-            model, new_state = next_version(
+            new = next_version(
                 self._find, self._workbench, self._run, closed,
                 server_state=self._find(server_state) if server_state else None,
                 folder=self._folder,
             )  # fmt: skip
-            made = {closed.version: model}
-            if new_state is not None and closed.server_state is not None:
-                made[closed.server_state] = new_state
+            made = {closed.version: new.model}
+            if new.server_state is not None and closed.server_state is not None:
+                made[closed.server_state] = new.server_state
             if closed.server_control is not None:
-                new = next_controls(
+                new_controls = next_controls(
                     self._find, self._workbench, self._run, closed,
                     before=controls, folder=self._folder,
                 )  # fmt: skip
-                made[closed.server_control] = new.server
-                made |= {closed.client_controls[c]: path for c, path in new.clients.items()}
+                made[closed.server_control] = new_controls.server
+                made |= {
+                    closed.client_controls[c]: path for c, path in new_controls.clients.items()
+                }
+            if figures_of(closed, new.kept) != closed.robust:
+                raise LedgerError(_OTHER_WEIGHTS)
             return self._compared(closed.number, closed.version, made)
         except (FairwindError, OSError) as error:
             fault = str(error)

@@ -158,14 +158,14 @@ def undisturbed_version(spec: RunSpec, folder: Path) -> str:
                 )  # fmt: skip
         if controls:
             server = next_server_control([c for _, c in sorted(controls.items())], len(ZONES))
-        model, _ = make_version(
+        made = make_version(
             blobs.path(version), None, contributions,
             signature=workbench.signature(spec),
             parameters=workbench.parameters(spec),
             norm_bound=spec.norm_bound, encoding=spec.encoding,
             optimizer=make_server_optimizer(spec.server_optimizer.name), folder=blobs.incoming,
         )  # fmt: skip
-        version = blobs.keep(model)
+        version = blobs.keep(made.model)
     return version
 
 

@@ -53,6 +53,7 @@ from scheduler.ledger.events.receipt import (
 from scheduler.ledger.events.round import (
     ControlTerms,
     ManifestLine,
+    RobustFigures,
     RoundClosed,
     RoundCommitted,
     RoundEvaluated,
@@ -108,6 +109,7 @@ __all__ = [
     "Payload",
     "ReadingRecord",
     "ReceiptPayload",
+    "RobustFigures",
     "RoundClosed",
     "RoundCommitted",
     "RoundEvaluated",

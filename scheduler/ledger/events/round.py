@@ -42,6 +42,21 @@ class ControlTerms(Record):
     left: tuple[str, ...] = ()
 
 
+class RobustFigures(Record):
+    """How a robust rule used the updates of a round.
+
+    Attributes:
+        shares_permille: By client, the weight that its update kept: 1000 as in the mean of all, 0
+            if it was left out.
+        rejected: Clients whose update took no part, as its norm is far above the others'.
+        capped_from: The L2 norm of the mean where it was scaled down to the run's bound.
+    """
+
+    shares_permille: dict[str, int]
+    rejected: tuple[str, ...] = ()
+    capped_from: float | None = None
+
+
 class RoundPlanned(Payload):
     """A cohort is invited, or more clients join a round that is short of its quorum.
 
@@ -103,6 +118,7 @@ class RoundClosed(Payload):
         server_state: The blob of the server optimizer's state; `None` if it has none.
         server_control: The blob of the server's control variate; `None` without control variates.
         client_controls: The blobs of those of the clients in the manifest, by client.
+        robust: How a robust rule used the updates; `None` with the mean.
         energy_wh: Energy of the counted updates, Wh.
         gco2eq: Their emissions as booked, gCO2eq, where known.
         baseline_gco2eq: Emissions of the same work had nobody waited for clean power, gCO2eq;
@@ -121,6 +137,7 @@ class RoundClosed(Payload):
     server_state: Sha256 | None = None
     server_control: Sha256 | None = None
     client_controls: dict[str, Sha256] = Field(default_factory=dict)
+    robust: RobustFigures | None = None
     energy_wh: float
     gco2eq: float
     baseline_gco2eq: float | None = None

@@ -102,12 +102,12 @@ def test_the_next_version_names_the_frozen_part_of_its_base(tmp_path: Path) -> N
     signature = delta_signature(model)
     update = tmp_path / "update"
     write_state({n: torch.ones(spec.shape) for n, spec in signature.items()}, update)
-    made, _ = make_version(
+    made = make_version(
         base, None, [Contribution(update, 1)], signature=signature, norm_bound=100.0,
         parameters=trainable_parameters(model), optimizer=make_server_optimizer("fedavg"),
         folder=tmp_path,
     )  # fmt: skip
-    assert frozen_name(made) == part[1]
+    assert frozen_name(made.model) == part[1]
 
 
 @pytest.mark.parametrize("made", [Adapted, Hooked, Cached])

@@ -84,7 +84,7 @@ class Rounds:
                 works = [replace(w, correction=c) for w, c in zip(works, sent, strict=True)]
             updates = cohort.train(x, works, hyperparameters=hyper)
             base = x
-            x = next_state(
+            x, _ = next_state(
                 x, {}, updates.deltas, [1] * len(works), parameters=frozenset({"weight"}),
                 norm_bound=1e12, optimizer=make_server_optimizer("fedavg"),
             )  # fmt: skip

@@ -41,7 +41,7 @@ class Round:
         ]
 
     def close(self, optimizer: str, server_state: Path | None = None) -> tuple[Path, Path | None]:
-        return make_version(
+        made = make_version(
             self.folder / "base",
             server_state,
             self.contributions,
@@ -51,6 +51,7 @@ class Round:
             optimizer=make_server_optimizer(optimizer),
             folder=self.folder,
         )
+        return made.model, made.server_state
 
 
 def test_fedavg_adds_the_mean_and_keeps_the_rest(tied_model: Tied, tmp_path: Path) -> None:
@@ -167,10 +168,11 @@ def test_next_state_in_memory_has_the_bits_of_a_version_on_disk(
         for row in range(len(weights)):
             write_state({n: d[row].contiguous() for n, d in deltas.items()}, folder / str(row))
         contributions = [Contribution(folder / str(row), w) for row, w in enumerate(weights)]
-        path, server_path = make_version(
+        path, server_path, kept = make_version(
             path, server_path, contributions, signature=SIGNATURE, folder=folder, **shared
         )
-        in_memory = next_state(in_memory, server_state, deltas, weights, **shared)
+        in_memory, kept_in_memory = next_state(in_memory, server_state, deltas, weights, **shared)
+        assert kept == kept_in_memory
     write_state(in_memory, folder / "memory")
     assert (folder / "memory").read_bytes() == path.read_bytes()
     if server_path is not None:
@@ -182,7 +184,7 @@ def advance(model: State, deltas: State, weights: list[int]) -> State:
     return next_state(
         model, {}, deltas, weights,
         parameters=frozenset(deltas), norm_bound=100.0, optimizer=make_server_optimizer("fedavg"),
-    )  # fmt: skip
+    )[0]  # fmt: skip
 
 
 def test_next_state_changes_neither_base_nor_deltas() -> None:

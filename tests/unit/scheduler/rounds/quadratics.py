@@ -40,7 +40,7 @@ class Quadratics(Learning):
             for line, base in zip(lines, bases, strict=True)
         ]
         memory = run.spec.bias == "memory"
-        state = next_state(
+        state, _ = next_state(
             _state(self.values[round_.base_version]), {},
             {"x": torch.tensor(deltas, dtype=torch.float64)[:, None]},
             [line.weight for line in lines], divisor=round_.divisor,
