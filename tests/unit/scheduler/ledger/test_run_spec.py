@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from common.robust import Robust
 from scheduler.ledger.run_spec import RunSpec
 from tests.unit.scheduler.story import NOON, spec
 
@@ -150,3 +151,37 @@ def test_an_asynchronous_run_has_twice_its_buffer_out_unless_it_says_otherwise()
     assert spec(mode="async", buffer=3).most_out == 6
     assert spec(mode="async", buffer=3, concurrency=4).most_out == 4
     assert spec(mode="async", buffer=1).least_updates == 1
+
+
+def test_a_robust_rule_sets_the_quorum_that_it_needs():
+    assert spec(robust="trimmed:3").quorum == 7
+    assert spec(robust="2").rule == Robust("nnm-trimmed", 2)
+    assert spec(robust="median").quorum == 3
+    assert spec(robust="1", quorum=4).quorum == 4
+    assert spec().quorum == 2
+    assert not spec(robust="mean").is_robust
+
+
+@pytest.mark.parametrize(
+    ("asked", "fits"),
+    [
+        ({"robust": "2", "cohort": 4}, "raise --cohort to 5, or assume fewer liars"),
+        ({"robust": "2", "quorum": 4}, "raise --quorum to 5, leave it out, or assume fewer liars"),
+        ({"robust": "krum"}, "write krum:1"),
+        ({"robust": "median:1"}, "write median"),
+        ({"robust": "trimmed:0"}, "or write mean"),
+        ({"robust": "1", "mode": "async", "buffer": 3}, "leave out --mode async"),
+        ({"robust": "1", "late": "count"}, "leave out --mode async and --late count"),
+        ({"robust": "1", "bias": "realised"}, "--bias realised weighs them"),
+        ({"robust": "1", "algorithm": "fednova"}, "choose --algorithm fedavg"),
+        ({"robust": "1", "algorithm": "scaffold"}, "choose --algorithm fedavg"),
+        ({"robust": "1", "encoding": "topk:0.01"}, "choose --update mxint8"),
+        (
+            {"robust": "1", "encoding": "mxint8", "error_feedback": True},
+            "without --error-feedback, or leave out --robust",
+        ),
+    ],
+)
+def test_what_does_not_go_with_a_robust_rule_is_refused(asked, fits):
+    with pytest.raises(ValidationError, match=fits):
+        spec(**asked)
