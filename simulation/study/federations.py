@@ -143,4 +143,5 @@ def starts(base: Scenario, count: int) -> tuple[datetime, ...]:
     year = base.start.year
     is_half = base.signal.path == RECORDED
     dates = _RECORDED_DATES if is_half else [f"{year}-{date}" for date in _DATES]
-    return tuple(datetime.fromisoformat(f"{date}T00:00:00+00:00") for date in dates[:count])
+    spread = [dates[round(n * (len(dates) - 1) / max(count - 1, 1))] for n in range(count)]
+    return tuple(datetime.fromisoformat(f"{date}T00:00:00+00:00") for date in spread)
