@@ -63,7 +63,8 @@ def runs_section(report: Report, show: Show) -> Section:
         Table(costs, cost, texts=2),
         Table(_UNITS_HEADER, units),
     ]
-    return Section("Runs", [text, _UNITS], tables=tables, notes=_without_flops(report))
+    notes = [*_without_weight(report), *_without_flops(report)]
+    return Section("Runs", [text, _UNITS], tables=tables, notes=notes)
 
 
 _UNITS = (
@@ -78,6 +79,15 @@ _UNITS_HEADER = (
     "run", "values of the model", "GFLOP, gross", "GFLOP, effective", "per 10^9 values",
     "per 10^15 FLOP, gross", "per 10^15 FLOP, effective",
 )  # fmt: skip
+
+
+def _without_weight(report: Report) -> list[str]:
+    return [
+        f"{run.id}: Jain and weight elsewhere are unknown, as not every client was enrolled with "
+        "how many examples it has (fairwind enroll --examples)."
+        for run in report.runs
+        if run.updates and run.applied is None
+    ]
 
 
 def _without_flops(report: Report) -> list[str]:

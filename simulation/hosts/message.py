@@ -14,7 +14,7 @@ TASK = "simulate"
 """The Celery task of a worker."""
 
 MOST_OUTCOME_NBYTES = 256 << 20
-"""Of one outcome as JSON: a year of hourly rounds with 100 clients has about 30 MB."""
+"""The most that one outcome may have as JSON."""
 
 _SHA256 = r"^[0-9a-f]{64}$"
 _ID = r"^[0-9a-f]{32}$"

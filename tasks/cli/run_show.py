@@ -116,7 +116,11 @@ def _print_rounds(rounds: list[dict[str, Any]], run: Run) -> None:
 
 def _print_weight(run: Run, applied: AppliedWeight | None) -> None:
     """Print how evenly examples weigh, where the run divides by the total of a day."""
-    if applied is not None and run.spec.divides_by_day:
+    if not run.spec.divides_by_day or not run.closed:
+        return
+    if applied is None:
+        echo("Weight       unknown: not every client was enrolled with --examples")
+    else:
         off = 100 * applied.total_variation
         echo(
             f"Weight       Jain {applied.jain:.2f} by example, {off:.0f} % with other clients than "

@@ -89,7 +89,7 @@ def down(*, folder: Path) -> None:
 
 
 @click.command()
-@click.option("--rounds", default=12, show_default=True, type=click.IntRange(min=1))
+@click.option("--rounds", default=24, show_default=True, type=click.IntRange(min=1))
 @click.option("--keep", is_flag=True, help="Leave everything up at the end, until Ctrl-C.")
 @click.option("--fast", is_flag=True, help="Twice as fast: for tests rather than for eyes.")
 @click.option("--port", type=_PORT, help="Of Celery Flower.  [default: 5555, or a free one]")
@@ -101,7 +101,7 @@ def down(*, folder: Path) -> None:
     help="Where the federation lives; emptied first.",
 )
 def demo(*, rounds: int, keep: bool, fast: bool, port: int | None, folder: Path) -> None:
-    """Train one model in six grids on this machine, with real processes, in about a minute.
+    """Train one model in six grids on this machine, with real processes, in minutes.
 
     With FAIRWIND_SIGNAL=neso the grids are six of Great Britain's, live; that needs the internet.
     """

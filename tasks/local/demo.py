@@ -18,8 +18,10 @@ from common.command_line.screen import Styled, echo
 from common.hyperparameters import Hyperparameters
 from common.settings.names import PREFIX
 from scheduler.federation.opening import FederationLedger, open_ledger
+from scheduler.ledger.bias_choice import choose_bias
 from scheduler.ledger.event import Draft
 from scheduler.ledger.events import RunStarted
+from scheduler.ledger.round_size import choose_cohort
 from scheduler.ledger.run_spec import RunSpec
 from scheduler.status.summary import summary
 from tasks.cli.figures import show_avoided, show_progress
@@ -119,16 +121,12 @@ class Demo:
         begun = wall_now()
         clock = self._clock(begun)
         with closing(self._ledger(clock)) as ledger, ledger.transaction(at=begun) as tx:
-            tx.append(Draft(RunStarted(spec=self._spec()), run=_RUN))
+            clients = len(tx.state.enrolled())
+            spec = run_of(self._scene, rounds=self._rounds, clients=clients)
+            tx.append(Draft(RunStarted(spec=spec), run=_RUN))
         if held:
             clock_start.begin(held, begun)
         return clock
-
-    def _spec(self) -> RunSpec:
-        return RunSpec(
-            id=_RUN, workload="digits", rounds=self._rounds,
-            hyperparameters=Hyperparameters(epochs=8), seed=1, **self._scene.run,
-        )  # fmt: skip
 
     def _train(self, federation: LocalFederation, clock: GridClock) -> None:
         echo(f"Clock     {self._scene.clock_text}")
@@ -146,6 +144,17 @@ class Demo:
         echo(Styled(show_progress(current), bold=True))
         echo(f"Avoided      {show_avoided(current)}")
         echo(f"Watch        http://127.0.0.1:{self._port}/rounds      fairwind status")
+
+
+def run_of(scene: Scene, *, rounds: int, clients: int) -> RunSpec:
+    """Return the run of the demonstration; what it leaves open is chosen as in `run start`."""
+    spec = RunSpec(
+        id=_RUN, workload="digits", rounds=rounds,
+        hyperparameters=Hyperparameters(epochs=8), seed=1, **scene.run,
+    )  # fmt: skip
+    spec, _ = choose_bias(spec, clients=clients, version_nbytes=None, free_nbytes=0)
+    spec, _ = choose_cohort(spec, clients=clients)
+    return spec
 
 
 def _stay() -> None:

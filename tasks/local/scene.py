@@ -57,7 +57,7 @@ SIX_GRIDS = Scene(
     grid_start=datetime(2026, 7, 12, 6, 0, tzinfo=UTC),
     grid_speed=3000.0,
     signal_text="intensities are modelled on 2022 (typical_day)",
-    run={"cron": "0 */2 * * *", "cohort": 4, "quorum": 4},
+    run={"cron": "0 * * * *", "quorum": 4},
 )
 
 GREAT_BRITAIN = Scene(
@@ -71,7 +71,7 @@ GREAT_BRITAIN = Scene(
     },
     signal_text="live figures of the NESO Carbon Intensity API (CC BY 4.0); direct emissions",
     settings={f"{PREFIX}SIGNAL": "neso"},
-    run={"cohort": 4, "quorum": 1},
+    run={"quorum": 1},
 )
 
 _SCENES = {"typical_day": SIX_GRIDS, "neso": GREAT_BRITAIN}

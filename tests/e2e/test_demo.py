@@ -22,11 +22,11 @@ PROJECT = Path(__file__).resolve().parents[2]
 ZONES = r"grid time( +[a-z]+){6}\n( +[A-Z][A-Z-]+){6}   gCO2eq/kWh\n"
 GATES = r"[A-Z][a-z]{2} \d\d:\d\d( +\d+ (open|shut)){6}\n"
 ROUND = (
-    r"[A-Z][a-z]{2} \d\d:\d\d  Round +\d+/12  accuracy \d+\.\d %  +\d+(\.\d+)? [um]?gCO2eq  "
+    r"[A-Z][a-z]{2} \d\d:\d\d  Round +\d+/24  accuracy \d+\.\d %  +\d+(\.\d+)? [um]?gCO2eq  "
     r"trained at [a-z]+(, [a-z]+)+\n"
 )
 SUMMARY = (
-    r"Round 12/12  accuracy \d+\.\d %  \d+(\.\d+)? [um]?gCO2eq  "
+    r"Round 24/24  accuracy \d+\.\d %  \d+(\.\d+)? [um]?gCO2eq  "
     r"\(run now: \d+(\.\d+)? [um]?gCO2eq\)\n"
     r"Avoided      \d+(\.\d+)? % = \d+(\.\d+)? [um]?gCO2eq, for a delay of .+ on the grid clock\n"
     r"Watch        http://127\.0\.0\.1:\d+/rounds      fairwind status\n"
@@ -40,7 +40,7 @@ def demo(folder: Path, *words: str, port: int | None = None) -> Terminal:
 
 
 @pytest.mark.long
-def test_demo_trains_twelve_rounds_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_demo_trains_all_rounds_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:
         # Started before: the page is to be open while the demonstration starts.
         page = stack.enter_context(chromium(tmp_path / "profile")) if find_chromium() else None
@@ -53,7 +53,7 @@ def test_demo_trains_twelve_rounds_and_leaves_nothing_behind(tmp_path: Path) -> 
             _look_at_the_page(page, running, tmp_path)
         assert running.wait() == 0, running.said
         assert re.search(ZONES + GATES, running.said), running.said
-        assert len(re.findall(ROUND, running.said)) == 12, running.said
+        assert len(re.findall(ROUND, running.said)) == 24, running.said
         assert re.search(SUMMARY + STOPPING + r"\Z", running.said), running.said
         assert processes_of(tmp_path) == []
     # The grid clock stood until everything was ready, however long that took.
@@ -65,7 +65,7 @@ def test_demo_trains_twelve_rounds_and_leaves_nothing_behind(tmp_path: Path) -> 
 
 
 def _look_at_the_page(page: Page, running: Terminal, folder: Path) -> None:
-    running.wait_until_said(r"Round +1/12")
+    running.wait_until_said(r"Round +1/24")
     verdict = page.wait_for(
         "document.querySelectorAll('canvas').length == 2"
         " && document.querySelectorAll('tbody tr').length >= 6"
@@ -141,7 +141,7 @@ def test_readme_shows_eight_lines_of_what_the_demo_prints() -> None:
 def test_the_page_of_the_demonstration_shows_all_that_it_prints() -> None:
     page = (PROJECT / "docs" / "demo.md").read_text()
     (shown,) = re.findall(r"^```\n(Fairwind .*?)^```$", page, re.MULTILINE | re.DOTALL)
-    rounds = f"((?:{GATES})*{ROUND}){{12}}"
+    rounds = f"((?:{GATES})*{ROUND}){{24}}"
     assert re.search(ZONES + rounds + r"\n" + SUMMARY + STOPPING + r"\Z", shown)
     for line in (PROJECT / "README.md").read_text().partition("grid time")[2].splitlines()[1:8]:
         assert line in shown

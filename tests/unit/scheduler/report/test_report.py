@@ -125,6 +125,16 @@ def test_flops_are_unknown_as_soon_as_an_update_that_counts_reports_none():
     assert "r: 1 of 2 tasks report no FLOPs" in to_html(report)
 
 
+def test_unknown_weights_of_examples_say_why_and_known_ones_need_no_note():
+    story = Story("a", "b")
+    story.start()
+    story.plan("a", "b")
+    story.book(UpdateAccepted, story.receipt("a"))
+    page = to_html(report_of(story))
+    assert "r: Jain and weight elsewhere are unknown, as not every client was enrolled" in page
+    assert "Jain and weight elsewhere are unknown" not in to_html(report_of(golden()))
+
+
 def test_a_round_is_settled_once_its_last_hour_and_its_baselines_are_measured():
     story = golden()
     story.settle("PL", (at(16), 640.0))

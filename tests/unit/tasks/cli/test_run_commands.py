@@ -17,6 +17,7 @@ from common.clock import GridClock
 from scheduler.federation.opening import open_ledger
 from scheduler.ledger.blobs import Blobs
 from scheduler.ledger.event import Draft
+from scheduler.ledger.events import ClientEnrolled
 from tasks.cli import fairwind
 from tests.unit.scheduler.rounds.memory_world import HOUR, MemoryWorld, version_bytes
 
@@ -36,18 +37,29 @@ def world() -> MemoryWorld:
     return made
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A coordinator's folder with the ledger of that federation."""
-    monkeypatch.setenv("FAIRWIND_HOME", str(tmp_path))
-    settings.load.cache_clear()
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", GridClock())
-    for event in world().history.events:
+def write(made: MemoryWorld, folder: Path) -> None:
+    """Write what happened into a ledger file."""
+    ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}", GridClock())
+    for event in made.history.events:
         with ledger.transaction(at=event.at) as tx:
             tx.append(Draft(event.payload, event.run, event.round, event.client))
     ledger.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A coordinator's folder without a ledger."""
+    monkeypatch.setenv("FAIRWIND_HOME", str(tmp_path))
+    settings.load.cache_clear()
     yield tmp_path
     settings.load.cache_clear()
+
+
+@pytest.fixture
+def home(folder: Path) -> Path:
+    """A coordinator's folder with the ledger of that federation."""
+    write(world(), folder)
+    return folder
 
 
 def call(*words: str) -> Result:
@@ -170,3 +182,24 @@ def test_a_run_that_does_not_exist_is_not_compared(home):
     assert done.stderr == (
         "Error: There is no run 'erly', so nothing was done. Did you mean early?\n"
     )
+
+
+# --- weights ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("examples", "says"),
+    [
+        (10, "Weight       Jain 1.00 by example, 0 % with other clients than the examples\n"),
+        (None, "Weight       unknown: not every client was enrolled with --examples\n"),
+    ],
+)
+def test_a_run_weighed_by_participation_shows_its_weight_or_why_it_is_unknown(
+    folder, examples, says
+):
+    made = MemoryWorld("a", "b", hours=[100.0] * 3)
+    made.happen(ClientEnrolled(zone="FR", num_examples=examples), client="a")
+    made.start("even", rounds=2, policy="all", bias="realised")
+    made.play(HOUR)
+    write(made, folder)
+    assert says in call("run", "show", "even").stdout
