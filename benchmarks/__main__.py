@@ -21,6 +21,7 @@ from benchmarks.planning import measure_planning
 from benchmarks.refresh import measure_refresh
 from benchmarks.rounds import CASES, measure
 from benchmarks.rounds_table import print_result, print_summary
+from benchmarks.secagg import measure_secagg
 from benchmarks.simulation import measure_simulation
 from benchmarks.trust import measure_trust
 from benchmarks.unequal_work import measure_unequal_work
@@ -36,6 +37,7 @@ _OTHERS = {
     "refresh": measure_refresh,
     "forecast": print_forecasts,
     "aggregation": measure_aggregation,
+    "secagg": measure_secagg,
     "batched": measure_batched,
     "model": measure_model,
     "frozen": measure_frozen,

@@ -22,6 +22,8 @@ Every message says what happened, what follows and what to do, in that order.
     │   ├── BlobError           bytes that the ledger names are missing or were altered
     │   └── LedgerMovedError    its file was moved, deleted or replaced while a process had it open
     ├── AuditError           a site's audit trail was altered, or cannot be compared
+    ├── SecureAggregationError   a cohort's sum is not made, or a site does not take part in it
+    │   └── EquivocationError   a site was shown something else than before for the same cohort
     ├── ExportError          figures of a run cannot be written to where they are to go
     └── FederationError      no such client or run, or not in a state that allows this
 
@@ -113,6 +115,14 @@ class LedgerMovedError(LedgerError):
 
 class AuditError(FairwindError):
     """A site's audit trail was altered, or cannot be compared."""
+
+
+class SecureAggregationError(FairwindError):
+    """A cohort's sum cannot be made, or a site cannot take part in it without giving too much."""
+
+
+class EquivocationError(SecureAggregationError):
+    """A site was shown something else than before for what it answers once; an audit names it."""
 
 
 class ExportError(FairwindError):
