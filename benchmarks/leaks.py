@@ -58,12 +58,12 @@ class Leak:
     Attributes:
         drawn: The share of the first site's records that are drawn.
         chance: The share of records of nobody that something drawn resembles as much.
-        told: How well each of `SCORES` tells the former from the latter.
+        recognised: How well each of `SCORES` separates the former from the latter.
     """
 
     drawn: float
     chance: float
-    told: Sequence[Separation]
+    recognised: Sequence[Separation]
 
 
 CASES = (
@@ -76,11 +76,11 @@ CASES = (
 
 
 def measure_leaks() -> None:
-    """Print what is drawn and told apart in each case."""
+    """Print what is drawn and recognised in each case."""
     torch.set_num_threads(1)
     print(
         f"\nleaks: digits, a new model, mean of {len(_SEEDS)} seeds, in %; drawn: records of the "
-        f"first site that are in the change, and others by chance; told apart: AUC and true "
+        f"first site that are in the change, and others by chance; recognised: AUC and true "
         f"positives at 1 % false ones"
     )
     print(f"  {'the operator sees':<24} {'drawn':>6} {'chance':>6}  {'':<9} {'AUC':>5} {'TPR':>5}")
@@ -98,8 +98,8 @@ def _print_case(case: Case) -> None:
     chance = _PERCENT * mean(each.chance for each in found)
     head = f"  {case.name:<24} {drawn:6.1f} {chance:6.1f}"
     for place, score in enumerate(SCORES):
-        auc = _PERCENT * mean(each.told[place].auc for each in found)
-        rate = _PERCENT * mean(each.told[place].tpr for each in found)
+        auc = _PERCENT * mean(each.recognised[place].auc for each in found)
+        rate = _PERCENT * mean(each.recognised[place].tpr for each in found)
         print(f"{head if place == 0 else '':<39}  {score:<9} {auc:5.1f} {rate:5.1f}")
 
 

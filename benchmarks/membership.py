@@ -1,4 +1,4 @@
-"""Whether a record was trained on: told from the change of the model, by two published scores.
+"""Whether a record was trained on, by two published scores of the change of the model.
 
 *loss*: how far the change lowers the record's loss. Yeom, Giacomelli, Fredrikson and Jha, "Privacy
 Risk in Machine Learning", CSF 2018, https://arxiv.org/abs/1709.01604, against the model before, as

@@ -25,6 +25,9 @@ _CACHE = Path(".fairwind/study")
 _RUN_S = 5.0
 """A run in the mean, on one core of two that are not busy otherwise."""
 
+_ATTACK_RUN_S = 2.0
+"""Likewise, of the attack table."""
+
 
 @click.command()
 @click.option("--quick", is_flag=True, help="Modelled grids and digits alone: a few minutes.")
@@ -39,6 +42,7 @@ _RUN_S = 5.0
     "celery -A simulation worker.",
 )  # fmt: skip
 @click.option("--only", multiple=True, help="A chapter; repeatable.")
+@click.option("--attacks", is_flag=True, help="Robust rules under attacks, in place of policies.")
 def study(
     *,
     quick: bool,
@@ -46,14 +50,23 @@ def study(
     out: Path | None,
     on: str,
     only: tuple[str, ...],
+    attacks: bool,
 ) -> None:
     """Compare all policies on the same grids, data and seeds; write tables and figures.
+
+    With --attacks, compare robust rules instead.
 
     What was simulated before is not simulated again, so an interrupted study goes on.
     """
     if jobs and on == "celery":
         msg = "Each worker has its own --concurrency. Leave out --jobs, or --on celery."
         raise click.UsageError(msg)
+    if attacks:
+        if quick or only:
+            msg = "--attacks has no chapters. Leave out --quick and --only."
+            raise click.UsageError(msg)
+        _compare_rules(jobs=jobs, out=out, on=on)
+        return
     from simulation.study.all_chapters import full_study, quick_study  # noqa: PLC0415
     from simulation.study.conduct import conduct, num_runs, possible  # noqa: PLC0415
     from simulation.study.conduct import only as chosen  # noqa: PLC0415
@@ -61,22 +74,18 @@ def study(
 
     chapters = []
     for chapter in chosen(quick_study() if quick else full_study(), only):
-        why_not = possible(chapter)
+        why_not = possible(chapter.base)
         if why_not is None:
             chapters.append(chapter)
         else:
-            echo(f"Skipped {chapter.name}: {why_not}", err=True)
+            _skipped(chapter.name, why_not)
     if not chapters:
         msg = "No chapter of the study can be simulated here. Try: fairwind study --quick"
         raise SettingError(msg)
     begun = time.perf_counter()
     jobs = jobs or os.cpu_count() or 1
     count = num_runs(chapters)
-    plan = f"{count} runs in {jobs} processes, about {show_duration(count * _RUN_S / jobs)} if none"
-    echo(
-        f"{count} runs on Celery workers" if on == "celery" else f"{plan} was kept from before",
-        err=True,
-    )
+    _announce(count, jobs=jobs, on=on, run_s=_RUN_S)
     runner = _on_celery() if on == "celery" else None
     with _progress(count) as on_done:
         results = conduct(chapters, jobs=jobs, runner=runner, cache=_CACHE, on_done=on_done)
@@ -90,6 +99,44 @@ def study(
     with for_others():
         for path in write(results, making, folder):
             echo(f"Wrote {path}")
+
+
+def _compare_rules(*, jobs: int | None, out: Path | None, on: str) -> None:
+    """Write the attack table."""
+    from simulation.study.attack_cases import cases  # noqa: PLC0415
+    from simulation.study.attack_study import (  # noqa: PLC0415
+        compare_rules,
+        settings,
+        write_table,
+    )
+    from simulation.study.writing import made_by  # noqa: PLC0415
+
+    known, begun, jobs = settings(_skipped), time.perf_counter(), jobs or os.cpu_count() or 1
+    runs = list(cases(known))
+    _announce(len(runs), jobs=jobs, on=on, run_s=_ATTACK_RUN_S)
+    runner = _on_celery() if on == "celery" else None
+    with _progress(len(runs)) as on_done:
+        tables = compare_rules(runs, jobs=jobs, runner=runner, cache=_CACHE, on_done=on_done)
+    words = "fairwind study --attacks"
+    if runner is not None:
+        jobs, words = runner.most_processes, f"{words} --on celery"
+    seeds = sorted({case.seed for case in runs})
+    made = made_by(words, len(runs), seeds, took_s=time.perf_counter() - begun, jobs=jobs)
+    with for_others():
+        echo(f"Wrote {write_table(tables, made, out or Path('docs/study'))}")
+
+
+def _skipped(name: str, why_not: str) -> None:
+    echo(f"Skipped {name}: {why_not}", err=True)
+
+
+def _announce(count: int, *, jobs: int, on: str, run_s: float) -> None:
+    """Print how many runs there are, and about how long they take on one host."""
+    if on == "celery":
+        echo(f"{count} runs on Celery workers", err=True)
+        return
+    took = show_duration(count * run_s / jobs)
+    echo(f"{count} runs in {jobs} processes, about {took} if none was kept from before", err=True)
 
 
 def _on_celery() -> Conductor:

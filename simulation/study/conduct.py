@@ -13,6 +13,7 @@ from simulation.code import code_digest
 from simulation.many import Runner, simulate_all
 from simulation.outcome import Outcome
 from simulation.scenario.files import find_file
+from simulation.scenario.scenario import Scenario
 from simulation.study.contender import Chapter, Contender
 from simulation.study.field import RATES, TUNED
 from simulation.study.measures import Row, Yardstick, measure, yardstick
@@ -131,9 +132,8 @@ class _Conducting:
             found[chapter.name, contender.key, seed] = outcome
 
 
-def possible(chapter: Chapter) -> str | None:
-    """Return why a chapter cannot be simulated here, `None` if it can."""
-    base = chapter.base
+def possible(base: Scenario) -> str | None:
+    """Return why a chapter with this base cannot be simulated here, `None` if it can."""
     try:
         for path in (base.signal.path, base.forecast.path):
             if path is not None:

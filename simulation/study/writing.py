@@ -6,6 +6,7 @@ import json
 import platform
 import re
 import subprocess
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -40,12 +41,17 @@ class Making:
     def description(self, results: StudyResults) -> str:
         """Return how to make the same again, in two or three sentences."""
         seeds = max((chapter.seeds for chapter in results.chapters), key=len)
-        versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scipy"))
-        return (
-            f"Made by `{self.command}` at commit {commit()}: {len(results.rows)} runs, seeds "
-            f"{', '.join(map(str, seeds))}, in {show_duration(self.took_s)} with {self.jobs} "
-            f"processes. Python {platform.python_version()}, {versions}, {platform.machine()}."
-        )
+        return made_by(self.command, len(results.rows), seeds, took_s=self.took_s, jobs=self.jobs)
+
+
+def made_by(command: str, runs: int, seeds: Sequence[int], *, took_s: float, jobs: int) -> str:
+    """Return how runs were made, and with what."""
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scipy"))
+    return (
+        f"Made by `{command}` at commit {commit()}: {runs} runs, seeds "
+        f"{', '.join(map(str, seeds))}, in {show_duration(took_s)} with {jobs} "
+        f"processes. Python {platform.python_version()}, {versions}, {platform.machine()}."
+    )
 
 
 def write(results: StudyResults, making: Making, folder: Path) -> list[Path]:

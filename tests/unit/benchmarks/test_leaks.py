@@ -42,10 +42,10 @@ def test_a_change_by_which_nothing_moves_tells_nothing_apart() -> None:
     assert [each.tpr for each in found] == [0.0, 0.0]
 
 
-def test_one_record_is_told_apart_and_fifty_of_twenty_sites_hardly() -> None:
+def test_one_record_is_recognised_and_fifty_of_twenty_sites_hardly() -> None:
     one = measured(CASES[0], 1)
     many = measured(replace(CASES[-1], sites=20), 1)
     assert one.drawn == 1.0
-    assert [score.auc for score in one.told] == pytest.approx([1.0, 1.0], abs=0.05)
+    assert [score.auc for score in one.recognised] == pytest.approx([1.0, 1.0], abs=0.05)
     assert many.drawn < 0.2
-    assert np.mean([score.auc for score in many.told]) < 0.7
+    assert np.mean([score.auc for score in many.recognised]) < 0.7
