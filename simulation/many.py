@@ -102,8 +102,14 @@ def scenario_key(scenario: Scenario) -> str:
 
 
 def _kept(cache: Path | None, key: str) -> Outcome | None:
+    """Return the outcome kept before; `None` if there is none, or its file is damaged."""
     path = cache / f"{key}.json" if cache else None
-    return Outcome.from_json(path.read_text()) if path and path.exists() else None
+    if path is None or not path.exists():
+        return None
+    try:
+        return Outcome.from_json(path.read_bytes())
+    except ValueError:
+        return None
 
 
 def _keep(cache: Path | None, key: str, outcome: Outcome) -> None:

@@ -6,7 +6,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from functools import cache
+
+from pydantic import ConfigDict, TypeAdapter
 
 from scheduler.federation.applied_weight import AppliedWeight
 
@@ -18,6 +20,10 @@ def jain_index(counts: Sequence[int]) -> float:
     """
     squares = sum(count * count for count in counts)
     return sum(counts) ** 2 / (len(counts) * squares) if squares else 0.0
+
+
+_FINITE = ConfigDict(allow_inf_nan=False)
+"""Of a figure that is read: what `to_json` writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,8 @@ class RoundOutcome:
         idle_gco2eq: All emissions of reserved machines that waited, from the start of the run until
             the round was closed; `None` if unknown.
     """
+
+    __pydantic_config__ = _FINITE
 
     number: int
     started_h: float
@@ -93,6 +101,8 @@ class Outcome:
             all that were there, also where no receipt reports it.
         idle_gco2eq: Its emissions by the grids of the hours waited; `None` if unknown.
     """
+
+    __pydantic_config__ = _FINITE
 
     scenario: str
     policy: str
@@ -220,16 +230,16 @@ class Outcome:
         """Return the outcome as JSON text that `from_json` reads."""
         return json.dumps(asdict(self), separators=(",", ":"), allow_nan=False)
 
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return the outcome that `to_json` wrote."""
-        body: dict[str, Any] = json.loads(text)
-        body["rounds"] = tuple(
-            RoundOutcome(**r | {"cohort": tuple(r["cohort"]), "by_label": tuple(r["by_label"])})
-            for r in body["rounds"]
-        )
-        if body["applied"] is not None:
-            body["applied"] = AppliedWeight(**body["applied"])
-        body["labels"] = tuple(body["labels"])
-        body["label_shares"] = {c: tuple(shares) for c, shares in body["label_shares"].items()}
-        return cls(**body)
+    @staticmethod
+    def from_json(text: str | bytes) -> Outcome:
+        """Return the outcome that `to_json` wrote.
+
+        Raises:
+            ValueError: If the text is no outcome.
+        """
+        return _reader().validate_json(text)
+
+
+@cache
+def _reader() -> TypeAdapter[Outcome]:
+    return TypeAdapter(Outcome)

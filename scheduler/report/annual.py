@@ -106,7 +106,7 @@ class ZoneReadings:
         found = {s: slots for (z, s, f), slots in self.slots.items() if (z, f) == (zone, family)}
         for source, slots in sorted(found.items(), key=lambda each: (each[0] == _FLAT, each[0])):
             if source == _FLAT:
-                return AnnualFactor(next(iter(slots.values()))[1], _STATED)
+                return AnnualFactor(slots[max(slots)][1], _STATED)
             if (mean := _mean_of_year(slots)) is not None:
                 last = max(slots)
                 span = f"{last - _YEAR:%Y-%m-%d} to {last:%Y-%m-%d}"

@@ -13,9 +13,10 @@ from kombu.exceptions import OperationalError
 from pydantic import ValidationError
 
 from common import settings
-from common.errors import FederationError, TransportError
+from common.errors import FederationError, TransportError, describe
 from common.log import get_logger
 from common.settings import Settings
+from common.units import show_bytes
 from simulation.hosts.broker_view import BrokerView
 from simulation.hosts.identity import host_identity
 from simulation.hosts.message import (
@@ -23,6 +24,7 @@ from simulation.hosts.message import (
     TASK,
     SimulationAnswer,
     SimulationRequest,
+    outcome_key,
 )
 from simulation.hosts.open_work import OpenWork
 from simulation.hosts.workers_seen import WorkersSeen
@@ -161,28 +163,34 @@ class Conductor:
             if answer is None:
                 continue
             if answer.result == "failed":
-                work.note_failed(answer.key, answer.worker, answer.reason)
-                study.workers.note_failure(answer.worker, answer.reason)
-                self._check_hope(study)
-            elif (outcome := self._outcome(answer)) is None:
-                work.note_lost(answer.key)
-            elif work.note_done(answer.key):
+                self._note_failed(study, answer, answer.reason)
+            elif (outcome := self._outcome(study, answer)) and work.note_done(answer.key):
                 yield answer.key, outcome
             if len(work.sent) <= processes and work.to_send(processes + 1):
                 return
 
-    def _outcome(self, answer: SimulationAnswer) -> Outcome | None:
+    def _outcome(self, study: _Study, answer: SimulationAnswer) -> Outcome | None:
         """Return the outcome that an answer names; `None` if its bytes are gone, or are none."""
         ref = answer.outcome
-        if ref is None or ref.nbytes > MOST_OUTCOME_NBYTES:
+        if ref is None or ref.key != outcome_key(study.view.conductor, answer.key):
             return None
         try:
-            return Outcome.from_json(bytes(fetch(self._transport, ref)).decode())
-        except (TransportError, ValueError, TypeError, KeyError) as error:
-            _log.warning("outcome.not_read", key=answer.key, reason=str(error))
-            return None
+            if ref.nbytes <= MOST_OUTCOME_NBYTES:
+                return Outcome.from_json(bytes(fetch(self._transport, ref)))
+            self._note_failed(study, answer, f"Its outcome has {show_bytes(ref.nbytes)}.")
+        except TransportError as error:
+            _log.warning("outcome.not_there", key=answer.key, reason=str(error))
+            study.work.note_lost(answer.key)
+        except ValueError as error:
+            self._note_failed(study, answer, f"Its outcome cannot be read ({describe(error)}).")
         finally:
             forget(self._transport, ref)
+        return None
+
+    def _note_failed(self, study: _Study, answer: SimulationAnswer, reason: str) -> None:
+        study.work.note_failed(answer.key, answer.worker, reason)
+        study.workers.note_failure(answer.worker, reason)
+        self._check_hope(study)
 
 
 def _read_answer(raw: bytes | None) -> SimulationAnswer | None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from common.keys import redis_key
+from common.keys import blob_key, redis_key
 from common.message import Message
 from common.messages import BlobRef
 
@@ -88,6 +88,11 @@ def answers_key(conductor: str) -> str:
 def lease_key(conductor: str, key: str) -> str:
     """Return the Redis key that is there as long as a worker simulates a scenario."""
     return redis_key("simulations", "lease", conductor, key)
+
+
+def outcome_key(conductor: str, key: str) -> str:
+    """Return the key under which the bytes of an outcome wait."""
+    return blob_key("outcome", conductor, key)
 
 
 def worker_key(worker: str) -> str:

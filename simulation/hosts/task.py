@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from common import settings
 from common.envelope import COORDINATOR
 from common.errors import FairwindError, SettingError, TransportError, describe
-from common.keys import blob_key
 from common.log import get_logger
 from common.messages import BlobRef
 from common.settings import Settings
@@ -27,6 +26,7 @@ from simulation.hosts.message import (
     answers_key,
     conductor_key,
     lease_key,
+    outcome_key,
 )
 from simulation.inputs import inputs
 from simulation.many import scenario_key
@@ -178,7 +178,7 @@ class SimulationHost:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "outcome.json"
             path.write_bytes(raw)
-            key = blob_key("outcome", request.conductor, request.key)
+            key = outcome_key(request.conductor, request.key)
             return self._transport.put(key, path, hashlib.sha256(raw).hexdigest())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from typing import Any
 from uuid import uuid4
@@ -45,11 +46,16 @@ def prepare(instance: Any, conf: Any) -> None:
     if instance.hostname.startswith("celery@"):
         instance.hostname = instance.hostname.replace("celery@", "simulate@", 1)
     take_only({TASK: 1}, folder)
-    SimulationHost.worker = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+    SimulationHost.worker = worker_name(socket.gethostname())
     SimulationHost.queue = identity.queue.name
     WorkerSignStep.identity, WorkerSignStep.broker = identity, broker
     app.steps["consumer"].add(WorkerSignStep)
     _log.info("simulations.offered", queue=identity.queue.name, code=identity.code)
+
+
+def worker_name(host: str) -> str:
+    """Return a name that no other worker has; names of hosts may have characters it may not."""
+    return f"{re.sub('[^A-Za-z0-9.-]', '-', host)}:{os.getpid()}:{uuid4().hex[:8]}"
 
 
 class WorkerSignStep(bootsteps.StartStopStep):

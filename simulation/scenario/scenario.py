@@ -203,6 +203,9 @@ class ClientPart(ScenarioPart):
         if (self.on_h is None) != (self.off_h is None) or (self.on_h and self.windows):
             msg = "give both on_h and off_h, or windows, or none of them"
             raise ValueError(msg)
+        if self.idle_w * self.pue > MOST_W:
+            msg = f"no site draws more than {MOST_W:,.0f} W while it waits: lower idle_w or pue"
+            raise ValueError(msg)
         return self
 
     @property

@@ -43,7 +43,7 @@ from tasks.site.frozen_cache import FrozenCache
 from tasks.site.heads import keep_head
 from tasks.site.journal import open_journal
 from tasks.site.memory import SiteMemory
-from tasks.site.memory_limit import in_memory
+from tasks.site.memory_limit import MemoryIsUp, in_memory
 from tasks.site.one_task import in_work
 from tasks.site.outbox import Outbox
 from tasks.site.pulling import pull_model
@@ -351,9 +351,15 @@ class Executor:
             return within(self._policy.training_s, partial(in_memory, most, work))
 
     def _flops_per_example(self, assignment: Assignment) -> float | None:
-        """Return the FLOPs of training on one example; what counting them takes is in no task."""
+        """Return the FLOPs of training on one example; what counting them takes is in no task.
+
+        `None` where they cannot be counted within the policy: the training is done and counts.
+        """
         trainer = self._trainers.trainer(assignment.workload, assignment.options)
-        return self._limited(partial(trainer.flops_per_example, assignment.hyperparameters))
+        try:
+            return self._limited(partial(trainer.flops_per_example, assignment.hyperparameters))
+        except (TimeIsUp, MemoryIsUp):
+            return None
 
     def _describe(self, assignment: Assignment) -> BlobRef:
         path: Path = self._outbox.update

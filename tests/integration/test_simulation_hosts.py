@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -21,11 +22,21 @@ from common.errors import FederationError
 from common.identity import Identity
 from simulation.hosts.conductor import Conductor, conductor
 from simulation.hosts.identity import host_identity
-from simulation.hosts.message import TASK, SimulationRequest, answers_key, conductor_key
-from simulation.many import simulate_all
+from simulation.hosts.message import (
+    TASK,
+    SimulationAnswer,
+    SimulationRequest,
+    WorkerSign,
+    answers_key,
+    conductor_key,
+    outcome_key,
+    worker_key,
+)
+from simulation.many import scenario_key, simulate_all
 from simulation.scenario.scenario import Scenario
 from tasks.local.processes import Processes
 from tasks.messaging.queues import batch, send
+from tasks.messaging.transport import make_transport
 from tests.unit.simulation.worlds import group, trace, world
 
 ROOT = Path(__file__).parents[2]
@@ -242,6 +253,34 @@ def test_a_simulation_that_nobody_signed_is_refused_by_a_worker_that_believes_a_
     until(lambda: redis_client.llen(to.name) == 0)
     assert not redis_client.exists(answers_key("0" * 32))
     assert len(simulate_all([world(seed=1)], runner=conductor(said.append))) == 1
+
+
+@pytest.mark.parametrize("raw", [b"[]", b"[" * 100_000, b"\xff", b"{}"])
+def test_an_outcome_that_cannot_be_read_ends_the_study_with_the_workers_name(
+    hosts, said, redis_client, tmp_path, raw
+):
+    identity = host_identity(None)
+    sign = WorkerSign(
+        worker="odd:1", host="odd", processes=1, code=identity.code, libraries=identity.libraries
+    )
+    redis_client.set(worker_key(sign.worker), sign.model_dump_json())
+
+    def answer() -> None:
+        until(lambda: list(redis_client.scan_iter(conductor_key("*"))))
+        name = next(redis_client.scan_iter(conductor_key("*"))).decode()
+        conductor_id, key = name.rpartition(":")[2], scenario_key(world())
+        (tmp_path / "outcome").write_bytes(raw)
+        ref = make_transport(settings.load()).put(
+            outcome_key(conductor_id, key), tmp_path / "outcome", hashlib.sha256(raw).hexdigest()
+        )
+        done = SimulationAnswer(key=key, worker="odd:1", result="done", outcome=ref)
+        redis_client.rpush(answers_key(conductor_id), done.model_dump_json())
+
+    threading.Thread(target=answer, daemon=True).start()
+    with pytest.raises(FederationError, match="Its outcome cannot be read"):
+        simulate_all([world()], runner=conductor(said.append))
+    assert any(line.startswith("The worker odd:1 could not simulate") for line in said)
+    assert left(redis_client) == set()
 
 
 def traced(folder: Path) -> Scenario:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -84,3 +86,23 @@ def test_of_an_error_the_largest_one_is_the_worst_and_a_rise_is_forgotten():
 
 def test_accuracies_on_labels_are_shares_whatever_the_metric():
     assert outcome(THREE.rounds, lower_is_better=True).worst_site() == ("a", 0.5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"gco2eq": "much"}, {"gco2eq": math.inf}, {"rounds": 5}, {"rounds": [1]},
+        {"label_shares": []}, {"applied": []}, {"participations": {"a": "often"}},
+    ],
+)  # fmt: skip
+def test_what_is_no_outcome_is_refused(change):
+    body = json.loads(THREE.to_json()) | change
+    with pytest.raises(ValueError, match="validation error"):
+        Outcome.from_json(json.dumps(body))
+    for text in ("", "[]", "null", "[" * 100_000):
+        with pytest.raises(ValueError, match="validation error"):
+            Outcome.from_json(text)
+
+
+def test_an_outcome_that_is_read_is_the_one_that_was_written():
+    assert Outcome.from_json(THREE.to_json()) == THREE

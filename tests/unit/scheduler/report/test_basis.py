@@ -135,7 +135,8 @@ def test_forecasts_are_no_part_of_an_annual_factor_and_a_later_reading_replaces_
 
 def test_the_yearly_mean_that_a_federation_states_is_one():
     held = ZoneReadings()
-    held.see(hour(0, 56.0, source="static", quality="modelled"))
+    held.see(hour(0, 65.0, source="static", quality="modelled"))
+    held.see(hour(1, 56.0, source="static", quality="modelled"))  # stated anew
     factor = held.annual("GB", DIRECT)
     assert factor is not None
     assert (factor.gco2eq_per_kwh, factor.source[:6]) == (56.0, "static")

@@ -8,6 +8,7 @@ import pytest
 
 from simulation.hosts.identity import HostIdentity, host_identity
 from simulation.hosts.message import WorkerSign
+from simulation.hosts.worker import worker_name
 from simulation.hosts.workers_seen import WorkersSeen
 
 OURS = HostIdentity("0a", {"torch": "2.4", "python": "3.11.2"}, None)
@@ -58,3 +59,11 @@ def test_workers_are_counted_and_each_change_is_said_once():
     assert len(said) == 3
     assert said[1].startswith("The worker c:1 takes no simulation of this study: its code")
     assert said[2] == "2 workers on 2 hosts, 8 simulations at once"
+
+
+@pytest.mark.parametrize("host", ["a-host.example", "my_host", "büro 2", ""])
+def test_a_worker_has_a_name_of_its_own_whatever_its_host_is_called(host):
+    one, other = worker_name(host), worker_name(host)
+    assert one != other
+    sign = WorkerSign(worker=one, host=host, processes=1, code="c", libraries={})
+    assert sign.worker == one

@@ -29,6 +29,9 @@ WRONG = {
     ),
     "a trace without a file": ({"signal": {"kind": "trace"}}, "give its path"),
     "flat without a value": ({"signal": {"kind": "flat"}}, "give gco2eq_per_kwh"),
+    "more power than any site has while it waits": (
+        {"clients": [group(idle_w=150_000, pue=2)]}, "lower idle_w or pue",
+    ),
     "a client without power": (
         {"clients": [{"zone": "FR", "examples_per_s": 1}]}, "give power_w and examples_per_s",
     ),

@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
 
 from common.clock import GridClock, wall_now
 from common.errors import SettingError
@@ -28,6 +29,7 @@ from tasks.site.audit import audit
 from tasks.site.entry import Answered, Begun, Entry, Received, Sent
 from tasks.site.executor import Executor
 from tasks.site.journal import Journal
+from tasks.site.memory_limit import MemoryIsUp
 from tasks.site.receipts import ReceiptMaker
 from tasks.site.site_history import tasks_of
 from tasks.site.site_policy import SiteState, declined
@@ -398,6 +400,18 @@ def test_a_training_is_stopped_at_the_sites_longest_time_and_the_next_is_whole(s
     assert after.update is not None
     assert fresh.update is not None
     assert after.update.sha256 == fresh.update.sha256
+
+
+@pytest.mark.parametrize("fault", [TimeIsUp, MemoryIsUp])
+def test_a_training_counts_even_if_its_flops_cannot_be_counted_in_time(
+    site, tmp_path, monkeypatch, fault
+):
+    def stop(*_: object) -> NoReturn:
+        raise fault
+
+    monkeypatch.setattr(FlopCounterMode, "__enter__", stop)
+    receipt = work(site, tmp_path / "model")
+    assert (receipt.outcome, receipt.flops_per_example) == ("trained", None)
 
 
 def test_a_site_that_sets_no_limit_stops_a_training_after_a_day(site, tmp_path, monkeypatch):
