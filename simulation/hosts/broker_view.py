@@ -59,6 +59,10 @@ class BrokerView:
         found = self._broker.mget([lease_key(self.conductor, key) for key in keys])
         return {key for key, holder in zip(keys, found, strict=True) if holder is not None}
 
+    def has_answers(self) -> bool:
+        """Return whether answers wait."""
+        return bool(self._broker.exists(answers_key(self.conductor)))
+
     def next_answer(self, within_s: float) -> bytes | None:
         """Return the next answer, `None` if none comes in time or it is too large."""
         found = self._broker.blpop([answers_key(self.conductor)], timeout=max(0.05, within_s))

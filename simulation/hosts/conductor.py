@@ -118,7 +118,9 @@ class Conductor:
         study.workers.look(view.workers())
         self.most_processes = max(self.most_processes, study.workers.processes)
         sent = work.sent
-        work.look(queued=view.queued(sent), leased=view.leased(sent))
+        queued, leased = view.queued(sent), view.leased(sent)
+        if not view.has_answers():  # what is nowhere else may be in one of them
+            work.look(queued=queued, leased=leased)
         self._check_hope(study)
 
     def _check_hope(self, study: _Study) -> None:
@@ -171,8 +173,8 @@ class Conductor:
 
     def _outcome(self, study: _Study, answer: SimulationAnswer) -> Outcome | None:
         """Return the outcome that an answer names; `None` if its bytes are gone, or are none."""
-        ref = answer.outcome
-        if ref is None or ref.key != outcome_key(study.view.conductor, answer.key):
+        ref, ours = answer.outcome, study.view.conductor
+        if ref is None or ref.key != outcome_key(ours, answer.key, ref.sha256):
             return None
         try:
             if ref.nbytes <= MOST_OUTCOME_NBYTES:

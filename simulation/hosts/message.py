@@ -90,9 +90,13 @@ def lease_key(conductor: str, key: str) -> str:
     return redis_key("simulations", "lease", conductor, key)
 
 
-def outcome_key(conductor: str, key: str) -> str:
-    """Return the key under which the bytes of an outcome wait."""
-    return blob_key("outcome", conductor, key)
+def outcome_key(conductor: str, key: str, sha256: str) -> str:
+    """Return the key under which the bytes of an outcome wait.
+
+    Two workers may simulate the same, and say that it took them different times. Under one key each
+    would replace what the answer of the other promises.
+    """
+    return blob_key("outcome", conductor, key, sha256)
 
 
 def worker_key(worker: str) -> str:

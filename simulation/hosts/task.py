@@ -178,8 +178,9 @@ class SimulationHost:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "outcome.json"
             path.write_bytes(raw)
-            key = outcome_key(request.conductor, request.key)
-            return self._transport.put(key, path, hashlib.sha256(raw).hexdigest())
+            sha256 = hashlib.sha256(raw).hexdigest()
+            key = outcome_key(request.conductor, request.key, sha256)
+            return self._transport.put(key, path, sha256)
 
 
 def _check_size(request: SimulationRequest, raw: bytes) -> None:

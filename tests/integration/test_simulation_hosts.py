@@ -168,6 +168,24 @@ def test_a_killed_worker_and_an_emptied_redis_lose_nothing(hosts, said, redis_cl
     assert left(redis_client) == set()
 
 
+def test_two_studies_at_once_end_alike_though_redis_is_emptied_again_and_again(
+    hosts, said, redis_client, tmp_path
+):
+    scenarios = [world(seed=seed) for seed in range(6)]
+    studies = [
+        Background(scenarios, conductor(said.append), tmp_path / name) for name in ("a", "b")
+    ]
+    for study in studies:
+        study.start()
+    hosts.start("one")
+    for count in range(1, 4):
+        until(lambda: len(list(tmp_path.glob("[ab]/*.json"))) >= count)  # noqa: B023 - at once
+        redis_client.flushall()
+    for study in studies:
+        study.join(PATIENCE_S)
+    assert studies[0].outcomes == studies[1].outcomes == simulate_all(scenarios)
+
+
 def test_ctrl_c_leaves_no_message_behind(hosts, said, redis_client):
     def interrupt() -> None:
         until(lambda: list(redis_client.scan_iter("simulations.*")))
@@ -270,8 +288,9 @@ def test_an_outcome_that_cannot_be_read_ends_the_study_with_the_workers_name(
         name = next(redis_client.scan_iter(conductor_key("*"))).decode()
         conductor_id, key = name.rpartition(":")[2], scenario_key(world())
         (tmp_path / "outcome").write_bytes(raw)
+        sha256 = hashlib.sha256(raw).hexdigest()
         ref = make_transport(settings.load()).put(
-            outcome_key(conductor_id, key), tmp_path / "outcome", hashlib.sha256(raw).hexdigest()
+            outcome_key(conductor_id, key, sha256), tmp_path / "outcome", sha256
         )
         done = SimulationAnswer(key=key, worker="odd:1", result="done", outcome=ref)
         redis_client.rpush(answers_key(conductor_id), done.model_dump_json())
