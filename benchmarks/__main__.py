@@ -19,6 +19,7 @@ from benchmarks.model import measure_model
 from benchmarks.page import measure_page
 from benchmarks.planning import measure_planning
 from benchmarks.refresh import measure_refresh
+from benchmarks.robust import measure_robust
 from benchmarks.rounds import CASES, measure
 from benchmarks.rounds_table import print_result, print_summary
 from benchmarks.secagg import measure_secagg
@@ -38,6 +39,7 @@ _OTHERS = {
     "forecast": print_forecasts,
     "aggregation": measure_aggregation,
     "secagg": measure_secagg,
+    "robust": measure_robust,
     "batched": measure_batched,
     "model": measure_model,
     "frozen": measure_frozen,

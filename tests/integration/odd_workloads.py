@@ -109,6 +109,13 @@ class KilledOnce(Plain):
         return super().loss(logits, targets)
 
 
+class Reverses(Plain):
+    """Learns the opposite at the odd site, and ten times as fast."""
+
+    def loss(self, logits, targets):
+        return super().loss(logits, targets) * (-10.0 if _ODD else 1.0)
+
+
 class Wordy(Plain):
     """Says its metrics in words."""
 
@@ -119,4 +126,4 @@ class Wordy(Plain):
 model, data, loss = RaisesInModel(), RaisesInData(), RaisesInLoss()
 nan, another_model, waits = GivesNaN(), AnotherModel(), Waits()
 killed, killed_once, wordy = Killed(), KilledOnce(), Wordy()
-optional = HasOptions()
+optional, reverses = HasOptions(), Reverses()
