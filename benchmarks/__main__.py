@@ -18,6 +18,7 @@ from benchmarks.links import measure_links
 from benchmarks.model import measure_model
 from benchmarks.page import measure_page
 from benchmarks.planning import measure_planning
+from benchmarks.privacy import measure_privacy
 from benchmarks.refresh import measure_refresh
 from benchmarks.robust import measure_robust
 from benchmarks.rounds import CASES, measure
@@ -44,6 +45,7 @@ _OTHERS = {
     "model": measure_model,
     "frozen": measure_frozen,
     "planning": measure_planning,
+    "privacy": measure_privacy,
     "simulation": measure_simulation,
     "ledger": measure_ledger,
     "verbs": measure_verbs,

@@ -14,6 +14,9 @@ Precision = Literal["fp32", "bf16", "fp16"]
 """In what sites compute gradients. bf16 and fp16 are mixed precision: 16 bits where they do no
 harm, and float32 parameters; see `models.precision`."""
 
+Privacy = Literal["none", "record"]
+"""Whether sites train with differential privacy, and of what."""
+
 
 class Hyperparameters(Message):
     """How a site trains: chosen once for a run and recorded in every assignment.
@@ -26,6 +29,10 @@ class Hyperparameters(Message):
     rate from round to round. A gradient longer than `clip_norm` is scaled to that length.
     `proximal_mu` draws a model back to where it started; see `models.algorithms.fedprox`. With
     `ditto`, its lambda, a site trains a model of its own beside it; see `models.algorithms.ditto`.
+    With `privacy` ``record`` training is differentially private for each record of a site: batches
+    are Poisson samples of `batch_size` examples on average, `clip_norm` (1 if left out) bounds the
+    gradient of each example, and the sum gets normal noise of `noise_multiplier` times that bound;
+    see `models.privacy`.
     """
 
     epochs: int = Field(default=1, ge=1, le=10_000)
@@ -43,6 +50,8 @@ class Hyperparameters(Message):
     momentum: float = Field(default=0.0, ge=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0)
     precision: Precision = "fp32"
+    privacy: Privacy = "none"
+    noise_multiplier: float = Field(default=1.0, ge=0.3, le=1000)
 
     @model_validator(mode="after")
     def _counts_once(self) -> Self:
@@ -53,6 +62,11 @@ class Hyperparameters(Message):
             )
             raise ValueError(msg)
         return self
+
+    @property
+    def is_private(self) -> bool:
+        """Whether training is differentially private for each record."""
+        return self.privacy == "record"
 
     def in_round(self, round_number: int) -> Self:
         """Return those of one round: with the learning rate that the schedule gives it.
@@ -127,6 +141,7 @@ class Hyperparameters(Message):
         """Return how many steps a client's optimizer takes.
 
         The batches are those of `models.batch`: a single example left over joins the one before.
+        Poisson samples make as many steps as whole batches would, rounded.
 
         Args:
             num_examples: How many it has, or trains on; at least 1.
@@ -143,6 +158,8 @@ class Hyperparameters(Message):
         if asked.steps is not None:
             return asked.steps
         last = asked.examples_of_last_epoch(num_examples)
+        if asked.is_private:
+            return max(1, round((num_examples * (asked.epochs - 1) + last) / asked.batch_size))
         return self._steps_on(num_examples) * (asked.epochs - 1) + self._steps_on(last)
 
     def _steps_on(self, num_examples: int) -> int:

@@ -130,6 +130,11 @@ class Assignment(Message):
     intensity_gco2eq_per_kwh: float | None
 
     @property
+    def is_private(self) -> bool:
+        """Whether it asks for a training with differential privacy."""
+        return self.hyperparameters.is_private and not self.evaluates
+
+    @property
     def has_own(self) -> bool:
         """Whether the run leaves each site a model of its own."""
         return bool(self.personal) or self.hyperparameters.ditto is not None
@@ -200,6 +205,17 @@ class Timings(Message):
     push_s: float = 0.0
 
 
+class PrivacySpent(Message):
+    """What a run has spent of the privacy of a site's records, work that did not count included.
+
+    Records are neighbours by one that is added or removed; `epsilon` is an upper bound at `delta`.
+    """
+
+    epsilon: float = Field(ge=0, le=1e12)
+    delta: float = Field(gt=0, lt=1)
+    trainings: int = Field(ge=1, lt=MOST_NUMBER)
+
+
 class Receipt(Message):
     """A site's answer to one assignment. `update` is set if and only if it trained.
 
@@ -208,6 +224,7 @@ class Receipt(Message):
     the pulled model on `num_held_out` held-out examples, or of the site's own where the run leaves
     it one; `None` is not finite.
     `frozen_nbytes` of the model's frozen part were pulled: 0 if the site had it.
+    `privacy` is what the run has spent of its records' privacy; `None` if nothing.
     `policy` is the version of the site policy by which it was answered; `None` without a file.
     `memory` names the state that the site keeps for its next update, should this one count; with
     `memory_lost` it started from an empty one, as it no longer has the one that it was to.
@@ -242,6 +259,7 @@ class Receipt(Message):
     reason: Annotated[Reason, AfterValidator(_with_instant)] | None = None
     policy: str | None = Field(default=None, pattern=POLICY_PATTERN)
     trail: TrailHead | None = None
+    privacy: PrivacySpent | None = None
 
 
 def update_key(work: Assignment | Receipt) -> str:

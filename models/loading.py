@@ -40,6 +40,11 @@ def in_order(data: Data, batch_size: int, *, collate: Collate | None = None) -> 
     return _batches(data, torch.arange(count), sizes, collate)
 
 
+def at_rows(data: Data, rows: Tensor, *, collate: Collate | None = None) -> Batch:
+    """Return the batch of the examples at some rows, `(batch,)`, at least one."""
+    return next(_batches(data, rows, [len(rows)], collate))
+
+
 def counted(workload: Workload, batches: Iterable[Batch]) -> Iterator[tuple[int, Batch]]:
     """Yield the batches of a workload's own loader, each with the number of its examples.
 

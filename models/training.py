@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Sized
 from copy import copy
-from functools import cache
+from functools import cache, partial
 from typing import Any, Self
 
 import torch
 from torch import nn
 from torch.optim import SGD
 
+from common.errors import WorkloadError
 from common.hyperparameters import Hyperparameters
 from models.algorithms.ditto import of_own_model
 from models.batch import as_loaded
@@ -129,6 +130,7 @@ class Trainer:
         part: LocalPart = LocalPart(),  # noqa: B008 - frozen
         memory: Memory | None = None,
         correction: State | None = None,
+        secret: bytes | None = None,
     ) -> LocalResult:
         """Train from a base model. The result depends on the arguments and the data alone.
 
@@ -144,6 +146,8 @@ class Trainer:
             part: Of which round and client, and which layers stay at its site.
             memory: What the client remembers of the run, not changed; nothing if left out.
             correction: What SCAFFOLD adds to the gradients, by parameter; not of a user's loop.
+            secret: Decides on samples and noise of private training, which no other has; see
+                `models.privacy.secret_bits`.
 
         Raises:
             UpdateError: If the base is another model's, or training leaves another model behind.
@@ -156,6 +160,8 @@ class Trainer:
         start = {**base, **part_of(memory, PERSONAL)}
         model, passes = self.start(start), 1 if hyperparameters.ditto is None else 2
         run = self._fit if own_function(self._workload, "train") is None else self._fit_by_own
+        if hyperparameters.is_private:
+            run = partial(self._fit_privately, secret=secret)
         fitted, kept = run(
             model, start, part, memory, hyperparameters=hyperparameters, seed=seed,
             on_epoch=_in_passes(on_epoch, 0, passes),
@@ -190,6 +196,32 @@ class Trainer:
         """Train a model in place; nothing of it is to be remembered."""
         fitted = fit(
             self._workload, model, self._data, num_examples=self.num_examples, **asked
+        )  # fmt: skip
+        return fitted, {}
+
+    def _fit_privately(
+        self,
+        model: nn.Module,
+        _start: State,
+        _part: LocalPart,
+        _memory: Memory,
+        *,
+        secret: bytes | None,
+        **asked: Any,
+    ) -> tuple[Fitted, Memory]:
+        """Train a model in place with differential privacy; nothing of it is to be remembered."""
+        from models.privacy.private_fit import fit_privately  # noqa: PLC0415 - few runs need it
+
+        hyperparameters: Hyperparameters = asked["hyperparameters"]
+        if secret is None or "correction" in asked or hyperparameters.ditto is not None:
+            msg = (
+                "Private training needs a secret, and goes with neither SCAFFOLD nor Ditto, so "
+                "nothing was trained. Start the run with --algorithm fedavg and without --ditto."
+            )
+            raise WorkloadError(msg)
+        fitted = fit_privately(
+            self._workload, model, self._data, num_examples=self.num_examples, secret=secret,
+            **asked,
         )  # fmt: skip
         return fitted, {}
 

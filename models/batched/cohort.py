@@ -18,6 +18,7 @@ from models.batched.stack import Stacked, train_stack
 from models.batched.trainer_choice import choose
 from models.local_part import LocalPart
 from models.memory import Memory
+from models.privacy.secret_bits import secret_of_seed
 from models.training import Trainer
 from models.update import State
 from models.workload import Data, Workload, blamed
@@ -104,10 +105,11 @@ class Cohort:
                 base,
                 hyperparameters=own,
                 seed=work.seed,
-                scores=True,
+                scores=not hyperparameters.is_private,
                 part=work.part,
                 memory=work.memory,
                 correction=work.correction,
+                secret=secret_of_seed(work.seed),
             )
             results.put(place, result)
         for places in arrangement.stacks:
@@ -145,6 +147,7 @@ class Cohort:
         # A stack's step has one batch, and in fp16 skips for all clients or for none. It has one
         # start, too: a client with layers, or a model, of its own is not in one.
         in_turn = hyperparameters.accumulate > 1 or hyperparameters.precision != "fp32"
+        in_turn = in_turn or hyperparameters.is_private  # each has samples of its own
         own = hyperparameters.ditto is not None or any(work.part.personal for work in works)
         if not self.batched or in_turn or own:
             return Arrangement(in_turn=list(range(len(works))), stacks=[])

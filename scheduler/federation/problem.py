@@ -105,7 +105,8 @@ class Problem:
 _LASTING = frozenset(
     {
         "too_long", "over_limits", "run_not_allowed", "workload_not_allowed", "workload_changed",
-        "metrics_stay", "other_clock",
+        "metrics_stay", "other_clock", "privacy_required", "over_privacy_budget", "privacy_unknown",
+        "no_privacy",
     }
 )  # fmt: skip
 """Codes of what only somebody at the site or of the run can change: to ask soon again is of no use,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from common.messages import MemoryRef, Partition
+from common.messages import MemoryRef, Partition, PrivacySpent
 from scheduler.accounting.booking import Booking
 from scheduler.accounting.totals import Totals
 from scheduler.federation.closed_round import ClosedRound
@@ -80,7 +80,8 @@ class Run:
     its site remembers since its last update that counted; `latest` is that update, where a version
     is the mean of each client's latest model; `memory_lost` has the last round before
     which a site lost what it was to start from, `altered` the last round in which a site found the
-    bytes of the model altered. `unblocked_at` is until when it
+    bytes of the model altered. `privacy` is what it has spent of the privacy of each site's
+    records, as these report it. `unblocked_at` is until when it
     was last blocked, wall clock. `pauses` are in order.
     """
 
@@ -117,6 +118,7 @@ class Run:
     altered: dict[str, int] = field(default_factory=dict)
     site_scores: dict[str, SiteScore] = field(default_factory=dict)
     latest: dict[str, ManifestLine] = field(default_factory=dict)
+    privacy: dict[str, PrivacySpent] = field(default_factory=dict)
     last_planned_seq: int = 0
     waiting: RunWaiting | None = None
     blocked: Blocked | None = None

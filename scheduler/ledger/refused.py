@@ -12,12 +12,14 @@ Feature = Literal[
     "proximal overshoot",
     "fp16", "bf16", "accumulate", "drop-last", "clip-norm", "proximal-mu",
     "float32", "error feedback", "topk", "personal", "ditto",
-    "evaluate coordinator", "evaluate both", "robust",
+    "evaluate coordinator", "evaluate both", "evaluate sites", "robust",
+    "record", "utility policy", "unequal weights", "noise multiplier", "not private",
 ]  # fmt: skip
 """What a run asks for: an option that is given, a choice, or what follows from several.
 
 ``late`` is ``--late count``. ``own optimizer``, ``own loader`` and ``own loop`` are known once the
 workload is loaded. ``proximal overshoot`` is a proximal mu of 1 / learning rate or more.
+``record`` is ``--privacy record``; with a ``utility policy`` training losses decide who is invited.
 """
 
 
@@ -48,6 +50,8 @@ _TYPED: dict[Feature, str] = {
     "clip-norm": "--clip-norm", "proximal-mu": "--proximal-mu", "ditto": "--ditto",
     "fp16": "--precision fp16", "bf16": "--precision bf16",
     "bias running": "--bias running", "bias realised": "--bias realised",
+    "personal": "--personal", "evaluate sites": "--evaluate sites",
+    "evaluate both": "--evaluate both",
 }  # fmt: skip
 """Features that the text names as they are typed on the command line."""
 
@@ -216,6 +220,47 @@ REFUSED = (
         "robust", ("topk", "error feedback"),
         "a robust rule compares whole updates, and with {other} one update comes in several "
         "rounds", "choose --update mxint8 without --error-feedback, or leave out --robust",
+    ),
+    Refused(
+        "record", ("fednova", "scaffold"),
+        "with record privacy all updates weigh alike, and {other} makes something else of their "
+        "number of examples", "choose --algorithm fedavg, or leave out --privacy record",
+    ),
+    Refused(
+        "record", ("unequal weights",),
+        "with record privacy all updates weigh alike, as a site's number of examples says "
+        "something of its records", "leave out --weight-cap, or leave out --privacy record",
+    ),
+    Refused(
+        "record", ("evaluate sites", "evaluate both", "personal", "ditto"),
+        "with record privacy no figure of a site's data leaves it, and {other} needs the "
+        "sites' metrics",
+        "leave it out and give the workload test_data, or leave out --privacy record",
+    ),
+    Refused(
+        "record", ("utility policy",),
+        "with record privacy no training loss leaves a site, and this policy chooses clients by it",
+        "choose --policy fairwind or another one, or leave out --privacy record",
+    ),
+    Refused(
+        "record", ("accumulate", "drop-last", "own loader"),
+        "with record privacy each record is in a batch by chance, and {other} decides on batches "
+        "in another way", "leave it out, or leave out --privacy record",
+    ),
+    Refused(
+        "record", ("fp16", "bf16"),
+        "record privacy adds its noise to gradients in float32, and {other} rounds them before",
+        "choose --precision fp32, or leave out --privacy record",
+    ),
+    Refused(
+        "record", ("own loop",),
+        "the workload trains with its own loop, in which no noise would be added",
+        "remove the function train from the workload, or leave out --privacy record",
+    ),
+    Refused(
+        "noise multiplier", ("not private",),
+        "a noise multiplier needs noise, and this run adds none",
+        "add --privacy record, or leave out --noise-multiplier",
     ),
 )  # fmt: skip
 """Read a line as: *feature* does not go with any of *others*, because *why*; *fits* would."""

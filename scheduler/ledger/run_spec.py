@@ -39,6 +39,9 @@ _MOST_STALE = 1000
 
 _CRON_FIELDS = 5
 
+_BY_UTILITY = {"oort", "carbon_oort", "fedzero", "cafe"}
+"""Policies that choose clients by their training loss."""
+
 
 class ServerOptimizerSpec(Message):
     """The rule that turns the mean update of a round into the next version.
@@ -130,7 +133,8 @@ class RunSpec(Message):
             ``mean``, or one of `models.robust`, by which all updates count alike. The quorum is at
             least what the rule needs.
         norm_bound: Largest L2 norm an update may have; also of what a robust rule makes of them.
-        weight_cap: Largest number of examples that counts as an update's weight.
+        weight_cap: Largest number of examples that counts as an update's weight; 1 with record
+            privacy, so that all updates weigh alike.
         rounds, hours, grams: Budgets: rounds, grid hours, gCO2eq. The first one spent ends the run.
         stop_when: A goal, such as ``accuracy>=0.9``; the first version to reach it ends the run.
         patience_rounds: How many rounds without a better version end the run.
@@ -200,6 +204,13 @@ class RunSpec(Message):
             return given
         least = max(cls.model_fields["quorum"].default, parse_robust(rule).least_updates)
         return {**given, "quorum": least}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _weighs_alike(cls, given: Any) -> Any:
+        asked = given.get("hyperparameters") if isinstance(given, dict) else None
+        privacy = asked.get("privacy") if isinstance(asked, dict) else getattr(asked, "privacy", "")
+        return {"weight_cap": 1, **given} if privacy == "record" else given
 
     @field_validator("cohort", mode="before")
     @classmethod
@@ -319,6 +330,12 @@ class RunSpec(Message):
             "evaluate coordinator": self.evaluate == "coordinator",
             "evaluate both": self.evaluate == "both",
             "robust": self.is_robust,
+            "evaluate sites": self.evaluate == "sites",
+            "record": asked.is_private,
+            "not private": not asked.is_private,
+            "noise multiplier": asked.noise_multiplier != Hyperparameters().noise_multiplier,
+            "utility policy": self.policy in _BY_UTILITY,
+            "unequal weights": self.weight_cap != 1,
         }
         return frozenset({self.mode, *(name for name, holds in also.items() if holds)})
 
@@ -359,7 +376,12 @@ class RunSpec(Message):
 
     @property
     def evaluators(self) -> Evaluate | None:
-        """Who evaluates: only sites have the whole of a model of their own."""
+        """Who evaluates: only sites have the whole of a model of their own.
+
+        With record privacy no figure of their data leaves them.
+        """
+        if self.hyperparameters.is_private:
+            return "coordinator"
         return "sites" if self.evaluate is None and self.has_own_models else self.evaluate
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from scheduler.federation.record_privacy import CLAIM, NOT_COVERED
 from scheduler.report.methods import METHODS, credits_of
 from scheduler.report.report import Group, Report
 from scheduler.report.section import Section, Table
@@ -110,6 +111,21 @@ def _mass(each_gco2eq: float | None, times: float) -> str:
 
 def _whole(count: int) -> str:
     return f"{count:,}" if count else UNKNOWN
+
+
+def privacy_section(report: Report) -> list[Section]:
+    """Return what runs have spent of the privacy of sites' records; nothing where none has."""
+    rows = [
+        [run.id, client, f"{spent.epsilon:.2f}", f"{spent.delta:.1e}", str(spent.trainings)]
+        for run in report.runs
+        for client, spent in run.privacy
+    ]
+    if not rows:
+        return []
+    claim = [f"{name.capitalize()}: {value}." for name, value in CLAIM]
+    covers = f"Not covered: {'; '.join(NOT_COVERED)}."
+    table = Table(["run", "site", "epsilon", "delta", "trainings"], rows, texts=2)
+    return [Section("Privacy of records", [" ".join(claim), covers], tables=[table])]
 
 
 def rounds_section(report: Report, show: Show) -> Section:

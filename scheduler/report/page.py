@@ -56,6 +56,7 @@ def sections(report: Report) -> list[Section]:
         pictures_section(report, show),
         detail.runs_section(report, show),
         detail.rounds_section(report, show),
+        *detail.privacy_section(report),
         *detail.groups_sections(report, show),
         detail.outcomes_section(report, show),
         basis_section(report, show),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from common.messages import PrivacySpent
 from scheduler.accounting.baseline import settled_account
 from scheduler.accounting.book import Book
 from scheduler.accounting.booking import Booking
@@ -113,6 +114,7 @@ class RunLine:
     robust: str | None
     kept: str | None
     left_out: tuple[LeftOut, ...]
+    privacy: tuple[tuple[str, PrivacySpent], ...]
     rounds: tuple[RoundLine, ...]
 
 
@@ -160,6 +162,7 @@ def run_line(
         budget_gco2eq=run.spec.grams, stayed=stayed(run),
         applied=applied_weight(run, state.clients),
         robust=rule_text(run), kept=kept_text(run), left_out=left_out(run),
+        privacy=tuple(sorted(run.privacy.items())),
         rounds=tuple(rounds),
     )  # fmt: skip
 

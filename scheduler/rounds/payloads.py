@@ -149,6 +149,7 @@ def work_record(
         memory_lost=receipt.memory_lost,
         reason=_by_our_clock(receipt.reason, clock, done),
         trail=receipt.trail,
+        privacy=receipt.privacy,
     )
     most_examples = client.most_held_out(run.spec.weight_cap)
     return plausible(record, within=done.within, most_examples=most_examples)

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
-from common.messages import SIMULATED, Energy, EnergyPart
+from common.hyperparameters import Hyperparameters
+from common.messages import SIMULATED, Energy, EnergyPart, PrivacySpent
 from models.energy.energy_source import SECONDS_PER_HOUR
 from models.energy.idle import idle_energy_wh
+from models.privacy.accountant import epsilon_of
+from models.privacy.spending import Spending, spending_of, usual_delta
 from scheduler.selection.plan import derive_seed
 from simulation.scenario.hours import Hours, by_chance, daily
 from simulation.scenario.machines import MACHINES
@@ -31,6 +34,7 @@ class VirtualSite:
         measured_until: When the last work ended whose energy it reports.
         worked: When it worked of late, in order, if its machine is reserved.
         starts: How often it was started: part of its incarnation's name.
+        spendings: Its private trainings, counted or not.
     """
 
     id: str
@@ -44,6 +48,7 @@ class VirtualSite:
     starts: int = 0
     is_up: bool = field(default=False)
     worked: list[tuple[datetime, datetime]] = field(default_factory=list)
+    spendings: list[Spending] = field(default_factory=list)
 
     @property
     def incarnation(self) -> str:
@@ -78,6 +83,14 @@ class VirtualSite:
             pue=self.part.pue, parts=(part,), idle_s=idle_s,
             idle_wh=idle_energy_wh(self.part.idle_w, idle_s, pue=self.part.pue),
         )  # fmt: skip
+
+    def debit(self, asked: Hyperparameters, num_examples: int) -> PrivacySpent:
+        """Debit a private training, and return what its records have spent, as real sites do."""
+        self.spendings.append(spending_of(asked, num_examples))
+        delta = usual_delta(num_examples)
+        return PrivacySpent(
+            epsilon=epsilon_of(self.spendings, delta), delta=delta, trainings=len(self.spendings)
+        )
 
 
 def make_sites(scenario: Scenario) -> dict[str, VirtualSite]:

@@ -93,15 +93,17 @@ def work(site: VirtualSite, job: Job) -> Arrival | None:
         "energy": site.used(begun, ended), "timings": timings,
         "frozen_nbytes": job.frozen_nbytes,
     }  # fmt: skip
+    asked = job.spec.hyperparameters.with_epochs(job.part.epochs)
+    if asked.is_private and not job.round.evaluates:
+        more["privacy"] = site.debit(asked, job.examples)
     if fails:
         reason = Reason(code="site_failed", text="The simulated machine failed on the way.")
         return _answer(site, job, "failed", begun, ended, **more, reason=reason)
     if job.round.evaluates:
         return _answer(site, job, "evaluated", begun, ended, **more)
-    asked = job.spec.hyperparameters
     more |= {
         "update": _update(job), "num_examples": job.examples,
-        "num_steps": asked.expected_steps(job.examples, epochs=job.part.epochs),
+        "num_steps": asked.expected_steps(job.examples),
     }  # fmt: skip
     return _answer(site, job, "trained", begun, ended, **more)
 
@@ -286,6 +288,8 @@ class VirtualWork:
         figures = self._learner.figures(client, issued)
         assert figures is not None  # noqa: S101 - it trained, for the type checker
         steps = receipt.num_steps if figures.num_steps is None else figures.num_steps
+        if run.spec.hyperparameters.is_private:  # no figure of the records leaves a site
+            return {"memory": figures.memory, "num_steps": steps or None}
         return {
             "loss": figures.loss, "utility": figures.utility, "metrics": dict(figures.metrics),
             "num_held_out": figures.num_held_out, "memory": figures.memory,

@@ -138,7 +138,16 @@ ENTRIES = (
     ),
     Entry(
         "--clip-norm", "hyperparameters.clip_norm",
-        "Largest L2 norm of a gradient at the sites; a longer one is scaled to it.",
+        "Largest L2 norm of a gradient at the sites; a longer one is scaled to it. With --privacy "
+        "record, of the gradient of each example, and 1 if left out.",
+    ),
+    Entry(
+        "--privacy", "hyperparameters.privacy",
+        "none, or record: sites train with differential privacy for each record.",
+    ),
+    Entry(
+        "--noise-multiplier", "hyperparameters.noise_multiplier",
+        "Noise of --privacy record, over the clip norm: more is more private.",
     ),
     Entry("--optimizer", "hyperparameters.optimizer", "Of the sites: sgd, adam or adamw."),
     Entry("--momentum", "hyperparameters.momentum", "Of the optimizer sgd."),

@@ -13,6 +13,7 @@ from common.command_line.table import print_table
 from common.units import show_duration, show_mass
 from scheduler.federation.applied_weight import AppliedWeight, applied_weight, shares
 from scheduler.federation.left_out import kept_shares, kept_text, left_out, rule_text
+from scheduler.federation.record_privacy import privacy_of
 from scheduler.federation.run import Run
 from scheduler.federation.stayed import stayed
 from scheduler.status.exports import LAST
@@ -22,6 +23,7 @@ from tasks.cli.base import current_view, ledger_to_read
 from tasks.cli.chosen import chosen_run
 from tasks.cli.completion import complete_run
 from tasks.cli.figures import show_reported, show_value
+from tasks.cli.run_privacy import print_privacy
 from tasks.cli.run_toml import to_toml
 from tasks.cli.status import print_status
 
@@ -35,8 +37,9 @@ _HASH = 12
 @click.argument("run_id", metavar="[RUN]", required=False, shell_complete=complete_run)
 @click.option("--toml", "as_toml", is_flag=True, help="Print it as a file for `run start --file`.")
 @click.option("--sites", is_flag=True, help="Also what each site found of each version.")
+@click.option("--privacy", is_flag=True, help="Also what each site's records have spent.")
 @as_json
-def show(run_id: str | None, *, as_toml: bool, sites: bool, as_json: bool) -> None:
+def show(run_id: str | None, *, as_toml: bool, sites: bool, privacy: bool, as_json: bool) -> None:
     """Show RUN, or the newest run: its rounds, its figures, what failed, where its model is."""
     ledger = ledger_to_read()
     state = ledger.state()
@@ -57,6 +60,7 @@ def show(run_id: str | None, *, as_toml: bool, sites: bool, as_json: bool) -> No
             "applied_weight": None if applied is None else asdict(applied),
             "kept": kept_shares(current),
             "left_out": [asdict(each) for each in left_out(current)],
+            "privacy": privacy_of(current),
         }
         print_json({"spec": spec, **shown, **({"sites": answers} if sites else {})})
         return
@@ -71,10 +75,11 @@ def show(run_id: str | None, *, as_toml: bool, sites: bool, as_json: bool) -> No
     if current.spec.init_from is not None:
         echo(f"Began from   model {current.spec.init_from[:_HASH]}")
     _print_rounds(seen["rounds"], current)
-    if current.spec.is_async:
-        _print_shares(shares(current))
+    _print_shares(shares(current) if current.spec.is_async else {})
     _print_weight(current, applied_weight(current, state.clients))
     _print_robust(current)
+    if privacy:
+        print_privacy(current)
     if sites:
         _print_sites(answers, current.spec.metric)
     _print_problems(seen["run"]["problems"])

@@ -26,6 +26,7 @@ from common.messages import NAME_PATTERN
 from common.units import show_bytes
 from tasks.cli.site_audit import site_audit
 from tasks.cli.site_policy import COMMANDS, of_client
+from tasks.cli.site_privacy import privacy
 from tasks.cli.site_screen import TASK_COLUMNS, print_limits, print_memory, print_totals, task_row
 from tasks.roles import site_key_file
 from tasks.site import own_model
@@ -71,7 +72,7 @@ def site() -> None:
     """Join, look at a site, or pause it, at the site: for its administrator."""
 
 
-for _command in (*COMMANDS, site_audit):
+for _command in (*COMMANDS, privacy, site_audit):
     site.add_command(_command)
 
 

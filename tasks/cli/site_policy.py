@@ -28,9 +28,13 @@ _LINES = (
     "runs", "workloads", "approve", "hours", "ceiling_gco2eq_per_kwh", "reading",
     "reading_max_age_s", "training_s", "epochs", "steps", "examples", "memory_mb", "model_mb",
     "mb_per_day", "energy_wh_per_day", "trainings_per_day", "metrics", "counts",
+    "require", "epsilon", "delta",
 )  # fmt: skip
 
-_ABSENT = {"hours": "any", "runs": "any", "workloads": "any", "metrics": "all", "reading": "none"}
+_ABSENT = {
+    "hours": "any", "runs": "any", "workloads": "any", "metrics": "all", "reading": "none",
+    "require": "none", "delta": "0.1 / records",
+}  # fmt: skip
 """What stands where a line is not set; elsewhere ``no limit``."""
 
 of_client = click.option(
@@ -44,7 +48,7 @@ of_client = click.option(
 def policy(client: str | None, *, as_json: bool) -> None:
     """Print the site policy in force, and where each line comes from."""
     ours = settings_.load()
-    keeps = _kept_to(ours, client)
+    keeps = kept_to(ours, client)
     found = policy_in_force(keeps)
     lines = [(name, _plain(getattr(found, name)), origin) for name, origin in _origins(found)]
     if as_json:
@@ -117,7 +121,7 @@ def approve(workload: str, client: str | None) -> None:
 COMMANDS = (policy, hash_, waiting, approve)
 
 
-def _kept_to(ours: Settings, client: str | None) -> Settings | Limits:
+def kept_to(ours: Settings, client: str | None) -> Settings | Limits:
     """Return what the site's worker was started with; this shell's settings before its first."""
     try:
         worker = WorkerState.last(SiteFiles(ours, find_client(ours, client)))

@@ -30,6 +30,7 @@ from models.local_part import LocalPart
 from models.local_result import LocalResult
 from models.metric_values import Metrics
 from models.own_loop import own_function
+from models.privacy.secret_bits import secret_of_seed
 from models.serialization import read_state, write_state
 from models.training import Trainer, warm_up
 from models.update import State, check_update
@@ -190,6 +191,7 @@ class Trial:
                 hyperparameters=hyperparameters,
                 seed=self.spec.seed,
                 part=self._part,
+                secret=secret_of_seed(self.spec.seed),
             )
         return _Training(result, time.perf_counter() - begun, meter.energy)
 

@@ -25,6 +25,7 @@ from models.model_factory import ModelFactory
 from models.own_loop import brings
 from models.personal import Layers, split_layers
 from models.precision import check_masters
+from models.privacy.unfit import unfit
 from models.server_optimizers import make_server_optimizer
 from models.update import Signature, State, delta_nbytes, trainable_parameters
 from models.update_encoding import encoded_signature
@@ -109,6 +110,10 @@ class Workbench:
         self.layers(spec)
         _check_trained(self._bench(spec), spec.workload)
         check_masters(self._bench(spec).models.new(), spec.hyperparameters.precision)
+        if spec.hyperparameters.is_private:
+            fault = unfit(self._bench(spec).workload, self._bench(spec).models.new())
+            if fault is not None:
+                raise WorkloadError(fault)
         chosen = spec.server_optimizer
         optimizer = make_server_optimizer(chosen.name, spec.options, **chosen.options)
         check_options(self._bench(spec).workload, spec.options, server_optimizer=optimizer)

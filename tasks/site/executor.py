@@ -20,6 +20,7 @@ from common.messages import (
     Assignment,
     BlobRef,
     Outcome,
+    Reason,
     Receipt,
     Timings,
     update_key,
@@ -30,6 +31,7 @@ from models.device import CPU, Device
 from models.energy import make_meter
 from models.error_feedback import encode_update
 from models.frozen import check_frozen
+from models.local_result import LocalResult
 from models.serialization import write_state
 from models.torch_modes import torch_modes_kept
 from models.training import Trainer
@@ -44,8 +46,10 @@ from tasks.site.heads import keep_head
 from tasks.site.journal import open_journal
 from tasks.site.memory import SiteMemory
 from tasks.site.memory_limit import MemoryIsUp, in_memory
+from tasks.site.odometer import Odometer
 from tasks.site.one_task import in_work
 from tasks.site.outbox import Outbox
+from tasks.site.privacy_budget import PrivacyBudget
 from tasks.site.pulling import pull_model
 from tasks.site.recall import local_part, no_room, recall, remember
 from tasks.site.receipts import (
@@ -71,8 +75,8 @@ _log = get_logger(__name__)
 
 Result = TypeVar("Result")
 
-Progress = Callable[[int, int, float], None]
-"""Called after every epoch with epochs done, epochs in all and mean loss."""
+Progress = Callable[[int, int, float | None], None]
+"""Called after every epoch with epochs done, epochs in all and mean loss; `None` if that stays."""
 
 
 class Executor:
@@ -112,6 +116,7 @@ class Executor:
         self._heads = TrailHeads(self._files.folder, client, site_signer(settings, client))
         self._guard = PolicyGuard(settings, self._files, self._journal)
         self._policy = SitePolicy()
+        self._privacy = PrivacyBudget(Odometer(self._files.privacy))
         self._trainers = Trainers(settings, client, device.torch)
         self._meter = make_meter(settings)
 
@@ -192,16 +197,22 @@ class Executor:
         if (
             update is not None
             and not has_begun
-            and (reason := self._guard.keeps_back(self._policy, assignment, update.nbytes))
+            and (reason := self._keeps_back(assignment, update))
         ):
             kept = kept_back(kept, reason).model_copy(update={"attempt": assignment.attempt})
         entry = answered(assignment, kept, update.nbytes if update else None)
         if kept.update is None or has_begun:
             self._note(entry)
         else:
+            self._privacy.release(assignment)
             # Not `_note`: what leaves is on record first, or does not leave.
             self._journal.append(entry, _about_to_leave(kept, kept.update))
         return self._sent(assignment, kept, kept.update) if kept.update else kept
+
+    def _keeps_back(self, assignment: Assignment, update: BlobRef) -> Reason | None:
+        """Return why an update does not leave, by the policy as it may be by now."""
+        reason = self._guard.keeps_back(self._policy, assignment, update.nbytes)
+        return reason or self._privacy.keeps_back(self._guard.policy(), assignment)
 
     def _sent(self, assignment: Assignment, kept: Receipt, update: BlobRef) -> Receipt:
         """Put what is missing of an update into the transport, and return its receipt."""
@@ -219,6 +230,7 @@ class Executor:
         has = self._trainers.num_examples(assignment.workload, assignment.options)
         reason = self._guard.decide(self._policy, assignment, num_examples=has)
         reason = reason or no_room(self._memory, assignment) or unfit(self._device, assignment)
+        reason = reason or self._privacy.declines(self._policy, assignment, has)
         if reason is not None:
             return receipts.of("declined", reason=reason)
         self._note(begun(assignment, at=started), synced=False)
@@ -253,6 +265,7 @@ class Executor:
             raise
         finally:
             receipts.energy = self._meter.energy
+            receipts.privacy = self._privacy.spent(assignment) if assignment.is_private else None
             receipts.frozen_nbytes = self._frozen.take_pulled_nbytes()
 
     def _failed(
@@ -282,14 +295,17 @@ class Executor:
     ) -> dict[str, object]:
         """Train, keep the update in the outbox, and return what the receipt says of it."""
         memory, memory_lost = recall(self._memory, assignment)
-        result, timings = self._on_pulled(
-            assignment, waited,
-            lambda trainer, base, correction: trainer.train(
+
+        def trained(trainer: Trainer, base: State, correction: State | None) -> LocalResult:
+            return trainer.train(
                 base, hyperparameters=assignment.hyperparameters, seed=assignment.seed,
-                scores=assignment.scores, on_epoch=progress, part=local_part(assignment),
-                memory=memory, correction=correction,
-            ),
-        )  # fmt: skip
+                scores=assignment.scores and not assignment.is_private,
+                on_epoch=partial(_without_loss, progress) if assignment.is_private else progress,
+                part=local_part(assignment), memory=memory, correction=correction,
+                secret=self._debited(assignment, trainer.num_examples),
+            )  # fmt: skip
+
+        result, timings = self._on_pulled(assignment, waited, trained)
         self.check_place()
         update = encode_update(
             result.delta, assignment.encoding, seed=assignment.seed,
@@ -305,6 +321,15 @@ class Executor:
             "loss": finite(result.loss), "utility": finite(result.utility),
             "metrics": result.metrics, "num_held_out": result.num_held_out,
         }  # fmt: skip
+
+    def _debited(self, assignment: Assignment, num_examples: int) -> bytes | None:
+        """Debit a private training, and return its secret; `None` of one that is not private."""
+        if not assignment.is_private:
+            return None
+        found = self._privacy.debit(self._policy, assignment, num_examples)
+        if isinstance(found, Reason):
+            raise Declines(found)
+        return found
 
     def _evaluate(self, assignment: Assignment, waited: Timings, _: Progress) -> dict[str, object]:
         """Score a model on held-out data, and return what the receipt says of it.
@@ -368,6 +393,10 @@ class Executor:
             sha256=file_sha256(path),
             nbytes=path.stat().st_size,
         )
+
+
+def _without_loss(progress: Progress, epoch: int, epochs: int, _loss: float) -> None:
+    progress(epoch, epochs, None)
 
 
 def _about_to_leave(kept: Receipt, update: BlobRef) -> Sent:

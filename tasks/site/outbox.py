@@ -40,7 +40,7 @@ class Outbox:
         answer = self.last()
         if answer is None:
             return None
-        same = _work(answer.assignment) == _work(assignment)
+        same = same_work(answer.assignment) == same_work(assignment)
         return answer.receipt if same and self._holds(answer.receipt.update) else None
 
     def last(self) -> StoredAnswer | None:
@@ -92,7 +92,7 @@ class StoredAnswer(Message):
     receipt: Receipt
 
 
-def _work(assignment: Assignment) -> dict[str, Any]:
+def same_work(assignment: Assignment) -> dict[str, Any]:
     """Return what makes two assignments the same work: all but when and how often it was issued.
 
     What the coordinator reports with each issue, of the grid and of its ledger, is no part of it.

@@ -23,6 +23,7 @@ from common.messages import (
     Assignment,
     Energy,
     Outcome,
+    PrivacySpent,
     Reason,
     Receipt,
     Timings,
@@ -43,6 +44,7 @@ class ReceiptMaker:
         started: When the work began that the receipt is of.
         energy: What that work used; `None` as long as nothing was measured.
         frozen_nbytes: How much of the model's frozen part had to be pulled for it.
+        privacy: What its run has spent of the privacy of the site's records; `None` if nothing.
     """
 
     def __init__(self, about: Assignment | Address, incarnation: str, started: datetime) -> None:
@@ -51,13 +53,14 @@ class ReceiptMaker:
         self.started = started
         self.energy: Energy | None = None
         self.frozen_nbytes = 0
+        self.privacy: PrivacySpent | None = None
         self._begun = time.monotonic()
         self._took: timedelta | None = None
 
     def continue_with(self, kept: Receipt) -> None:
         """Report the work of an answer that was kept: it is done once, whatever becomes of it."""
         self.started, self.energy = kept.started_at, kept.energy
-        self.frozen_nbytes = kept.frozen_nbytes
+        self.frozen_nbytes, self.privacy = kept.frozen_nbytes, kept.privacy
         self._took = kept.ended_at - kept.started_at
 
     def of(self, outcome: Outcome, **more: object) -> Receipt:
@@ -67,7 +70,7 @@ class ReceiptMaker:
             "run": a.run, "round": a.round, "client": a.client, "attempt": a.attempt,
             "outcome": outcome, "started_at": self.started, "ended_at": self.started + took,
             "sent_at": wall_now(), "incarnation": self._incarnation, "energy": self.energy,
-            "frozen_nbytes": self.frozen_nbytes, **more,
+            "frozen_nbytes": self.frozen_nbytes, "privacy": self.privacy, **more,
         }  # fmt: skip
         return Receipt.model_validate(fields)
 

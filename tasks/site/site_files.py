@@ -49,6 +49,11 @@ class SiteFiles:
         return self.folder / "memory"
 
     @property
+    def privacy(self) -> Path:
+        """The folder with what its records have spent of their privacy."""
+        return self.folder / "privacy"
+
+    @property
     def heads(self) -> Path:
         """The folder with the heads of the coordinator's ledger, one file a ledger."""
         return self.folder / "heads"

@@ -70,6 +70,7 @@ def declined(
         lambda: _on_clock(policy, assignment, now, site),
         lambda: not_allowed(policy, assignment, site),
         lambda: over_request(policy, assignment, site.num_examples),
+        lambda: _not_private(policy, assignment),
         lambda: _keeps_figures(policy, assignment),
         lambda: _above_ceiling(policy, assignment, site),
         lambda: _outside_hours(policy, assignment, now),
@@ -158,6 +159,17 @@ def _keeps_figures(policy: SitePolicy, assignment: Assignment) -> Reason | None:
         return None
     text = "its site policy lets no metric leave; list some under [leaves] there"
     return Reason(code="metrics_stay", text=text)
+
+
+def _not_private(policy: SitePolicy, assignment: Assignment) -> Reason | None:
+    """Return that something would leave without the privacy that the site requires."""
+    if policy.require != "record" or assignment.is_private:
+        return None
+    text = (
+        "its site policy requires differential privacy for each record; start a run with --privacy "
+        "record, which the coordinator evaluates"
+    )
+    return Reason(code="privacy_required", text=text)
 
 
 def _above_ceiling(policy: SitePolicy, assignment: Assignment, site: SiteState) -> Reason | None:

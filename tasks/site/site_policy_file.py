@@ -54,6 +54,14 @@ class Leaves(_Table):
     counts: Literal["exact", "bucketed"] | None = None
 
 
+class PrivacyTable(_Table):
+    """What the site's records may spend of their privacy; absent is no limit."""
+
+    require: Literal["record"] | None = None
+    epsilon: float | None = Field(default=None, gt=0)
+    delta: float | None = Field(default=None, gt=0, lt=0.1)
+
+
 class PolicyFile(_Table):
     """What stands in the file. A key that is absent leaves the site's setting in force."""
 
@@ -66,6 +74,7 @@ class PolicyFile(_Table):
     workloads: dict[Name, SourceHash] | None = Field(default=None, max_length=1000)
     limits: Limits = Limits()
     leaves: Leaves = Leaves()
+    privacy: PrivacyTable = PrivacyTable()
 
     @model_validator(mode="after")
     def _reading_has_a_ceiling(self) -> Self:
@@ -120,7 +129,9 @@ def _misfit(text: str, error: ValidationError) -> str:
     return f"does not fit{what.replace(' sets', ',')} {fault[:1].lower()}{fault[1:]}"
 
 
-_TABLES: dict[str, type[BaseModel]] = {"limits": Limits, "leaves": Leaves}
+_TABLES: dict[str, type[BaseModel]] = {
+    "limits": Limits, "leaves": Leaves, "privacy": PrivacyTable,
+}  # fmt: skip
 
 
 def _line_of(text: str, keys: Sequence[Any]) -> int | None:

@@ -46,6 +46,9 @@ class SitePolicy:
         model_mb: The largest model that is pulled, MB.
         mb_per_day, energy_wh_per_day, trainings_per_day: In a UTC day.
         metrics: The names of the figures that may leave; "loss" and "utility" are among them.
+        require: ``record``: nothing is trained without differential privacy for each record.
+        epsilon: What all runs together may spend of the privacy of its records.
+        delta: At which that is counted; `None` for a tenth of one over the records.
         counts: ``bucketed``: numbers of examples leave rounded down to a power of two.
         from_file: The keys that its file sets.
         version: The beginning of the file's SHA-256; `None` without a file.
@@ -72,6 +75,9 @@ class SitePolicy:
     trainings_per_day: int | None = None
     metrics: tuple[str, ...] | None = None
     counts: Literal["exact", "bucketed"] = "exact"
+    require: Literal["record"] | None = None
+    epsilon: float | None = None
+    delta: float | None = None
     from_file: frozenset[str] = field(default_factory=frozenset)
     version: str | None = None
     fault: str | None = None
@@ -105,11 +111,12 @@ def policy_in_force(settings: Settings | Limits) -> SitePolicy:
 
 def _said(file: PolicyFile) -> dict[str, object]:
     """Return what a file says, by the names of `SitePolicy`."""
-    tables = {"limits", "leaves"}
+    tables = {"limits", "leaves", "privacy"}
     flat = {
         **{name: getattr(file, name) for name in PolicyFile.model_fields if name not in tables},
         **dict(file.limits),
         **dict(file.leaves),
+        **dict(file.privacy),
     }
     said = {name: value for name, value in flat.items() if value is not None}
     if "reading" in said:

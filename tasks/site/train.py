@@ -77,11 +77,12 @@ def train(self: Any, body: object) -> None:
     """Answer one assignment of this site's client, whatever it says and whatever becomes of it."""
     (site,) = _sites.values()
 
-    def progress(epoch: int, epochs: int, loss: float) -> None:
+    def progress(epoch: int, epochs: int, loss: float | None) -> None:
         failpoint("site.training")
+        shown = "" if loss is None else f"  loss {loss:.4f}"
         # Training goes on while Redis is away: only the page misses something.
         with suppress(OperationalError, redis.RedisError, OSError):
-            self.send_event("task-progress", result=f"epoch {epoch}/{epochs}  loss {loss:.4f}")
+            self.send_event("task-progress", result=f"epoch {epoch}/{epochs}{shown}")
 
     taken = post().inbox.take("train", body)
     if taken is None:

@@ -18,13 +18,20 @@ def bucket(count: int) -> int:
     return 1 << (count.bit_length() - 1) if count > 0 else 0
 
 
+def _without_figures(receipt: Receipt) -> Receipt:
+    return receipt.model_copy(update={"metrics": {}, "num_held_out": 0, **dict.fromkeys(_FIGURES)})
+
+
 def leaving(receipt: Receipt, policy: SitePolicy, assignment: Assignment) -> Receipt:
     """Return a receipt with nothing but what may leave.
 
     With bucketed counts an update weighs at most what its examples are worth, and more than half of
     it. The number of steps would give the count away, so it leaves only where the run itself names
-    it; the utility, which grows with the count, is scaled to the bucket.
+    it; the utility, which grows with the count, is scaled to the bucket. No figure leaves of a
+    private training, as no noise covers it.
     """
+    if assignment.is_private:
+        receipt = _without_figures(receipt)
     changes: dict[str, object] = {"policy": policy.version}
     if policy.metrics is not None:
         kept = {name: v for name, v in receipt.metrics.items() if name in policy.metrics}

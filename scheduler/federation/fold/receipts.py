@@ -163,13 +163,21 @@ def _update_lost(_: UpdateLost, event: Event, state: Federation) -> None:
 
 
 def _believed(state: Federation, event: Event, payload: ReceiptPayload) -> WorkRecord:
-    """Return the work of a receipt without the figures that cannot be true."""
+    """Return the work of a receipt without the figures that cannot be true; note its privacy."""
     run, client = state.runs[event.run], state.clients[event.client]
     within = event.at - run.started_at + _CLOCK_SET
+    _note_privacy(run, event.client, payload.work)
     return plausible(
         placed(payload.work, since=run.grid_started_at, until=event.grid_at),
         within=within, most_examples=client.most_held_out(run.spec.weight_cap),
     )  # fmt: skip
+
+
+def _note_privacy(run: Run, client: str, work: WorkRecord) -> None:
+    """Keep the most that a site has reported: answers may come in another order, or twice."""
+    spent, before = work.privacy, run.privacy.get(client)
+    if spent is not None and (before is None or spent.trainings > before.trainings):
+        run.privacy[client] = spent
 
 
 def _keep_score(run: Run, event: Event, work: WorkRecord) -> None:

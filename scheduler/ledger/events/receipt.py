@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from common.messages import Energy, Reason, Timings
+from common.messages import Energy, PrivacySpent, Reason, Timings
 from common.trail_head import TrailHead
 from scheduler.ledger.events.base import Payload, Record, Sha256, Utc
 from scheduler.ledger.events.grid import MeanRecord
@@ -48,6 +48,8 @@ class WorkRecord(Record):
         reason: Why the site did not train; `None` if it did.
         trail: The head of the site's audit trail as it answered, which `fairwind ledger trails`
             prints; `None` if it sent none.
+        privacy: What the run has spent of the privacy of its records, as the site reports it;
+            `None` if nothing.
     """
 
     attempt: int = Field(ge=0)
@@ -76,6 +78,7 @@ class WorkRecord(Record):
     memory_lost: bool = False
     reason: Reason | None = None
     trail: TrailHead | None = None
+    privacy: PrivacySpent | None = None
 
     @property
     def energy_wh(self) -> float | None:
