@@ -83,7 +83,7 @@ def kept(path: Path, chapters: tuple[Chapter, ...]) -> tuple[StudyResults, str]:
     by = {chapter: Yardstick(**figures) for chapter, figures in found["chapters"].items()}
     rates = found["rates"]
     known = tuple(
-        with_rates(c, rates) if c.is_held_out else c for c in chapters if c.name in by
+        with_rates(c, rates) if c.is_held_out else c for c in chapters
     )  # fmt: skip
     rows = tuple(row_of(line) for line in found["rows"])
     return StudyResults(known, by, rows, rates), found["made"]
