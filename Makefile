@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Making .venv with $$("$(PYTHON)" --version) ..."
 	@"$(PYTHON)" -m venv .venv
 	@echo "Installing PyTorch, Celery and the rest into .venv (one to three minutes, once) ..."
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[demo,dev,flwr,mlflow,tensorboard]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[demo,dev,flwr,mlflow,privacy,tensorboard]'
 	@touch $@
 	@echo "Ready. Try: make demo"
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le, Lt
 from hypothesis import strategies as st
 from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
@@ -85,9 +85,12 @@ def _pattern(constraint: Any) -> str:
 def _number(annotation: type[int | float], constraints: tuple[Any, ...]) -> st.SearchStrategy[Any]:
     low: Any = next((c.ge for c in constraints if isinstance(c, Ge)), None)
     above: Any = next((c.gt for c in constraints if isinstance(c, Gt)), None)
+    high: Any = next((c.le for c in constraints if isinstance(c, Le)), None)
+    below: Any = next((c.lt for c in constraints if isinstance(c, Lt)), None)
     if annotation is int:
-        return st.integers(low, 2**40 - 1)
+        most = 2**40 - 1 if high is None else high
+        return st.integers(low, most if below is None else below - 1)
     return st.floats(
-        low if above is None else above, allow_nan=False, allow_infinity=False,
-        exclude_min=above is not None,
+        low if above is None else above, high if below is None else below, allow_nan=False,
+        allow_infinity=False, exclude_min=above is not None, exclude_max=below is not None,
     )  # fmt: skip
