@@ -29,7 +29,6 @@ from scheduler.ledger.witness import (
     first_disagreement,
     wanted_seqs,
 )
-from scheduler.rounds.commit_check import CommitCheck, check_commits
 from scheduler.status.which_run import find_run
 from tasks.cli.base import ledger_to_read
 from tasks.cli.completion import complete_client, complete_run
@@ -39,6 +38,7 @@ from tasks.roles import coordinator_key_file
 if TYPE_CHECKING:
     from scheduler.federation.opening import FederationReader
     from scheduler.federation.run import Run
+    from scheduler.rounds.commit_check import CommitCheck
     from tasks.coordinator.replay import Replayed
 
 
@@ -222,6 +222,8 @@ def replay(run: str | None, *, repair: bool, verbose: bool, as_json: bool) -> No
     Versions are compared byte by byte. Manifests are recomputed with their weights and divisors. A
     booking is unproven where the ledger holds no reading that its carbon intensity could rest on.
     """
+    from scheduler.rounds.commit_check import check_commits  # noqa: PLC0415 - loads the policies, with NumPy
+
     opened = ledger_to_read()
     state = opened.state()
     runs = [find_run(state, run)] if run else list(state.runs.values())

@@ -32,7 +32,14 @@ def four_rounds(step: str, *, enrolled: int, **run: Any) -> Outcome:
                 group(count=enrolled - 2, num_examples=None, zone="PL"),
             ],
             signal={"kind": "flat", "gco2eq_per_kwh": {"FR": 50, "PL": 1900}},
-            run={"rounds": 4, "quorum": 2, "hyperparameters": STEPS[step], **run},
+            # Realised weights count the updates of all that are enrolled.
+            run={
+                "rounds": 4,
+                "quorum": 2,
+                "bias": "none",
+                "hyperparameters": STEPS[step],
+                **run,
+            },
         )
     )
 

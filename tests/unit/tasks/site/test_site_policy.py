@@ -22,7 +22,14 @@ from common.messages import Assignment, BlobRef
 from common.settings import Settings
 from tasks.site.site_policy import SiteState, declined
 from tasks.site.site_policy_bounds import Today
-from tasks.site.site_policy_file import LARGEST_NBYTES, Leaves, Limits, PolicyFile, read_policy
+from tasks.site.site_policy_file import (
+    LARGEST_NBYTES,
+    Leaves,
+    Limits,
+    PolicyFile,
+    PrivacyTable,
+    read_policy,
+)
 from tasks.site.site_policy_in_force import SitePolicy, policy_in_force
 from tasks.site.site_reading import OwnReading
 
@@ -353,6 +360,7 @@ def test_a_site_scores_no_model_for_nothing():
 
 def test_every_line_of_the_file_is_in_force_under_its_name():
     """A line that only the file knew would do nothing."""
-    tables: list[type[BaseModel]] = [PolicyFile, Limits, Leaves]
-    names = {name for table in tables for name in table.model_fields} - {"limits", "leaves"}
+    tables: list[type[BaseModel]] = [PolicyFile, Limits, Leaves, PrivacyTable]
+    names = {name for table in tables for name in table.model_fields}
+    names -= {"limits", "leaves", "privacy"}
     assert names <= set(SitePolicy.__dataclass_fields__)
