@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from common import settings as settings_
@@ -9,9 +11,11 @@ from common.command_line.output import as_json, print_json
 from common.command_line.screen import Styled, echo
 from common.command_line.table import print_table
 from tasks.cli.site_policy import kept_to, of_client
-from tasks.site.odometer import Debit, Odometer
 from tasks.site.site_files import SiteFiles, find_client
 from tasks.site.site_policy_in_force import SitePolicy, policy_in_force
+
+if TYPE_CHECKING:
+    from tasks.site.odometer import Debit
 
 
 @click.command()
@@ -22,6 +26,8 @@ def privacy(client: str | None, *, as_json: bool) -> None:
 
     All runs and workloads of the site count together. A debit is there before its training begins.
     """
+    from tasks.site.odometer import Odometer  # noqa: PLC0415 - loads what trains
+
     ours = settings_.load()
     debits = Odometer(SiteFiles(ours, find_client(ours, client)).privacy).debits()
     policy = policy_in_force(kept_to(ours, client))

@@ -26,6 +26,11 @@ NOT_HERE = {
     ("docs/demo.md", "FAIRWIND_SIGNAL=neso make demo"): "needs the internet",
     ("docs/simulation.md", ". .fairwind/demo/env"): "played in test_demo, on the demonstration",
     ("docs/carbon-providers.md", "FAIRWIND_SIGNAL="): "settings with a key of one's own",
+    (
+        "docs/robust.md",
+        "fairwind run start digits --rounds 10",
+    ): "needs three sites; see test_robust",
+    ("docs/privacy.md", "pip install '.[privacy]'"): "installs; see test_private_runs",
     ("docs/operations.md", "FAIRWIND_SIGNAL="): "settings with a key of one's own",
     ("docs/operations.md", "pip install --no-deps"): "installs; the images do it",
     ("docs/operations.md", "sqlite3 "): "a back-up in /backup, with sqlite3 and rsync",

@@ -89,7 +89,7 @@ def test_assignments_that_outlive_rounds_are_decided_alike_in_both_worlds(
     name: str, workload: str, trace_path: Path, tmp_path: Path
 ) -> None:
     asked = {"deadline_s": 7200.0} | RUNS[name]
-    scenario = _scenario(RunSpec(id=name, workload=workload, **asked), trace_path)
+    scenario = _scenario(RunSpec(id=name, workload=workload, **asked), trace_path).decided()
     real = _played_by_production(scenario, tmp_path / "real")
     with _opened(tmp_path / "simulated") as (ledger, blobs):
         simulate(scenario, journal=_StoppedAfter(ledger, blobs))

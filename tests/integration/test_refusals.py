@@ -93,7 +93,7 @@ def test_the_command_line_works_on_without_redis_and_says_what_waits(host, deaf_
     started = host.run(*CLI, "run", "start", "digits", "--rounds", "1", "--quorum", "1", **away)
     assert started.returncode == 0
     assert started.stderr == ""
-    assert started.stdout.startswith("digits-1 waits in the ledger")
+    assert "\ndigits-1 waits in the ledger" in started.stdout
     stopped = host.run(*CLI, "run", "stop", "digits-1", **away)
     assert stopped.stdout.endswith("No coordinator can be reached; it ends when one starts.\n")
     checked = host.run(*CLI, "check", **away)
