@@ -249,9 +249,18 @@ def join(hosts: Hosts, client: str, kit: str) -> None:
     shutil.copyfile(hosts.coordinator.folder / kit, site.folder / kit)  # 0644, as by mail
     (site.folder / kit).chmod(0o644)
     before = hosts.state().clients[client].key
-    for command in lines(shown("chmod 600 lyon.kit")):
-        said = site.run(command.replace("lyon.kit", kit))
-    assert f"celery -A tasks worker -Q client.{client}" in said
+    chmod, join_ = (line.replace("lyon.kit", kit) for line in lines(shown("chmod 600 lyon.kit")))
+    site.run(chmod)
+
+    def joins() -> bool:
+        # A busy coordinator may not have written the site's user to Redis yet.
+        done = site.try_(join_)
+        if done.returncode and "does not know the user" in done.stderr:
+            return False
+        assert f"celery -A tasks worker -Q client.{client}" in done.stdout, done.stderr
+        return True
+
+    hosts.wait(joins, f"{client} to join")
 
     def accepted() -> bool:
         return hosts.state().clients[client].key not in (None, before)
