@@ -31,7 +31,7 @@ _FALSE_POSITIVES = 0.01
 
 
 class Separation(NamedTuple):
-    """How well a score tells records apart: 0.5 and 0.01 are those of a guess."""
+    """How well a score separates records: 0.5 and 0.01 are those of a guess."""
 
     auc: float
     tpr: float
@@ -44,7 +44,7 @@ def separation(
     members: tuple[Tensor, ...],
     strangers: tuple[Tensor, ...],
 ) -> tuple[Separation, ...]:
-    """Return how well each of `SCORES` tells members from strangers.
+    """Return how well each of `SCORES` separates members from strangers.
 
     Args:
         workload: Whose model and loss.

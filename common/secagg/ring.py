@@ -68,7 +68,7 @@ class Ring(Message):
 
     @property
     def step(self) -> float:
-        """The distance of two values of an update with the highest weight that are told apart."""
+        """The smallest difference between two values of an update with the highest weight."""
         return self.clip / self.bound
 
     def quantise(

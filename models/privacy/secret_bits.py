@@ -28,7 +28,7 @@ _CHUNK = 1 << 16
 
 
 class SecretBits:
-    """A stream of bits that only its secret tells apart from chance; the same secret, the same."""
+    """Bits that look random to whoever lacks the secret; the same secret gives the same bits."""
 
     def __init__(self, secret: bytes, purpose: Literal["coins", "noise"]) -> None:
         """Begin a stream.

@@ -1,4 +1,4 @@
-"""Which workers there are, and what a person is told of them."""
+"""Which workers there are, and what the screen shows of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the benchmark of leaks draws and tells apart, on cases known beforehand."""
+"""What the benchmark of leaks draws and separates, on cases known beforehand."""
 
 from __future__ import annotations
 
